@@ -11,6 +11,7 @@ from analysis.choices import choices
 from analysis.learning_curves import learning_curves
 from analysis.memorisation import memorisation
 from analysis.report import write_report
+from analysis.robust_region import plateau_settings, robust_region
 from analysis.run import Run, load_run
 from analysis.sensitivity import sensitivity
 from analysis.sensitivity_3d import sensitivity_3d
@@ -24,7 +25,9 @@ __all__ = [
     "learning_curves",
     "load_run",
     "memorisation",
+    "plateau_settings",
     "ranking",
+    "robust_region",
     "sensitivity",
     "sensitivity_3d",
     "winner",

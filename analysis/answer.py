@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.noise import ceiling
+from analysis.robust_region import Region, robust_region
 from analysis.run import Run, scored_epochs
-from analysis.winner import baseline, ranking, winner
+from analysis.winner import baseline, label_sets, ranking, winner
 
 _STORAGE = Path("runs")  # where the command line looks for a run by its name
 _ENDED = ("done", "stopped", "failed")
@@ -38,7 +39,8 @@ class Answer(NamedTuple):
     trials by status. ``waiting``: trials still to end. ``spent`` and ``saved``: gradient
     evaluations used, and spared by stopping. ``stopped_ahead``: trials that stood higher than the
     winner when they were stopped, and so were never ranked. ``error``: the winner's standard error
-    from the number of validation images alone, None where that number is not known.
+    from the number of validation images alone, None where that number is not known. ``region``: the
+    settings that are as good as the winner's, None where a baseline won or nobody can tell.
     """
 
     winner: Candidate | None
@@ -55,6 +57,7 @@ class Answer(NamedTuple):
     stopped_ahead: list[str]
     ceiling: float | None
     error: float | None
+    region: Region | None
     commands: list[str]
 
 
@@ -64,6 +67,8 @@ def find_answer(run: Run) -> Answer:
     counts = Counter(run.trials["status"])
     searched = run.trials[run.trials["origin"] != "baseline"]
     both = best is not None and reference is not None
+    searched_won = best is not None and not best.is_baseline and label_sets(run) == 1
+    region = robust_region(run) if searched_won else None
     return Answer(
         winner=best,
         baseline=reference,
@@ -79,7 +84,8 @@ def find_answer(run: Run) -> Answer:
         stopped_ahead=_stopped_ahead(run, best),
         ceiling=ceiling(run),
         error=_standard_error(run, best),
-        commands=_commands(run, best),
+        region=region,
+        commands=_commands(run, best, region),
     )
 
 
@@ -155,10 +161,11 @@ def _standard_error(run: Run, best: Candidate | None) -> float | None:
     return math.sqrt(best.score * (1 - best.score) / size)
 
 
-def _commands(run: Run, best: Candidate | None) -> list[str]:
+def _commands(run: Run, best: Candidate | None, region: Region | None) -> list[str]:
     """What to type next: finish the run, or take the winner out and train it again."""
     name = run_argument(run)
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
     config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))
-    return [f"tune-robust export {name} --top 1", f"tune-robust train --config {config}"]
+    commands = [f"tune-robust export {name} --top 1", f"tune-robust train --config {config}"]
+    return commands + ([f"tune-robust export {name} --winner plateau"] if region else [])

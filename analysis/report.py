@@ -13,7 +13,7 @@ from analysis.answer import find_answer
 from analysis.run import Run, load_run
 from analysis.sections import Section, find_sections
 from analysis.sensitivity import sensitivity_info
-from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles
+from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles, winners
 from analysis.trial_table import trial_table
 from analysis.words import count, plain
 from tune_robust.errors import UserError
@@ -49,7 +49,8 @@ def render(run: Run) -> str:
         headline=headline(run, answer),
         lead=lead(run, answer),
         tiles=tiles(run, answer),
-        notes=notes(run, answer, surface.box),
+        winners=winners(run, answer),
+        notes=notes(run, answer),
         next_steps=next_steps(answer),
         sections="\n".join(_section(section) for section in find_sections(run, answer, surface)),
         table=trial_table(run),
