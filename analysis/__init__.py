@@ -8,8 +8,11 @@ Every figure takes a ``Run`` and gives a Plotly figure.
 
 from analysis.best_so_far import best_so_far
 from analysis.choices import choices
+from analysis.importance import importance, importance_data
 from analysis.learning_curves import learning_curves
 from analysis.memorisation import memorisation
+from analysis.pairs import by_option, by_option_data, important_pairs
+from analysis.parallel import parallel, parallel_data
 from analysis.report import write_report
 from analysis.robust_region import plateau_settings, robust_region
 from analysis.run import Run, load_run
@@ -21,10 +24,17 @@ __all__ = [
     "Run",
     "baseline",
     "best_so_far",
+    "by_option",
+    "by_option_data",
     "choices",
+    "importance",
+    "importance_data",
+    "important_pairs",
     "learning_curves",
     "load_run",
     "memorisation",
+    "parallel",
+    "parallel_data",
     "plateau_settings",
     "ranking",
     "robust_region",

@@ -9,8 +9,11 @@ import plotly.graph_objects as go
 from analysis.answer import Answer
 from analysis.best_so_far import best_so_far
 from analysis.choices import choices, chosen_path
+from analysis.importance import ImportanceInfo, importance, importance_info
 from analysis.learning_curves import learning_curves
 from analysis.memorisation import memorisation
+from analysis.pairs import by_option, important_pairs, option_path
+from analysis.parallel import parallel
 from analysis.run import Run
 from analysis.sensitivity import SensitivityInfo, plot_sensitivity, sensitivity_info
 from analysis.sensitivity_3d import plot_sensitivity_3d
@@ -39,8 +42,21 @@ class Section(NamedTuple):
 def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Section]:
     """The sections that this run has something to show in."""
     sections = []
+    if (matters := importance_info(run)).problem is None:
+        sections.append(_importance(run, matters))
     if any(dimension.is_numeric for dimension in run.dimensions):
         sections += _surfaces(run, surface)
+        sections += _pairs(run, surface)
+    if (path := option_path(run)) is not None:
+        sections.append(
+            Section(
+                "by-option",
+                f"Does it depend on {plain(path)}?",
+                "A line is what to expect under one option, its band holds it nine times in ten: "
+                "where bands overlap, the options are not told apart.",
+                [("by-option", by_option(run))],
+            )
+        )
     if chosen_path(run) is not None:
         sections.append(
             Section(
@@ -80,6 +96,27 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
     ]
 
 
+def _importance(run: Run, info: ImportanceInfo) -> Section:
+    guide = (
+        "A long bar means that the score depends on this setting: blue, its share of all "
+        "differences between the trials it applies to"
+    )
+    if info.table["to_the_top"].notna().any():
+        guide += (
+            f"; orange, how far it decides which trials are the best {info.best:.0%}; grey, the "
+            "same among the better half alone"
+        )
+    untold = info.table[info.table["overall"].isna() & info.table["to_the_top"].isna()]
+    if len(untold):
+        guide += f" (too few trials tell of {', '.join(map(plain, untold['path']))})"
+    figures = [("importance", importance(run)), ("parallel", parallel(run))]
+    guide += (
+        ". Beside it each line is a trial through its settings down to its score: where the "
+        "coloured ones gather, settings are good."
+    )
+    return Section("importance", "Which settings matter?", guide, figures)
+
+
 def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
     infos, guide = [("surface", info)], _surface_guide(run, info)
     why = next((n for n in _WHY if n in run.epochs and run.epochs[n].notna().any()), None)
@@ -93,6 +130,24 @@ def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
     turned = [(f"{name}-3d", plot_sensitivity_3d(each)) for name, each in infos]
     guide = "Drag to turn. Height is the expected value; the grey sheets part where it is unsure."
     return [section, Section("sensitivity-3d", "The same in 3-D", guide, turned, folded=True)]
+
+
+def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
+    """The other pairs of settings; those without enough trials for a surface are left out."""
+    infos = [sensitivity_info(run, None, x, y) for x, y in important_pairs(run)[1:]]
+    figures = [
+        (f"surface-{plain(info.surface.x.path)}-{plain(info.surface.y.path)}", info)
+        for info in infos
+        if info.surface.mean is not None
+    ]
+    if not figures or main.surface.mean is None:
+        return []
+    guide = (
+        "Each picture is read like the one above, for another two settings; what it does not show "
+        "is averaged over as the trials had it."
+    )
+    flat = [(name, plot_sensitivity(info)) for name, info in figures]
+    return [Section("pairs", "How other settings work together", guide, flat)]
 
 
 def _surface_heading(info: SensitivityInfo) -> str:
