@@ -56,6 +56,7 @@ def _document(folder, space, trials, ended) -> dict:
                 "trial": trial.name,
                 "origin": trial.origin,
                 "status": trial.status,
+                "sentinel": trial.sentinel,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),
                 "metrics": trial.last,

@@ -149,15 +149,26 @@ class Conductor:
             return None
         origin, values = asked
         config = self.space.config_for(values, number=number, threads=self._threads)
-        return self.store.add_trial(origin, values, config.model_dump(mode="json"))
+        return self.store.add_trial(
+            origin, values, config.model_dump(mode="json"), sentinel=self._is_sentinel(number)
+        )
+
+    def _is_sentinel(self, number: int) -> bool:
+        """An extended run has no more of them than the budget says."""
+        so_far = sum(trial.sentinel for trial in self.trials.values())
+        return number in self.space.sentinels and so_far < self.space.budget.sentinels
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Baselines are references: they run to their end and set no rung's bar."""
+        """Baselines are references: they run to their end and set no rung's bar.
+
+        Sentinels run to their end as well, but count in the rungs like any other.
+        """
         if trial.origin == "baseline":
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = spent(self.space.budget.unit, epoch, trial.epochs[epoch])
-        return self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        keep = self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        return keep or trial.sentinel
 
     def _replay(self) -> None:
         """Rebuild the rungs from the recorded epochs, in the order in which they came.

@@ -26,7 +26,8 @@ class Budget(Part):
     default the rounds share it, so that self-training costs no more than the rest.
     ``scheduler: asha`` stops weak trials at rungs ``grace * reduction^i``, ``median`` those that
     fall behind the median of at least five others at any epoch from ``grace`` on; ``grace``
-    defaults to ``max / reduction^2``.
+    defaults to ``max / reduction^2``. ``sentinels``: how many of the sampled trials are never
+    stopped, to show what early stopping would have lost.
     """
 
     trials: Count
@@ -36,6 +37,7 @@ class Budget(Part):
     scheduler: Literal["asha", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
+    sentinels: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _grace_fits(self) -> Self:

@@ -24,6 +24,7 @@ from tune_robust.search.overrides import SpaceOverrides, override_space
 from tune_robust.search.paths import nested_copy
 from tune_robust.search.searchers import searcher_problems
 from tune_robust.search.sections import Budget, Document, Objective, Resources, Searcher
+from tune_robust.search.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.search.yaml_text import parse_yaml, read_text
 from tune_robust.validation import collect_problems
 
@@ -106,6 +107,12 @@ class Space(Part):
         return self.budget.trials
 
     @cached_property
+    def sentinels(self) -> frozenset[int]:
+        """The numbers (from 0) of the trials that are never stopped early."""
+        planned = len(self.baselines) + len(self.known)
+        return sentinel_numbers(self.budget.sentinels, planned=planned, total=self.trials)
+
+    @cached_property
     def _grid(self) -> list[Mapping[str, Any]]:
         return [*self.baselines, *self.known, *grid_points(self.dimensions)]
 
@@ -182,7 +189,7 @@ def parse_space(
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems:
         raise ConfigError(source, problems)
-    return Space(
+    space = Space(
         name=sections.name,
         description=sections.description or description,
         train=train,
@@ -194,6 +201,10 @@ def parse_space(
         objective=sections.objective,
         resources=sections.resources,
     )
+    planned = len(space.baselines) + len(space.known)
+    if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
+        raise ConfigError(source, problems)
+    return space
 
 
 def _mappings(section: Any) -> dict[int, dict[str, Any]]:

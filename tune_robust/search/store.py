@@ -31,12 +31,16 @@ ENDED = frozenset({"stopped", "done", "failed"})
 
 @dataclass
 class Trial:
-    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics."""
+    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics.
+
+    A ``sentinel`` is never stopped early.
+    """
 
     name: str
     origin: Origin
     values: dict[str, Any]
     config: dict[str, Any]
+    sentinel: bool = False
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     error: str | None = None
@@ -176,7 +180,8 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
     name = event["trial"]
     match event["event"]:
         case "trial":
-            trials[name] = Trial(name, event["origin"], event["values"], event["config"])
+            given = (event[key] for key in ("origin", "values", "config"))
+            trials[name] = Trial(name, *given, sentinel=event.get("sentinel", False))
         case "start":
             trials[name].status = "running"
             trials[name].error = None
@@ -219,11 +224,17 @@ class RunStore:
         return cls(folder)
 
     def add_trial(
-        self, origin: Origin, values: Mapping[str, Any], config: Mapping[str, Any]
+        self,
+        origin: Origin,
+        values: Mapping[str, Any],
+        config: Mapping[str, Any],
+        *,
+        sentinel: bool = False,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
         name = f"t{len(self.trials) + 1:04d}"
-        self._append("trial", name, origin=origin, values=dict(values), config=dict(config))
+        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
+        self._append("trial", name, **fields, sentinel=sentinel)
         return self.trials[name]
 
     def start(self, trial: str) -> None:
