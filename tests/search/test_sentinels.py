@@ -1,5 +1,6 @@
 """Sentinels: which trials they are, that nothing stops them, and that all else is as ever."""
 
+import itertools
 import json
 
 import pandas as pd
@@ -23,7 +24,7 @@ def test_they_are_spread_evenly_from_the_first_sampled_trial_on(sentinels, plann
     assert len(numbers) == sentinels
     assert numbers[0] == planned
     assert numbers[-1] < total
-    gaps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    gaps = {b - a for a, b in itertools.pairwise(numbers)}
     assert max(gaps) - min(gaps) <= 1
 
 
