@@ -145,3 +145,17 @@ def test_the_objectives_best_epoch_counts_where_the_space_says_so(tmp_path):
     assert [r.correlation for r in check_of(tmp_path / "r", searched).rungs] == [
         pytest.approx(1.0)
     ] * 2
+
+
+def test_trials_on_different_labels_are_not_compared(tmp_path):
+    searched = space(
+        search={"data.noise.rate": {"grid": [0.1, 0.2, 0.3, 0.4]}},
+        train={
+            "data": {"dataset": "digits", "noise": {"kind": "symmetric", "rate": 0.1}},
+            "epochs": 6,
+        },
+        budget={"trials": 4, "scheduler": "none"},
+        searcher={"name": "grid"},
+    )
+    simulate(searched, tmp_path / "r")
+    assert check_of(tmp_path / "r", searched) is None

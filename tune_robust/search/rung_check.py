@@ -9,12 +9,13 @@ have been dropped, by replaying all results through the scheduler itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from tune_robust.search.asha import Scheduler
+from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.objective import objective_of, spent
 from tune_robust.search.schedulers import rungs_of, stopping_scheduler
 from tune_robust.search.space import Space
@@ -59,6 +60,10 @@ class RungCheck:
     best: str | None
     rungs: tuple[Rung, ...]
 
+    def document(self) -> dict[str, Any]:
+        """As plain data, with its reading."""
+        return {**asdict(self), "reading": self.reading}
+
     @property
     def enough(self) -> bool:
         """Whether the cohort is large enough to say anything."""
@@ -66,27 +71,27 @@ class RungCheck:
 
     @property
     def reading(self) -> str:
-        """What it means, in a sentence."""
+        """What it means, in a sentence that begins in lower case."""
         count = len(self.cohort)
         if not self.enough:
             return (
-                f"Too few trials to check the rungs: {count} ran to the end whatever their rungs "
-                f"said, {LEAST} are needed. budget.sentinels sets how many do."
+                f"too few trials yet: {count} ran to the end whatever their rungs said, {LEAST} "
+                "are needed (budget.sentinels)."
             )
         dropped = [rung.resource for rung in self.rungs if rung.drops_best]
         if dropped:
             return (
-                f"Early stopping would have dropped {self.best}, the best of these {count} trials, "
-                f"at {dropped[0]:g}: a later budget.grace would have kept it."
+                f"early stopping would have dropped {self.best}, the best of these {count} trials, "
+                f"at {dropped[0]:g}. A later budget.grace or a smaller budget.reduction is safer."
             )
         unsure = [rung for rung in self.rungs if rung.low is None or rung.low <= 0]
         if unsure:
             return (
-                f"Early stopping would have kept {self.best}, the best of these {count} trials, "
+                f"early stopping would have kept {self.best}, the best of these {count} trials, "
                 f"but the ranking at {unsure[0].resource:g} may say nothing of the end."
             )
         return (
-            f"Early stopping would have kept {self.best}, the best of these {count} trials, and "
+            f"early stopping would have kept {self.best}, the best of these {count} trials, and "
             "the ranking at each rung foretells the end."
         )
 
@@ -126,8 +131,13 @@ def check_rungs(
     return RungCheck(cohort=tuple(curves), best=best, rungs=tuple(checked))
 
 
-def check_run(space: Space, record: Record) -> RungCheck:
-    """The check of a run: its cohort are the sentinels, or all where nothing is stopped."""
+def check_run(space: Space, record: Record) -> RungCheck | None:
+    """The check of a run: its cohort are the sentinels, or all where nothing is stopped.
+
+    None where trials learn different labels: their scores do not compare.
+    """
+    if any(varies_labels(dim.path) for dim in space.dimensions):
+        return None
     objective, trials = objective_of(space), record.trials
     judged = {name for name, t in trials.items() if t.origin in ("known", "sampled")}
     free = space.budget.scheduler == "none"
