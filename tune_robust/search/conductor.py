@@ -109,7 +109,7 @@ class Conductor:
             self.end(name, "failed", f"{self.objective.metric} is not finite at epoch {epoch}")
             return Decision.END
         self._study.report(trial, epoch)
-        finished = epoch >= trial.total_epochs
+        finished = self._finished(trial, epoch)
         keep = self._keep(trial, epoch)
         if finished or not keep:
             self.end(name, "done" if finished else "stopped")
@@ -157,6 +157,15 @@ class Conductor:
         so_far = sum(trial.sentinel for trial in self.trials.values())
         return number in self.space.sentinels and so_far < self.space.budget.sentinels
 
+    def _spent(self, trial: Trial, epoch: int) -> float:
+        return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
+
+    def _finished(self, trial: Trial, epoch: int) -> bool:
+        """Whether it is at its last epoch, or has used up its time."""
+        timed = self.space.budget.unit == "seconds"
+        used_up = timed and self._spent(trial, epoch) >= self.space.max_resource
+        return used_up or epoch >= trial.total_epochs
+
     def _keep(self, trial: Trial, epoch: int) -> bool:
         """Baselines are references: they run to their end and set no rung's bar.
 
@@ -165,7 +174,7 @@ class Conductor:
         if trial.origin == "baseline":
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
-        resource = spent(self.space.budget.unit, epoch, trial.epochs[epoch])
+        resource = self._spent(trial, epoch)
         keep = self._scheduler.keep(trial.name, resource, self.objective.value(until))
         return keep or trial.sentinel
 
@@ -181,7 +190,7 @@ class Conductor:
             keep = self._keep(trial, epoch)
             newest = epoch == max(trial.epochs)
             if newest and trial.status not in ENDED:
-                if epoch >= trial.total_epochs:
+                if self._finished(trial, epoch):
                     self.store.end(name, "done")
                 elif not keep:
                     self.store.end(name, "stopped")
