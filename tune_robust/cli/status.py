@@ -16,6 +16,7 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
       tune-robust status runs/r1 --json
     """
     from tune_robust.search.objective import objective_of
+    from tune_robust.search.pareto import pareto_front
     from tune_robust.search.rung_check import check_run
     from tune_robust.search.space import Space
     from tune_robust.search.store import ENDED, find_run, read_record
@@ -31,10 +32,13 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
     ended = sum(trial.status in ENDED for trial in trials)
     if as_json:
         document = _document(folder, space, trials, ended)
+        if space.objective.against:
+            document["pareto_front"] = [trial.name for trial in pareto_front(trials, space)]
         document["rung_check"] = check.document() if check else None
         print(json.dumps(document, indent=2))
         return
 
+    from tune_robust.cli.front import print_front
     from tune_robust.cli.progress import open_console, trial_table
     from tune_robust.cli.rungs import print_rungs
     from tune_robust.search.export import ranked
@@ -43,6 +47,8 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
     best = ranked(trials, objective)
     console.print(trial_table(trials, space, best[0] if best else None))
     live = "running now" if folder.is_live() else "not running"
+    if space.objective.against:
+        print_front(console, pareto_front(trials, space), space)
     if check and (check.enough or space.budget.sentinels):
         print_rungs(console, check, space.budget.unit)
     console.print(f"\n{ended} of {space.trials} trials have ended; {live}.", highlight=False)

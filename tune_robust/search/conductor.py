@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from tune_robust.search.objective import objective_of, spent
-from tune_robust.search.retention import drop_checkpoints
+from tune_robust.search.retention import Retention
 from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.space import Space
 from tune_robust.search.store import ENDED, RunStore, Status, Trial
@@ -59,6 +59,9 @@ class Conductor:
         self._study = Study(
             space, self.objective, store.folder.journal, self.trials.values(), earlier
         )
+        self._retention = Retention(
+            store.folder, space, [t for t in self.trials.values() if t.status in ENDED]
+        )
         self._waiting = [t for t in self.trials.values() if t.status in {"pending", "interrupted"}]
         self._tables.write()
 
@@ -104,9 +107,8 @@ class Conductor:
         if trial.status in ENDED:
             return Decision.END
         self.store.add_epoch(name, epoch, metrics)
-        value = metrics.get(self.objective.metric)
-        if value is None or not math.isfinite(value):
-            self.end(name, "failed", f"{self.objective.metric} is not finite at epoch {epoch}")
+        if missing := self._missing(metrics):
+            self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
             return Decision.END
         self._study.report(trial, epoch)
         finished = self._finished(trial, epoch)
@@ -126,7 +128,7 @@ class Conductor:
         self.store.end(name, status, error)
         if status in ENDED:
             self._study.tell(trial)
-            drop_checkpoints(self.store.folder, self.trials.values(), self.objective)
+            self._retention.ended(trial)
         self._tables.refresh()
         self._watcher(trial)
 
@@ -157,6 +159,14 @@ class Conductor:
         so_far = sum(trial.sentinel for trial in self.trials.values())
         return number in self.space.sentinels and so_far < self.space.budget.sentinels
 
+    def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
+        """The first of the objectives that has no finite value."""
+        for metric in (self.objective.metric, *self.space.objective.against):
+            value = metrics.get(metric)
+            if value is None or not math.isfinite(value):
+                return metric
+        return None
+
     def _spent(self, trial: Trial, epoch: int) -> float:
         return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
 
@@ -185,7 +195,7 @@ class Conductor:
         """
         for name, epoch in self.store.history:
             trial = self.trials[name]
-            if trial.epochs[epoch].get(self.objective.metric) is None:
+            if self._missing(trial.epochs[epoch]):
                 continue
             keep = self._keep(trial, epoch)
             newest = epoch == max(trial.epochs)
