@@ -16,8 +16,8 @@ def print_front(console: Console, front: list[Trial], space: Space) -> None:
     axes = axes_of(space)
     metrics = [axis.metric for axis in axes]
     console.print(
-        f"\nPareto front of {' and '.join(metrics)}: no other trial is as good in one of them without "
-        "being worse in another.",
+        f"\nPareto front of {' and '.join(metrics)}: no other trial is as good in one of them "
+        "without being worse in another.",
         highlight=False,
         soft_wrap=True,
     )
