@@ -12,7 +12,7 @@ from tune_robust.cli.options import STORAGE, Run, Storage
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
-    from tune_robust.search.store import RunFolder, Trial
+    from tune_robust.search.store import RunFolder
 
 
 class Format(StrEnum):
@@ -33,7 +33,10 @@ class Winner(StrEnum):
 
 def export(
     run: Run,
-    top: Annotated[int, typer.Option(help="How many, best first.", min=1)] = 3,
+    top: Annotated[
+        int | None,
+        typer.Option(help="How many, best first: 3, or the whole Pareto front.", min=1),
+    ] = None,
     format: Annotated[Format, typer.Option(help="yaml: one file each.")] = Format.yaml,
     out: Annotated[Path | None, typer.Option(help="Folder; by default RUN/exported.")] = None,
     checkpoint: Annotated[
@@ -58,7 +61,7 @@ def export(
         export_table,
         export_weights,
         export_yaml,
-        ranked,
+        winners,
     )
     from tune_robust.search.objective import objective_of
     from tune_robust.search.space import Space
@@ -72,8 +75,11 @@ def export(
     folder = find_run(run, storage)
     space = Space.from_document(folder.read_meta()["space"])
     objective = objective_of(space)
-    best = ranked(read_trials(folder).values(), objective)
-    best = best if winner is Winner.plateau else best[:top]
+    if winner is Winner.plateau:
+        print(_export_plateau(folder, out or folder.path / "exported"))
+        return
+    several = bool(space.objective.against)
+    best = winners(read_trials(folder).values(), space)[: top or (None if several else 3)]
     if not best:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result yet. "
@@ -81,9 +87,6 @@ def export(
         )
     out = out or folder.path / "exported"
     out.mkdir(parents=True, exist_ok=True)
-    if winner is Winner.plateau:
-        print(_export_plateau(folder, best, out))
-        return
     if format is Format.yaml:
         paths = export_yaml(folder, best, out)
     elif format is Format.json:
@@ -100,9 +103,10 @@ def export(
         print(path)
 
 
-def _export_plateau(folder: RunFolder, best: list[Trial], out: Path) -> Path:
+def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis import load_run, robust_region
     from tune_robust.search.export import export_settings
+    from tune_robust.search.store import read_trials
 
     region = robust_region(load_run(folder.path))
     if region is None:
@@ -116,7 +120,7 @@ def _export_plateau(folder: RunFolder, best: list[Trial], out: Path) -> Path:
         f"the middle of the settings within a point of its best. Expected score "
         f"{centre.expected:.3g}, nine times in ten {centre.low:.3g} to {centre.high:.3g}."
     )
-    name = centre.trial or region.start
-    trial = next(trial for trial in best if trial.name == name)
+    trial = read_trials(folder)[centre.trial or region.start]
     values = {} if centre.trial else {path: centre.values[path] for path in region.bounds}
+    out.mkdir(parents=True, exist_ok=True)
     return export_settings(folder, trial, values, out / "plateau.yaml", why)

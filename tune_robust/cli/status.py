@@ -16,27 +16,41 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
       tune-robust status runs/r1 --json
     """
     from tune_robust.search.objective import objective_of
+    from tune_robust.search.pareto import pareto_front
+    from tune_robust.search.rung_check import check_run
     from tune_robust.search.space import Space
-    from tune_robust.search.store import ENDED, find_run, read_trials
+    from tune_robust.search.store import ENDED, find_run, read_record
 
     folder = find_run(run, storage)
     space = Space.from_document(folder.read_meta()["space"])
     objective = objective_of(space)
+    record = read_record(folder)
     trials = sorted(
-        read_trials(folder).values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
+        record.trials.values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
     )
+    check = check_run(space, record)
     ended = sum(trial.status in ENDED for trial in trials)
     if as_json:
-        print(json.dumps(_document(folder, space, trials, ended), indent=2))
+        document = _document(folder, space, trials, ended)
+        if space.objective.against:
+            document["pareto_front"] = [trial.name for trial in pareto_front(trials, space)]
+        document["rung_check"] = check.document() if check else None
+        print(json.dumps(document, indent=2))
         return
 
+    from tune_robust.cli.front import print_front
     from tune_robust.cli.progress import open_console, trial_table
+    from tune_robust.cli.rungs import print_rungs
     from tune_robust.search.export import ranked
 
     console = open_console()
     best = ranked(trials, objective)
     console.print(trial_table(trials, space, best[0] if best else None))
     live = "running now" if folder.is_live() else "not running"
+    if space.objective.against:
+        print_front(console, pareto_front(trials, space), space)
+    if check and (check.enough or space.budget.sentinels):
+        print_rungs(console, check, space.budget.unit)
     console.print(f"\n{ended} of {space.trials} trials have ended; {live}.", highlight=False)
     for trial in trials:
         if trial.error:
@@ -56,6 +70,7 @@ def _document(folder, space, trials, ended) -> dict:
                 "trial": trial.name,
                 "origin": trial.origin,
                 "status": trial.status,
+                "sentinel": trial.sentinel,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),
                 "metrics": trial.last,

@@ -193,10 +193,12 @@ def baseline_problems(
     """Baselines that name no setting, one that all trials share, or a config that is not valid."""
     own_parts = method_parts(train, methods_of(train, dimensions))
     of_train, _ = collect_problems(TrainConfig, train)
+    epochs = any(dimension.path == "epochs" for dimension in dimensions)
     for number, baseline in baselines.items():
         settings = {}
         for path, value in baseline.items():
-            message = refusal(path) if path in config_paths() else unknown_path(path)
+            known = path in config_paths()
+            message = refusal(path, epochs=epochs) if known else unknown_path(path)
             if message:
                 yield Problem(f"baselines.{number}.{path}", message)
             else:
