@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections import Counter
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.cost import configuration, saved
 from analysis.noise import ceiling
 from analysis.robust_region import Region, robust_region
 from analysis.run import Run, scored_epochs
@@ -79,7 +79,7 @@ def find_answer(run: Run) -> Answer:
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
         waiting=_waiting(run, sum(counts[status] for status in _ENDED)),
         spent=float(run.trials["gradient_evaluations"].sum()),
-        saved=_saved(run.trials[run.trials["status"] == "stopped"]),
+        saved=saved(run),
         seconds=float(run.trials["seconds"].sum()) if "seconds" in run.trials else math.nan,
         stopped_ahead=_stopped_ahead(run, best),
         ceiling=ceiling(run),
@@ -96,7 +96,7 @@ def settings(run: Run, row: pd.Series) -> dict[str, Any]:
 
 def label(row: pd.Series) -> str:
     """What to call a trial: its method where its configuration names one, else its name."""
-    return _config(row).get("method") or row["trial"]
+    return configuration(row).get("method") or row["trial"]
 
 
 def run_argument(run: Run) -> str:
@@ -120,29 +120,12 @@ def _candidate(run: Run, row: pd.Series | None) -> Candidate | None:
     )
 
 
-def _config(row: pd.Series) -> dict[str, Any]:
-    config = row.get("config")
-    return json.loads(config) if isinstance(config, str) else {}
-
-
 def _waiting(run: Run, ended: int) -> int:
     """Trials that have started or been proposed and not ended, and those still to be proposed."""
     planned = run.space.get("budget", {}).get("trials") or 0
     if run.space.get("searcher", {}).get("name") == "grid":
         planned = 0  # a grid may hold fewer points than the budget allows
     return max(planned, len(run.trials)) - ended
-
-
-def _saved(stopped: pd.DataFrame) -> float:
-    """What the stopped trials would have gone on to use, at their own cost an epoch."""
-    saved = 0.0
-    for _, row in stopped.iterrows():
-        config = _config(row)
-        planned = config.get("epochs", 0) * config.get("bootstrap_rounds", 1)
-        ran = row.get("epoch")
-        if planned and ran and not math.isnan(row["gradient_evaluations"]):
-            saved += row["gradient_evaluations"] * (planned / ran - 1)
-    return saved
 
 
 def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:

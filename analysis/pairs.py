@@ -13,15 +13,21 @@ from analysis.choices import chosen_path
 from analysis.dimensions import Dimension
 from analysis.importance import importance_info
 from analysis.run import Run
-from analysis.style import dimension_axis, message, metric_axis, new_figure, plain_axes
+from analysis.style import (
+    DASHES,
+    PALETTE,
+    dimension_axis,
+    message,
+    metric_axis,
+    new_figure,
+    plain_axes,
+)
 from analysis.surface import Surface, fit_surface, of_one_kind
 from analysis.words import metric, number, plain
 from tune_robust.errors import UserError, unknown
 
 _MOST_PAIRS = 6
 _FIRST = "sam.rho"
-_COLOURS = ("#2b83c6", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#868c94")
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def important_pairs(run: Run) -> list[tuple[str, str]]:
@@ -92,7 +98,7 @@ def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> 
     nothing = _ByOptionInfo(run.objective.metric, None, {})
     if path is None or x is None or trials[path].dropna().nunique() < 2:
         return nothing
-    options = sorted(trials[path].dropna().unique(), key=str)[: len(_COLOURS)]
+    options = sorted(trials[path].dropna().unique(), key=str)[: len(PALETTE)]
     surfaces = {
         number(option): fit_surface(_narrowed(run, trials[trials[path] == option], x))
         for option in options
@@ -118,7 +124,7 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
     figure = new_figure(height=440, margin={"l": 56, "r": 12, "t": 60, "b": 64})
     value = "%{y:.1%}" if metric(info.metric).is_share else "%{y:.3g}"
     for (option, surface), colour, dash in zip(
-        info.surfaces.items(), _COLOURS, _DASHES, strict=False
+        info.surfaces.items(), PALETTE, DASHES, strict=False
     ):
         name = plain(option)
         if surface.mean is not None:

@@ -8,15 +8,23 @@ import plotly.graph_objects as go
 
 from analysis.answer import Answer
 from analysis.best_so_far import best_so_far
+from analysis.by_method import best_so_far_by
 from analysis.choices import choices, chosen_path
+from analysis.cost import cost
+from analysis.dynamics import DYNAMICS, calibration_panels, dynamic_panels
+from analysis.fitting import fitting_panels
 from analysis.importance import ImportanceInfo, importance, importance_info
+from analysis.leaders import leaders
 from analysis.learning_curves import learning_curves
 from analysis.memorisation import memorisation
 from analysis.pairs import by_option, important_pairs, option_path
+from analysis.panels import Panel, panels_plot
 from analysis.parallel import parallel
 from analysis.run import Run
+from analysis.rung_check import rung_check, rung_check_info
 from analysis.sensitivity import SensitivityInfo, plot_sensitivity, sensitivity_info
 from analysis.sensitivity_3d import plot_sensitivity_3d
+from analysis.sweep import sweep_panels, swept_path
 from analysis.words import is_missing, near, number, plain
 
 # What a second surface may show, the best explanation first, and how to read it.
@@ -29,7 +37,8 @@ _WHY = {
 class Section(NamedTuple):
     """A heading, how to read what follows, and the figures, each with its name.
 
-    Heading and guide are HTML. A folded section opens on request.
+    Heading and guide are HTML. A folded section opens on request; in a wide one the figures lie
+    below each other.
     """
 
     name: str
@@ -37,6 +46,7 @@ class Section(NamedTuple):
     guide: str
     figures: list[tuple[str, go.Figure]]
     folded: bool = False
+    wide: bool = False
 
 
 def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Section]:
@@ -47,6 +57,43 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
     if any(dimension.is_numeric for dimension in run.dimensions):
         sections += _surfaces(run, surface)
         sections += _pairs(run, surface)
+    sections += _choices(run)
+    if answer.winner is not None and not is_missing(answer.winner.noisy_fit):
+        sections.append(
+            Section(
+                "memorisation",
+                "Why it wins: does the model memorise wrong labels?",
+                "The green line should climb and the dashed one stay low: a model that repeats "
+                "wrong labels has memorised them.",
+                [("memorisation", memorisation(run))],
+            )
+        )
+    return [
+        *sections,
+        *_methods(run),
+        *_inside(run),
+        Section(
+            "learning-curves",
+            "Every trial as it learned",
+            "Each line is a trial over its compute, in passes over the training set (SGD needs one "
+            "an epoch, SAM two): the blue one won, the dashed one is the baseline, faint ones were "
+            "stopped.",
+            [("learning-curves", learning_curves(run))],
+        ),
+        Section(
+            "best-so-far",
+            "Was the search worth its compute?",
+            "The blue steps are the best finished trial so far; where they end flat, more trials "
+            "brought nothing. Below, where the compute went, and what stopping early has spared.",
+            [("best-so-far", best_so_far(run)), ("cost", cost(run))],
+            wide=True,
+        ),
+        *_rungs(run),
+    ]
+
+
+def _choices(run: Run) -> list[Section]:
+    sections = []
     if (path := option_path(run)) is not None:
         sections.append(
             Section(
@@ -62,38 +109,78 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
             Section(
                 "choices",
                 f"Which {plain(chosen_path(run))} does best?",
-                "Each dot is a trial; the diamond is the best of its row that finished.",
-                [("choices", choices(run))],
+                "Each dot is a trial, the diamond the best of its row that finished. The steps "
+                "show how good each was after how much compute of its own.",
+                [("choices", choices(run)), ("best-so-far-by-method", best_so_far_by(run))],
             )
         )
-    if answer.winner is not None and not is_missing(answer.winner.noisy_fit):
+    return sections
+
+
+def _methods(run: Run) -> list[Section]:
+    """The best trial of each method, or of each value of a grid, as it learned."""
+    sections = []
+    panels = fitting_panels(run) if len(leaders(run)) > 1 else []
+    if panels:
         sections.append(
             Section(
-                "memorisation",
-                "Why it wins: does the model memorise wrong labels?",
-                "The green line should climb and the dashed one stay low: a model that repeats "
-                "wrong labels has memorised them.",
-                [("memorisation", memorisation(run))],
+                "fitting",
+                "How each method's best trial learns",
+                "A good method keeps the wrong labels low, the gap wide and, for the record, test "
+                "accuracy high to the last epoch.",
+                _one_by_one("fitting", panels),
+                folded=True,
             )
         )
+    panels = sweep_panels(run)
+    if panels:
+        sections.append(
+            Section(
+                "sweep",
+                f"Training at each {plain(swept_path(run))}",
+                "A line is the best trial at one value: what it learns of wrong and of correct "
+                "labels and, for the record, of the test images.",
+                _one_by_one("sweep", panels),
+                folded=True,
+            )
+        )
+    return sections
+
+
+def _inside(run: Run) -> list[Section]:
+    """What goes on inside the methods, as far as trials recorded it."""
+    shown = {name: dynamic_panels(run, name) for name in DYNAMICS}
+    figures = [figure for name, panels in shown.items() for figure in _one_by_one(name, panels)]
+    guide = " ".join(DYNAMICS[name].guide for name, panels in shown.items() if panels)
+    if panels := calibration_panels(run):
+        figures += _one_by_one("calibration", panels)
+        guide += (
+            " The calibration error is how far the model's confidence lies off its accuracy on "
+            "the test images: lower is better, and under noisy labels honest doubt raises it too."
+        )
+    if not figures:
+        return []
+    return [Section("inside", "Inside the methods", guide.strip(), figures, folded=True)]
+
+
+def _one_by_one(name: str, panels: list[Panel]) -> list[tuple[str, go.Figure]]:
+    """A figure per panel, so that they stack on a narrow screen."""
     return [
-        *sections,
-        Section(
-            "learning-curves",
-            "Every trial as it learned",
-            "Each line is a trial over its compute, in passes over the training set (SGD needs one "
-            "an epoch, SAM two): the blue one won, the dashed one is the baseline, faint ones were "
-            "stopped.",
-            [("learning-curves", learning_curves(run))],
-        ),
-        Section(
-            "best-so-far",
-            "Was the search worth its compute?",
-            "The blue steps are the best finished trial so far; where they end flat, more trials "
-            "brought nothing.",
-            [("best-so-far", best_so_far(run))],
-        ),
+        (name if len(panels) == 1 else f"{name}-{place}", panels_plot([panel], "", 340))
+        for place, panel in enumerate(panels, 1)
     ]
+
+
+def _rungs(run: Run) -> list[Section]:
+    check = rung_check_info(run)
+    if check is None or not check.enough:
+        return []
+    guide = (
+        "Dots near 1 mean that the ranking where trials are stopped foretells the ranking at the "
+        f"end; bars that reach 0 say nothing. Here {plain(check.reading)}"
+    )
+    heading = "Does early stopping keep the right ones?"
+    return [Section("rung-check", heading, guide, [("rung-check", rung_check(run))])]
 
 
 def _importance(run: Run, info: ImportanceInfo) -> Section:

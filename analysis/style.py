@@ -20,6 +20,8 @@ GREY = "#868c94"
 WRONG = "#d55e00"
 RIGHT = "#009e73"
 INK = "#16191d"
+PALETTE = (WINNER, BASELINE, RIGHT, "#cc79a7", "#b58900", GREY)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 GRID = "rgba(134, 140, 148, 0.22)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
