@@ -70,6 +70,7 @@ def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
         yref="paper",
         x=0.5,
         y=y,
+        yanchor="bottom" if y >= 1 else "middle",
         showarrow=False,
         font_size=14,
     )

@@ -48,8 +48,11 @@ def test_every_figure_is_there(page):
         "surface-3d",
         "surface-why-3d",
         "memorisation",
+        "fitting-1",
+        "fitting-2",
         "learning-curves",
         "best-so-far",
+        "cost",
     }
 
 
