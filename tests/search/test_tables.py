@@ -14,7 +14,8 @@ def test_columns_of_both_tables(tmp_path):
     epochs = pd.read_parquet(tmp_path / "r" / "epochs.parquet")
     assert list(epochs.columns) == ["trial", "epoch", *METRICS]
     expected = {"trial", "origin", "status", "sam.rho", "saner.alpha", "epoch", "objective"}
-    expected |= {"val_accuracy_last", "val_accuracy_best", "seed", "error", "checkpoint", "config"}
+    expected |= {"val_accuracy_last", "val_accuracy_best", "confirms", "seed"}
+    expected |= {"error", "checkpoint", "config"}
     assert expected | set(METRICS) == set(trials.columns)
     assert json.loads(trials.loc[3, "config"])["seed"] == trials.loc[3, "seed"] == 3
 

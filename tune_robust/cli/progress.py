@@ -158,6 +158,8 @@ def _headings(paths: list[str]) -> list[str]:
 
 def _name(trial: Trial, best: Trial | None) -> str:
     name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    if trial.confirms:
+        name = f"{trial.name} of {trial.confirms}"
     return f"{name} ★" if trial is best else name
 
 

@@ -17,7 +17,7 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """
     from tune_robust.search.objective import objective_of
     from tune_robust.search.space import Space
-    from tune_robust.search.store import ENDED, find_run, read_trials
+    from tune_robust.search.store import ENDED, find_run, planned, read_trials
 
     folder = find_run(run, storage)
     space = Space.from_document(folder.read_meta()["space"])
@@ -25,11 +25,12 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
     trials = sorted(
         read_trials(folder).values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
     )
-    ended = sum(trial.status in ENDED for trial in trials)
+    ended, total = sum(trial.status in ENDED for trial in trials), planned(space.trials, trials)
     if as_json:
-        print(json.dumps(_document(folder, space, trials, ended), indent=2))
+        print(json.dumps(_document(folder, total, trials, ended), indent=2))
         return
 
+    from tune_robust.cli.confirm import status_line
     from tune_robust.cli.progress import open_console, trial_table
     from tune_robust.search.export import ranked
 
@@ -37,24 +38,30 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
     best = ranked(trials, objective)
     console.print(trial_table(trials, space, best[0] if best else None))
     live = "running now" if folder.is_live() else "not running"
-    console.print(f"\n{ended} of {space.trials} trials have ended; {live}.", highlight=False)
+    console.print(f"\n{ended} of {total} trials have ended; {live}.", highlight=False)
     for trial in trials:
         if trial.error:
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
-    if ended < space.trials and not folder.is_live():
+    if ended < total and not folder.is_live():
         console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
+    if confirmed := status_line(folder):
+        console.print(confirmed, highlight=False)
 
 
-def _document(folder, space, trials, ended) -> dict:
+def _document(folder, total, trials, ended) -> dict:
+    from tune_robust.search.retraining import read_summary
+
     return {
         "run": folder.path.name,
         "live": folder.is_live(),
         "ended": ended,
-        "total": space.trials,
+        "total": total,
+        "confirmation": read_summary(folder),
         "trials": [
             {
                 "trial": trial.name,
                 "origin": trial.origin,
+                "confirms": trial.confirms,
                 "status": trial.status,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),

@@ -16,7 +16,7 @@ from tune_robust.search.median import Median
 from tune_robust.search.objective import Objective, objective_of, spent
 from tune_robust.search.retention import drop_checkpoints
 from tune_robust.search.space import Space
-from tune_robust.search.store import ENDED, RunStore, Status, Trial
+from tune_robust.search.store import ENDED, REFERENCES, RunStore, Status, Trial, planned
 from tune_robust.search.study import Study
 from tune_robust.search.tables import Tables
 from tune_robust.search.warm_start import WarmStart
@@ -49,7 +49,7 @@ class Conductor:
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
-        self.total = space.trials
+        self.total = planned(space.trials, store.trials.values())
         self._exhausted = False
         self._tables = Tables(
             store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
@@ -152,8 +152,8 @@ class Conductor:
         return self.store.add_trial(origin, values, config.model_dump(mode="json"))
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Baselines are references: they run to their end and set no rung's bar."""
-        if trial.origin == "baseline":
+        """References run to their end and set no rung's bar."""
+        if trial.origin in REFERENCES:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = spent(self.space.budget.unit, epoch, trial.epochs[epoch])

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,13 +25,18 @@ from tune_robust.files import write_aside
 FORMAT = 1
 
 Status = Literal["pending", "running", "interrupted", "stopped", "done", "failed"]
-Origin = Literal["baseline", "known", "sampled"]
+Origin = Literal["baseline", "known", "sampled", "confirmation"]
+REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
+"""Trials that no sampler sees and no scheduler stops."""
 ENDED = frozenset({"stopped", "done", "failed"})
 
 
 @dataclass
 class Trial:
-    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics."""
+    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics.
+
+    ``confirms``: in a confirmation, the trial of the search that it trains again.
+    """
 
     name: str
     origin: Origin
@@ -40,6 +45,7 @@ class Trial:
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     error: str | None = None
+    confirms: str | None = None
 
     @property
     def number(self) -> int:
@@ -156,6 +162,13 @@ def read_trials(folder: RunFolder) -> dict[str, Trial]:
     return trials
 
 
+def planned(proposed: int, trials: Iterable[Trial]) -> int:
+    """How many trials a run has in the end: those that its space proposes, or a confirmation's,
+    which are all in its store beforehand.
+    """
+    return sum(trial.origin == "confirmation" for trial in trials) or proposed
+
+
 def _events(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
@@ -176,7 +189,13 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
     name = event["trial"]
     match event["event"]:
         case "trial":
-            trials[name] = Trial(name, event["origin"], event["values"], event["config"])
+            trials[name] = Trial(
+                name,
+                event["origin"],
+                event["values"],
+                event["config"],
+                confirms=event.get("confirms"),
+            )
         case "start":
             trials[name].status = "running"
             trials[name].error = None
@@ -213,17 +232,26 @@ class RunStore:
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir()
+        folder.path.mkdir(exist_ok=True)
+        store = cls(folder)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
-        return cls(folder)
+        return store
 
     def add_trial(
-        self, origin: Origin, values: Mapping[str, Any], config: Mapping[str, Any]
+        self,
+        origin: Origin,
+        values: Mapping[str, Any],
+        config: Mapping[str, Any],
+        *,
+        confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
         name = f"t{len(self.trials) + 1:04d}"
-        self._append("trial", name, origin=origin, values=dict(values), config=dict(config))
+        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
+        if confirms is not None:
+            fields["confirms"] = confirms
+        self._append("trial", name, **fields)
         return self.trials[name]
 
     def start(self, trial: str) -> None:
@@ -242,6 +270,11 @@ class RunStore:
     def retry(self, trial: str) -> None:
         """Forget a failed trial's epochs: it will start again from nothing."""
         self._append("retry", trial)
+
+    def retry_failed(self) -> None:
+        """Every failed trial will start again from nothing."""
+        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
+            self.retry(name)
 
     def close(self) -> None:
         """Release the run."""
