@@ -118,8 +118,10 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     console.print(f"\n{found['conclusion']}", highlight=False)
     console.print(seeds_in_words(found), highlight=False)
     console.print(f"Written: {folder.path / SUMMARY}", highlight=False, soft_wrap=True)
-    report = write_report(confirmed_by(folder).path)
-    console.print(f"Report:  {report}", highlight=False, soft_wrap=True)
+    source = confirmed_by(folder)
+    if (source.path / "report.html").exists():
+        report = write_report(source.path)
+        console.print(f"Report:  {report}", highlight=False, soft_wrap=True)
 
 
 def _print_json(console: Console, conductor: Conductor, folder: RunFolder) -> None:
@@ -155,9 +157,7 @@ def confirmation_table(found: dict[str, Any]) -> Table:
             _estimate(row["test_accuracy"]),
             style="bold" if row["leads"] else None,
         )
-    table.caption = (
-        "★ best mean.  ± half of the 95 % interval.  * for the record only: chose nothing."
-    )
+    table.caption = "★ best mean  ± half of the 95 % interval  * for the record: chose nothing"
     table.caption_justify = "left"
     return table
 
@@ -193,7 +193,8 @@ def seeds_in_words(found: dict[str, Any]) -> str:
     seeds, varies = found["seeds"], found["varies"]
     drawn = f"{', '.join(varies[:-1])} and {varies[-1]}"
     fixed = "" if "noise draw" in varies else "; the wrong labels are what they are"
+    which = f"Seed {seeds[0]}" if len(seeds) == 1 else f"Seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"Seeds {seeds[0]} to {seeds[-1]}, the same for all: each draws {drawn} anew{fixed}. "
+        f"{which}, the same for all: each draws {drawn} anew{fixed}. "
         "P(best): Bayesian, flat priors, paired by seed."
     )

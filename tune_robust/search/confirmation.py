@@ -238,7 +238,7 @@ def _baseline_words(leader: Judged, others: Sequence[Judged]) -> str:
 
 
 def _optimism_words(leader: Judged) -> str:
-    if leader.optimism is None:
+    if leader.optimism is None or leader.score.n < 2:
         return ""
     off = "better" if leader.optimism > 0 else "worse"
     return (
