@@ -45,7 +45,7 @@ def best_so_far(run: Run) -> go.Figure:
 
 
 def _best_so_far_info(run: Run) -> _BestSoFarInfo:
-    total = _cost_of_epochs(run.epochs).cumsum()
+    total = cost_of_epochs(run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()
     ended = run.trials.assign(spent=run.trials["trial"].map(until), score=run.trials["objective"])
     ended = ended.dropna(subset=["spent", "score"]).sort_values("spent", kind="stable")
@@ -63,7 +63,7 @@ def _best_so_far_info(run: Run) -> _BestSoFarInfo:
     )
 
 
-def _cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:
+def cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:
     """Gradient evaluations of each epoch by itself, in the order of the rows."""
     ordered = epochs.sort_values(["trial", "epoch"], kind="stable")["gradient_evaluations"]
     cost = ordered.groupby(epochs["trial"]).diff().fillna(ordered)

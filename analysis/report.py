@@ -31,7 +31,7 @@ def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
     """
     run = load_run(run_path)
     out = Path(out).expanduser() if out else run.path / "report.html"
-    _write(out, render(run))
+    write_page(out, render(run))
     return out
 
 
@@ -51,7 +51,9 @@ def render(run: Run) -> str:
         tiles=tiles(run, answer),
         notes=notes(run, answer, surface.box),
         next_steps=next_steps(answer),
-        sections="\n".join(_section(section) for section in find_sections(run, answer, surface)),
+        sections="\n".join(
+            section_html(section) for section in find_sections(run, answer, surface)
+        ),
         table=trial_table(run),
         table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
         "it; columns marked * need the test set or the true labels and chose nothing.",
@@ -59,7 +61,8 @@ def render(run: Run) -> str:
     )
 
 
-def _section(section: Section) -> str:
+def section_html(section: Section) -> str:
+    """A section with its figures, each drawn when the page opens."""
     plots = "".join(_plot(name, figure, section.guide) for name, figure in section.figures)
     wide = " pair" if len(section.figures) > 1 else ""
     inner = f'<p class="guide">{section.guide}</p><div class="plots{wide}">{plots}</div>'
@@ -78,7 +81,12 @@ def _plot(name: str, figure: go.Figure, guide: str) -> str:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, text.encode())
