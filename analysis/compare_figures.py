@@ -145,16 +145,7 @@ def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.F
     figure = new_figure(height=360)
     for label in dict.fromkeys(place.entry.label for place in places):
         own = [place for place in places if place.entry.label == label]
-        figure.add_scatter(
-            x=[at[place.scene] for place in own],
-            y=[place.best for place in own],
-            text=[plain(f"{place.run}: {place.scene.label}") for place in own],
-            mode="markers",
-            name=plain(label),
-            marker={"symbol": "diamond", "size": 9, "color": colour[label]},
-            hovertemplate="%{text}<br>%{y:.3g}<extra></extra>",
-        )
-        _ranges(figure, own, at, step, colour[label])
+        _bests(figure, own, _beside(own, places, at, step), colour[label])
         _course(figure, own, at, colour[label])
     plain_axes(figure)
     dimension = next(
@@ -170,24 +161,41 @@ def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.F
     return figure
 
 
-def _ranges(
-    figure: go.Figure, places: list[Place], at: dict[Scene, float], step: float, colour: str
-) -> None:
-    """A bar for what is as good as each best, side by side where they share a place."""
-    for scene in at:
-        known = [place for place in places if place.scene is scene and place.low is not None]
-        for i, place in enumerate(known):
-            x = at[scene] + 0.05 * step * (i + 1)
+def _beside(
+    own: list[Place], places: list[Place], at: dict[Scene, float], step: float
+) -> list[float]:
+    """Where each place stands: those of one scene side by side around it."""
+    xs = []
+    for place in own:
+        here = [other for other in places if other.scene is place.scene]
+        offset = here.index(place) - (len(here) - 1) / 2
+        xs.append(at[place.scene] + 0.04 * step * offset)
+    return xs
+
+
+def _bests(figure: go.Figure, places: list[Place], xs: list[float], colour: str) -> None:
+    """A diamond for each best, on a bar for what is as good."""
+    for x, place in zip(xs, places, strict=True):
+        if place.low is not None:
             figure.add_scatter(
                 x=[x, x],
                 y=[place.low, place.high],
                 mode="lines",
-                line={"color": colour, "width": 5},
-                opacity=0.35,
+                line={"color": colour, "width": 6},
+                opacity=0.3,
                 showlegend=False,
                 hovertemplate=f"{plain(place.run)}: as good from {place.low:.3g} to "
                 f"{place.high:.3g}<extra></extra>",
             )
+    figure.add_scatter(
+        x=xs,
+        y=[place.best for place in places],
+        text=[plain(f"{place.run}: {place.scene.label}") for place in places],
+        mode="markers",
+        name=plain(places[0].entry.label),
+        marker={"symbol": "diamond", "size": 9, "color": colour},
+        hovertemplate="%{text}<br>%{y:.3g}<extra></extra>",
+    )
 
 
 def _course(figure: go.Figure, places: list[Place], at: dict[Scene, float], colour: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -55,7 +56,7 @@ def _sections(comparison: Comparison) -> list[str]:
             Section(
                 f"map-{place}",
                 f"Where the best <code>{plain(path)}</code> lies",
-                f"{_hint(path)}Each diamond is the best of a run, the bar beside it what should "
+                f"{_hint(path)}Each diamond is the best of a run, the bar what should "
                 "come within a point of it; the line joins the medians.",
                 [(f"map-{place}", noise_map(comparison, path, colour))],
             )
@@ -86,18 +87,23 @@ def _scene(scene: Scene, place: int, colour: dict[str, str], several: bool) -> l
             [(f"bands-{place}", bands(scene, colour)), (f"finals-{place}", finals(scene, colour))],
         )
     )
-    head = "".join(f"<th><button>{plain(text)}</button></th>" for text in headings(scene))
-    body = "".join(
-        f"<tr>{''.join(f'<td>{plain(text)}</td>' for text in cells(row, scene))}</tr>"
-        for row in rows(scene)
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return [
         figures,
         f'<section id="table-{place}"><h2>In numbers{where}</h2><p class="guide">± is half of the '
         "95 % interval over runs (of a single confirmed run: over its seeds); columns marked * "
-        f'chose nothing.</p><div class="scroll" tabindex="0">{table}</div></section>',
+        f'chose nothing.</p><div class="scroll" tabindex="0">{_table(scene)}</div></section>',
     ]
+
+
+def _table(scene: Scene) -> str:
+    def line(texts: Iterable[str], tag: str, wrap: str = "{}") -> str:
+        parts = [wrap.format(plain(text)) for text in texts]
+        first = f'<{tag} class="text">{parts[0]}</{tag}>'
+        return f"<tr>{first}{''.join(f'<{tag}>{part}</{tag}>' for part in parts[1:])}</tr>"
+
+    head = line(headings(scene), "th", "<button>{}</button>")
+    body = "".join(line(cells(row, scene), "td") for row in rows(scene))
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
 def _next_steps(comparison: Comparison) -> str:
