@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,6 +69,7 @@ class RunFolder:
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
         self.ray = path / "ray"
+        self.tensorboard = path / "tensorboard"
 
     def checkpoints(self, trial: str) -> Path:
         """The folder of one trial's checkpoints."""
@@ -144,32 +145,70 @@ def _checked_name(name: str) -> str:
     return name
 
 
+class EventLog:
+    """The events of a run, read on from where the last reading ended.
+
+    Raises:
+        UserError: from ``new``, at a line that is no event.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._offset, self._line = path, 0, 0
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """What was written since the last call; a line still being written is left for later."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as handle:
+            handle.seek(self._offset)
+            for line in handle:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                self._line += 1
+                yield self._parsed(line)
+
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{self._path}, line {self._line}: not an event ({error}). The file was changed by "
+                "something else; restore it, or delete from that line on."
+            ) from error
+
+
+class RunReader:
+    """A run's trials, from outside, as its events tell them so far."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder, self._log = folder, EventLog(folder.events)
+        self.trials: dict[str, Trial] = {}
+
+    def read(self) -> bool:
+        """Bring ``trials`` up to date; whether the run is live.
+
+        Trials left running by a dead process are interrupted.
+        """
+        live = self._folder.is_live()
+        for event in self._log.new():
+            _apply(self.trials, event)
+        if not live:
+            _interrupt(self.trials.values())
+        return live
+
+
 def read_trials(folder: RunFolder) -> dict[str, Trial]:
     """All trials, derived from the events. Trials left running by a dead process: interrupted."""
-    trials: dict[str, Trial] = {}
-    for event in _events(folder.events):
-        _apply(trials, event)
-    if not folder.is_live():
-        for trial in trials.values():
-            if trial.status == "running":
-                trial.status = "interrupted"
-    return trials
+    reader = RunReader(folder)
+    reader.read()
+    return reader.trials
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise UserError(
-                    f"{path}, line {number}: not an event ({error}). The file was changed by "
-                    "something else; restore it, or delete from that line on."
-                ) from error
+def _interrupt(trials: Iterable[Trial]) -> None:
+    for trial in trials:
+        if trial.status == "running":
+            trial.status = "interrupted"
 
 
 def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
@@ -203,11 +242,9 @@ class RunStore:
         self.trials: dict[str, Trial] = {}
         self.history: list[tuple[str, int]] = []
         self._drop_torn_line()
-        for event in _events(folder.events):
+        for event in EventLog(folder.events).new():
             self._take(event)
-        for trial in self.trials.values():
-            if trial.status == "running":
-                trial.status = "interrupted"
+        _interrupt(self.trials.values())
         self._events = folder.events.open("ab")
 
     @classmethod
