@@ -113,7 +113,8 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
             _short(trial.last.get("test_accuracy")),
             style="bold" if trial is best else None,
         )
-    table.caption = "★ leads.  * for the record only: nothing is chosen by it."
+    sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
+    table.caption = f"★ leads.  {sentinel}* for the record only: nothing is chosen by it."
     table.caption_justify = "left"
     return table
 
@@ -126,6 +127,7 @@ def _headings(paths: list[str]) -> list[str]:
 
 def _name(trial: Trial, best: Trial | None) -> str:
     name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    name = f"{name} ◆" if trial.sentinel else name
     return f"{name} ★" if trial is best else name
 
 

@@ -11,10 +11,9 @@ import math
 from collections.abc import Callable, Mapping
 from enum import Enum
 
-from tune_robust.search.asha import Asha, NoStopping, Scheduler
-from tune_robust.search.median import Median
-from tune_robust.search.objective import Objective, objective_of, spent
+from tune_robust.search.objective import objective_of, spent
 from tune_robust.search.retention import drop_checkpoints
+from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.space import Space
 from tune_robust.search.standing import Standing
 from tune_robust.search.store import ENDED, RunStore, Status, Trial
@@ -55,7 +54,7 @@ class Conductor:
         self._tables = Tables(
             store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
         )
-        self._scheduler = _scheduler(space, self.objective)
+        self._scheduler = build_scheduler(space)
         self._replay()
         earlier = WarmStart.of(store.folder.read_meta()).trials
         self._study = Study(
@@ -95,7 +94,7 @@ class Conductor:
             self.end(name, "failed", f"{self.objective.metric} is not finite at epoch {epoch}")
             return Decision.END
         self._study.report(trial, epoch)
-        finished = epoch >= trial.total_epochs
+        finished = self._finished(trial, epoch)
         keep = self._keep(trial, epoch)
         if finished or not keep:
             self.end(name, "done" if finished else "stopped")
@@ -134,15 +133,35 @@ class Conductor:
             return None
         origin, values = asked
         config = self.space.config_for(values, number=number, threads=self._threads)
-        return self.store.add_trial(origin, values, config.model_dump(mode="json"))
+        return self.store.add_trial(
+            origin, values, config.model_dump(mode="json"), sentinel=self._is_sentinel(number)
+        )
+
+    def _is_sentinel(self, number: int) -> bool:
+        """An extended run has no more of them than the budget says."""
+        so_far = sum(trial.sentinel for trial in self.trials.values())
+        return number in self.space.sentinels and so_far < self.space.budget.sentinels
+
+    def _spent(self, trial: Trial, epoch: int) -> float:
+        return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
+
+    def _finished(self, trial: Trial, epoch: int) -> bool:
+        """Whether it is at its last epoch, or has used up its time."""
+        timed = self.space.budget.unit == "seconds"
+        used_up = timed and self._spent(trial, epoch) >= self.space.max_resource
+        return used_up or epoch >= trial.total_epochs
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Baselines are references: they run to their end and set no rung's bar."""
+        """Baselines are references: they run to their end and set no rung's bar.
+
+        Sentinels run to their end as well, but count in the rungs like any other.
+        """
         if trial.origin == "baseline":
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
-        resource = spent(self.space.budget.unit, epoch, trial.epochs[epoch])
-        return self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        resource = self._spent(trial, epoch)
+        keep = self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        return keep or trial.sentinel
 
     def _replay(self) -> None:
         """Rebuild the rungs from the recorded epochs, in the order in which they came.
@@ -156,22 +175,7 @@ class Conductor:
             keep = self._keep(trial, epoch)
             newest = epoch == max(trial.epochs)
             if newest and trial.status not in ENDED:
-                if epoch >= trial.total_epochs:
+                if self._finished(trial, epoch):
                     self.store.end(name, "done")
                 elif not keep:
                     self.store.end(name, "stopped")
-
-
-def _scheduler(space: Space, objective: Objective) -> Scheduler:
-    budget = space.budget
-    if budget.scheduler == "none":
-        return NoStopping()
-    grace = budget.grace or space.max_resource / budget.reduction**2
-    if budget.scheduler == "median":
-        return Median(grace=grace, mode=objective.mode)
-    return Asha(
-        grace=grace,
-        reduction=budget.reduction,
-        max_resource=space.max_resource,
-        mode=objective.mode,
-    )
