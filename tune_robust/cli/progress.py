@@ -14,7 +14,6 @@ from rich.text import Text
 
 from tune_robust.search.conductor import Conductor
 from tune_robust.search.objective import spent
-from tune_robust.search.ray_backend import Slots
 from tune_robust.search.space import Space
 from tune_robust.search.store import ENDED, RunFolder, Trial
 
@@ -45,15 +44,13 @@ class Progress:
         self._live: Live | None = None
 
     @contextmanager
-    def running(self, conductor: Conductor, slots: Slots, url: str | None) -> Iterator[None]:
+    def running(self, conductor: Conductor, url: str | None) -> Iterator[None]:
         """Show the search for as long as it runs."""
         self._conductor, self._url = conductor, url
         self._began, self._spent_before = time.monotonic(), self._spent()
-        gpus = f" and {slots.gpus:g} GPU" if slots.gpus else ""
         self._console.print(
-            f"{conductor.remaining} trials to run, {slots.concurrency} at a time, "
-            f"{slots.cpus} CPU{gpus} each. Ctrl-C stops cleanly."
-            + (f" Dashboard: {url}" if url else ""),
+            f"{conductor.remaining} trials to run, {conductor.slots.describe()}. "
+            "Ctrl-C stops cleanly." + (f" Dashboard: {url}" if url else ""),
             highlight=False,
             soft_wrap=True,
         )
@@ -96,7 +93,13 @@ class Progress:
             f"·  {self._spent():.0f} {self._space.budget.unit.replace('_', ' ')}  ·  ",
             self._time(),
         )
-        return Group(trial_table(self._shown(), self._space, self._conductor.best), line)
+        notes = [
+            Text(f"{trial.name}: {reason}", STYLES["interrupted"])
+            for trial in trials
+            for reason in trial.retried
+        ]
+        table = trial_table(self._shown(), self._space, self._conductor.best)
+        return Group(table, *notes[-3:], line)
 
     def _shown(self) -> list[Trial]:
         """The running trials and the best of the others."""

@@ -39,7 +39,9 @@ def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
     live = "running now" if folder.is_live() else "not running"
     console.print(f"\n{ended} of {space.trials} trials have ended; {live}.", highlight=False)
     for trial in trials:
-        if trial.error:
+        for reason in trial.retried:
+            console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
+        if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
     if ended < space.trials and not folder.is_live():
         console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
@@ -60,6 +62,7 @@ def _document(folder, space, trials, ended) -> dict:
                 "epoch": max(trial.epochs, default=0),
                 "metrics": trial.last,
                 "error": trial.error,
+                "retried": trial.retried,
             }
             for trial in trials
         ],
