@@ -50,7 +50,13 @@ class Clock:
 def overview(standing: Standing, clock: Clock) -> Group:
     """The running trials and the best of the others, the counts, and a bar of compute."""
     table = trial_table(_shown(standing), standing.space, standing.best)
-    return Group(table, _counts(standing), _progress(standing, clock))
+    return Group(table, *_retries(standing), _counts(standing), _progress(standing, clock))
+
+
+def _retries(standing: Standing) -> list[Text]:
+    """Why trials were started again, the latest three."""
+    retried = [(t.name, reason) for t in standing.trials.values() for reason in t.retried]
+    return [Text(f"{name}: {reason}", STYLES["interrupted"]) for name, reason in retried[-3:]]
 
 
 def _counts(standing: Standing) -> Text:

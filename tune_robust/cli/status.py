@@ -75,7 +75,9 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
         highlight=False,
     )
     for trial in best_first:
-        if trial.error:
+        for reason in trial.retried:
+            console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
+        if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
     if standing.remaining and not live:
         console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
@@ -109,6 +111,7 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
                 "epoch": max(trial.epochs, default=0),
                 "metrics": trial.last,
                 "error": trial.error,
+                "retried": trial.retried,
             }
             for trial in _best_first(standing)
         ],

@@ -44,6 +44,8 @@ class Trial:
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     error: str | None = None
+    retried: list[str] = field(default_factory=list)
+    """Why it was interrupted and went on from its last checkpoint, each time."""
 
     @property
     def number(self) -> int:
@@ -257,6 +259,8 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
         case "end":
             trials[name].status = event["status"]
             trials[name].error = event.get("error")
+            if event["status"] == "interrupted" and trials[name].error:
+                trials[name].retried.append(trials[name].error)
 
 
 class RunStore:
