@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,14 +29,19 @@ if TYPE_CHECKING:
 
 EXPORTED = 3
 
+SumUp = Callable[[Console, Conductor, RunFolder], None]
+"""Says how a run ended, once all its trials have; exits 1 if all failed."""
+
 
 def cache_of(storage: str) -> Path:
     """Where decoded data sets lie, shared by the runs of a storage."""
     return Path(storage).expanduser() / ".data"
 
 
-def prepare(space: Space, storage: str) -> dict[str, Any]:
+def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
     """Decode the data once, and see that network and batches fit it, before any trial needs to.
+
+    ``configs``: one of each data set and label set, as ``one_of_each_data`` gives them.
 
     Returns, for run.json, each part's number of images and measured share of wrong labels; nothing
     where these differ from trial to trial.
@@ -43,7 +49,6 @@ def prepare(space: Space, storage: str) -> dict[str, Any]:
     from tune_robust.data import load_dataset, make_splits
     from tune_robust.training import check_fits
 
-    configs = _one_of_each_data(space)
     for config in configs:
         splits = make_splits(config.data, load_dataset(config.data, cache_of(storage)))
         check_fits(config, splits)
@@ -60,7 +65,7 @@ def prepare(space: Space, storage: str) -> dict[str, Any]:
     }
 
 
-def _one_of_each_data(space: Space) -> list[TrainConfig]:
+def one_of_each_data(space: Space) -> list[TrainConfig]:
     """A configuration of each data set and label set: only a grid may go through several."""
     varying = [dim for dim in space.dimensions if varies_labels(dim.path)]
     points = grid_points(space.dimensions) if varying else [{}]
@@ -74,8 +79,10 @@ def conduct(
     storage: str,
     *,
     dashboard: bool,
-    tensorboard: bool,
     verbose: bool,
+    tensorboard: bool = False,
+    console: Console | None = None,
+    sum_up: SumUp | None = None,
 ) -> None:
     """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed.
 
@@ -83,7 +90,7 @@ def conduct(
     """
     from tune_robust.search.ray_backend import ray_session, run_trials
 
-    console = open_console()
+    console = console or open_console()
     progress = Progress(console)
     board = _tensorboard(store) if tensorboard or store.folder.tensorboard.exists() else None
 
@@ -108,7 +115,7 @@ def conduct(
             board.close()
     if not conductor.complete:
         _interrupted(console, store.folder, conductor.standing)
-    _sum_up(console, conductor, store.folder)
+    (sum_up or _sum_up)(console, conductor, store.folder)
 
 
 def _tensorboard(store: RunStore) -> TensorBoard:
@@ -173,10 +180,7 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     objective, trials = conductor.objective, conductor.trials.values()
     best = ranked(trials, objective)
     if not best:
-        console.print(
-            f"All {len(trials)} trials failed. See why:\n  tune-robust status {folder.path}"
-        )
-        raise typer.Exit(1)
+        all_failed(console, conductor, folder)
     leaders = best_of_each_label_set(best)
     if len(leaders) > 1:
         _print_leaders(console, leaders, objective.metric)
@@ -192,6 +196,14 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def all_failed(console: Console, conductor: Conductor, folder: RunFolder) -> NoReturn:
+    """Say so and where to look, and exit 1."""
+    console.print(
+        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.path}"
+    )
+    raise typer.Exit(1)
 
 
 def _print_winner(console: Console, best: list[Trial], metric: str) -> None:

@@ -133,6 +133,8 @@ def _headings(paths: list[str]) -> list[str]:
 
 def _name(trial: Trial, best: Trial | None) -> str:
     name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    if trial.confirms:
+        name = f"{trial.name} of {trial.confirms}"
     name = f"{name} ◆" if trial.sentinel else name
     return f"{name} ★" if trial is best else name
 

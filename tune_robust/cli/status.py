@@ -55,6 +55,7 @@ def status(
 
 
 def _print(console: Console, folder: RunFolder, space: Space, record: Record) -> None:
+    from tune_robust.cli.confirm import status_line
     from tune_robust.cli.overview import trial_table
     from tune_robust.cli.rungs import print_rungs
     from tune_robust.search.export import ranked
@@ -81,6 +82,8 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
     if standing.remaining and not live:
         console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
+    if confirmed := status_line(folder):
+        console.print(confirmed, highlight=False)
 
 
 def _best_first(standing: Standing) -> list[Trial]:
@@ -91,6 +94,7 @@ def _best_first(standing: Standing) -> list[Trial]:
 
 
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
+    from tune_robust.search.retraining import read_summary
     from tune_robust.search.rung_check import check_run
     from tune_robust.search.standing import Standing
 
@@ -101,11 +105,13 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
         "ended": standing.ended,
         "total": standing.total,
         "rung_check": check.document() if check else None,
+        "confirmation": read_summary(folder),
         "trials": [
             {
                 "trial": trial.name,
                 "origin": trial.origin,
                 "sentinel": trial.sentinel,
+                "confirms": trial.confirms,
                 "status": trial.status,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),

@@ -19,7 +19,7 @@ from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.slots import Slots
 from tune_robust.search.space import Space
 from tune_robust.search.standing import Standing
-from tune_robust.search.store import ENDED, RunStore, Status, Trial
+from tune_robust.search.store import ENDED, REFERENCES, RunStore, Status, Trial
 from tune_robust.search.study import Study
 from tune_robust.search.tables import Tables
 from tune_robust.search.warm_start import WarmStart
@@ -215,11 +215,11 @@ class Conductor:
         return used_up or epoch >= trial.total_epochs
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Baselines are references: they run to their end and set no rung's bar.
+        """References run to their end and set no rung's bar.
 
         Sentinels run to their end as well, but count in the rungs like any other.
         """
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = self._spent(trial, epoch)

@@ -25,7 +25,7 @@ from tune_robust.search.journal import DerivedJournal
 from tune_robust.search.objective import Objective, step_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
-from tune_robust.search.store import Origin, Trial
+from tune_robust.search.store import REFERENCES, Origin, Trial
 from tune_robust.search.warm_start import EarlierTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -54,7 +54,7 @@ class Study:
     ):
         self._space, self._objective, self._earlier = space, objective, earlier
         self._planned = [*_planned(space)]
-        self._study = self._open(journal, [t for t in trials if t.origin != "baseline"])
+        self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
         """The origin and the values of trial ``number``; None when a grid is used up.
@@ -77,7 +77,7 @@ class Study:
 
     def report(self, trial: Trial, epoch: int) -> None:
         """One epoch of a running trial."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return
         step, value = self._intermediate(trial, epoch)
         with warnings.catch_warnings():
@@ -87,7 +87,7 @@ class Study:
 
     def tell(self, trial: Trial) -> None:
         """How a trial ended, by its status."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return
         state = _STATES[trial.status]
         value = self._objective.value(trial.epochs) if state == TrialState.COMPLETE else None
