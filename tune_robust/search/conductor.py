@@ -15,6 +15,7 @@ from tune_robust.search.objective import objective_of, spent
 from tune_robust.search.retention import Retention
 from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.space import Space
+from tune_robust.search.standing import Standing
 from tune_robust.search.store import ENDED, RunStore, Status, Trial
 from tune_robust.search.study import Study
 from tune_robust.search.tables import Tables
@@ -48,7 +49,7 @@ class Conductor:
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
-        self.total = space.trials
+        self.standing = Standing(space, store.trials)
         self._exhausted = False
         self._tables = Tables(
             store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
@@ -71,25 +72,9 @@ class Conductor:
         return self.store.trials
 
     @property
-    def best(self) -> Trial | None:
-        """The trial in the lead among those that have finished, or are still in the race."""
-        led = [t for t in self.trials.values() if self.objective.value(t.epochs) is not None]
-        racing = [t for t in led if t.status not in {"stopped", "failed"}]
-        return min(
-            racing or led,
-            key=lambda t: self.objective.sort_key(self.objective.value(t.epochs)),
-            default=None,
-        )
-
-    @property
-    def remaining(self) -> int:
-        """How many trials have not ended yet, those to be proposed included."""
-        return self.total - sum(t.status in ENDED for t in self.trials.values())
-
-    @property
     def complete(self) -> bool:
         """Whether everything there was to run has ended (a grid may be smaller than the budget)."""
-        proposed = len(self.trials) >= self.total or self._exhausted
+        proposed = len(self.trials) >= self.standing.total or self._exhausted
         return proposed and all(t.status in ENDED for t in self.trials.values())
 
     def next_trial(self) -> Trial | None:
@@ -142,7 +127,7 @@ class Conductor:
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)
-        if number >= self.total:
+        if number >= self.standing.total:
             return None
         asked = self._study.ask(number)
         if asked is None:

@@ -96,7 +96,7 @@ def run_trials(conductor: Conductor, slots: Slots, cache: Path) -> None:
         tune_config=tune.TuneConfig(
             search_alg=_Proposals(conductor, cache),
             scheduler=_Decisions(conductor),
-            num_samples=conductor.remaining,
+            num_samples=conductor.standing.remaining,
             max_concurrent_trials=slots.concurrency,
             reuse_actors=True,
             trial_name_creator=_name,

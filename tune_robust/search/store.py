@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,6 +73,7 @@ class RunFolder:
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
         self.ray = path / "ray"
+        self.tensorboard = path / "tensorboard"
 
     def checkpoints(self, trial: str) -> Path:
         """The folder of one trial's checkpoints."""
@@ -148,6 +149,39 @@ def _checked_name(name: str) -> str:
     return name
 
 
+class EventLog:
+    """The events of a run, read on from where the last reading ended.
+
+    Raises:
+        UserError: from ``new``, at a line that is no event.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._offset, self._line = path, 0, 0
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """What was written since the last call; a line still being written is left for later."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as handle:
+            handle.seek(self._offset)
+            for line in handle:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                self._line += 1
+                yield self._parsed(line)
+
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{self._path}, line {self._line}: not an event ({error}). The file was changed by "
+                "something else; restore it, or delete from that line on."
+            ) from error
+
+
 class Record:
     """What the events say.
 
@@ -155,11 +189,9 @@ class Record:
     order in which they were first seen.
     """
 
-    def __init__(self, events: Iterable[Mapping[str, Any]] = ()):
+    def __init__(self):
         self.trials: dict[str, Trial] = {}
         self.history: list[tuple[str, int]] = []
-        for event in events:
-            self.take(event)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Bring it up to date."""
@@ -176,33 +208,36 @@ class Record:
                 trial.status = "interrupted"
 
 
+class RunReader:
+    """A run from outside, as its events tell it so far."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder, self._log = folder, EventLog(folder.events)
+        self.record = Record()
+
+    def read(self) -> bool:
+        """Bring ``record`` up to date; whether the run is live.
+
+        Trials left running by a dead process are interrupted.
+        """
+        live = self._folder.is_live()
+        for event in self._log.new():
+            self.record.take(event)
+        if not live:
+            self.record.interrupt()
+        return live
+
+
 def read_record(folder: RunFolder) -> Record:
     """All that was recorded. Trials left running by a dead process: interrupted."""
-    record = Record(_events(folder.events))
-    if not folder.is_live():
-        record.interrupt()
-    return record
+    reader = RunReader(folder)
+    reader.read()
+    return reader.record
 
 
 def read_trials(folder: RunFolder) -> dict[str, Trial]:
     """The trials of ``read_record``."""
     return read_record(folder).trials
-
-
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise UserError(
-                    f"{path}, line {number}: not an event ({error}). The file was changed by "
-                    "something else; restore it, or delete from that line on."
-                ) from error
 
 
 def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
@@ -235,7 +270,9 @@ class RunStore:
         self.folder = folder
         self._lock = _exclusive_lock(folder)
         self._drop_torn_line()
-        self._record = Record(_events(folder.events))
+        self._record = Record()
+        for event in EventLog(folder.events).new():
+            self._record.take(event)
         self._record.interrupt()
         self._events = folder.events.open("ab")
 

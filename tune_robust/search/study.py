@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.search.draws import grid_points
+from tune_robust.search.journal import DerivedJournal
 from tune_robust.search.objective import Objective, step_of
 from tune_robust.search.pareto import axes_of, values_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
@@ -107,10 +108,9 @@ class Study:
         return self._create(journal)
 
     def _create(self, path: Path) -> optuna.Study:
-        backend = optuna.storages.journal.JournalFileBackend(str(path))
         return optuna.create_study(
             study_name=self._space.name,
-            storage=optuna.storages.JournalStorage(backend),
+            storage=optuna.storages.JournalStorage(DerivedJournal(path)),
             directions=["maximize" if axis.mode == "max" else "minimize" for axis in self._axes],
             load_if_exists=True,
         )
