@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from rich.console import Console
 
+from tune_robust.cli.front import print_front
 from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
 from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
@@ -18,6 +19,7 @@ from tune_robust.search.conductor import Conductor
 from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.draws import grid_points
 from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
+from tune_robust.search.pareto import pareto_front
 from tune_robust.search.provenance import gpu_names
 from tune_robust.search.slots import Slots, fit_slots
 from tune_robust.search.space import Space
@@ -182,13 +184,16 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     if not best:
         all_failed(console, conductor, folder)
     leaders = best_of_each_label_set(best)
-    if len(leaders) > 1:
+    chosen = leaders if len(leaders) > 1 else best[:EXPORTED]
+    if conductor.space.objective.against:
+        chosen = pareto_front(trials, conductor.space)
+        print_front(console, chosen, conductor.space)
+    elif len(leaders) > 1:
         _print_leaders(console, leaders, objective.metric)
     else:
         _print_winner(console, best, objective.metric)
     report = write_report(folder.path)
-    winners = leaders if len(leaders) > 1 else best[:EXPORTED]
-    exported = export_yaml(folder, winners, folder.path / "exported")
+    exported = export_yaml(folder, chosen, folder.path / "exported")
     console.print(f"Report:   {report}", highlight=False, soft_wrap=True)
     console.print(f"Exported: {exported[0]}", highlight=False, soft_wrap=True)
     console.print(
