@@ -333,7 +333,10 @@ def _labels(families: dict[str, list[Run]]) -> dict[str, str]:
     for key in families:
         alike = [flat[other] for other in families if names[other] == names[key]]
         differing = [p for p in flat[key] if any(o.get(p) != flat[key][p] for o in alike)]
-        words = [f"{p.removeprefix('train.')} {number(flat[key][p])}" for p in differing]
+        words = [
+            f"{p.removeprefix('train.').removesuffix('.name')} {number(flat[key][p])}"
+            for p in differing
+        ]
         own = ", ".join(words) if len(words) <= 2 else families[key][0].name
         labels[key] = f"{names[key]} ({own})" if own else names[key]
     return labels

@@ -23,7 +23,7 @@ def runs(tmp_path):
 
 def test_a_table_a_conclusion_and_a_page(runs):
     done = run("compare", "tpe", "random", "--reach", 0.5, "--out", "c.html", cwd=runs).stdout
-    for promised in ("evaluations to 50.0%", "searcher.name tpe", "too few runs", "Page: c.html"):
+    for promised in ("evaluations to 50.0%", "searcher tpe", "too few runs", "Page: c.html"):
         assert promised in done
     assert (runs / "c.html").stat().st_size > 1_000_000
 
@@ -31,7 +31,7 @@ def test_a_table_a_conclusion_and_a_page(runs):
 def test_json_alone_on_standard_output(runs):
     found = json.loads(run("compare", "tpe", "runs/random", "--json", cwd=runs).stdout)
     labels = {row["label"] for row in found["scenes"][0]["searches"]}
-    assert labels == {"simulated (searcher.name tpe)", "simulated (searcher.name random)"}
+    assert labels == {"simulated (searcher tpe)", "simulated (searcher random)"}
     assert (runs / found["page"]).stat().st_size > 1_000_000
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, Verbose
+from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, TensorBoard, Verbose
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def resume(
     ] = False,
     storage: Storage = STORAGE,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
     verbose: Verbose = False,
 ) -> None:
     """Finish what is left of a run. Nothing finished is repeated and nothing is lost.
@@ -55,7 +56,7 @@ def resume(
 
     storage = str(folder.path.parent)
     prepare(one_of_each_data(space), storage)
-    conduct(space, store, storage, dashboard=dashboard, verbose=verbose)
+    conduct(space, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
 
 
 def _resume_confirmation(
