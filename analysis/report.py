@@ -65,7 +65,7 @@ def render(run: Run) -> str:
 
 
 def section_html(section: Section) -> str:
-    """A section with its figures, as HTML."""
+    """A section with its figures, each drawn when the page opens."""
     plots = "".join(_plot(name, figure, section.guide) for name, figure in section.figures)
     beside = len(section.figures) > 1 and not section.wide
     arranged = " pair" if beside else ""
@@ -91,7 +91,7 @@ def packed_plotly() -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write a page aside, then rename it.
+    """Write a page, whole or not at all.
 
     Raises:
         UserError: when it cannot be written.

@@ -196,7 +196,7 @@ def test_a_grid_runs_each_point_once_and_stops_by_itself(tmp_path):
     gridded = space(search=grid, searcher={"name": "grid"}, budget={"trials": 50})
     conductor = simulate(gridded, tmp_path / "r")
     assert conductor.complete
-    assert conductor.total == 6
+    assert conductor.standing.total == 6
     points = rows(tmp_path / "r")[["sam.rho", "saner.alpha"]]
     assert len(points) == len(points.drop_duplicates()) == 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from tune_robust.cli.progress import headings, short
+from tune_robust.cli.overview import headings, short
 from tune_robust.search.pareto import axes_of
 from tune_robust.search.space import Space
 from tune_robust.search.store import Trial

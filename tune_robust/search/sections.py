@@ -140,10 +140,14 @@ def _checked(metric: str, allowed: Iterable[str]) -> str:
 
 
 class Resources(Part):
-    """What one trial takes, and how many run at once (by default as many as fit)."""
+    """What one trial takes, and how many run at once (by default as many as fit).
+
+    ``gpus``: a share of one GPU, or a whole number of them; ``auto`` measures which share makes the
+    most of it. Without a GPU, trials run on the CPU whatever it says.
+    """
 
     cpus: Count = 1
-    gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     concurrency: Count | None = None
 
 

@@ -90,6 +90,12 @@ class Space(Part):
         drawn = (values for _, values in Draws(self.dimensions).each())
         return tuple(self._parsed(values) for values in drawn)
 
+    @cached_property
+    def examples(self) -> tuple[TrainConfig, ...]:
+        """Configurations that show every value that can be listed, and the ends of each range."""
+        given = (self._parsed(values) for values in (*self.known, *self.baselines))
+        return (*self._drawn, *given)
+
     @property
     def max_resource(self) -> float:
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,

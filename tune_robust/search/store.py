@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,9 @@ from tune_robust.files import write_aside
 FORMAT = 1
 
 Status = Literal["pending", "running", "interrupted", "stopped", "done", "failed"]
-Origin = Literal["baseline", "known", "sampled"]
+Origin = Literal["baseline", "known", "sampled", "confirmation"]
+REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
+"""Trials that no sampler sees and no scheduler stops."""
 ENDED = frozenset({"stopped", "done", "failed"})
 
 
@@ -33,7 +35,8 @@ ENDED = frozenset({"stopped", "done", "failed"})
 class Trial:
     """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics.
 
-    A ``sentinel`` is never stopped early.
+    A ``sentinel`` is never stopped early. ``confirms``: in a confirmation, the trial of the search
+    that it trains again.
     """
 
     name: str
@@ -44,6 +47,9 @@ class Trial:
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     error: str | None = None
+    retried: list[str] = field(default_factory=list)
+    """Why it was interrupted and went on from its last checkpoint, each time."""
+    confirms: str | None = None
 
     @property
     def number(self) -> int:
@@ -73,6 +79,7 @@ class RunFolder:
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
         self.ray = path / "ray"
+        self.tensorboard = path / "tensorboard"
 
     def checkpoints(self, trial: str) -> Path:
         """The folder of one trial's checkpoints."""
@@ -148,6 +155,39 @@ def _checked_name(name: str) -> str:
     return name
 
 
+class EventLog:
+    """The events of a run, read on from where the last reading ended.
+
+    Raises:
+        UserError: from ``new``, at a line that is no event.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._offset, self._line = path, 0, 0
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """What was written since the last call; a line still being written is left for later."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as handle:
+            handle.seek(self._offset)
+            for line in handle:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                self._line += 1
+                yield self._parsed(line)
+
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{self._path}, line {self._line}: not an event ({error}). The file was changed by "
+                "something else; restore it, or delete from that line on."
+            ) from error
+
+
 class Record:
     """What the events say.
 
@@ -155,11 +195,9 @@ class Record:
     order in which they were first seen.
     """
 
-    def __init__(self, events: Iterable[Mapping[str, Any]] = ()):
+    def __init__(self):
         self.trials: dict[str, Trial] = {}
         self.history: list[tuple[str, int]] = []
-        for event in events:
-            self.take(event)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Bring it up to date."""
@@ -176,12 +214,31 @@ class Record:
                 trial.status = "interrupted"
 
 
+class RunReader:
+    """A run from outside, as its events tell it so far."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder, self._log = folder, EventLog(folder.events)
+        self.record = Record()
+
+    def read(self) -> bool:
+        """Bring ``record`` up to date; whether the run is live.
+
+        Trials left running by a dead process are interrupted.
+        """
+        live = self._folder.is_live()
+        for event in self._log.new():
+            self.record.take(event)
+        if not live:
+            self.record.interrupt()
+        return live
+
+
 def read_record(folder: RunFolder) -> Record:
     """All that was recorded. Trials left running by a dead process: interrupted."""
-    record = Record(_events(folder.events))
-    if not folder.is_live():
-        record.interrupt()
-    return record
+    reader = RunReader(folder)
+    reader.read()
+    return reader.record
 
 
 def read_trials(folder: RunFolder) -> dict[str, Trial]:
@@ -189,28 +246,13 @@ def read_trials(folder: RunFolder) -> dict[str, Trial]:
     return read_record(folder).trials
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise UserError(
-                    f"{path}, line {number}: not an event ({error}). The file was changed by "
-                    "something else; restore it, or delete from that line on."
-                ) from error
-
-
 def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
     name = event["trial"]
     match event["event"]:
         case "trial":
             given = (event[key] for key in ("origin", "values", "config"))
-            trials[name] = Trial(name, *given, sentinel=event.get("sentinel", False))
+            sentinel, confirms = event.get("sentinel", False), event.get("confirms")
+            trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
         case "start":
             trials[name].status = "running"
             trials[name].error = None
@@ -222,6 +264,8 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
         case "end":
             trials[name].status = event["status"]
             trials[name].error = event.get("error")
+            if event["status"] == "interrupted" and trials[name].error:
+                trials[name].retried.append(trials[name].error)
 
 
 class RunStore:
@@ -235,17 +279,20 @@ class RunStore:
         self.folder = folder
         self._lock = _exclusive_lock(folder)
         self._drop_torn_line()
-        self._record = Record(_events(folder.events))
+        self._record = Record()
+        for event in EventLog(folder.events).new():
+            self._record.take(event)
         self._record.interrupt()
         self._events = folder.events.open("ab")
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir()
+        folder.path.mkdir(exist_ok=True)
+        store = cls(folder)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
-        return cls(folder)
+        return store
 
     @property
     def trials(self) -> dict[str, Trial]:
@@ -264,11 +311,12 @@ class RunStore:
         config: Mapping[str, Any],
         *,
         sentinel: bool = False,
+        confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
         name = f"t{len(self.trials) + 1:04d}"
         fields = {"origin": origin, "values": dict(values), "config": dict(config)}
-        self._append("trial", name, **fields, sentinel=sentinel)
+        self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
 
     def start(self, trial: str) -> None:
@@ -287,6 +335,11 @@ class RunStore:
     def retry(self, trial: str) -> None:
         """Forget a failed trial's epochs: it will start again from nothing."""
         self._append("retry", trial)
+
+    def retry_failed(self) -> None:
+        """Every failed trial will start again from nothing."""
+        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
+            self.retry(name)
 
     def close(self) -> None:
         """Release the run."""

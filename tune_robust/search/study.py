@@ -22,11 +22,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.search.draws import grid_points
+from tune_robust.search.journal import DerivedJournal
 from tune_robust.search.objective import Objective, step_of
 from tune_robust.search.pareto import axes_of, values_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
-from tune_robust.search.store import Origin, Trial
+from tune_robust.search.store import REFERENCES, Origin, Trial
 from tune_robust.search.warm_start import EarlierTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -56,7 +57,7 @@ class Study:
         self._space, self._objective, self._earlier = space, objective, earlier
         self._axes = axes_of(space)
         self._planned = [*_planned(space)]
-        self._study = self._open(journal, [t for t in trials if t.origin != "baseline"])
+        self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
         """The origin and the values of trial ``number``; None when a grid is used up.
@@ -79,7 +80,7 @@ class Study:
 
     def report(self, trial: Trial, epoch: int) -> None:
         """One epoch of a running trial."""
-        if trial.origin == "baseline" or len(self._axes) > 1:
+        if trial.origin in REFERENCES or len(self._axes) > 1:
             return
         step, value = self._intermediate(trial, epoch)
         with warnings.catch_warnings():
@@ -89,7 +90,7 @@ class Study:
 
     def tell(self, trial: Trial) -> None:
         """How a trial ended, by its status."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return
         state = _STATES[trial.status]
         values = self._values(trial) if state == TrialState.COMPLETE else None
@@ -107,10 +108,9 @@ class Study:
         return self._create(journal)
 
     def _create(self, path: Path) -> optuna.Study:
-        backend = optuna.storages.journal.JournalFileBackend(str(path))
         return optuna.create_study(
             study_name=self._space.name,
-            storage=optuna.storages.JournalStorage(backend),
+            storage=optuna.storages.JournalStorage(DerivedJournal(path)),
             directions=["maximize" if axis.mode == "max" else "minimize" for axis in self._axes],
             load_if_exists=True,
         )
