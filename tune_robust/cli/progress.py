@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,9 +15,11 @@ from rich.text import Text
 
 from tune_robust.search.conductor import Conductor
 from tune_robust.search.objective import spent
-from tune_robust.search.ray_backend import Slots
 from tune_robust.search.space import Space
 from tune_robust.search.store import ENDED, RunFolder, Trial
+
+if TYPE_CHECKING:
+    from tune_robust.search.ray_backend import Slots
 
 SHOWN = 12
 WIDTH_OF_A_FILE = 160

@@ -11,10 +11,9 @@ import math
 from collections.abc import Callable, Mapping
 from enum import Enum
 
-from tune_robust.search.asha import Asha, NoStopping, Scheduler
-from tune_robust.search.median import Median
-from tune_robust.search.objective import Objective, objective_of, spent
+from tune_robust.search.objective import objective_of, spent
 from tune_robust.search.retention import drop_checkpoints
+from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.space import Space
 from tune_robust.search.store import ENDED, RunStore, Status, Trial
 from tune_robust.search.study import Study
@@ -54,7 +53,7 @@ class Conductor:
         self._tables = Tables(
             store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
         )
-        self._scheduler = _scheduler(space, self.objective)
+        self._scheduler = build_scheduler(space, self.objective)
         self._replay()
         earlier = WarmStart.of(store.folder.read_meta()).trials
         self._study = Study(
@@ -175,18 +174,3 @@ class Conductor:
                     self.store.end(name, "done")
                 elif not keep:
                     self.store.end(name, "stopped")
-
-
-def _scheduler(space: Space, objective: Objective) -> Scheduler:
-    budget = space.budget
-    if budget.scheduler == "none":
-        return NoStopping()
-    grace = budget.grace or space.max_resource / budget.reduction**2
-    if budget.scheduler == "median":
-        return Median(grace=grace, mode=objective.mode)
-    return Asha(
-        grace=grace,
-        reduction=budget.reduction,
-        max_resource=space.max_resource,
-        mode=objective.mode,
-    )

@@ -17,6 +17,8 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
@@ -38,7 +40,7 @@ class Study:
     Args:
         space: the dimensions, known points, baselines and searcher.
         objective: what the sampler optimises.
-        journal: path of the Optuna journal to write.
+        journal: path of the Optuna journal to write; None keeps the study in memory.
         trials: what the run has so far, in the order in which it was proposed.
         earlier: trials of other runs, for the sampler to learn from.
     """
@@ -47,7 +49,7 @@ class Study:
         self,
         space: Space,
         objective: Objective,
-        journal: Path,
+        journal: Path | None,
         trials: Iterable[Trial],
         earlier: Sequence[EarlierTrial] = (),
     ):
@@ -92,22 +94,27 @@ class Study:
         value = self._objective.value(trial.epochs) if state == TrialState.COMPLETE else None
         self._study.tell(self._number(trial), value, state)
 
-    def _open(self, journal: Path, trials: list[Trial]) -> optuna.Study:
+    def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
+        if journal is None:
+            return self._filled(InMemoryStorage(), trials)
         aside = journal.with_name(f".{journal.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
-        study = self._create(aside)
+        self._filled(_journal(aside), trials)
+        aside.replace(journal)
+        return self._create(_journal(journal))
+
+    def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
+        study = self._create(storage)
         for trial in self._earlier:
             study.add_trial(self._frozen_earlier(trial))
         for trial in trials:
             study.add_trial(self._frozen(trial))
-        aside.replace(journal)
-        return self._create(journal)
+        return study
 
-    def _create(self, path: Path) -> optuna.Study:
-        backend = optuna.storages.journal.JournalFileBackend(str(path))
+    def _create(self, storage: BaseStorage) -> optuna.Study:
         return optuna.create_study(
             study_name=self._space.name,
-            storage=optuna.storages.JournalStorage(backend),
+            storage=storage,
             direction="maximize" if self._objective.mode == "max" else "minimize",
             load_if_exists=True,
         )
@@ -168,6 +175,10 @@ class Study:
 
     def _id(self, trial: Trial) -> int:
         return self._study.get_trials(deepcopy=False)[self._number(trial)]._trial_id
+
+
+def _journal(path: Path) -> BaseStorage:
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
