@@ -1,4 +1,4 @@
-"""A run as a recording: the same from events and from tables; only whole curves that fit a space."""
+"""A run as a recording: the same from events and tables; only whole curves that fit a space."""
 
 import pytest
 
