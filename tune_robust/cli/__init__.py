@@ -10,6 +10,7 @@ from tune_robust.cli import (
     datasets,
     doctor,
     export,
+    plan,
     replay,
     report,
     resume,
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for verb in (search, resume, status, export, train, report, replay, doctor):
+for verb in (plan, search, resume, status, export, train, report, replay, doctor):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(datasets.app, name="datasets")

@@ -44,7 +44,8 @@ class Asha:
         self._reduction = reduction
         self.rungs: dict[float, dict[str, float]] = {}
         rung = grace
-        while rung < max_resource:
+        # A third of a third of the whole, times nine, can fall short of it by a rounding error.
+        while rung < max_resource * (1 - 1e-9):
             self.rungs[rung] = {}
             rung *= reduction
 
