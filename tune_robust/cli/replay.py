@@ -19,7 +19,6 @@ from tune_robust.files import write_aside
 
 if TYPE_CHECKING:
     from tune_robust.search.recording import Pool
-    from tune_robust.search.replay import Replay
     from tune_robust.search.replay_statistics import Spread, Statistics
     from tune_robust.search.space import Space
 
@@ -34,20 +33,20 @@ class Clock(StrEnum):
 class Combination(NamedTuple):
     """One way of searching, and what its replays came to."""
 
+    name: str
     space: Space
-    replays: list[Replay]
     statistics: Statistics
     curve: list[dict[str, Any]]
 
-    @property
-    def name(self) -> str:
-        """As in ``asha 3 from 40 · tpe``."""
-        from tune_robust.search.schedulers import grace_of
 
-        budget, searcher = self.space.budget, self.space.searcher.name
-        reduction = f" {budget.reduction}" if budget.scheduler == "asha" else ""
-        grace = "" if budget.scheduler == "none" else f" from {grace_of(self.space):g}"
-        return f"{budget.scheduler}{reduction}{grace} · {searcher}"
+def _name(space: Space) -> str:
+    """As in ``asha 3 from 40 · tpe``."""
+    from tune_robust.search.schedulers import grace_of
+
+    budget = space.budget
+    reduction = f" {budget.reduction}" if budget.scheduler == "asha" else ""
+    grace = "" if budget.scheduler == "none" else f" from {grace_of(space):g}"
+    return f"{budget.scheduler}{reduction}{grace} · {space.searcher.name}"
 
 
 def replay(
@@ -129,7 +128,7 @@ def replay(
     pool = pool_of(spaces[0], folder)
     done = [
         _replayed(pool, candidate, seeds, workers, clock.value, compute, within)
-        for candidate in {candidate.model_dump_json(): candidate for candidate in spaces}.values()
+        for candidate in {_name(candidate): candidate for candidate in spaces}.values()
     ]
     document = _document(pool, done, clock.value, within)
     if out is not None:
@@ -185,7 +184,7 @@ def _replayed(
                 replay(pool, space, seed=seed, workers=workers, clock=clock, compute=limit)
             )
     found = statistics(pool, replays, clock=clock, tolerance=within)
-    return Combination(space, replays, found, anytime_curve(pool, replays))
+    return Combination(_name(space), space, found, anytime_curve(pool, replays))
 
 
 def _document(pool: Pool, done: list[Combination], clock: str, within: float) -> dict[str, Any]:
@@ -292,9 +291,9 @@ def _print(
         )
     table.caption = (
         "Median and middle half over the seeds; - where it was not reached. compute: share of the "
-        "recorded. regret: how\nfar the best finished trial is from the best recorded one. winner: "
-        "how often that one was found.\n* of the trial chosen by "
-        f"{metric}, for the record only: nothing is chosen by it."
+        "recorded. regret: how far the best finished trial is from the best recorded one. winner: "
+        f"how often that one was found. * of the trial chosen by {metric}, for the record only: "
+        "nothing is chosen by it."
     )
     table.caption_justify = "left"
     console.print(table)
