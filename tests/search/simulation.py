@@ -55,7 +55,11 @@ def simulate(
                 store.close()
                 return conductor
             epochs += 1
-            metrics = {"val_accuracy": curve(trial, epoch), "gradient_evaluations": cost * epoch}
+            metrics = {
+                "val_accuracy": curve(trial, epoch),
+                "gradient_evaluations": cost * epoch,
+                "seconds": 0.3 * cost * epoch,
+            }
             if conductor.on_epoch(trial.name, epoch, metrics) is Decision.END:
                 break
     conductor.close()

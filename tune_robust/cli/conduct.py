@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 
 from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
-from tune_robust.cli.progress import Progress, open_console
+from tune_robust.cli.overview import open_console
+from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
 from tune_robust.search.conductor import Conductor
 from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.draws import grid_points
 from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
+from tune_robust.search.provenance import gpu_names
+from tune_robust.search.slots import Slots, fit_slots
 from tune_robust.search.space import Space
+from tune_robust.search.standing import Standing
 from tune_robust.search.store import RunFolder, RunStore, Trial
+
+if TYPE_CHECKING:
+    from tune_robust.search.tensorboard import TensorBoard
 
 EXPORTED = 3
 
@@ -61,33 +68,93 @@ def _one_of_each_data(space: Space) -> list[TrainConfig]:
     return list({config.data.model_dump_json(): config for config in configs}.values())
 
 
-def conduct(space: Space, store: RunStore, storage: str, *, dashboard: bool, verbose: bool) -> None:
-    """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed."""
-    from tune_robust.search.ray_backend import fit_slots, ray_session, run_trials
+def conduct(
+    space: Space,
+    store: RunStore,
+    storage: str,
+    *,
+    dashboard: bool,
+    tensorboard: bool,
+    verbose: bool,
+) -> None:
+    """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed.
+
+    TensorBoard logs, once there are any, are carried on.
+    """
+    from tune_robust.search.ray_backend import ray_session, run_trials
 
     console = open_console()
-    progress = Progress(console, space, store.folder)
-    conductor = Conductor(space, store, threads=space.resources.cpus, watcher=progress.update)
+    progress = Progress(console)
+    board = _tensorboard(store) if tensorboard or store.folder.tensorboard.exists() else None
+
+    def watch(trial: Trial) -> None:
+        progress.update(trial)
+        if board:
+            board.update(trial)
+
+    conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
         if not conductor.complete:
             console.print(f"Run [bold]{store.folder.path}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
-                resources = space.resources
-                slots = fit_slots(resources.cpus, resources.gpus, resources.concurrency)
-                with progress.running(conductor, slots, url):
-                    run_trials(conductor, slots, cache_of(storage))
+                conductor.give(_slots(space, store.folder, cache_of(storage), console))
+                with progress.running(conductor.standing, conductor.slots, url):
+                    run_trials(conductor, cache_of(storage))
     except KeyboardInterrupt:
         pass
     finally:
         conductor.close()
+        if board:
+            board.close()
     if not conductor.complete:
-        _interrupted(console, store.folder, conductor)
+        _interrupted(console, store.folder, conductor.standing)
     _sum_up(console, conductor, store.folder)
 
 
-def _interrupted(console: Console, folder: RunFolder, conductor: Conductor) -> None:
+def _tensorboard(store: RunStore) -> TensorBoard:
+    # Slow to import, and seldom asked for.
+    from tune_robust.search.tensorboard import TensorBoard
+
+    board = TensorBoard(store.folder)
+    board.open(store.trials.values())
+    return board
+
+
+def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Slots:
+    """Those that run.json keeps, unless the machine is another; else what this machine holds."""
+    from tune_robust.search.ray_backend import machine_size
+
+    have_cpus, have_gpus = machine_size()
+    machine = {"cpus": have_cpus, "gpus": gpu_names()}
+    meta = folder.read_meta()
+    if "slots" in meta and meta.get("slots_on") == machine:
+        return Slots(**meta["slots"])
+    wanted = space.resources
+    gpus = wanted.gpus
+    if gpus == "auto":
+        gpus = _measured_share(space, cache, have_cpus, have_gpus, console) if have_gpus else 0.0
+    folder.write_meta({**meta, "slots_on": machine})
+    return fit_slots(
+        wanted.cpus, gpus, wanted.concurrency, have_cpus=have_cpus, have_gpus=have_gpus
+    )
+
+
+def _measured_share(
+    space: Space, cache: Path, have_cpus: int, have_gpus: int, console: Console
+) -> float:
+    from tune_robust.search.gpu_probe import share_of_gpu
+
+    console.print("Measuring how many trials a GPU is best shared by ...")
+    cpus = min(space.resources.cpus, have_cpus)
+    at_most = max(1, have_cpus // (cpus * have_gpus))
+    sharing = share_of_gpu(space, cache, cpus=cpus, at_most=at_most)
+    console.print(sharing.describe(), highlight=False, soft_wrap=True)
+    return sharing.share
+
+
+def _interrupted(console: Console, folder: RunFolder, standing: Standing) -> None:
     console.print(
-        f"\nInterrupted: {conductor.total - conductor.remaining} of {conductor.total} trials have "
+        f"\nInterrupted: {standing.ended} of {standing.total} trials have "
         f"ended, nothing is lost. Go on with:\n  {resume_command(folder)}",
         highlight=False,
     )

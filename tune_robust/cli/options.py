@@ -13,6 +13,9 @@ NoDownload = Annotated[
     bool, typer.Option("--no-download", help="Fetch nothing: fail where files are missing.")
 ]
 Dashboard = Annotated[bool, typer.Option(help="Start Ray's dashboard (on this machine only).")]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the run's folder too.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
 
 STORAGE = "./runs"

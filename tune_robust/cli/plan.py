@@ -159,7 +159,7 @@ def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from tune_robust.cli.progress import open_console
+    from tune_robust.cli.overview import open_console
 
     console = open_console()
     console.print(_table(found["kinds"]))

@@ -242,7 +242,7 @@ def _print(
 ) -> None:
     from rich.table import Table
 
-    from tune_robust.cli.progress import open_console
+    from tune_robust.cli.overview import open_console
 
     console = open_console()
     metric = pool.objective.metric

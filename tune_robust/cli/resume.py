@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, Verbose
+from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, TensorBoard, Verbose
 from tune_robust.errors import UserError
 
 
@@ -20,6 +20,7 @@ def resume(
     ] = False,
     storage: Storage = STORAGE,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
     verbose: Verbose = False,
 ) -> None:
     """Finish what is left of a run. Nothing finished is repeated and nothing is lost.
@@ -50,7 +51,7 @@ def resume(
 
     storage = str(folder.path.parent)
     prepare(space, storage)
-    conduct(space, store, storage, dashboard=dashboard, verbose=verbose)
+    conduct(space, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
 
 
 def _total(given: str | None, before: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, NoDownload, Storage, Verbose
+from tune_robust.cli.options import STORAGE, Dashboard, NoDownload, Storage, TensorBoard, Verbose
 
 if TYPE_CHECKING:
     from tune_robust.search.space import Space
@@ -32,6 +32,7 @@ def search(
     no_download: NoDownload = False,
     storage: Storage = STORAGE,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
     verbose: Verbose = False,
 ) -> None:
     """Search a space: propose, train, stop the weak, keep everything.
@@ -66,7 +67,7 @@ def search(
         meta["warm_start"] = _warm_start(loaded, [find_run(run, storage) for run in warm_start])
     meta |= prepare(loaded, storage)
     store = RunStore.create(folder, {**meta, **provenance()})
-    conduct(loaded, store, storage, dashboard=dashboard, verbose=verbose)
+    conduct(loaded, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
 
 
 def _warm_start(space: Space, folders: list[RunFolder]) -> dict[str, Any]:

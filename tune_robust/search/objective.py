@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from tune_robust.search.space import Space
 
-Unit = Literal["gradient_evaluations", "epochs"]
+Unit = Literal["gradient_evaluations", "epochs", "seconds"]
 Epochs = Mapping[int, Mapping[str, float | None]]
 
 
@@ -50,7 +50,13 @@ class Objective:
 
 def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
     """What a trial has cost up to ``epoch``, in the budget's unit."""
-    return epoch if unit == "epochs" else metrics["gradient_evaluations"]
+    return epoch if unit == "epochs" else metrics[unit]
+
+
+def step_of(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> int:
+    """The same as one of Optuna's steps, which are whole numbers: seconds in milliseconds."""
+    cost = spent(unit, epoch, metrics)
+    return round(1000 * cost if unit == "seconds" else cost)
 
 
 def objective_of(space: Space) -> Objective:

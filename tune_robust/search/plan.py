@@ -11,7 +11,6 @@ from statistics import fmean
 
 from tune_robust.search.asha import Asha, NoStopping, Scheduler
 from tune_robust.search.kinds import SEARCHES, Kind, drawn_trials, kind_of
-from tune_robust.search.objective import objective_of
 from tune_robust.search.retention import KEPT
 from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.space import Space
@@ -82,9 +81,7 @@ class _Course:
         self._trials = list(drawn_trials(space, seed))
         rng = random.Random(seed)
         self._scores = [rng.random() for _ in self._trials]
-        self._scheduler: Scheduler = (
-            build_scheduler(space, objective_of(space)) if stopping else NoStopping()
-        )
+        self._scheduler: Scheduler = build_scheduler(space) if stopping else NoStopping()
         self._queue: list[tuple[float, int, int]] = []
         self._stopped: list[str] = []
 

@@ -84,7 +84,7 @@ class _Search:
     def __init__(self, pool: Pool, space: Space, clock: Clock):
         self._pool, self._space, self._clock = pool, space, clock
         self._objective = pool.objective
-        self._scheduler = build_scheduler(space, self._objective)
+        self._scheduler = build_scheduler(space)
         self._recorded = Recorded(space.dimensions, pool.trials)
         self._trials: list[Trial] = []
         self._queue: list[tuple[float, int]] = []

@@ -1,28 +1,37 @@
-"""The scheduler that a space's budget asks for."""
+"""The scheduler that a space asks for, and the rungs at which early stopping is looked at."""
 
 from __future__ import annotations
 
-from tune_robust.search.asha import Asha, NoStopping, Scheduler
+from tune_robust.search.asha import Asha, NoStopping, Scheduler, rung_levels
 from tune_robust.search.median import Median
-from tune_robust.search.objective import Objective
 from tune_robust.search.space import Space
+
+
+def build_scheduler(space: Space) -> Scheduler:
+    """A scheduler that has seen nothing yet."""
+    return NoStopping() if space.budget.scheduler == "none" else stopping_scheduler(space)
+
+
+def stopping_scheduler(space: Space) -> Asha | Median:
+    """The same; where the space stops nothing, the asha that it would have had."""
+    mode, grace = space.objective.mode, grace_of(space)
+    if space.budget.scheduler == "median":
+        return Median(grace=grace, mode=mode)
+    return Asha(
+        grace=grace,
+        reduction=space.budget.reduction,
+        max_resource=space.max_resource,
+        mode=mode,
+    )
+
+
+def rungs_of(space: Space) -> list[float]:
+    """The resources of its rungs; those of asha for the schedulers that have none."""
+    return rung_levels(
+        grace=grace_of(space), reduction=space.budget.reduction, max_resource=space.max_resource
+    )
 
 
 def grace_of(space: Space) -> float:
     """The resource before which no trial is stopped."""
     return space.budget.grace or space.max_resource / space.budget.reduction**2
-
-
-def build_scheduler(space: Space, objective: Objective) -> Scheduler:
-    """A new scheduler, without any results yet."""
-    budget = space.budget
-    if budget.scheduler == "none":
-        return NoStopping()
-    if budget.scheduler == "median":
-        return Median(grace=grace_of(space), mode=objective.mode)
-    return Asha(
-        grace=grace_of(space),
-        reduction=budget.reduction,
-        max_resource=space.max_resource,
-        mode=objective.mode,
-    )

@@ -22,25 +22,46 @@ class Budget(Part):
     ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost, all its
     bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
     training set: SGD takes 1 an epoch, SAM 2.
+    ``unit: seconds`` counts the time that each trial itself has trained and evaluated, whatever
+    else the machine was doing: ``max`` is required. Epochs and schedules are laid out as for
+    gradient evaluations; a trial that is not through by ``max`` seconds is over then.
     ``rounds: each`` gives every bootstrap round of a trial all of that, as published tables do; by
     default the rounds share it, so that self-training costs no more than the rest.
     ``scheduler: asha`` stops weak trials at rungs ``grace * reduction^i``, ``median`` those that
     fall behind the median of at least five others at any epoch from ``grace`` on; ``grace``
-    defaults to ``max / reduction^2``.
+    defaults to ``max / reduction^2``. ``sentinels``: how many of the sampled trials are never
+    stopped, to show what early stopping would have lost.
     """
 
     trials: Count
-    unit: Literal["gradient_evaluations", "epochs"] = "gradient_evaluations"
+    unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
     scheduler: Literal["asha", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
+    sentinels: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _grace_fits(self) -> Self:
         if self.grace is not None and self.max is not None and self.grace > self.max:
             raise ValueError(f"grace {self.grace:g} is above max {self.max:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _seconds_are_bounded(self) -> Self:
+        if self.unit != "seconds":
+            return self
+        if self.max is None:
+            raise ValueError(
+                "unit: seconds needs max, the seconds that one trial may take, as in max: 600 "
+                "(--set budget.max=600)"
+            )
+        if self.rounds == "each":
+            raise ValueError(
+                "found rounds: each; expected together, as unit is seconds: the clock runs on "
+                "through the bootstrap rounds"
+            )
         return self
 
 
@@ -89,10 +110,14 @@ class Objective(Part):
 
 
 class Resources(Part):
-    """What one trial takes, and how many run at once (by default as many as fit)."""
+    """What one trial takes, and how many run at once (by default as many as fit).
+
+    ``gpus``: a share of one GPU, or a whole number of them; ``auto`` measures which share makes the
+    most of it. Without a GPU, trials run on the CPU whatever it says.
+    """
 
     cpus: Count = 1
-    gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     concurrency: Count | None = None
 
 

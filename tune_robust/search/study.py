@@ -18,12 +18,12 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.search.draws import grid_points
-from tune_robust.search.objective import Objective, spent
+from tune_robust.search.journal import DerivedJournal
+from tune_robust.search.objective import Objective, step_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
 from tune_robust.search.store import Origin, Trial
@@ -160,7 +160,7 @@ class Study:
     def _intermediate(self, trial: Trial, epoch: int) -> tuple[int, float]:
         """The cost so far as Optuna's integer step, and the objective's value."""
         metrics = trial.epochs[epoch]
-        step = round(spent(self._space.budget.unit, epoch, metrics))
+        step = step_of(self._space.budget.unit, epoch, metrics)
         return step, metrics[self._objective.metric]
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Study:
 
 
 def _journal(path: Path) -> BaseStorage:
-    return JournalStorage(JournalFileBackend(str(path)))
+    return JournalStorage(DerivedJournal(path))
 
 
 def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:

@@ -39,6 +39,7 @@ def trials_table(
         "trial": pa.array([t.name for t in trials], pa.string()),
         "origin": pa.array([t.origin for t in trials], pa.string()),
         "status": pa.array([t.status for t in trials], pa.string()),
+        "sentinel": pa.array([t.sentinel for t in trials], pa.bool_()),
     }
     for path in paths:
         columns[path] = _value_column([trial.values.get(path) for trial in trials])
