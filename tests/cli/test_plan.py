@@ -44,11 +44,16 @@ def test_times_rungs_disk_and_money(tmp_path, space):
     assert found["rungs"][0]["reach"] == 9
     assert found["checkpoints_bytes"] > found["checkpoint_bytes"] > 10_000
     assert found["data_bytes"] == 1797 * (64 + 8)
-    assert found["at_a_time"] == 1
+    assert found["slots"] == {"cpus": 1, "gpus": 0.0, "concurrency": 1}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".data"]
 
     shown = run(*arguments, cwd=tmp_path).stdout
-    for promised in ("saner, small_cnn x0.25", "1 trials at a time", "Expected with asha", "cost"):
+    for promised in (
+        "saner, small_cnn x0.25",
+        "1 at a time, 1 CPU each",
+        "Expected with asha",
+        "cost",
+    ):
         assert promised in shown
 
 

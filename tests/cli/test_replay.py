@@ -85,7 +85,6 @@ def test_neither_ray_nor_torch_is_loaded(tmp_path, grid):
         (["grid", "--space", "methods_digits"], "0 of 20 trials can be replayed"),
         (["grid", "--set", "train.epochs=9"], "epochs was 6, here 9"),
         (["grid", "--out", "figure.png"], "ends in .html"),
-        (["grid", "--clock", "seconds"], "seconds"),
     ],
 )
 def test_a_mistake_is_explained(tmp_path, grid, arguments, message):

@@ -80,3 +80,11 @@ def test_a_space_that_trains_otherwise_has_no_pool(recorded):
     longer = space(train={**TRAIN, "epochs": 8}, search=CONDITIONAL, budget=NONE)
     with pytest.raises(UserError, match=r"0 of 12 trials .* epochs was 6, here 8"):
         pool_of(longer, recorded)
+
+
+def test_what_was_not_recorded_is_no_clock(recorded):
+    pool = pool_of(space(train=TRAIN, search=CONDITIONAL, budget=NONE), recorded)
+    for trial in pool.trials:
+        trial.last.pop("seconds", None)
+    with pytest.raises(UserError, match=r"--clock seconds: .* not recorded"):
+        pool.cost("seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,16 +75,22 @@ def plan(
 def _document(space: Space, storage: str, seconds: float, price: float | None) -> dict[str, Any]:
     import torch
 
-    from tune_robust.cli.conduct import cache_of, prepare
+    from tune_robust.cli.conduct import cache_of, new_slots, prepare
     from tune_robust.search.kinds import kinds_of
     from tune_robust.search.plan import checkpoints_bytes, expected_course
+    from tune_robust.search.ray_backend import ray_session
     from tune_robust.search.trial_times import time_kinds
 
     prepare(space, storage)
-    gpus = torch.cuda.device_count()
-    at_a_time = _at_a_time(space, gpus)
+    cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    console = Console(stderr=True)
+    # Only sharing a GPU is measured with Ray.
+    shared = bool(gpus) and space.resources.gpus == "auto"
+    with ray_session(dashboard=False, verbose=False) if shared else nullcontext():
+        slots = new_slots(space, cache_of(storage), cpus, gpus, console)
+    at_a_time = min(slots.concurrency, space.trials)
     configs = kinds_of(space)
-    with Console(stderr=True).status(f"Timing {len(configs)} kinds of trials ..."):
+    with console.status(f"Timing {len(configs)} kinds of trials ..."):
         times = time_kinds(
             configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds
         )
@@ -99,9 +106,8 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
         "trials": space.trials,
         "scheduler": space.budget.scheduler,
         "unit": space.budget.unit,
-        "machine": {"cpus": os.cpu_count(), "gpus": gpus},
-        "at_a_time": at_a_time,
-        "each": {"cpus": space.resources.cpus, "gpus": space.resources.gpus if gpus else 0},
+        "machine": {"cpus": cpus, "gpus": gpus},
+        "slots": asdict(slots),
         "kinds": [_kind(kind, configs[kind], times) for kind in configs],
         "start_seconds": start,
         "without_stopping": _course(full, start, price),
@@ -111,15 +117,6 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
         "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
         "data_bytes": _data_bytes(configs.values(), storage),
     }
-
-
-def _at_a_time(space: Space, gpus: int) -> int:
-    """As many trials as a search would run together here."""
-    resources, cpus = space.resources, os.cpu_count() or 1
-    holds = cpus // min(resources.cpus, cpus)
-    if gpus and resources.gpus:
-        holds = min(holds, int(gpus / resources.gpus + 1e-9))
-    return max(1, min(holds, resources.concurrency or holds, space.trials))
 
 
 def _kind(kind: Kind, config: TrainConfig, times: Times) -> dict[str, Any]:
@@ -159,16 +156,17 @@ def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
 
 
 def _print(found: dict[str, Any]) -> None:
+    from analysis.words import count
     from tune_robust.cli.overview import open_console
+    from tune_robust.search.slots import Slots
 
     console = open_console()
     console.print(_table(found["kinds"]))
-    machine, each, full = found["machine"], found["each"], found["without_stopping"]
-    gpu = f" and {each['gpus']:g} GPU" if each["gpus"] else ""
+    machine, full = found["machine"], found["without_stopping"]
     lines = [
         "",
-        f"{found['at_a_time']} trials at a time, {each['cpus']} CPU{gpu} each, on "
-        f"{machine['cpus']} CPUs and {machine['gpus'] or 'no'} GPUs.",
+        f"{Slots(**found['slots']).describe()}, on {count(machine['cpus'], 'CPU')} and "
+        f"{count(machine['gpus'], 'GPU') if machine['gpus'] else 'no GPU'}.",
         f"{found['trials']} trials, none stopped early: {_spent(full)}.",
     ]
     if found["scheduler"] != "none":

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from tune_robust.search.asha import Asha, NoStopping, Scheduler
 from tune_robust.search.kinds import SEARCHES, Kind, drawn_trials, kind_of
+from tune_robust.search.objective import spent
 from tune_robust.search.retention import KEPT
 from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.space import Space
@@ -90,33 +91,49 @@ class _Course:
         waiting = iter(range(len(self._trials)))
         for number in itertools.islice(waiting, self._at_a_time):
             self._await_epoch(0.0, number, 1)
-        now, spent, finished = 0.0, 0, 0
+        now, passes, finished = 0.0, 0, 0
         while self._queue:
             now, number, epoch = heapq.heappop(self._queue)
             config = self._trials[number][1]
-            spent += config.passes_per_step
-            if epoch == config.total_epochs:
+            passes += config.passes_per_step
+            if epoch == config.total_epochs or self._used_up(number, epoch):
                 finished += 1
             elif self._keep(number, epoch):
                 self._await_epoch(now, number, epoch + 1)
                 continue
             for following in itertools.islice(waiting, 1):
                 self._await_epoch(now, following, 1)
-        return Course(now, spent, finished, tuple(self._rungs()))
+        return Course(now, passes, finished, tuple(self._rungs()))
 
     def _await_epoch(self, now: float, number: int, epoch: int) -> None:
-        kind = kind_of(self._trials[number][1])
-        heapq.heappush(self._queue, (now + self._seconds[kind], number, epoch))
+        heapq.heappush(self._queue, (now + self._epoch_seconds(number), number, epoch))
+
+    def _epoch_seconds(self, number: int) -> float:
+        return self._seconds[kind_of(self._trials[number][1])]
+
+    def _used_up(self, number: int, epoch: int) -> bool:
+        """A budget in seconds ends a trial by the clock."""
+        timed = self._space.budget.unit == "seconds"
+        return timed and self._spent(number, epoch) >= self._space.max_resource
 
     def _keep(self, number: int, epoch: int) -> bool:
-        is_baseline, config = self._trials[number]
+        is_baseline, _ = self._trials[number]
         if is_baseline:
             return True
-        each = 1 if self._space.budget.unit == "epochs" else config.passes_per_step
-        keep = self._scheduler.keep(str(number), epoch * each, self._scores[number])
-        if not keep:
-            self._stopped.append(str(number))
-        return keep
+        resource = self._spent(number, epoch)
+        keep = self._scheduler.keep(str(number), resource, self._scores[number])
+        if keep or number in self._space.sentinels:
+            return True
+        self._stopped.append(str(number))
+        return False
+
+    def _spent(self, number: int, epoch: int) -> float:
+        config = self._trials[number][1]
+        metrics = {
+            "gradient_evaluations": config.passes_per_step * epoch,
+            "seconds": self._epoch_seconds(number) * epoch,
+        }
+        return spent(self._space.budget.unit, epoch, metrics)
 
     def _rungs(self) -> Iterator[Rung]:
         """Of asha; the other schedulers have none."""

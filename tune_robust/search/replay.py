@@ -134,10 +134,11 @@ class _Search:
         value = self._objective.value(trial.epochs)
         resource = spent(self._space.budget.unit, epoch, trial.last)
         keep = self._scheduler.keep(trial.name, resource, value)
-        if epoch == len(curve):
+        timed = self._space.budget.unit == "seconds"
+        if epoch == len(curve) or (timed and resource >= self._space.max_resource):
             trial.status = "done"
             self.finished.append(Finish(self.started[number], value, self.compute))
-        elif not keep:
+        elif not keep and number not in self._space.sentinels:
             trial.status = "stopped"
         return trial.status == "running"
 
