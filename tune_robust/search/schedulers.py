@@ -33,5 +33,9 @@ def rungs_of(space: Space) -> list[float]:
 
 
 def grace_of(space: Space) -> float:
-    """The resource before which no trial is stopped."""
-    return space.budget.grace or space.max_resource / space.budget.reduction**2
+    """The resource before which no trial is stopped.
+
+    Wrong labels are learned late: an earlier rung ranks by how fast a trial learns
+    (docs/defaults.md).
+    """
+    return space.budget.grace or space.max_resource / space.budget.reduction
