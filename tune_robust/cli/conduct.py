@@ -138,11 +138,17 @@ def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Sl
     meta = folder.read_meta()
     if "slots" in meta and meta.get("slots_on") == machine:
         return Slots(**meta["slots"])
+    slots = new_slots(space, cache, have_cpus, have_gpus, console)
+    folder.write_meta({**meta, "slots_on": machine})
+    return slots
+
+
+def new_slots(space: Space, cache: Path, have_cpus: int, have_gpus: int, console: Console) -> Slots:
+    """What the space's resources come to on such a machine; ``gpus: auto`` is measured."""
     wanted = space.resources
     gpus = wanted.gpus
     if gpus == "auto":
         gpus = _measured_share(space, cache, have_cpus, have_gpus, console) if have_gpus else 0.0
-    folder.write_meta({**meta, "slots_on": machine})
     return fit_slots(
         wanted.cpus, gpus, wanted.concurrency, have_cpus=have_cpus, have_gpus=have_gpus
     )
