@@ -7,6 +7,7 @@ import sys
 import typer
 
 from tune_robust.cli import (
+    compare,
     confirm,
     datasets,
     doctor,
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for verb in (search, resume, status, confirm, export, train, report, doctor):
+for verb in (search, resume, status, confirm, export, train, report, compare, doctor):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(datasets.app, name="datasets")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, NoDownload, Storage, TensorBoard, Verbose
+from tune_robust.cli.options import (
+    STORAGE,
+    Dashboard,
+    NoDownload,
+    Settings,
+    Storage,
+    TensorBoard,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from tune_robust.search.space import Space
@@ -20,10 +28,7 @@ def search(
     space: Annotated[str, typer.Option(help="A built-in space's name, or a YAML file.")],
     trials: Annotated[int | None, typer.Option(help="How many trials.", min=1)] = None,
     name: Annotated[str | None, typer.Option(help="The run's name; by default space-time.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting: train.epochs=60. Can be repeated."),
-    ] = None,
+    settings: Settings = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     warm_start: Annotated[
         list[str] | None,
