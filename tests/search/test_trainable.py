@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 
 from tune_robust.config import parse_config
 from tune_robust.search.objective import Objective
@@ -29,6 +30,7 @@ def job(tmp_path, trial="t0001", **changes):
         "checkpoints": str(tmp_path / "checkpoints" / trial),
         "cache": str(tmp_path / "cache"),
         "objective": OBJECTIVE,
+        "gpus": 0,
     }
 
 
@@ -77,6 +79,26 @@ def test_a_mistake_in_training_is_a_result_not_a_crash(tmp_path, runner):
     result = runner.step()
     assert "batch" in result["error"]
     assert "Traceback" not in result["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+    ],
+)
+def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expected):
+    def raises():
+        raise error
+        yield
+
+    runner.setup(job(tmp_path))
+    runner._epochs = raises()
+    result = runner.step()
+    assert result["out_of_memory"] is expected
+    assert str(error) in result["error"]
 
 
 def test_the_dashboard_label_is_the_trials(tmp_path, runner):

@@ -23,7 +23,10 @@ class Format(StrEnum):
 
 def export(
     run: Run,
-    top: Annotated[int, typer.Option(help="How many, best first.", min=1)] = 3,
+    top: Annotated[
+        int | None,
+        typer.Option(help="How many, best first: 3, or the whole Pareto front.", min=1),
+    ] = None,
     format: Annotated[Format, typer.Option(help="yaml: one file each.")] = Format.yaml,
     out: Annotated[Path | None, typer.Option(help="Folder; by default RUN/exported.")] = None,
     checkpoint: Annotated[
@@ -44,7 +47,7 @@ def export(
         export_table,
         export_weights,
         export_yaml,
-        ranked,
+        winners,
     )
     from tune_robust.search.objective import objective_of
     from tune_robust.search.space import Space
@@ -53,7 +56,8 @@ def export(
     folder = find_run(run, storage)
     space = Space.from_document(folder.read_meta()["space"])
     objective = objective_of(space)
-    best = ranked(read_trials(folder).values(), objective)[:top]
+    several = bool(space.objective.against)
+    best = winners(read_trials(folder).values(), space)[: top or (None if several else 3)]
     if not best:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result yet. "

@@ -19,7 +19,7 @@ def follow(console: Console, space: Space, folder: RunFolder) -> None:
     """Show the run until its search ends or is interrupted; Ctrl-C stops the following alone."""
     reader = RunReader(folder)
     live = reader.read()
-    standing = Standing(space, reader.trials)
+    standing = Standing(space, reader.record.trials)
     try:
         if console.is_terminal:
             _draw(console, reader, standing, live)

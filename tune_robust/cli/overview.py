@@ -50,7 +50,13 @@ class Clock:
 def overview(standing: Standing, clock: Clock) -> Group:
     """The running trials and the best of the others, the counts, and a bar of compute."""
     table = trial_table(_shown(standing), standing.space, standing.best)
-    return Group(table, _counts(standing), _progress(standing, clock))
+    return Group(table, *_retries(standing), _counts(standing), _progress(standing, clock))
+
+
+def _retries(standing: Standing) -> list[Text]:
+    """Why trials were started again, the latest three."""
+    retried = [(t.name, reason) for t in standing.trials.values() for reason in t.retried]
+    return [Text(f"{name}: {reason}", STYLES["interrupted"]) for name, reason in retried[-3:]]
 
 
 def _counts(standing: Standing) -> Text:
@@ -99,7 +105,7 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
     metric = space.objective.metric
     paths = list(dict.fromkeys(dim.path for dim in space.dimensions))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("trial", "status", *_headings(paths), "epoch", metric, "test acc.*"):
+    for heading in ("trial", "status", *headings(paths), "epoch", metric, "test acc.*"):
         table.add_column(
             heading, no_wrap=True, justify="left" if heading in {"trial", "status"} else "right"
         )
@@ -107,33 +113,38 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
         table.add_row(
             _name(trial, best),
             Text(trial.status, STYLES[trial.status]),
-            *(_short(trial.values.get(path)) for path in paths),
+            *(short(trial.values.get(path)) for path in paths),
             f"{max(trial.epochs, default=0)}/{trial.total_epochs}",
-            _short(trial.last.get(metric)),
-            _short(trial.last.get("test_accuracy")),
+            short(trial.last.get(metric)),
+            short(trial.last.get("test_accuracy")),
             style="bold" if trial is best else None,
         )
-    table.caption = "★ leads.  * for the record only: nothing is chosen by it."
+    sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
+    table.caption = f"★ leads.  {sentinel}* for the record only: nothing is chosen by it."
     table.caption_justify = "left"
     return table
 
 
-def _headings(paths: list[str]) -> list[str]:
+def headings(paths: list[str]) -> list[str]:
     """The paths' last parts where those tell them apart: a terminal has 80 columns."""
-    short = [path.rpartition(".")[2] for path in paths]
-    return short if len(set(short)) == len(short) else paths
+    last = [path.rpartition(".")[2] for path in paths]
+    return last if len(set(last)) == len(last) else paths
 
 
 def _name(trial: Trial, best: Trial | None) -> str:
     name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    if trial.confirms:
+        name = f"{trial.name} of {trial.confirms}"
+    name = f"{name} ◆" if trial.sentinel else name
     return f"{name} ★" if trial is best else name
 
 
 def _settings(trial: Trial) -> str:
-    return " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
+    return " ".join(f"{path}={short(value)}" for path, value in trial.values.items())
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Numbers to four significant digits; a dash for what is missing."""
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from tune_robust.cli.overview import Clock, overview, trial_line
-from tune_robust.search.ray_backend import Slots
+from tune_robust.search.slots import Slots
 from tune_robust.search.standing import Standing
 from tune_robust.search.store import Trial
 
@@ -30,11 +30,9 @@ class Progress:
     def running(self, standing: Standing, slots: Slots, url: str | None) -> Iterator[None]:
         """Show the search for as long as it runs."""
         self._standing, self._clock = standing, Clock(standing)
-        gpus = f" and {slots.gpus:g} GPU" if slots.gpus else ""
         self._console.print(
-            f"{standing.remaining} trials to run, {slots.concurrency} at a time, "
-            f"{slots.cpus} CPU{gpus} each. Ctrl-C stops cleanly."
-            + (f" Dashboard: {url}" if url else ""),
+            f"{standing.remaining} trials to run, {slots.describe()}. "
+            "Ctrl-C stops cleanly." + (f" Dashboard: {url}" if url else ""),
             highlight=False,
             soft_wrap=True,
         )

@@ -59,13 +59,13 @@ def search(
         overrides.append(f"budget.trials={trials}")
     loaded = load_space(space, overrides=overrides)
 
-    from tune_robust.cli.conduct import conduct, prepare
+    from tune_robust.cli.conduct import conduct, one_of_each_data, prepare
 
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document()}
     if warm_start:
         meta["warm_start"] = _warm_start(loaded, [find_run(run, storage) for run in warm_start])
-    meta |= prepare(loaded, storage)
+    meta |= prepare(one_of_each_data(loaded), storage)
     store = RunStore.create(folder, {**meta, **provenance()})
     conduct(loaded, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
 

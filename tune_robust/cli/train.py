@@ -31,7 +31,8 @@ def train(
 ) -> None:
     """Train one configuration, printing each epoch.
 
-    Given what `export` wrote, says at the end whether the exported numbers were met exactly.
+    Given what `export` wrote, ends at the epoch at which the search ended the trial, and says
+    whether the exported numbers were met exactly. With --set it trains all its epochs.
 
     \b
     Examples:
@@ -54,6 +55,7 @@ def train(
 
     from tune_robust.training import train as run_training
 
+    exported = document.get("result", {}) if not overrides else {}
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -63,11 +65,12 @@ def train(
             _print_epoch(result.epoch, parsed.total_epochs, metrics, as_json)
             if out is not None:
                 _save(result, out)
+            if result.epoch == exported.get("epoch"):
+                break
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}.") from error
-    expected = document.get("result", {}).get("metrics") if not overrides else None
-    if expected is not None and not as_json:
-        _compare(expected, metrics)
+    if "metrics" in exported and not as_json:
+        _compare(exported["metrics"], metrics)
 
 
 def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bool) -> None:

@@ -15,7 +15,9 @@ import pyarrow.parquet
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.search.dimensions import varies_labels
-from tune_robust.search.objective import Objective
+from tune_robust.search.objective import Objective, objective_of
+from tune_robust.search.pareto import pareto_front
+from tune_robust.search.space import Space
 from tune_robust.search.store import RunFolder, Trial
 from tune_robust.search.tables import trials_table
 from tune_robust.search.yaml_text import write_yaml
@@ -27,6 +29,15 @@ def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
     finished = [t for t in trials if t.status == "done"]
     candidates = finished or [t for t in trials if t.status == "stopped"]
     return sorted(candidates, key=lambda t: objective.sort_key(objective.value(t.epochs)))
+
+
+def winners(trials: Iterable[Trial], space: Space) -> list[Trial]:
+    """What a search is for, best first by the main objective: its finished trials, or the Pareto
+    front of several objectives.
+    """
+    if space.objective.against:
+        return pareto_front(trials, space)
+    return ranked(trials, objective_of(space))
 
 
 def best_of_each_label_set(best_first: Iterable[Trial]) -> list[Trial]:

@@ -22,7 +22,7 @@ def provenance() -> dict[str, Any]:
             "machine": platform.machine(),
             "system": platform.platform(),
             "cpus": os.cpu_count(),
-            "gpus": _gpus(),
+            "gpus": gpu_names(),
         },
         "command": ["tune-robust", *sys.argv[1:]],
     }
@@ -49,7 +49,8 @@ def _git_commit() -> str | None:
     return done.stdout.strip()
 
 
-def _gpus() -> list[str]:
+def gpu_names() -> list[str]:
+    """Of all GPUs that PyTorch sees."""
     import torch
 
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -12,16 +12,19 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 _SETTINGS = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that asks for no GPU sees none
     "RAY_AUTH_MODE": "token",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # the conductor alone limits how many run
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 for _name, _value in _SETTINGS.items():
@@ -37,18 +40,6 @@ from tune_robust.metrics import METRICS  # noqa: E402
 from tune_robust.search.conductor import Conductor, Decision  # noqa: E402
 from tune_robust.search.store import Trial  # noqa: E402
 from tune_robust.search.trainable import TrialRunner  # noqa: E402
-
-RETRIES = 2
-"""How often a trial whose process was lost goes on from its last checkpoint."""
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What each trial gets, and how many run at a time."""
-
-    cpus: int
-    gpus: float
-    concurrency: int
 
 
 @contextmanager
@@ -76,28 +67,22 @@ def _protect_token() -> None:
         token.chmod(0o600)
 
 
-def fit_slots(cpus: int, gpus: float, concurrency: int | None) -> Slots:
-    """As many trials at a time as the machine holds; without a GPU they run on the CPU."""
+def machine_size() -> tuple[int, int]:
+    """CPUs and GPUs that Ray has."""
     have = ray.cluster_resources()
-    gpus = gpus if have.get("GPU", 0) else 0.0
-    cpus = min(cpus, int(have["CPU"]))
-    holds = int(have["CPU"] // cpus)
-    if gpus:
-        holds = min(holds, int(have["GPU"] // gpus))
-    return Slots(cpus, gpus, max(1, min(holds, concurrency or holds)))
+    return int(have["CPU"]), int(have.get("GPU", 0))
 
 
-def run_trials(conductor: Conductor, slots: Slots, cache: Path) -> None:
+def run_trials(conductor: Conductor, cache: Path) -> None:
     """Run until nothing remains, or until interrupted (then this returns normally)."""
     folder = conductor.store.folder
     shutil.rmtree(folder.ray, ignore_errors=True)
     tuner = tune.Tuner(
-        tune.with_resources(TrialRunner, {"cpu": slots.cpus, "gpu": slots.gpus}),
+        tune.with_resources(TrialRunner, _resources),
         tune_config=tune.TuneConfig(
             search_alg=_Proposals(conductor, cache),
             scheduler=_Decisions(conductor),
-            num_samples=conductor.standing.remaining,
-            max_concurrent_trials=slots.concurrency,
+            num_samples=-1,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
@@ -105,7 +90,7 @@ def run_trials(conductor: Conductor, slots: Slots, cache: Path) -> None:
         run_config=tune.RunConfig(
             name=folder.ray.name,
             storage_path=str(folder.path.resolve()),
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            failure_config=tune.FailureConfig(max_failures=0),  # the conductor retries
             # Trials checkpoint into the run's folder themselves.
             checkpoint_config=tune.CheckpointConfig(
                 checkpoint_frequency=0, checkpoint_at_end=False
@@ -115,6 +100,10 @@ def run_trials(conductor: Conductor, slots: Slots, cache: Path) -> None:
     )
     with _sigterm_as_ctrl_c():
         tuner.fit()
+
+
+def _resources(job: dict[str, Any]) -> tune.PlacementGroupFactory:
+    return tune.PlacementGroupFactory([{"CPU": job["cpus"], "GPU": job["gpus"]}])
 
 
 def _name(trial: tune.experiment.Trial) -> str:
@@ -128,10 +117,11 @@ class _Proposals(Searcher):
         super().__init__()
         self._conductor, self._cache = conductor, cache
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         trial = self._conductor.next_trial()
         if trial is None:
-            return Searcher.FINISHED
+            # None asks Ray to come again: a trial that runs may yet have to be retried.
+            return None if self._conductor.running else Searcher.FINISHED
         return _job(trial, self._conductor, self._cache)
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False):
@@ -154,6 +144,9 @@ class _Decisions(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         name = trial.config["trial"]
+        if result.get("out_of_memory"):
+            self._conductor.out_of_memory(name, result["error"])
+            return self.STOP
         if "error" in result:
             self._conductor.end(name, "failed", result["error"])
             return self.STOP
@@ -162,8 +155,9 @@ class _Decisions(FIFOScheduler):
         return self.STOP if decision is Decision.END else self.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        lost = trial.get_error()
-        self._conductor.end(trial.config["trial"], "failed", str(lost).strip() or "process lost")
+        if not trial.should_recover():  # a preempted actor Ray starts again by itself
+            reason = str(trial.get_error() or "").strip().partition("\n")[0]
+            self._conductor.process_lost(trial.config["trial"], reason or "no reason given")
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles its scheduler into a file that is never read."""
@@ -180,6 +174,8 @@ def _job(trial: Trial, conductor: Conductor, cache: Path) -> dict[str, Any]:
         "checkpoints": str(conductor.store.folder.checkpoints(trial.name).resolve()),
         "cache": str(cache.resolve()),
         "objective": asdict(conductor.objective),
+        "cpus": conductor.slots.cpus,
+        "gpus": conductor.slots.gpus,
     }
 
 

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,21 +25,31 @@ from tune_robust.files import write_aside
 FORMAT = 1
 
 Status = Literal["pending", "running", "interrupted", "stopped", "done", "failed"]
-Origin = Literal["baseline", "known", "sampled"]
+Origin = Literal["baseline", "known", "sampled", "confirmation"]
+REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
+"""Trials that no sampler sees and no scheduler stops."""
 ENDED = frozenset({"stopped", "done", "failed"})
 
 
 @dataclass
 class Trial:
-    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics."""
+    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics.
+
+    A ``sentinel`` is never stopped early. ``confirms``: in a confirmation, the trial of the search
+    that it trains again.
+    """
 
     name: str
     origin: Origin
     values: dict[str, Any]
     config: dict[str, Any]
+    sentinel: bool = False
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     error: str | None = None
+    retried: list[str] = field(default_factory=list)
+    """Why it was interrupted and went on from its last checkpoint, each time."""
+    confirms: str | None = None
 
     @property
     def number(self) -> int:
@@ -178,44 +188,71 @@ class EventLog:
             ) from error
 
 
+class Record:
+    """What the events say.
+
+    ``trials`` by name, in the order proposed; ``history`` has each (trial, epoch) once, in the
+    order in which they were first seen.
+    """
+
+    def __init__(self):
+        self.trials: dict[str, Trial] = {}
+        self.history: list[tuple[str, int]] = []
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Bring it up to date."""
+        if event["event"] == "retry":
+            self.history = [seen for seen in self.history if seen[0] != event["trial"]]
+        if event["event"] == "epoch" and event["epoch"] not in self.trials[event["trial"]].epochs:
+            self.history.append((event["trial"], event["epoch"]))
+        _apply(self.trials, event)
+
+    def interrupt(self) -> None:
+        """Nobody is running the trials that were left running."""
+        for trial in self.trials.values():
+            if trial.status == "running":
+                trial.status = "interrupted"
+
+
 class RunReader:
-    """A run's trials, from outside, as its events tell them so far."""
+    """A run from outside, as its events tell it so far."""
 
     def __init__(self, folder: RunFolder):
         self._folder, self._log = folder, EventLog(folder.events)
-        self.trials: dict[str, Trial] = {}
+        self.record = Record()
 
     def read(self) -> bool:
-        """Bring ``trials`` up to date; whether the run is live.
+        """Bring ``record`` up to date; whether the run is live.
 
         Trials left running by a dead process are interrupted.
         """
         live = self._folder.is_live()
         for event in self._log.new():
-            _apply(self.trials, event)
+            self.record.take(event)
         if not live:
-            _interrupt(self.trials.values())
+            self.record.interrupt()
         return live
 
 
-def read_trials(folder: RunFolder) -> dict[str, Trial]:
-    """All trials, derived from the events. Trials left running by a dead process: interrupted."""
+def read_record(folder: RunFolder) -> Record:
+    """All that was recorded. Trials left running by a dead process: interrupted."""
     reader = RunReader(folder)
     reader.read()
-    return reader.trials
+    return reader.record
 
 
-def _interrupt(trials: Iterable[Trial]) -> None:
-    for trial in trials:
-        if trial.status == "running":
-            trial.status = "interrupted"
+def read_trials(folder: RunFolder) -> dict[str, Trial]:
+    """The trials of ``read_record``."""
+    return read_record(folder).trials
 
 
 def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
     name = event["trial"]
     match event["event"]:
         case "trial":
-            trials[name] = Trial(name, event["origin"], event["values"], event["config"])
+            given = (event[key] for key in ("origin", "values", "config"))
+            sentinel, confirms = event.get("sentinel", False), event.get("confirms")
+            trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
         case "start":
             trials[name].status = "running"
             trials[name].error = None
@@ -227,6 +264,8 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
         case "end":
             trials[name].status = event["status"]
             trials[name].error = event.get("error")
+            if event["status"] == "interrupted" and trials[name].error:
+                trials[name].retried.append(trials[name].error)
 
 
 class RunStore:
@@ -239,28 +278,45 @@ class RunStore:
     def __init__(self, folder: RunFolder):
         self.folder = folder
         self._lock = _exclusive_lock(folder)
-        self.trials: dict[str, Trial] = {}
-        self.history: list[tuple[str, int]] = []
         self._drop_torn_line()
+        self._record = Record()
         for event in EventLog(folder.events).new():
-            self._take(event)
-        _interrupt(self.trials.values())
+            self._record.take(event)
+        self._record.interrupt()
         self._events = folder.events.open("ab")
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir()
+        folder.path.mkdir(exist_ok=True)
+        store = cls(folder)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
-        return cls(folder)
+        return store
+
+    @property
+    def trials(self) -> dict[str, Trial]:
+        """As in ``Record``."""
+        return self._record.trials
+
+    @property
+    def history(self) -> list[tuple[str, int]]:
+        """As in ``Record``."""
+        return self._record.history
 
     def add_trial(
-        self, origin: Origin, values: Mapping[str, Any], config: Mapping[str, Any]
+        self,
+        origin: Origin,
+        values: Mapping[str, Any],
+        config: Mapping[str, Any],
+        *,
+        sentinel: bool = False,
+        confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
         name = f"t{len(self.trials) + 1:04d}"
-        self._append("trial", name, origin=origin, values=dict(values), config=dict(config))
+        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
+        self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
 
     def start(self, trial: str) -> None:
@@ -280,6 +336,11 @@ class RunStore:
         """Forget a failed trial's epochs: it will start again from nothing."""
         self._append("retry", trial)
 
+    def retry_failed(self) -> None:
+        """Every failed trial will start again from nothing."""
+        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
+            self.retry(name)
+
     def close(self) -> None:
         """Release the run."""
         self._events.close()
@@ -289,15 +350,7 @@ class RunStore:
         record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
         self._events.write(json.dumps(record, allow_nan=False).encode() + b"\n")
         self._events.flush()
-        self._take(record)
-
-    def _take(self, event: Mapping[str, Any]) -> None:
-        """Bring the state up to date; ``history`` has each (trial, epoch) once, as first seen."""
-        if event["event"] == "retry":
-            self.history = [seen for seen in self.history if seen[0] != event["trial"]]
-        if event["event"] == "epoch" and event["epoch"] not in self.trials[event["trial"]].epochs:
-            self.history.append((event["trial"], event["epoch"]))
-        _apply(self.trials, event)
+        self._record.take(record)
 
     def _drop_torn_line(self) -> None:
         if not self.folder.events.exists():

@@ -25,12 +25,12 @@ from tune_robust.training import EpochResult, read_checkpoint, train
 class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
-    Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective"}``. A trial
-    that has checkpoints goes on from the newest good one, whoever restarted it, and reports that
-    checkpoint's epoch again first, so that no epoch is missing from the store.
+    Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective", "cpus",
+    "gpus"}``. A trial that has checkpoints goes on from the newest good one, whoever restarted it,
+    and reports that checkpoint's epoch again first, so that no epoch is missing from the store.
 
-    A mistake in training is reported as a result with ``error``: only a lost process is for Ray to
-    retry.
+    A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
+    the GPU was too small.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -48,7 +48,9 @@ class TrialRunner(tune.Trainable):
         try:
             result = next(self._epochs)
         except Exception as error:
-            return {"trial": self._trial, "error": _explain(error)}
+            too_large = _is_out_of_memory(error)
+            explained = str(error) if too_large else _explain(error)
+            return {"trial": self._trial, "error": explained, "out_of_memory": too_large}
         return {"trial": self._trial, **result}
 
     def cleanup(self) -> None:
@@ -57,6 +59,7 @@ class TrialRunner(tune.Trainable):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
 
     def __repr__(self) -> str:
         """The label in Ray's dashboard."""
@@ -64,6 +67,7 @@ class TrialRunner(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial, self._label = config["trial"], config["label"]
+        _stay_within(config["gpus"])
         self._epochs = _epochs(
             TrainConfig.model_validate(config["config"]),
             Checkpoints(Path(config["checkpoints"]), Objective(**config["objective"])),
@@ -113,6 +117,18 @@ class Checkpoints:
         if best:
             self._best_value = value
         return best
+
+
+def _stay_within(gpus: float) -> None:
+    """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
+    if gpus and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """PyTorch's own allocator has an error of its own; the CUDA libraries only say so."""
+    said = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)
 
 
 def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Iterator[dict[str, Any]]:
