@@ -23,6 +23,8 @@ def report(
       tune-robust report runs/r1 --out report.html
     """
     from analysis import write_report
-    from tune_robust.search.store import find_run
+    from tune_robust.search.runs import find_run
 
-    print(write_report(find_run(run, storage).path, out))
+    folder = find_run(run, storage)
+    print(write_report(folder.path, out))
+    folder.carry_over()

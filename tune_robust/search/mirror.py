@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tune_robust.errors import UserError
@@ -18,7 +19,7 @@ from tune_robust.search.remote import Remote
 EVERY = 5.0
 """Seconds between two carryings."""
 EVENTS = "events.jsonl"
-_LOCAL = {"checkpoints", "ray", "run.lock", "study.journal"}
+_LOCAL = {"checkpoints", "ray", "run.lock", "study.journal", LEASE}
 
 
 class Mirror:
@@ -27,6 +28,8 @@ class Mirror:
     def __init__(self, folder: Path, remote: Remote):
         self._folder, self._remote = folder, remote
         self._lease = Lease(remote)
+        # Whoever had the run before may have written until now.
+        bring(remote, folder)
         self._carried: dict[Path, tuple[int, int]] = {}
         self._wake, self._closing = threading.Event(), False
         self._problem: UserError | None = None
@@ -78,7 +81,7 @@ def carry_over(folder: Path, remote: Remote, carried: dict[Path, tuple[int, int]
     """Copy the files of ``folder`` that have changed since ``carried`` was noted."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if inside.parts[0] in _LOCAL or path.name.startswith(".") or not path.is_file():
+        if _stays(inside.parts) or not path.is_file():
             continue
         seen = path.stat()
         state = (seen.st_mtime_ns, seen.st_size)
@@ -97,5 +100,10 @@ def bring(remote: Remote, folder: Path) -> None:
     for name in remote.names():
         if name == EVENTS and ahead.startswith(remote.read(EVENTS)):
             continue
-        if name != LEASE and name.partition("/")[0] not in _LOCAL:
+        if not _stays(name.split("/")):
             remote.fetch(name, folder / name)
+
+
+def _stays(parts: Sequence[str]) -> bool:
+    """Whether a file is for its own side alone; so is one that is being written aside."""
+    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".")

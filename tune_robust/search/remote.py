@@ -47,6 +47,12 @@ class Remote:
         return Remote(f"{base.rstrip('/')}/{name}{mark}{query}")
 
     @property
+    def parent(self) -> Remote:
+        """The folder that it lies in."""
+        base, mark, query = self.uri.partition("?")
+        return Remote(f"{base.rpartition('/')[0]}{mark}{query}")
+
+    @property
     def name(self) -> str:
         """The last part of its path."""
         return self._root.rpartition("/")[2]

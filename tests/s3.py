@@ -1,4 +1,4 @@
-"""A real S3 server on loopback."""
+"""A real S3 server on loopback, for the tests that ask for it."""
 
 import uuid
 
