@@ -44,6 +44,11 @@ def best_so_far(run: Run) -> go.Figure:
     return _best_so_far_plot(_best_so_far_info(run))
 
 
+def best_so_far_data(run: Run) -> pd.DataFrame:
+    """What ``best_so_far`` draws: a row per scored trial: trial, status, spent, score."""
+    return _best_so_far_info(run).ended
+
+
 def _best_so_far_info(run: Run) -> _BestSoFarInfo:
     total = cost_of_epochs(run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()

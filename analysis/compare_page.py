@@ -8,13 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from plotly.offline import get_plotlyjs
-
 from analysis.answer import run_argument
 from analysis.compare import Comparison, Entry, Repeat, Scene
 from analysis.compare_figures import bands, colours, finals, noise_map
 from analysis.compare_words import cells, headings, headline, lead, notes, rows
-from analysis.report import section_html, write_page
+from analysis.report import packed_plotly, section_html, write_page
 from analysis.sections import Section
 from analysis.words import count, dimension_hint, plain, sentence_case
 
@@ -37,7 +35,7 @@ def render(comparison: Comparison) -> str:
     return Template((page / "compare.html").read_text(encoding="utf-8")).substitute(
         title=plain(" · ".join(names[:3])),
         style=(page / "page.css").read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
+        plotly=packed_plotly(),
         script=(page / "page.js").read_text(encoding="utf-8"),
         subtitle=f"{count(len(names), 'run')} compared",
         headline=headline(comparison),
