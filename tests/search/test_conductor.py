@@ -2,23 +2,16 @@
 
 import math
 
-import optuna
 import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from tests.search.simulation import peak, simulate, space
+from tests.search.simulation import peak, simulate, space, study_of
 from tune_robust.search.store import RunFolder, read_trials
 
 
 def rows(path):
     return pd.read_parquet(path / "trials.parquet").drop(columns=["checkpoint"])
-
-
-def study_of(path):
-    backend = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))
-    storage = optuna.storages.JournalStorage(backend)
-    return optuna.load_study(study_name="simulated", storage=storage)
 
 
 def test_all_trials_end_and_some_are_stopped_early(tmp_path):

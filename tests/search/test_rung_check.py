@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from tests.search.simulation import simulate, space
+from tests.search.simulation import simulate, space, trading
 from tune_robust.search.asha import Asha
 from tune_robust.search.rung_check import Result, check_run, check_rungs
 from tune_robust.search.store import RunFolder, read_record
@@ -159,3 +159,8 @@ def test_trials_on_different_labels_are_not_compared(tmp_path):
     )
     simulate(searched, tmp_path / "r")
     assert check_of(tmp_path / "r", searched) is None
+
+
+def test_several_objectives_have_no_rungs(tmp_path):
+    simulate(trading(), tmp_path / "r")
+    assert check_of(tmp_path / "r", trading()) is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
 
+from tune_robust.cli.front import print_front
 from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
 from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
@@ -17,6 +19,7 @@ from tune_robust.search.conductor import Conductor
 from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.draws import grid_points
 from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
+from tune_robust.search.pareto import pareto_front
 from tune_robust.search.provenance import gpu_names
 from tune_robust.search.slots import Slots, fit_slots
 from tune_robust.search.space import Space
@@ -28,14 +31,19 @@ if TYPE_CHECKING:
 
 EXPORTED = 3
 
+SumUp = Callable[[Console, Conductor, RunFolder], None]
+"""Says how a run ended, once all its trials have; exits 1 if all failed."""
+
 
 def cache_of(storage: str) -> Path:
     """Where decoded data sets lie, shared by the runs of a storage."""
     return Path(storage).expanduser() / ".data"
 
 
-def prepare(space: Space, storage: str) -> dict[str, Any]:
+def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
     """Decode the data once, and see that network and batches fit it, before any trial needs to.
+
+    ``configs``: one of each data set and label set, as ``one_of_each_data`` gives them.
 
     Returns, for run.json, each part's number of images and measured share of wrong labels; nothing
     where these differ from trial to trial.
@@ -43,7 +51,6 @@ def prepare(space: Space, storage: str) -> dict[str, Any]:
     from tune_robust.data import load_dataset, make_splits
     from tune_robust.training import check_fits
 
-    configs = _one_of_each_data(space)
     for config in configs:
         splits = make_splits(config.data, load_dataset(config.data, cache_of(storage)))
         check_fits(config, splits)
@@ -60,7 +67,7 @@ def prepare(space: Space, storage: str) -> dict[str, Any]:
     }
 
 
-def _one_of_each_data(space: Space) -> list[TrainConfig]:
+def one_of_each_data(space: Space) -> list[TrainConfig]:
     """A configuration of each data set and label set: only a grid may go through several."""
     varying = [dim for dim in space.dimensions if varies_labels(dim.path)]
     points = grid_points(space.dimensions) if varying else [{}]
@@ -74,8 +81,10 @@ def conduct(
     storage: str,
     *,
     dashboard: bool,
-    tensorboard: bool,
     verbose: bool,
+    tensorboard: bool = False,
+    console: Console | None = None,
+    sum_up: SumUp | None = None,
 ) -> None:
     """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed.
 
@@ -83,7 +92,7 @@ def conduct(
     """
     from tune_robust.search.ray_backend import ray_session, run_trials
 
-    console = open_console()
+    console = console or open_console()
     progress = Progress(console)
     board = _tensorboard(store) if tensorboard or store.folder.tensorboard.exists() else None
 
@@ -108,7 +117,7 @@ def conduct(
             board.close()
     if not conductor.complete:
         _interrupted(console, store.folder, conductor.standing)
-    _sum_up(console, conductor, store.folder)
+    (sum_up or _sum_up)(console, conductor, store.folder)
 
 
 def _tensorboard(store: RunStore) -> TensorBoard:
@@ -179,18 +188,18 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     objective, trials = conductor.objective, conductor.trials.values()
     best = ranked(trials, objective)
     if not best:
-        console.print(
-            f"All {len(trials)} trials failed. See why:\n  tune-robust status {folder.path}"
-        )
-        raise typer.Exit(1)
+        all_failed(console, conductor, folder)
     leaders = best_of_each_label_set(best)
-    if len(leaders) > 1:
+    chosen = leaders if len(leaders) > 1 else best[:EXPORTED]
+    if conductor.space.objective.against:
+        chosen = pareto_front(trials, conductor.space)
+        print_front(console, chosen, conductor.space)
+    elif len(leaders) > 1:
         _print_leaders(console, leaders, objective.metric)
     else:
         _print_winner(console, best, objective.metric)
     report = write_report(folder.path)
-    winners = leaders if len(leaders) > 1 else best[:EXPORTED]
-    exported = export_yaml(folder, winners, folder.path / "exported")
+    exported = export_yaml(folder, chosen, folder.path / "exported")
     console.print(f"Report:   {report}", highlight=False, soft_wrap=True)
     console.print(f"Exported: {exported[0]}", highlight=False, soft_wrap=True)
     console.print(
@@ -198,6 +207,14 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def all_failed(console: Console, conductor: Conductor, folder: RunFolder) -> NoReturn:
+    """Say so and where to look, and exit 1."""
+    console.print(
+        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.path}"
+    )
+    raise typer.Exit(1)
 
 
 def _print_winner(console: Console, best: list[Trial], metric: str) -> None:

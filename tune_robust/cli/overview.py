@@ -105,7 +105,7 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
     metric = space.objective.metric
     paths = list(dict.fromkeys(dim.path for dim in space.dimensions))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("trial", "status", *_headings(paths), "epoch", metric, "test acc.*"):
+    for heading in ("trial", "status", *headings(paths), "epoch", metric, "test acc.*"):
         table.add_column(
             heading, no_wrap=True, justify="left" if heading in {"trial", "status"} else "right"
         )
@@ -113,10 +113,10 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
         table.add_row(
             _name(trial, best),
             Text(trial.status, STYLES[trial.status]),
-            *(_short(trial.values.get(path)) for path in paths),
+            *(short(trial.values.get(path)) for path in paths),
             f"{max(trial.epochs, default=0)}/{trial.total_epochs}",
-            _short(trial.last.get(metric)),
-            _short(trial.last.get("test_accuracy")),
+            short(trial.last.get(metric)),
+            short(trial.last.get("test_accuracy")),
             style="bold" if trial is best else None,
         )
     sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
@@ -125,23 +125,26 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
     return table
 
 
-def _headings(paths: list[str]) -> list[str]:
+def headings(paths: list[str]) -> list[str]:
     """The paths' last parts where those tell them apart: a terminal has 80 columns."""
-    short = [path.rpartition(".")[2] for path in paths]
-    return short if len(set(short)) == len(short) else paths
+    last = [path.rpartition(".")[2] for path in paths]
+    return last if len(set(last)) == len(last) else paths
 
 
 def _name(trial: Trial, best: Trial | None) -> str:
     name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    if trial.confirms:
+        name = f"{trial.name} of {trial.confirms}"
     name = f"{name} ◆" if trial.sentinel else name
     return f"{name} ★" if trial is best else name
 
 
 def _settings(trial: Trial) -> str:
-    return " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
+    return " ".join(f"{path}={short(value)}" for path, value in trial.values.items())
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Numbers to four significant digits; a dash for what is missing."""
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

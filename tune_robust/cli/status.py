@@ -55,9 +55,12 @@ def status(
 
 
 def _print(console: Console, folder: RunFolder, space: Space, record: Record) -> None:
+    from tune_robust.cli.confirm import status_line
+    from tune_robust.cli.front import print_front
     from tune_robust.cli.overview import trial_table
     from tune_robust.cli.rungs import print_rungs
     from tune_robust.search.export import ranked
+    from tune_robust.search.pareto import pareto_front
     from tune_robust.search.rung_check import check_run
     from tune_robust.search.standing import Standing
 
@@ -65,6 +68,8 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
     best_first = _best_first(standing)
     best = ranked(best_first, standing.objective)
     console.print(trial_table(best_first, space, best[0] if best else None))
+    if space.objective.against:
+        print_front(console, pareto_front(best_first, space), space)
     check = check_run(space, record)
     if check and (check.enough or space.budget.sentinels):
         print_rungs(console, check, space.budget.unit)
@@ -81,6 +86,8 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
     if standing.remaining and not live:
         console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
+    if confirmed := status_line(folder):
+        console.print(confirmed, highlight=False)
 
 
 def _best_first(standing: Standing) -> list[Trial]:
@@ -91,21 +98,27 @@ def _best_first(standing: Standing) -> list[Trial]:
 
 
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
+    from tune_robust.search.pareto import pareto_front
+    from tune_robust.search.retraining import read_summary
     from tune_robust.search.rung_check import check_run
     from tune_robust.search.standing import Standing
 
     standing, check = Standing(space, record.trials), check_run(space, record)
+    front = pareto_front(_best_first(standing), space) if space.objective.against else None
     return {
         "run": folder.path.name,
         "live": folder.is_live(),
         "ended": standing.ended,
         "total": standing.total,
+        "pareto_front": [trial.name for trial in front] if front is not None else None,
         "rung_check": check.document() if check else None,
+        "confirmation": read_summary(folder),
         "trials": [
             {
                 "trial": trial.name,
                 "origin": trial.origin,
                 "sentinel": trial.sentinel,
+                "confirms": trial.confirms,
                 "status": trial.status,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),

@@ -9,15 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import NoDownload
+from tune_robust.cli.options import NoDownload, Settings
 from tune_robust.errors import UserError
 
 
 def train(
     config: Annotated[Path, typer.Option(help="A configuration, or what `export` wrote.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: epochs=60.")
-    ] = None,
+    settings: Settings = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     no_download: NoDownload = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,

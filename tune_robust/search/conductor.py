@@ -14,12 +14,12 @@ from dataclasses import asdict
 from enum import Enum
 
 from tune_robust.search.objective import objective_of, spent
-from tune_robust.search.retention import drop_checkpoints
+from tune_robust.search.retention import Retention
 from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.slots import Slots
 from tune_robust.search.space import Space
 from tune_robust.search.standing import Standing
-from tune_robust.search.store import ENDED, RunStore, Status, Trial
+from tune_robust.search.store import ENDED, REFERENCES, RunStore, Status, Trial
 from tune_robust.search.study import Study
 from tune_robust.search.tables import Tables
 from tune_robust.search.warm_start import WarmStart
@@ -70,6 +70,9 @@ class Conductor:
         self._study = Study(
             space, self.objective, store.folder.journal, self.trials.values(), earlier
         )
+        self._retention = Retention(
+            store.folder, space, [t for t in self.trials.values() if t.status in ENDED]
+        )
         self._waiting = [t for t in self.trials.values() if t.status in {"pending", "interrupted"}]
         self._tables.write()
 
@@ -112,9 +115,8 @@ class Conductor:
         if trial.status in ENDED:
             return Decision.END
         self.store.add_epoch(name, epoch, metrics)
-        value = metrics.get(self.objective.metric)
-        if value is None or not math.isfinite(value):
-            self.end(name, "failed", f"{self.objective.metric} is not finite at epoch {epoch}")
+        if missing := self._missing(metrics):
+            self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
             return Decision.END
         self._study.report(trial, epoch)
         finished = self._finished(trial, epoch)
@@ -134,7 +136,7 @@ class Conductor:
         self.store.end(name, status, error)
         if status in ENDED:
             self._study.tell(trial)
-            drop_checkpoints(self.store.folder, self.trials.values(), self.objective)
+            self._retention.ended(trial)
         self._tables.refresh()
         self._watcher(trial)
 
@@ -205,6 +207,14 @@ class Conductor:
         so_far = sum(trial.sentinel for trial in self.trials.values())
         return number in self.space.sentinels and so_far < self.space.budget.sentinels
 
+    def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
+        """The first of the objectives that has no finite value."""
+        for metric in (self.objective.metric, *self.space.objective.against):
+            value = metrics.get(metric)
+            if value is None or not math.isfinite(value):
+                return metric
+        return None
+
     def _spent(self, trial: Trial, epoch: int) -> float:
         return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
 
@@ -215,11 +225,11 @@ class Conductor:
         return used_up or epoch >= trial.total_epochs
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Baselines are references: they run to their end and set no rung's bar.
+        """References run to their end and set no rung's bar.
 
         Sentinels run to their end as well, but count in the rungs like any other.
         """
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = self._spent(trial, epoch)
@@ -233,7 +243,7 @@ class Conductor:
         """
         for name, epoch in self.store.history:
             trial = self.trials[name]
-            if trial.epochs[epoch].get(self.objective.metric) is None:
+            if self._missing(trial.epochs[epoch]):
                 continue
             keep = self._keep(trial, epoch)
             newest = epoch == max(trial.epochs)

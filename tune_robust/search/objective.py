@@ -37,6 +37,17 @@ class Objective:
         """The value that ranks a trial."""
         return self.last(epochs) if self.at == "last" else self.best(epochs)
 
+    def scored(self, epochs: Epochs) -> Mapping[str, float | None]:
+        """All the metrics at the epoch that ranks a trial; empty where nothing does."""
+        ranks = self.value(epochs)
+        if ranks is None:
+            return {}
+        return next(
+            m
+            for _, m in sorted(epochs.items(), reverse=self.at == "last")
+            if m.get(self.metric) == ranks
+        )
+
     def better(self, a: float, b: float) -> bool:
         """Whether ``a`` is strictly better than ``b``."""
         return a > b if self.mode == "max" else a < b

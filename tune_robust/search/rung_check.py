@@ -19,7 +19,7 @@ from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.objective import objective_of, spent
 from tune_robust.search.schedulers import rungs_of, stopping_scheduler
 from tune_robust.search.space import Space
-from tune_robust.search.store import Record
+from tune_robust.search.store import REFERENCES, Record
 
 LEAST = 4
 """Trials below which a rank correlation says nothing."""
@@ -82,13 +82,13 @@ class RungCheck:
         if dropped:
             return (
                 f"early stopping would have dropped {self.best}, the best of these {count} trials, "
-                f"at {dropped[0]:g}. A later budget.grace or a smaller budget.reduction is safer."
+                f"at {dropped[0]:.4g}. A later budget.grace or a smaller budget.reduction is safer."
             )
         unsure = [rung for rung in self.rungs if rung.low is None or rung.low <= 0]
         if unsure:
             return (
                 f"early stopping would have kept {self.best}, the best of these {count} trials, "
-                f"but the ranking at {unsure[0].resource:g} may say nothing of the end."
+                f"but the ranking at {unsure[0].resource:.4g} may say nothing of the end."
             )
         return (
             f"early stopping would have kept {self.best}, the best of these {count} trials, and "
@@ -134,12 +134,13 @@ def check_rungs(
 def check_run(space: Space, record: Record) -> RungCheck | None:
     """The check of a run: its cohort are the sentinels, or all where nothing is stopped.
 
-    None where trials learn different labels: their scores do not compare.
+    None where trials learn different labels, whose scores do not compare, and where there are
+    several objectives, by which no trial is stopped.
     """
-    if any(varies_labels(dim.path) for dim in space.dimensions):
+    if space.objective.against or any(varies_labels(dim.path) for dim in space.dimensions):
         return None
     objective, trials = objective_of(space), record.trials
-    judged = {name for name, t in trials.items() if t.origin in ("known", "sampled")}
+    judged = {name for name, t in trials.items() if t.origin not in REFERENCES}
     free = space.budget.scheduler == "none"
     cohort = [
         name for name in judged if trials[name].status == "done" and (free or trials[name].sentinel)

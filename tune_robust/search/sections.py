@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tune_robust.config import Part, TrainConfig
 from tune_robust.errors import unknown
-from tune_robust.metrics import DIAGNOSTIC, OBJECTIVES
+from tune_robust.metrics import AGAINST, DIAGNOSTIC, OBJECTIVES
 
 Above0 = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -70,22 +71,28 @@ class Searcher(Part):
 
     ``tpe`` takes every space. ``gp`` (Gaussian process) learns more from few trials, but from
     finished ones alone; ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
-    the space evenly, ``random`` at random, ``grid`` runs each point once. gp, cmaes and qmc take
-    no conditional dimensions. ``startup``: trials that must have ended before tpe and gp model what
-    they saw; those before are drawn at random.
+    the space evenly, ``random`` at random, ``grid`` runs each point once. ``nsga2`` looks for the
+    Pareto front of several objectives. gp, cmaes, qmc and nsga2 take no conditional dimensions.
+    ``startup``: trials that must have ended before tpe and gp model what they saw; those before are
+    drawn at random. It is also the size of nsga2's generations.
     """
 
-    name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"] = "tpe"
+    name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
 
 
 class Objective(Part):
-    """What the search optimises: the metric at the last epoch, or at its own best epoch."""
+    """What the search optimises: the metric at the last epoch, or at its own best epoch.
+
+    ``against``: what nsga2 weighs it against, such as the gradient evaluations that it took; each
+    at the last epoch, and in its natural direction.
+    """
 
     metric: str = "val_accuracy"
     mode: Literal["max", "min"]
     at: Literal["last", "best"] = "last"
+    against: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -98,15 +105,38 @@ class Objective(Part):
     @field_validator("metric")
     @classmethod
     def _may_choose(cls, metric: str) -> str:
-        if metric in DIAGNOSTIC:
+        return _checked(metric, OBJECTIVES)
+
+    @field_validator("against")
+    @classmethod
+    def _may_be_weighed(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked(metric, AGAINST) for metric in metrics)
+
+    @model_validator(mode="after")
+    def _all_differ(self) -> Self:
+        metrics = (self.metric, *self.against)
+        twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is given twice: a metric is not weighed against itself")
+        if self.against and self.at == "best":
             raise ValueError(
-                f"{metric} needs the true labels or the test set, and so must not choose the "
-                "winner. Choose val_accuracy; with train.data.validation.labels: clean it is "
-                "measured against true labels"
+                "found at: best with against; expected at: last, as the best epoch of one metric "
+                "is not that of another"
             )
-        if metric not in OBJECTIVES:
-            raise ValueError(unknown("objective", metric, OBJECTIVES))
-        return metric
+        return self
+
+
+def _checked(metric: str, allowed: Iterable[str]) -> str:
+    """Raises ValueError if a search must not choose by ``metric``."""
+    if metric in DIAGNOSTIC:
+        raise ValueError(
+            f"{metric} needs the true labels or the test set, and so must not choose the winner. "
+            "Choose val_accuracy; with train.data.validation.labels: clean it is measured against "
+            "true labels"
+        )
+    if metric not in allowed:
+        raise ValueError(unknown("objective", metric, allowed))
+    return metric
 
 
 class Resources(Part):

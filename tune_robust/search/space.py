@@ -22,7 +22,7 @@ from tune_robust.search.draws import Draws, grid_points
 from tune_robust.search.known import KnownPoints
 from tune_robust.search.overrides import SpaceOverrides, override_space
 from tune_robust.search.paths import nested_copy
-from tune_robust.search.searchers import searcher_problems
+from tune_robust.search.searchers import objectives_problems, searcher_problems
 from tune_robust.search.sections import Budget, Document, Objective, Resources, Searcher
 from tune_robust.search.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.search.yaml_text import parse_yaml, read_text
@@ -150,8 +150,8 @@ class Space(Part):
     ) -> TrainConfig:
         """The configuration of trial ``number``, which drew ``values`` (by path).
 
-        Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds;
-        its seed is the space's plus ``number``.
+        Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``.
 
         Raises:
             ConfigError: ``values`` are not of this space.
@@ -159,7 +159,8 @@ class Space(Part):
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
         changes["seed"] = config.seed + number
-        changes["epochs"] = max(1, int(self._laid_out // self._cost_per_epoch(config)))
+        paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
+        changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
 
     def _parsed(self, values: Mapping[str, Any]) -> TrainConfig:
@@ -197,6 +198,7 @@ def parse_space(
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
     if sections is not None:
+        problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems:

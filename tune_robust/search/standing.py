@@ -15,7 +15,14 @@ class Standing:
 
     def __init__(self, space: Space, trials: Mapping[str, Trial]):
         self.space, self.trials, self.objective = space, trials, objective_of(space)
-        self.total = space.trials
+
+    @property
+    def total(self) -> int:
+        """How many trials there are in the end: those that the space proposes, or a confirmation's,
+        which are all recorded beforehand.
+        """
+        confirming = sum(trial.origin == "confirmation" for trial in self.trials.values())
+        return confirming or self.space.trials
 
     @property
     def best(self) -> Trial | None:

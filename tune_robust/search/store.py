@@ -25,7 +25,9 @@ from tune_robust.files import write_aside
 FORMAT = 1
 
 Status = Literal["pending", "running", "interrupted", "stopped", "done", "failed"]
-Origin = Literal["baseline", "known", "sampled"]
+Origin = Literal["baseline", "known", "sampled", "confirmation"]
+REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
+"""Trials that no sampler sees and no scheduler stops."""
 ENDED = frozenset({"stopped", "done", "failed"})
 
 
@@ -33,7 +35,8 @@ ENDED = frozenset({"stopped", "done", "failed"})
 class Trial:
     """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics.
 
-    A ``sentinel`` is never stopped early.
+    A ``sentinel`` is never stopped early. ``confirms``: in a confirmation, the trial of the search
+    that it trains again.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Trial:
     error: str | None = None
     retried: list[str] = field(default_factory=list)
     """Why it was interrupted and went on from its last checkpoint, each time."""
+    confirms: str | None = None
 
     @property
     def number(self) -> int:
@@ -247,7 +251,8 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
     match event["event"]:
         case "trial":
             given = (event[key] for key in ("origin", "values", "config"))
-            trials[name] = Trial(name, *given, sentinel=event.get("sentinel", False))
+            sentinel, confirms = event.get("sentinel", False), event.get("confirms")
+            trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
         case "start":
             trials[name].status = "running"
             trials[name].error = None
@@ -283,10 +288,11 @@ class RunStore:
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir()
+        folder.path.mkdir(exist_ok=True)
+        store = cls(folder)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
-        return cls(folder)
+        return store
 
     @property
     def trials(self) -> dict[str, Trial]:
@@ -305,11 +311,12 @@ class RunStore:
         config: Mapping[str, Any],
         *,
         sentinel: bool = False,
+        confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
         name = f"t{len(self.trials) + 1:04d}"
         fields = {"origin": origin, "values": dict(values), "config": dict(config)}
-        self._append("trial", name, **fields, sentinel=sentinel)
+        self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
 
     def start(self, trial: str) -> None:
@@ -328,6 +335,11 @@ class RunStore:
     def retry(self, trial: str) -> None:
         """Forget a failed trial's epochs: it will start again from nothing."""
         self._append("retry", trial)
+
+    def retry_failed(self) -> None:
+        """Every failed trial will start again from nothing."""
+        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
+            self.retry(name)
 
     def close(self) -> None:
         """Release the run."""

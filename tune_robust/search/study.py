@@ -3,7 +3,8 @@
 The study is derived from the run store: opening it writes ``study.journal`` afresh from the
 recorded trials, so that whatever a crash did to it, the sampler knows exactly what the store knows.
 Stopped trials are told PRUNED with their intermediate values, failed ones FAIL; the step of a value
-is its cost in the budget's unit, so that methods of different price meet at equal compute.
+is its cost in the budget's unit, so that methods of different price meet at equal compute. A study
+of several objectives has no intermediate values: Optuna takes none.
 Baselines lie outside the space, and so outside the study; trials of earlier runs come first in it.
 """
 
@@ -24,9 +25,10 @@ from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUnifo
 from tune_robust.search.draws import grid_points
 from tune_robust.search.journal import DerivedJournal
 from tune_robust.search.objective import Objective, step_of
+from tune_robust.search.pareto import axes_of, values_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
-from tune_robust.search.store import Origin, Trial
+from tune_robust.search.store import REFERENCES, Origin, Trial
 from tune_robust.search.warm_start import EarlierTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -54,8 +56,9 @@ class Study:
         earlier: Sequence[EarlierTrial] = (),
     ):
         self._space, self._objective, self._earlier = space, objective, earlier
+        self._axes = axes_of(space)
         self._planned = [*_planned(space)]
-        self._study = self._open(journal, [t for t in trials if t.origin != "baseline"])
+        self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
         """The origin and the values of trial ``number``; None when a grid is used up.
@@ -78,7 +81,7 @@ class Study:
 
     def report(self, trial: Trial, epoch: int) -> None:
         """One epoch of a running trial."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES or len(self._axes) > 1:
             return
         step, value = self._intermediate(trial, epoch)
         with warnings.catch_warnings():
@@ -88,11 +91,11 @@ class Study:
 
     def tell(self, trial: Trial) -> None:
         """How a trial ended, by its status."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return
         state = _STATES[trial.status]
-        value = self._objective.value(trial.epochs) if state == TrialState.COMPLETE else None
-        self._study.tell(self._number(trial), value, state)
+        values = self._values(trial) if state == TrialState.COMPLETE else None
+        self._study.tell(self._number(trial), values, state)
 
     def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
         if journal is None:
@@ -115,7 +118,7 @@ class Study:
         return optuna.create_study(
             study_name=self._space.name,
             storage=storage,
-            direction="maximize" if self._objective.mode == "max" else "minimize",
+            directions=["maximize" if axis.mode == "max" else "minimize" for axis in self._axes],
             load_if_exists=True,
         )
 
@@ -128,16 +131,19 @@ class Study:
             for epoch, metrics in sorted(trial.epochs.items())
             if metrics.get(self._objective.metric) is not None
         )
-        value = self._objective.value(trial.epochs) if state == TrialState.COMPLETE else None
+        values = self._values(trial) if state == TrialState.COMPLETE else None
         if state == TrialState.PRUNED and steps:
-            value = steps[max(steps)]
+            values = [steps[max(steps)]]
         return optuna.trial.create_trial(
             state=state,
             params=params,
             distributions=self._distributions(params),
-            value=value,
-            intermediate_values=steps,
+            values=values,
+            intermediate_values=steps if len(self._axes) == 1 else {},
         )
+
+    def _values(self, trial: Trial) -> list[float] | None:
+        return values_of(trial, self._objective, self._axes)
 
     def _frozen_earlier(self, trial: EarlierTrial) -> FrozenTrial:
         params = _params(self._space, trial.values)

@@ -59,8 +59,8 @@ class Harvest:
         if space.searcher.name not in _LEARNS:
             raise UserError(
                 f"--warm-start: the searcher is {space.searcher.name}, which does not learn from "
-                f"trials. Choose one of {', '.join(_LEARNS)} (--set searcher.name=tpe), or leave "
-                "--warm-start out."
+                f"the trials of other runs. Choose one of {', '.join(_LEARNS)} "
+                "(--set searcher.name=tpe), or leave --warm-start out."
             )
         self._space, self._objective = space, objective
         self._runs: dict[str, list[EarlierTrial]] = {}
