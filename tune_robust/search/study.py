@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.search.draws import grid_points
+from tune_robust.search.journal import Journal
 from tune_robust.search.objective import Objective, spent
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
@@ -104,10 +105,9 @@ class Study:
         return self._create(journal)
 
     def _create(self, path: Path) -> optuna.Study:
-        backend = optuna.storages.journal.JournalFileBackend(str(path))
         return optuna.create_study(
             study_name=self._space.name,
-            storage=optuna.storages.JournalStorage(backend),
+            storage=optuna.storages.JournalStorage(Journal(path)),
             direction="maximize" if self._objective.mode == "max" else "minimize",
             load_if_exists=True,
         )

@@ -35,6 +35,9 @@ class TrialRunner(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the trial; Ray calls it in a new actor."""
+        # What is imported stays: collecting garbage between trials need not look at it again, which
+        # would take longer than all else between them.
+        gc.freeze()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
