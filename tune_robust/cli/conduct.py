@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.console import Console
 from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
 from tune_robust.cli.progress import Progress, open_console
 from tune_robust.config import TrainConfig
+from tune_robust.errors import UserError
 from tune_robust.search.conductor import Conductor
 from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.draws import grid_points
@@ -22,6 +25,8 @@ from tune_robust.search.space import Space
 from tune_robust.search.store import RunFolder, RunStore, Trial
 
 EXPORTED = 3
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""What a full, read-only, protected or broken storage answers."""
 
 
 def cache_of(storage: str) -> Path:
@@ -65,25 +70,53 @@ def _one_of_each_data(space: Space) -> list[TrainConfig]:
 
 def conduct(space: Space, store: RunStore, storage: str, *, dashboard: bool, verbose: bool) -> None:
     """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed."""
-    from tune_robust.search.ray_backend import ray_session, run_trials
-
     console = open_console()
     progress = Progress(console, space, store.folder)
-    conductor = Conductor(space, store, threads=space.resources.cpus, watcher=progress.update)
+    try:
+        conductor = Conductor(space, store, threads=space.resources.cpus, watcher=progress.update)
+        _run(conductor, progress, console, storage, dashboard=dashboard, verbose=verbose)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise _cannot_write(store.folder, error) from error
+    if not conductor.complete:
+        _interrupted(console, store.folder, conductor)
+    _sum_up(console, conductor, store.folder)
+
+
+def _run(
+    conductor: Conductor,
+    progress: Progress,
+    console: Console,
+    storage: str,
+    *,
+    dashboard: bool,
+    verbose: bool,
+) -> None:
+    """Run what remains, until it is done or interrupted; the run is released in any case."""
+    from tune_robust.search.ray_backend import ray_session, run_trials
+
+    folder = conductor.store.folder
     try:
         if not conductor.complete:
-            console.print(f"Run [bold]{store.folder.path}[/]. Starting Ray ...", highlight=False)
+            console.print(f"Run [bold]{folder.path}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
-                conductor.give(_slots(space, store.folder, cache_of(storage), console))
+                conductor.give(_slots(conductor.space, folder, cache_of(storage), console))
                 with progress.running(conductor, url):
                     run_trials(conductor, cache_of(storage))
     except KeyboardInterrupt:
         pass
     finally:
         conductor.close()
-    if not conductor.complete:
-        _interrupted(console, store.folder, conductor)
-    _sum_up(console, conductor, store.folder)
+
+
+def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
+    free = shutil.disk_usage(folder.path).free / 1e6
+    return UserError(
+        f"cannot write to the run's folder {folder.path}: {error.strerror or error} ({free:.0f} MB "
+        "are free there). The search has stopped and nothing is lost. Make space, or see that you "
+        f"may write there, then go on with:\n  {resume_command(folder)}"
+    )
 
 
 def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Slots:

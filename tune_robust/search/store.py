@@ -11,6 +11,7 @@ import fcntl
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -70,7 +71,6 @@ class RunFolder:
         self.trials = path / "trials.parquet"
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
-        self.ray = path / "ray"
 
     def checkpoints(self, trial: str) -> Path:
         """The folder of one trial's checkpoints."""
@@ -207,19 +207,31 @@ class RunStore:
         self.trials: dict[str, Trial] = {}
         self.history: list[tuple[str, int]] = []
         self._drop_torn_line()
+        _remove_asides(folder)
         for event in _events(folder.events):
             self._take(event)
         for trial in self.trials.values():
             if trial.status == "running":
                 trial.status = "interrupted"
-        self._events = folder.events.open("ab")
+        self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
+        aside = RunFolder(folder.path.with_name(f".{folder.path.name}.{os.getpid()}"))
+        try:
+            aside.path.mkdir()
+            aside.write_meta(
+                {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
+            )
+            aside.path.rename(folder.path)
+        except OSError as error:
+            shutil.rmtree(aside.path, ignore_errors=True)
+            raise UserError(
+                f"cannot create {folder.path}: {error.strerror}. Choose another --storage, or "
+                "make space and see that you may write there."
+            ) from error
         return cls(folder)
 
     def add_trial(
@@ -254,9 +266,18 @@ class RunStore:
 
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
-        self._events.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._events.flush()
+        self._write(json.dumps(record, allow_nan=False).encode() + b"\n")
         self._take(record)
+
+    def _write(self, line: bytes) -> None:
+        """All of it or nothing: no line may follow the half of one that a full disk cut short."""
+        size = os.fstat(self._events.fileno()).st_size
+        try:
+            while line:
+                line = line[self._events.write(line) :]
+        except OSError:
+            os.truncate(self._events.fileno(), size)
+            raise
 
     def _take(self, event: Mapping[str, Any]) -> None:
         """Bring the state up to date; ``history`` has each (trial, epoch) once, as first seen."""
@@ -272,6 +293,13 @@ class RunStore:
         with self.folder.events.open("rb+") as handle:
             content = handle.read()
             handle.truncate(content.rfind(b"\n") + 1)
+
+
+def _remove_asides(folder: RunFolder) -> None:
+    """Delete what ``write_aside`` was writing when its process was killed."""
+    for path in (*folder.path.glob(".*"), *(folder.path / "checkpoints").rglob(".*")):
+        if path.suffix[1:].isdigit():
+            path.unlink(missing_ok=True)
 
 
 def _exclusive_lock(folder: RunFolder) -> TextIO:

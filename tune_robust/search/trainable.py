@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import shutil
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,7 +31,8 @@ class TrialRunner(tune.Trainable):
     and reports that checkpoint's epoch again first, so that no epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
-    the GPU was too small.
+    the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
+    file).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -50,6 +52,8 @@ class TrialRunner(tune.Trainable):
         """Train one epoch."""
         try:
             result = next(self._epochs)
+        except _Unsaved as error:
+            return {"trial": self._trial, "unsaved": error.args}
         except Exception as error:
             too_large = _is_out_of_memory(error)
             explained = str(error) if too_large else _explain(error)
@@ -76,6 +80,10 @@ class TrialRunner(tune.Trainable):
             Checkpoints(Path(config["checkpoints"]), Objective(**config["objective"])),
             Path(config["cache"]),
         )
+
+
+class _Unsaved(Exception):
+    """A checkpoint could not be written: the storage's fault, and not the trial's."""
 
 
 class Checkpoints:
@@ -107,7 +115,10 @@ class Checkpoints:
         if self._is_best(result.metrics[self._objective.metric]):
             aside = self._best.with_suffix(".aside")
             aside.unlink(missing_ok=True)
-            os.link(self._last, aside)
+            try:
+                os.link(self._last, aside)
+            except OSError:  # not every file system has links
+                shutil.copyfile(self._last, aside)
             aside.replace(self._best)
 
     def _is_best(self, value: float) -> bool:
@@ -140,7 +151,10 @@ def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Itera
         saved = read_checkpoint(resume)
         yield {"epoch": saved.epoch, **saved.metrics}
     for result in train(config, resume=resume, splits=_splits(config.data, cache)):
-        checkpoints.save(result)
+        try:
+            checkpoints.save(result)
+        except OSError as error:
+            raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
         yield {"epoch": result.epoch, **result.metrics}
 
 
