@@ -94,6 +94,7 @@ def _run(
     verbose: bool,
 ) -> None:
     """Run what remains, until it is done or interrupted; the run is released in any case."""
+    from tune_robust.search.disk import check_disk
     from tune_robust.search.ray_backend import ray_session, run_trials
 
     folder = conductor.store.folder
@@ -101,9 +102,14 @@ def _run(
         if not conductor.complete:
             console.print(f"Run [bold]{folder.path}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
-                conductor.give(_slots(conductor.space, folder, cache_of(storage), console))
+                cache = cache_of(storage)
+                conductor.give(_slots(conductor.space, folder, cache, console))
+                concurrency = conductor.slots.concurrency
+                warning = check_disk(conductor.space, folder, cache, concurrency=concurrency)
+                if warning:
+                    console.print(warning, style="yellow", highlight=False, soft_wrap=True)
                 with progress.running(conductor, url):
-                    run_trials(conductor, cache_of(storage))
+                    run_trials(conductor, cache)
     except KeyboardInterrupt:
         pass
     finally:
