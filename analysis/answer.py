@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections import Counter
@@ -11,9 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.cost import configuration, saved
 from analysis.noise import ceiling
+from analysis.robust_region import Region, robust_region
 from analysis.run import Run, scored_epochs
-from analysis.winner import baseline, ranking, winner
+from analysis.winner import baseline, label_sets, ranking, winner
 
 _STORAGE = Path("runs")  # where the command line looks for a run by its name
 _ENDED = ("done", "stopped", "failed")
@@ -38,7 +39,8 @@ class Answer(NamedTuple):
     trials by status. ``waiting``: trials still to end. ``spent`` and ``saved``: gradient
     evaluations used, and spared by stopping. ``stopped_ahead``: trials that stood higher than the
     winner when they were stopped, and so were never ranked. ``error``: the winner's standard error
-    from the number of validation images alone, None where that number is not known.
+    from the number of validation images alone, None where that number is not known. ``region``: the
+    settings that are as good as the winner's, None where a baseline won or nobody can tell.
     """
 
     winner: Candidate | None
@@ -55,6 +57,7 @@ class Answer(NamedTuple):
     stopped_ahead: list[str]
     ceiling: float | None
     error: float | None
+    region: Region | None
     commands: list[str]
 
 
@@ -64,6 +67,8 @@ def find_answer(run: Run) -> Answer:
     counts = Counter(run.trials["status"])
     searched = run.trials[run.trials["origin"] != "baseline"]
     both = best is not None and reference is not None
+    searched_won = best is not None and not best.is_baseline and label_sets(run) == 1
+    region = robust_region(run) if searched_won else None
     return Answer(
         winner=best,
         baseline=reference,
@@ -74,12 +79,13 @@ def find_answer(run: Run) -> Answer:
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
         waiting=_waiting(run, sum(counts[status] for status in _ENDED)),
         spent=float(run.trials["gradient_evaluations"].sum()),
-        saved=_saved(run.trials[run.trials["status"] == "stopped"]),
+        saved=saved(run),
         seconds=float(run.trials["seconds"].sum()) if "seconds" in run.trials else math.nan,
         stopped_ahead=_stopped_ahead(run, best),
         ceiling=ceiling(run),
         error=_standard_error(run, best),
-        commands=_commands(run, best),
+        region=region,
+        commands=_commands(run, best, region),
     )
 
 
@@ -90,7 +96,7 @@ def settings(run: Run, row: pd.Series) -> dict[str, Any]:
 
 def label(row: pd.Series) -> str:
     """What to call a trial: its method where its configuration names one, else its name."""
-    return _config(row).get("method") or row["trial"]
+    return configuration(row).get("method") or row["trial"]
 
 
 def run_argument(run: Run) -> str:
@@ -114,29 +120,12 @@ def _candidate(run: Run, row: pd.Series | None) -> Candidate | None:
     )
 
 
-def _config(row: pd.Series) -> dict[str, Any]:
-    config = row.get("config")
-    return json.loads(config) if isinstance(config, str) else {}
-
-
 def _waiting(run: Run, ended: int) -> int:
     """Trials that have started or been proposed and not ended, and those still to be proposed."""
     planned = run.space.get("budget", {}).get("trials") or 0
     if run.space.get("searcher", {}).get("name") == "grid":
         planned = 0  # a grid may hold fewer points than the budget allows
     return max(planned, len(run.trials)) - ended
-
-
-def _saved(stopped: pd.DataFrame) -> float:
-    """What the stopped trials would have gone on to use, at their own cost an epoch."""
-    saved = 0.0
-    for _, row in stopped.iterrows():
-        config = _config(row)
-        planned = config.get("epochs", 0) * config.get("bootstrap_rounds", 1)
-        ran = row.get("epoch")
-        if planned and ran and not math.isnan(row["gradient_evaluations"]):
-            saved += row["gradient_evaluations"] * (planned / ran - 1)
-    return saved
 
 
 def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
@@ -155,10 +144,11 @@ def _standard_error(run: Run, best: Candidate | None) -> float | None:
     return math.sqrt(best.score * (1 - best.score) / size)
 
 
-def _commands(run: Run, best: Candidate | None) -> list[str]:
+def _commands(run: Run, best: Candidate | None, region: Region | None) -> list[str]:
     """What to type next: finish the run, or take the winner out and train it again."""
     name = run_argument(run)
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
     config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))
-    return [f"tune-robust export {name} --top 1", f"tune-robust train --config {config}"]
+    commands = [f"tune-robust export {name} --top 1", f"tune-robust train --config {config}"]
+    return commands + ([f"tune-robust export {name} --winner plateau"] if region else [])

@@ -44,8 +44,13 @@ def best_so_far(run: Run) -> go.Figure:
     return _best_so_far_plot(_best_so_far_info(run))
 
 
+def best_so_far_data(run: Run) -> pd.DataFrame:
+    """What ``best_so_far`` draws: a row per scored trial: trial, status, spent, score."""
+    return _best_so_far_info(run).ended
+
+
 def _best_so_far_info(run: Run) -> _BestSoFarInfo:
-    total = _cost_of_epochs(run.epochs).cumsum()
+    total = cost_of_epochs(run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()
     ended = run.trials.assign(spent=run.trials["trial"].map(until), score=run.trials["objective"])
     ended = ended.dropna(subset=["spent", "score"]).sort_values("spent", kind="stable")
@@ -63,7 +68,7 @@ def _best_so_far_info(run: Run) -> _BestSoFarInfo:
     )
 
 
-def _cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:
+def cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:
     """Gradient evaluations of each epoch by itself, in the order of the rows."""
     ordered = epochs.sort_values(["trial", "epoch"], kind="stable")["gradient_evaluations"]
     cost = ordered.groupby(epochs["trial"]).diff().fillna(ordered)

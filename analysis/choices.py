@@ -36,6 +36,11 @@ def choices(run: Run, path: str | None = None) -> go.Figure:
     return _choices_plot(_choices_info(run, path))
 
 
+def choices_data(run: Run, path: str | None = None) -> pd.DataFrame:
+    """What ``choices`` draws: trial, status, option, score."""
+    return _choices_info(run, path).trials
+
+
 def chosen_path(run: Run) -> str | None:
     """The choice that ``choices`` shows by default; None when no choice was varied."""
     tried = {d.path: run.trials[d.path].nunique() for d in run.dimensions if not d.is_numeric}

@@ -15,12 +15,18 @@ _LOG_RATIO = 20  # a list of positive numbers that spans more than this is space
 
 @dataclass(frozen=True)
 class Dimension:
-    """A searched path. Numeric ones have bounds; the others have ``low`` and ``high`` of None."""
+    """A searched path. Numeric ones have bounds; the others have ``low`` and ``high`` of None.
+
+    ``whole``: whether it takes whole numbers alone. ``options``: the only numbers it takes, sorted,
+    empty where it takes all between its bounds.
+    """
 
     path: str
     low: float | None = None
     high: float | None = None
     log: bool = False
+    whole: bool = False
+    options: tuple[float, ...] = ()
 
     @property
     def is_numeric(self) -> bool:
@@ -38,6 +44,15 @@ class Dimension:
         low, high = self._ends()
         values = low + np.asarray(positions, dtype=float) * (high - low)
         return np.exp(values) if self.log else values
+
+    def nearest(self, value: float) -> float | int:
+        """The setting next to ``value`` that may be chosen, rounded to three digits."""
+        if self.options:
+            place = np.abs(self.to_unit(self.options) - self.to_unit(value)).argmin()
+            value = self.options[place]
+        elif not self.whole:
+            value = float(f"{value:.3g}")
+        return round(value) if self.whole else float(value)
 
     def covering(self, values: np.ndarray) -> Dimension:
         """The same axis, made longer where a value lies beyond its ends."""
@@ -83,6 +98,8 @@ def _joined(alternatives: list[Dimension]) -> Dimension:
         min(d.low for d in alternatives),
         max(d.high for d in alternatives),
         all(d.log for d in alternatives),
+        all(d.whole for d in alternatives),
+        tuple(sorted({value for d in alternatives for value in d.options})),
     )
 
 
@@ -90,11 +107,13 @@ def _dimension(path: str, distribution: Mapping[str, Any]) -> Dimension:
     for kind, log in _RANGES.items():
         if kind in distribution:
             low, high = map(float, distribution[kind])
-            return Dimension(path, low, high, log)
+            return Dimension(path, low, high, log, kind.endswith("int"))
     values = distribution.get("choice") or distribution.get("grid") or []
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         return Dimension(path)
     low, high = float(min(values, default=0)), float(max(values, default=0))
     if low == high:
         return Dimension(path)
-    return Dimension(path, low, high, low > 0 and high / low >= _LOG_RATIO)
+    log = low > 0 and high / low >= _LOG_RATIO
+    whole = all(isinstance(value, int) for value in values)
+    return Dimension(path, low, high, log, whole, tuple(sorted(map(float, values))))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -54,6 +55,25 @@ def learning_curves(run: Run) -> go.Figure:
     nothing.
     """
     return _learning_curves_plot(_learning_curves_info(run))
+
+
+def learning_curves_data(run: Run) -> pd.DataFrame:
+    """What ``learning_curves`` draws: metric, role, trial, gradient_evaluations, value."""
+    info = _learning_curves_info(run)
+    curves = [(info.metric, c) for c in info.curves] + [(_DIAGNOSTIC, c) for c in info.diagnostic]
+    parts = [
+        pd.DataFrame(
+            {
+                "metric": name,
+                "role": curve.role,
+                "trial": curve.trial,
+                "gradient_evaluations": curve.x,
+                "value": curve.y,
+            }
+        )
+        for name, curve in curves
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["metric"])
 
 
 def _learning_curves_info(run: Run) -> _LearningCurvesInfo:

@@ -42,6 +42,24 @@ def memorisation(run: Run) -> go.Figure:
     return _memorisation_plot(_memorisation_info(run))
 
 
+def memorisation_data(run: Run) -> pd.DataFrame:
+    """What ``memorisation`` draws: role, trial, epoch, clean_fit, noisy_fit."""
+    parts = [
+        pd.DataFrame(
+            {
+                "role": fit.role,
+                "trial": fit.trial,
+                "epoch": fit.epochs,
+                "clean_fit": fit.clean_fit,
+                "noisy_fit": fit.noisy_fit,
+            }
+        )
+        for fit in _memorisation_info(run).fits
+    ]
+    columns = ["role", "trial", "epoch", *_FITS]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
 def _memorisation_info(run: Run) -> _MemorisationInfo:
     best, reference = winner(run), baseline(run)
     shown: dict[str, pd.Series] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -13,7 +15,7 @@ from analysis.answer import find_answer
 from analysis.run import Run, load_run
 from analysis.sections import Section, find_sections
 from analysis.sensitivity import sensitivity_info
-from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles
+from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles, winners
 from analysis.trial_table import trial_table
 from analysis.words import count, plain
 from tune_robust.errors import UserError
@@ -31,7 +33,7 @@ def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
     """
     run = load_run(run_path)
     out = Path(out).expanduser() if out else run.path / "report.html"
-    _write(out, render(run))
+    write_page(out, render(run))
     return out
 
 
@@ -43,15 +45,18 @@ def render(run: Run) -> str:
     return Template((page / "page.html").read_text(encoding="utf-8")).substitute(
         title=plain(run.name),
         style=(page / "page.css").read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
+        plotly=packed_plotly(),
         script=(page / "page.js").read_text(encoding="utf-8"),
         subtitle=subtitle(run),
         headline=headline(run, answer),
         lead=lead(run, answer),
         tiles=tiles(run, answer),
-        notes=notes(run, answer, surface.box),
+        winners=winners(run, answer),
+        notes=notes(run, answer),
         next_steps=next_steps(answer),
-        sections="\n".join(_section(section) for section in find_sections(run, answer, surface)),
+        sections="\n".join(
+            section_html(section) for section in find_sections(run, answer, surface)
+        ),
         table=trial_table(run),
         table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
         "it; columns marked * need the test set or the true labels and chose nothing.",
@@ -59,10 +64,12 @@ def render(run: Run) -> str:
     )
 
 
-def _section(section: Section) -> str:
+def section_html(section: Section) -> str:
+    """A section with its figures, each drawn when the page opens."""
     plots = "".join(_plot(name, figure, section.guide) for name, figure in section.figures)
-    wide = " pair" if len(section.figures) > 1 else ""
-    inner = f'<p class="guide">{section.guide}</p><div class="plots{wide}">{plots}</div>'
+    beside = len(section.figures) > 1 and not section.wide
+    arranged = " pair" if beside else ""
+    inner = f'<p class="guide">{section.guide}</p><div class="plots{arranged}">{plots}</div>'
     if section.folded:
         return f'<details id="{section.name}"><summary>{section.heading}</summary>{inner}</details>'
     return f'<section id="{section.name}"><h2>{section.heading}</h2>{inner}</section>'
@@ -78,7 +85,17 @@ def _plot(name: str, figure: go.Figure, guide: str) -> str:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def packed_plotly() -> str:
+    """Plotly's script, zipped, as text: it is most of a page, and takes two fifths so."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, text.encode())

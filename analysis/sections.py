@@ -8,12 +8,23 @@ import plotly.graph_objects as go
 
 from analysis.answer import Answer
 from analysis.best_so_far import best_so_far
+from analysis.by_method import best_so_far_by
 from analysis.choices import choices, chosen_path
+from analysis.cost import cost
+from analysis.dynamics import DYNAMICS, calibration_panels, dynamic_panels
+from analysis.fitting import fitting_panels
+from analysis.importance import ImportanceInfo, importance, importance_info
+from analysis.leaders import leaders
 from analysis.learning_curves import learning_curves
 from analysis.memorisation import memorisation
+from analysis.pairs import by_option, important_pairs, option_path
+from analysis.panels import Panel, panels_plot
+from analysis.parallel import parallel
 from analysis.run import Run
+from analysis.rung_check import rung_check, rung_check_info
 from analysis.sensitivity import SensitivityInfo, plot_sensitivity, sensitivity_info
 from analysis.sensitivity_3d import plot_sensitivity_3d
+from analysis.sweep import sweep_panels, swept_path
 from analysis.words import is_missing, near, number, plain
 
 # What a second surface may show, the best explanation first, and how to read it.
@@ -26,7 +37,8 @@ _WHY = {
 class Section(NamedTuple):
     """A heading, how to read what follows, and the figures, each with its name.
 
-    Heading and guide are HTML. A folded section opens on request.
+    Heading and guide are HTML. A folded section opens on request; in a wide one the figures lie
+    below each other.
     """
 
     name: str
@@ -34,22 +46,18 @@ class Section(NamedTuple):
     guide: str
     figures: list[tuple[str, go.Figure]]
     folded: bool = False
+    wide: bool = False
 
 
 def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Section]:
     """The sections that this run has something to show in."""
     sections = []
+    if (matters := importance_info(run)).problem is None:
+        sections.append(_importance(run, matters))
     if any(dimension.is_numeric for dimension in run.dimensions):
         sections += _surfaces(run, surface)
-    if chosen_path(run) is not None:
-        sections.append(
-            Section(
-                "choices",
-                f"Which {plain(chosen_path(run))} does best?",
-                "Each dot is a trial; the diamond is the best of its row that finished.",
-                [("choices", choices(run))],
-            )
-        )
+        sections += _pairs(run, surface)
+    sections += _choices(run)
     if answer.winner is not None and not is_missing(answer.winner.noisy_fit):
         sections.append(
             Section(
@@ -62,6 +70,8 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
         )
     return [
         *sections,
+        *_methods(run),
+        *_inside(run),
         Section(
             "learning-curves",
             "Every trial as it learned",
@@ -74,10 +84,124 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
             "best-so-far",
             "Was the search worth its compute?",
             "The blue steps are the best finished trial so far; where they end flat, more trials "
-            "brought nothing.",
-            [("best-so-far", best_so_far(run))],
+            "brought nothing. Below, where the compute went, and what stopping early has spared.",
+            [("best-so-far", best_so_far(run)), ("cost", cost(run))],
+            wide=True,
         ),
+        *_rungs(run),
     ]
+
+
+def _choices(run: Run) -> list[Section]:
+    sections = []
+    if (path := option_path(run)) is not None:
+        sections.append(
+            Section(
+                "by-option",
+                f"Does it depend on {plain(path)}?",
+                "A line is what to expect under one option, its band holds it nine times in ten: "
+                "where bands overlap, the options are not told apart.",
+                [("by-option", by_option(run))],
+            )
+        )
+    if chosen_path(run) is not None:
+        sections.append(
+            Section(
+                "choices",
+                f"Which {plain(chosen_path(run))} does best?",
+                "Each dot is a trial, the diamond the best of its row that finished. The steps "
+                "show how good each was after how much compute of its own.",
+                [("choices", choices(run)), ("best-so-far-by-method", best_so_far_by(run))],
+            )
+        )
+    return sections
+
+
+def _methods(run: Run) -> list[Section]:
+    """The best trial of each method, or of each value of a grid, as it learned."""
+    sections = []
+    panels = fitting_panels(run) if len(leaders(run)) > 1 else []
+    if panels:
+        sections.append(
+            Section(
+                "fitting",
+                "How each method's best trial learns",
+                "A good method keeps the wrong labels low, the gap wide and, for the record, test "
+                "accuracy high to the last epoch.",
+                _one_by_one("fitting", panels),
+                folded=True,
+            )
+        )
+    panels = sweep_panels(run)
+    if panels:
+        sections.append(
+            Section(
+                "sweep",
+                f"Training at each {plain(swept_path(run))}",
+                "A line is the best trial at one value: what it learns of wrong and of correct "
+                "labels and, for the record, of the test images.",
+                _one_by_one("sweep", panels),
+                folded=True,
+            )
+        )
+    return sections
+
+
+def _inside(run: Run) -> list[Section]:
+    """What goes on inside the methods, as far as trials recorded it."""
+    shown = {name: dynamic_panels(run, name) for name in DYNAMICS}
+    figures = [figure for name, panels in shown.items() for figure in _one_by_one(name, panels)]
+    guide = " ".join(DYNAMICS[name].guide for name, panels in shown.items() if panels)
+    if panels := calibration_panels(run):
+        figures += _one_by_one("calibration", panels)
+        guide += (
+            " The calibration error is how far the model's confidence lies off its accuracy on "
+            "the test images: lower is better, and under noisy labels honest doubt raises it too."
+        )
+    if not figures:
+        return []
+    return [Section("inside", "Inside the methods", guide.strip(), figures, folded=True)]
+
+
+def _one_by_one(name: str, panels: list[Panel]) -> list[tuple[str, go.Figure]]:
+    """A figure per panel, so that they stack on a narrow screen."""
+    return [
+        (name if len(panels) == 1 else f"{name}-{place}", panels_plot([panel], "", 340))
+        for place, panel in enumerate(panels, 1)
+    ]
+
+
+def _rungs(run: Run) -> list[Section]:
+    check = rung_check_info(run)
+    if check is None or not check.enough:
+        return []
+    guide = (
+        "Dots near 1 mean that the ranking where trials are stopped foretells the ranking at the "
+        f"end; bars that reach 0 say nothing. Here {plain(check.reading)}"
+    )
+    heading = "Does early stopping keep the right ones?"
+    return [Section("rung-check", heading, guide, [("rung-check", rung_check(run))])]
+
+
+def _importance(run: Run, info: ImportanceInfo) -> Section:
+    guide = (
+        "A long bar means that the score depends on this setting: blue, its share of all "
+        "differences between the trials it applies to"
+    )
+    if info.table["to_the_top"].notna().any():
+        guide += (
+            f"; orange, how far it decides which trials are the best {info.best:.0%}; grey, the "
+            "same among the better half alone"
+        )
+    untold = info.table[info.table["overall"].isna() & info.table["to_the_top"].isna()]
+    if len(untold):
+        guide += f" (too few trials tell of {', '.join(map(plain, untold['path']))})"
+    figures = [("importance", importance(run)), ("parallel", parallel(run))]
+    guide += (
+        ". Beside it each line is a trial through its settings down to its score: where the "
+        "coloured ones gather, settings are good."
+    )
+    return Section("importance", "Which settings matter?", guide, figures)
 
 
 def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
@@ -93,6 +217,24 @@ def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
     turned = [(f"{name}-3d", plot_sensitivity_3d(each)) for name, each in infos]
     guide = "Drag to turn. Height is the expected value; the grey sheets part where it is unsure."
     return [section, Section("sensitivity-3d", "The same in 3-D", guide, turned, folded=True)]
+
+
+def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
+    """The other pairs of settings; those without enough trials for a surface are left out."""
+    infos = [sensitivity_info(run, None, x, y) for x, y in important_pairs(run)[1:]]
+    figures = [
+        (f"surface-{plain(info.surface.x.path)}-{plain(info.surface.y.path)}", info)
+        for info in infos
+        if info.surface.mean is not None
+    ]
+    if not figures or main.surface.mean is None:
+        return []
+    guide = (
+        "Each picture is read like the one above, for another two settings; what it does not show "
+        "is averaged over as the trials had it."
+    )
+    flat = [(name, plot_sensitivity(info)) for name, info in figures]
+    return [Section("pairs", "How other settings work together", guide, flat)]
 
 
 def _surface_heading(info: SensitivityInfo) -> str:

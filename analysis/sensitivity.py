@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from scipy import ndimage
 
@@ -66,6 +67,33 @@ def sensitivity(
         UserError: on a metric that was not recorded, a dimension not searched or not numeric.
     """
     return plot_sensitivity(sensitivity_info(run, metric, x, y))
+
+
+def sensitivity_data(
+    run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
+) -> pd.DataFrame:
+    """What ``sensitivity`` draws, a row per point of its grid.
+
+    Columns: each dimension's path, expected, deviation, doubt (0 sure, 1 knowing nothing), and
+    within_a_point, whether the objective is expected that close to its best there.
+    """
+    info = sensitivity_info(run, metric, x, y)
+    surface = info.surface
+    if surface.mean is None:
+        return pd.DataFrame(columns=["expected", "deviation", "doubt", "within_a_point"])
+    axes = {surface.x.path: surface.xs}
+    if surface.y is not None:
+        xs, ys = np.meshgrid(surface.xs, surface.ys)
+        axes = {surface.x.path: xs.ravel(), surface.y.path: ys.ravel()}
+    return pd.DataFrame(
+        {
+            **axes,
+            "expected": surface.mean.ravel(),
+            "deviation": surface.deviation.ravel(),
+            "doubt": surface.doubt.ravel(),
+            "within_a_point": False if info.margin is None else (info.margin >= 0).ravel(),
+        }
+    )
 
 
 def sensitivity_info(

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.answer import Answer, Candidate
 from analysis.noise import noise_rate
+from analysis.robust_region import Region, Setting
 from analysis.run import Run
 from analysis.winner import label_sets
 from analysis.words import (
@@ -138,7 +139,54 @@ def _better(name: str, gain: float) -> str:
     return f"{difference(name, abs(gain))} {'better' if gain >= 0 else 'worse'}"
 
 
-def notes(run: Run, answer: Answer, box: dict[str, tuple[float, float]]) -> str:
+def winners(run: Run, answer: Answer) -> str:
+    """The best trial and the middle of the good settings side by side, as a table."""
+    if answer.region is None:
+        return ""
+    name, region = run.objective.metric, answer.region
+    guide = (
+        f"The peak is the trial that scored best; the plateau lies in the middle of the settings "
+        f"expected within {near(name)} of the best, and forgives more."
+    )
+    head = ["winner", "settings", "scored", "expected", "nine times in ten", "tried as"]
+    rows = [_winner_row(name, "Peak", region.peak), _winner_row(name, "Plateau", region.plateau)]
+    return (
+        f'<section class="winners"><h2>Two winners</h2><p class="guide">{guide}</p>'
+        f'<div class="scroll" tabindex="0"><table class="facts"><thead><tr>'
+        + "".join(f'<th scope="col">{title}</th>' for title in head)
+        + f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<ul>{_box(name, region)}</ul></section>"
+    )
+
+
+def _winner_row(name: str, title: str, setting: Setting) -> str:
+    values = ", ".join(f"{plain(path)} {plain(number(v))}" for path, v in setting.values.items())
+    cells = [
+        values,
+        score(name, setting.score),
+        score(name, setting.expected),
+        f"{score(name, setting.low)} to {score(name, setting.high)}",
+        plain(setting.trial or "not tried yet"),
+    ]
+    return f'<tr><th scope="row">{title}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _box(name: str, region: Region) -> str:
+    sides = "".join(
+        f"<li><code>{plain(path)}</code> from {number(low)} to {number(high)}: "
+        f"{_portion(region.width[path])} of the range searched</li>"
+        for path, (low, high) in region.bounds.items()
+    )
+    held = " and ".join(f"{plain(p)} {plain(number(v))}" for p, v in region.chosen.items())
+    sure = f"A setting in this box is within {near(name)} of the best with {region.sure:.0%} "
+    return sides + f"<li>{sure}probability{f', given {held}' if held else ''}.</li>"
+
+
+def _portion(share: float) -> str:
+    return "all" if share > 0.995 else "under 1%" if share < 0.01 else f"{share:.0%}"
+
+
+def notes(run: Run, answer: Answer) -> str:
     """How far to trust the answer, a list of short remarks."""
     remarks = []
     ended = sum(answer.counts.get(status, 0) for status in _ENDS)
@@ -150,12 +198,6 @@ def notes(run: Run, answer: Answer, box: dict[str, tuple[float, float]]) -> str:
     if answer.basis == "stopped":
         remarks.append(
             "<b>No trial ran to its end:</b> the ranking is of trials that were stopped early."
-        )
-    if box and answer.winner is not None and not answer.winner.is_baseline:
-        ranges = [f"{plain(path)} {number(a)} to {number(b)}" for path, (a, b) in box.items()]
-        remarks.append(
-            f"<b>How sharp it is:</b> what should come within {near(run.objective.metric)} of the "
-            f"best lies within {' and '.join(ranges)}; the outline below is more exact."
         )
     if answer.stopped_ahead:
         names = ", ".join(map(plain, answer.stopped_ahead[:_SHORT]))

@@ -20,6 +20,8 @@ GREY = "#868c94"
 WRONG = "#d55e00"
 RIGHT = "#009e73"
 INK = "#16191d"
+PALETTE = (WINNER, BASELINE, RIGHT, "#cc79a7", "#b58900", GREY)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 GRID = "rgba(134, 140, 148, 0.22)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -68,6 +70,7 @@ def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
         yref="paper",
         x=0.5,
         y=y,
+        yanchor="bottom" if y >= 1 else "middle",
         showarrow=False,
         font_size=14,
     )

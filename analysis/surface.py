@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
 from analysis.dimensions import Dimension, parse_dimensions
-from analysis.readings import credited, read_trials
+from analysis.expectation import Expectation
+from analysis.readings import read_trials
 from analysis.run import Run
-from analysis.surrogate import Surrogate
 from analysis.winner import ranking
 from analysis.words import count, metric, number
 from tune_robust.errors import UserError, unknown
@@ -23,7 +22,6 @@ _KINDS = ("method", "sam.adaptive")
 
 _CELLS = 61
 _FEWEST = {1: 4, 2: 6}
-_ODDS = (0.005, 0.995)  # shares beyond are as good as none and all
 
 
 class Surface(NamedTuple):
@@ -67,7 +65,7 @@ def fit_surface(
     metric_name = metric_name or run.objective.metric
     if metric_name not in run.epochs:
         raise UserError(unknown("metric", metric_name, run.epochs.columns.drop(["trial", "epoch"])))
-    trials, kind = _of_one_kind(run)
+    trials, kind = of_one_kind(run)
     dimensions = _chosen(run, trials, kind, x, y)
     paths = [dimension.path for dimension in dimensions]
     readings = read_trials(run, metric_name)
@@ -75,10 +73,7 @@ def fit_surface(
     observed = _on_axes(trials, dimensions).assign(value=lambda t: t["trial"].map(ends))
     if len(observed):
         dimensions = [d.covering(observed[d.path].to_numpy(float)) for d in dimensions]
-    spent = observed["gradient_evaluations"]
-    budget = float(spent[observed["status"] == "done"].max())
-    if np.isnan(budget):
-        budget = float(spent.max())
+    budget = full_budget(observed)
     readings = readings[readings["status"] != "failed"].dropna(subset=["value"])
     readings = readings.merge(observed[["trial", *paths]], on="trial")
     axes = [dimension.from_unit(np.linspace(0, 1, _CELLS)) for dimension in dimensions]
@@ -101,26 +96,21 @@ def fit_surface(
 
 def _fitted(surface: Surface, dimensions: list[Dimension], readings: pd.DataFrame) -> Surface:
     inputs = np.column_stack([d.to_unit(readings[d.path]) for d in dimensions])
-    fidelity = np.log(readings["spent"].to_numpy() / surface.budget)
-    span = -float(fidelity.min())
     grid = np.stack(np.meshgrid(*[np.linspace(0, 1, _CELLS)] * len(dimensions)), axis=-1)
-    points = grid.reshape(-1, len(dimensions))
-    if span > 0:
-        inputs = np.column_stack([inputs, 1 + fidelity / span])
-        points = np.column_stack([points, np.ones(len(points))])
-    is_share = metric(surface.metric).is_share
-    values = readings["value"].to_numpy()
-    values = credited(logit(values.clip(*_ODDS)) if is_share else values, readings)
-    surrogate = Surrogate(inputs, values, budget=span > 0)
-    shape = grid.shape[:-1]
-    mean, deviation, doubt = (part.reshape(shape) for part in surrogate.predict(points))
-    if is_share:
-        mean = expit(mean)
-        deviation = deviation * mean * (1 - mean)  # the slope of a share over its log odds
+    expected = Expectation(inputs, readings, surface.budget, surface.metric)
+    parts = expected.at(grid.reshape(-1, len(dimensions)))
+    mean, deviation, doubt = (part.reshape(grid.shape[:-1]) for part in parts)
     return surface._replace(mean=mean, deviation=deviation, doubt=doubt)
 
 
-def _of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, str]]:
+def full_budget(trials: pd.DataFrame) -> float:
+    """The gradient evaluations of a finished trial, or of the furthest where none finished."""
+    spent = trials["gradient_evaluations"]
+    done = float(spent[trials["status"] == "done"].max())
+    return float(spent.max()) if np.isnan(done) else done
+
+
+def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, str]]:
     """The trials of the best trial's kind (the best that lies on some axis), and which that is."""
     numeric = [dimension.path for dimension in run.dimensions if dimension.is_numeric]
     ranked = ranking(run).table.dropna(subset=numeric, how="all")

@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 _TUNED_ON = 120  # points the kernel is tuned on: tuning costs n^3 many times, conditioning once
-_HELD = 1000  # points it is conditioned on
+_HELD = 400  # points it is conditioned on
 # In units of an axis: shorter lengths fit the luck of single trials, longer ones claim to know what
 # no trial has tried.
 _LENGTHS = (0.1, 2.0)
@@ -37,11 +38,12 @@ class Surrogate:
         shape = Matern(np.full(len(bounds), 0.5), bounds, nu=2.5)
         kernel = amplitude * shape + WhiteKernel(0.1, (1e-3, 1.0))
         tuned = _process(kernel, n_restarts_optimizer=1)
-        with warnings.catch_warnings():
+        # Matrices this small are solved by one core faster than several can share them out.
+        with warnings.catch_warnings(), threadpool_limits(1):
             # A length at its bound is an answer ("this input hardly matters"), not a failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned.fit(*_subset(inputs, values, _TUNED_ON))
-        self._process = _process(tuned.kernel_, optimizer=None).fit(inputs, values)
+            self._process = _process(tuned.kernel_, optimizer=None).fit(inputs, values)
         self._noise = tuned.kernel_.k2.noise_level
         self._amplitude = tuned.kernel_.k1.k1.constant_value
 
@@ -51,7 +53,7 @@ class Surrogate:
         The deviation is that of the mean, without the luck of a single trial. The doubt is its
         share of what it would be knowing nothing, in [0, 1].
         """
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.filterwarnings("ignore", "Predicted variances smaller than 0")
             mean, deviation = self._process.predict(inputs, return_std=True)
         deviation = np.sqrt(np.clip(deviation**2 - self._noise, 0, None))

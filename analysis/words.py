@@ -30,6 +30,13 @@ _METRICS = {
     "noisy_fit": Metric(
         "wrong labels learned", is_share=True, higher_is_better=False, diagnostic=True
     ),
+    "fit_gap": Metric("correct minus wrong labels learned", is_share=True, diagnostic=True),
+    "test_ece": Metric(
+        "test calibration error", is_share=True, higher_is_better=False, diagnostic=True
+    ),
+    "group_a": Metric("group A", is_share=True),
+    "group_b": Metric("group B", is_share=True),
+    "group_c": Metric("group C", is_share=True),
 }
 
 _DIMENSIONS = {

@@ -1,10 +1,25 @@
-"""What all tests share: how Hypothesis explores."""
+"""What all tests share: how Hypothesis explores, and one thread for PyTorch."""
 
 import os
+import sys
 
+import pytest
 from hypothesis import settings
 
 # Timings vary with the machine's load; a submission must not fail on an example nobody has seen.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """PyTorch sums in one order, wherever it is imported at all: `analysis` does without it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -57,3 +57,14 @@ METRICS = (
 
 OBJECTIVES = {"val_accuracy": "max", "val_loss": "min", "train_loss": "min"}
 """What a search may optimise, and in which direction."""
+
+AGAINST = {
+    **OBJECTIVES,
+    "gradient_evaluations": "min",
+    "seconds": "min",
+    "sharpness": "min",
+    "grad_norm": "min",
+    "peak_memory_mb": "min",
+    "images_per_second": "max",
+}
+"""What a search may weigh its objective against, and in which direction."""

@@ -94,7 +94,8 @@ def write_run(
     """Write a run's folder and return it.
 
     Each trial gives ``trial`` and ``values``, and may give ``origin``, ``status``, ``epochs`` (how
-    many it ran), ``good`` (else from its rho and alpha), ``passes`` and ``error``.
+    many it ran), ``good`` (else from its rho and alpha), ``passes``, ``error``, ``sentinel``,
+    ``method`` and ``extra``, further metrics as a value or one per epoch.
     """
     space = space or make_space()
     objective, searched = space["objective"], list(space["search"])
@@ -107,7 +108,7 @@ def write_run(
         if good is None:
             good = goodness(values.get("sam.rho"), values.get("saner.alpha"))
         passes = trial.get("passes", 1 if trial.get("origin") == "baseline" else 2)
-        table = curves(good, ran, passes, noise)
+        table = curves(good, ran, passes, noise).assign(**trial.get("extra", {}))
         tables.append(table.assign(trial=trial["trial"]))
         rows.append(_trial_row(trial, table, objective, searched))
     path = storage / name
@@ -124,7 +125,8 @@ def _trial_row(trial, table, objective, searched) -> dict[str, Any]:
     last = table.iloc[-1].to_dict() if len(table) else {}
     best = (metric.max() if objective["mode"] == "max" else metric.min()) if len(table) else None
     ends = {"last": last.get(objective["metric"]), "best": best}
-    config = {"method": "sgd" if trial.get("origin") == "baseline" else "saner", "epochs": 40}
+    method = trial.get("method", "sgd" if trial.get("origin") == "baseline" else "saner")
+    config = {"method": method, "epochs": 40}
     return {
         "trial": trial["trial"],
         "origin": trial.get("origin", "sampled"),
@@ -137,6 +139,7 @@ def _trial_row(trial, table, objective, searched) -> dict[str, Any]:
         "epoch": len(table),
         "gradient_evaluations": last.get("gradient_evaluations"),
         "seed": 0,
+        "sentinel": trial.get("sentinel", False),
         "error": trial.get("error"),
         "checkpoint": None,
         "config": json.dumps(config),

@@ -5,13 +5,18 @@ import subprocess
 import pytest
 
 from analysis import write_report
+from analysis.compare import compare_runs
+from analysis.compare_page import write_comparison
+from tests.search.simulation import simulate, space
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
-def test_a_browser_draws_every_figure_without_complaint(search_run, tmp_path):
-    page = write_report(search_run.path, tmp_path / "report.html")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
+
+
+def drawn(page, tmp_path):
+    """The names of the figures that a browser draws on opening the page, without complaint."""
     done = subprocess.run(
         [
             BROWSER,
@@ -30,5 +35,25 @@ def test_a_browser_draws_every_figure_without_complaint(search_run, tmp_path):
         check=True,
     )
     assert not re.findall(r"CONSOLE.*(?:Uncaught|Refused|Error).*", done.stderr)
-    drawn = re.findall(r'<div class="plot js-plotly-plot" id="plot-([^"]+)"', done.stdout)
-    assert drawn == ["surface", "surface-why", "memorisation", "learning-curves", "best-so-far"]
+    return re.findall(r'<div class="plot js-plotly-plot" id="plot-([^"]+)"', done.stdout)
+
+
+def test_a_browser_draws_every_figure_of_a_report(search_run, tmp_path):
+    page = write_report(search_run.path, tmp_path / "report.html")
+    wanted = re.findall(r'data-plot="plot-([^"]+)"', page.read_text())
+    folded = ("-3d", "-1", "-2", "-3")  # drawn when their section is opened
+    expected = [name for name in wanted if not name.endswith(folded)]
+    assert len(expected) >= 7
+    assert drawn(page, tmp_path) == expected
+
+
+def test_a_browser_draws_every_figure_of_a_comparison(tmp_path):
+    train = {"data": {"dataset": "digits"}, "method": "saner", "epochs": 6}
+    for rate in (0.2, 0.4):
+        noise = {"noise": {"kind": "symmetric", "rate": rate}}
+        simulate(space(train={**train, "data": {**train["data"], **noise}}), tmp_path / str(rate))
+    page = write_comparison(
+        compare_runs([tmp_path / "0.2", tmp_path / "0.4"]), tmp_path / "compare.html"
+    )
+    expected = ["map-0", "map-1", "bands-0", "finals-0", "bands-1", "finals-1"]
+    assert drawn(page, tmp_path) == expected

@@ -18,9 +18,9 @@ def test_distributions_become_axes():
     )
     assert dimensions == (
         Dimension("sam.rho", 0.01, 1.0, log=True),
-        Dimension("saner.k", 0, 100),
-        Dimension("optimizer.lr", 0.001, 0.1, log=True),
-        Dimension("law.gamma", 0.5, 0.9),
+        Dimension("saner.k", 0, 100, whole=True),
+        Dimension("optimizer.lr", 0.001, 0.1, log=True, options=(0.001, 0.01, 0.1)),
+        Dimension("law.gamma", 0.5, 0.9, options=(0.5, 0.7, 0.9)),
         Dimension("sam.rho_schedule"),
         Dimension("optimizer.nesterov"),
         Dimension("sam.eta"),
@@ -59,3 +59,10 @@ def test_positions_and_values_are_inverse(log):
 
 def test_an_axis_covers_what_lies_beyond_it():
     assert Dimension("x", 1.0, 2.0).covering(np.array([0.5, 1.5])) == Dimension("x", 0.5, 2.0)
+
+
+def test_the_nearest_setting_is_one_that_may_be_chosen():
+    assert Dimension("sam.rho", 0.01, 1.0, log=True).nearest(0.123456) == 0.123
+    assert Dimension("saner.k", 0, 100, whole=True).nearest(7.6) == 8
+    grid = Dimension("optimizer.lr", 0.001, 0.1, log=True, options=(0.001, 0.01, 0.1))
+    assert grid.nearest(0.02) == 0.01

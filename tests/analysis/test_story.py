@@ -1,27 +1,45 @@
 import pytest
 
 from analysis.answer import find_answer
-from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles
+from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles, winners
 
 
-def told(run, box=None):
+def told(run):
     answer = find_answer(run)
-    parts = [headline(run, answer), lead(run, answer), notes(run, answer, box or {})]
+    parts = [headline(run, answer), lead(run, answer), notes(run, answer)]
     return "\n".join(parts)
 
 
 def test_the_answer_opens_with_the_winning_setting(search_run):
     answer = find_answer(search_run)
-    text = told(search_run, {"sam.rho": (0.4, 0.7)})
+    text = told(search_run)
     rho = answer.winner.settings["sam.rho"]
     assert f"sam.rho {rho:.3g}" in headline(search_run, answer)
     assert "is the best setting found" in text
     assert "points better than the sgd baseline" in text
     assert "test images, which took no part in the choice" in text
-    assert "within one point of the best lies within sam.rho 0.4 to 0.7" in text
     assert "a perfect model would score about 50%" in text
     assert "optimistic" in text
     assert "points of it are level with it" in text
+
+
+def test_peak_and_plateau_stand_side_by_side(search_run):
+    answer = find_answer(search_run)
+    text = winners(search_run, answer)
+    assert answer.region.peak.trial == answer.winner.trial
+    assert text.index("Peak") < text.index("Plateau") < text.index("<code>sam.rho</code> from")
+    assert f"{100 * answer.region.plateau.expected:.1f}%" in text
+    assert "--winner plateau" in next_steps(answer)
+
+
+def test_where_a_baseline_wins_there_is_no_plateau(build):
+    weak = [
+        build.trial(n, {"sam.rho": 0.05 + 0.003 * n, "saner.alpha": n / 20}, good=0.1)
+        for n in range(2, 20)
+    ]
+    run = build.load([build.trial(1, {}, origin="baseline", good=1.0), *weak])
+    assert find_answer(run).winner.is_baseline
+    assert winners(run, find_answer(run)) == ""
 
 
 def test_test_accuracy_is_marked_as_record_only(search_run):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE
 from tests.search.simulation import simulate
 from tune_robust.search.space import Space
 
@@ -16,25 +17,6 @@ pytestmark = [
     # Ray and its processes are not ours to keep free of warnings; they run outside pytest anyway.
     pytest.mark.timeout(600),
 ]
-
-SPACE = {
-    "name": "tiny",
-    "train": {
-        "data": {
-            "dataset": "digits",
-            "noise": {"kind": "symmetric", "rate": 0.5},
-            "validation": {"size": 0.2},
-        },
-        "model": {"name": "small_cnn", "width": 0.25},
-        "method": "saner",
-        "optimizer": {"name": "sgd", "lr": 0.05},
-        "epochs": 6,
-        "batch_size": 64,
-    },
-    "search": {"sam.rho": {"log_uniform": [0.1, 1.0]}, "saner.alpha": {"uniform": [0.0, 1.0]}},
-    "baselines": [{"method": "sgd"}],
-    "budget": {"trials": 6, "scheduler": "asha", "grace": 4, "reduction": 2},
-}
 
 
 @pytest.fixture

@@ -16,14 +16,6 @@ from tune_robust.config import DataConfig
 from tune_robust.data import Dataset, Images, LabelledImages, load_dataset
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def encode(pixels, kind="PNG"):
     """An array (H, W) or (H, W, 3) as an encoded image."""
     stream = io.BytesIO()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from tune_robust.search.conductor import Conductor, Decision
 from tune_robust.search.space import Space
 from tune_robust.search.store import RunFolder, RunStore, Trial
@@ -25,6 +27,18 @@ def space(**changes: Any) -> Space:
         "budget": {"trials": 12, "scheduler": "asha", "grace": 2, "reduction": 2},
     }
     return Space.from_document(document | changes)
+
+
+def trading(**changes: Any) -> Space:
+    """Accuracy against compute: the epochs are searched too."""
+    document = {
+        "train": {"data": {"dataset": "digits"}, "method": "sam", "epochs": 6},
+        "search": {"sam.rho": {"log_uniform": [0.01, 1.0]}, "epochs": {"log_int": [1, 12]}},
+        "budget": {"trials": 30, "scheduler": "none"},
+        "searcher": {"name": "nsga2"},
+        "objective": {"metric": "val_accuracy", "against": ["gradient_evaluations"]},
+    }
+    return space(**document | changes)
 
 
 def peak(trial: Trial, epoch: int) -> float:
@@ -55,8 +69,20 @@ def simulate(
                 store.close()
                 return conductor
             epochs += 1
-            metrics = {"val_accuracy": curve(trial, epoch), "gradient_evaluations": cost * epoch}
+            metrics = {
+                "val_accuracy": curve(trial, epoch),
+                "val_loss": trial.values.get("saner.alpha", 1.0),
+                "gradient_evaluations": cost * epoch,
+                "seconds": 0.3 * cost * epoch,
+            }
             if conductor.on_epoch(trial.name, epoch, metrics) is Decision.END:
                 break
     conductor.close()
     return conductor
+
+
+def study_of(path: Path) -> optuna.Study:
+    """The study of the run at ``path``, read from its journal."""
+    backend = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name="simulated", storage=storage)

@@ -155,3 +155,29 @@ def test_baselines_are_configs_too():
     assert "Did you mean 'sam.rho'?" in found["baselines.1.sam.roh"]
     assert "the budget sets" in found["baselines.2.epochs"]
     assert "saner needs sam" in found["baselines.3"]
+
+
+@pytest.mark.parametrize(
+    ("search", "path", "remedy"),
+    [
+        ({"loss.name": {"choice": ["ce", "gce"]}}, "search.loss.name", "train.loss: {name: ce}"),
+        ({"loss.q": {"uniform": [0.1, 1.0]}}, "search.loss.q", "train.loss: {name: ce}"),
+        (
+            {"bootstrap_rounds": {"int": [1, 3]}},
+            "search.bootstrap_rounds",
+            "train.bootstrap_rounds: 1",
+        ),
+    ],
+)
+def test_parts_that_have_a_default_are_not_said_to_be_lacking(search, path, remedy):
+    found = problems(search=search, train={"method": "sgd", "epochs": 10})
+    assert set(found) == {path}
+    assert "the method 'sgd' leaves" in found[path]
+    assert remedy in found[path]
+
+
+def test_the_default_given_in_the_open_lets_it_vary():
+    rounds = {"bootstrap_rounds": {"int": [1, 3]}}
+    make_space(search=rounds, train={"method": "sgd", "epochs": 10, "bootstrap_rounds": 1})
+    losses = {"loss.name": {"choice": ["ce", "gce"]}}
+    make_space(search=losses, train={"method": "sgd", "epochs": 10, "loss": {"name": "ce"}})

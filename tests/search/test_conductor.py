@@ -2,23 +2,16 @@
 
 import math
 
-import optuna
 import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from tests.search.simulation import peak, simulate, space
+from tests.search.simulation import peak, simulate, space, study_of
 from tune_robust.search.store import RunFolder, read_trials
 
 
 def rows(path):
     return pd.read_parquet(path / "trials.parquet").drop(columns=["checkpoint"])
-
-
-def study_of(path):
-    backend = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))
-    storage = optuna.storages.JournalStorage(backend)
-    return optuna.load_study(study_name="simulated", storage=storage)
 
 
 def test_all_trials_end_and_some_are_stopped_early(tmp_path):
@@ -115,6 +108,76 @@ def test_known_points_come_first(tmp_path):
     assert table[["sam.rho", "saner.alpha"]].head(2).to_dict("records") == known
 
 
+SECONDS = {"trials": 12, "unit": "seconds", "max": 3.0, "grace": 1.0, "reduction": 2}
+
+
+def slow_and_fast(**budget):
+    """SAM's epochs take 0.6 s and SGD's 0.3 s."""
+    train = {"data": {"dataset": "digits"}, "epochs": 8}
+    search = {
+        "method": {"choice": ["sgd", "sam"]},
+        "sam.rho": {"log_uniform": [0.01, 1.0], "when": {"method": "sam"}},
+    }
+    return space(train=train, search=search, budget={**SECONDS, **budget})
+
+
+def lengths(table):
+    """The epochs of each method, which all its trials share."""
+    assert table.groupby("method")["epoch"].nunique().eq(1).all()
+    return table.groupby("method")["epoch"].first().to_dict()
+
+
+def test_a_trial_whose_time_is_used_up_is_done(tmp_path):
+    conductor = simulate(slow_and_fast(scheduler="none"), tmp_path / "r")
+    table = rows(tmp_path / "r")
+    assert set(table["status"]) == {"done"}
+    assert table.groupby("method")["epoch"].unique().map(list).to_dict() == {
+        "sam": [5],
+        "sgd": [10],
+    }
+    epochs = {t.values["method"]: t.config["epochs"] for t in conductor.trials.values()}
+    assert epochs == {"sam": 8, "sgd": 16}
+    assert all(t.state == TrialState.COMPLETE for t in study_of(tmp_path / "r").trials)
+
+
+def test_a_trial_that_is_through_before_its_time_is_done(tmp_path):
+    simulate(slow_and_fast(scheduler="none", max=100.0), tmp_path / "r")
+    table = rows(tmp_path / "r")
+    assert table.groupby("method")["epoch"].unique().map(list).to_dict() == {
+        "sam": [8],
+        "sgd": [16],
+    }
+
+
+def test_rungs_in_seconds_stop_trials_and_steps_are_milliseconds(tmp_path):
+    conductor = simulate(slow_and_fast(), tmp_path / "r")
+    assert list(conductor._scheduler.rungs) == [1.0, 2.0]
+    assert set(rows(tmp_path / "r")["status"]) == {"done", "stopped"}
+    for trial, ours in zip(study_of(tmp_path / "r").trials, conductor.trials.values(), strict=True):
+        steps = [round(1000 * m["seconds"]) for m in ours.epochs.values()]
+        assert list(trial.intermediate_values) == steps
+
+
+@pytest.mark.parametrize("stop_after", [4, 5, 10, 37])
+def test_a_crash_changes_nothing_of_a_search_by_the_clock(tmp_path, stop_after):
+    simulate(slow_and_fast(), tmp_path / "whole")
+    simulate(slow_and_fast(), tmp_path / "r", stop_after=stop_after)
+    simulate(slow_and_fast(), tmp_path / "r")
+    pd.testing.assert_frame_equal(rows(tmp_path / "r"), rows(tmp_path / "whole"))
+
+
+def test_a_crash_between_the_last_second_and_the_end_is_made_good(tmp_path):
+    simulate(slow_and_fast(scheduler="none"), tmp_path / "r")
+    log = RunFolder(tmp_path / "r").events
+    lines = log.read_text().splitlines(keepends=True)
+    end = next(i for i, line in enumerate(lines) if '"end"' in line)
+    log.write_text("".join(lines[:end]))
+    before = read_trials(RunFolder(tmp_path / "r"))["t0001"].epochs
+    again = simulate(slow_and_fast(scheduler="none"), tmp_path / "r")
+    assert again.trials["t0001"].epochs == before
+    assert again.trials["t0001"].status == "done"
+
+
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_a_trial_without_a_finite_objective_fails_and_the_sampler_goes_on(tmp_path, value):
     conductor = simulate(
@@ -133,7 +196,7 @@ def test_a_grid_runs_each_point_once_and_stops_by_itself(tmp_path):
     gridded = space(search=grid, searcher={"name": "grid"}, budget={"trials": 50})
     conductor = simulate(gridded, tmp_path / "r")
     assert conductor.complete
-    assert conductor.total == 6
+    assert conductor.standing.total == 6
     points = rows(tmp_path / "r")[["sam.rho", "saner.alpha"]]
     assert len(points) == len(points.drop_duplicates()) == 6
 

@@ -62,7 +62,6 @@ def test_alternatives_that_hold_at_once_are_refused():
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("epochs", "the budget sets"),
         ("seed", "each trial has its own"),
         ("threads", "resources.cpus"),
         ("data.seed", "one data set, split and noise draw"),

@@ -11,6 +11,7 @@ from tune_robust.errors import UserError
 from tune_robust.search.export import (
     best_of_each_label_set,
     export_json,
+    export_settings,
     export_table,
     export_weights,
     export_yaml,
@@ -56,6 +57,18 @@ def test_each_yaml_is_the_trials_own_configuration_to_the_last_bit(run, tmp_path
         assert parse_config(document["train"]) == parse_config(trial.config)
         assert document["result"]["metrics"] == trial.last
         assert f"tune-robust train --config {path}" in path.read_text()
+
+
+def test_settings_take_the_place_of_a_trials_own_and_train_accepts_them(run, tmp_path):
+    conductor, folder = run
+    trial = ranked(conductor.trials.values(), conductor.objective)[0]
+    path = export_settings(folder, trial, {"sam.rho": 0.321}, tmp_path / "p.yaml", "the middle.")
+    train, own = read_yaml(path)["train"], parse_config(trial.config)
+    assert parse_config(train).sam.rho == 0.321
+    train["sam"]["rho"] = own.sam.rho
+    assert parse_config(train) == own
+    assert "the middle." in path.read_text()
+    assert "No trial had these settings" in path.read_text()
 
 
 def test_json_and_tables_hold_the_same_trials_in_the_same_order(run, tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune_robust.search.objective import Objective, spent
+from tune_robust.search.objective import Objective, spent, step_of
 
 EPOCHS = {
     1: {"val_accuracy": 0.4, "gradient_evaluations": 2.0},
@@ -41,6 +41,13 @@ def test_better_is_strict():
     assert Objective("m", "min", "last").better(1, 2)
 
 
-def test_cost_in_either_unit():
+def test_cost_in_each_unit():
+    assert spent("seconds", 3, {"seconds": 1.25}) == 1.25
     assert spent("epochs", 3, EPOCHS[3]) == 3
     assert spent("gradient_evaluations", 3, EPOCHS[3]) == 6.0
+
+
+def test_steps_are_whole_and_resolve_fractions_of_a_second():
+    assert step_of("gradient_evaluations", 3, {"gradient_evaluations": 6.0}) == 6
+    assert step_of("epochs", 3, {}) == 3
+    assert step_of("seconds", 3, {"seconds": 0.4567}) == 457

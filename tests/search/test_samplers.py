@@ -5,8 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from tests.search.simulation import peak, simulate, space
+from tests.search.simulation import peak, simulate, space, study_of, trading
 from tune_robust.errors import ConfigError
+from tune_robust.search.pareto import pareto_front
 from tune_robust.search.samplers import SAMPLERS
 from tune_robust.search.unit_cube import to_unit
 
@@ -27,8 +28,11 @@ STOPPING = {"trials": 20, "scheduler": "asha", "grace": 2, "reduction": 2}
 def searched_by(name, **changes):
     search = LISTS if name == "grid" else RANGES
     known = KNOWN if name == "grid" else {**KNOWN, "saner.k": 3, "batch_size": 16}
-    given = {"search": search, "known": [known], "budget": STOPPING}
-    return space(**{**given, **changes}, searcher={"name": name, "seed": 3})
+    given = {"search": search, "known": [known], "budget": STOPPING, **changes}
+    if name == "nsga2":
+        given["budget"] = {**given["budget"], "scheduler": "none"}
+        given["objective"] = {"metric": "val_accuracy", "against": ["val_loss"]}
+    return space(**given, searcher={"name": name, "seed": 3})
 
 
 def rows(path):
@@ -78,7 +82,7 @@ class TestEverySampler:
         statuses = [t.status for t in conductor.trials.values()]
         assert conductor.complete
         assert (len(statuses), statuses.count("failed")) == (20, 2)
-        assert {"stopped", "done"} < set(statuses)
+        assert set(statuses) == {"done", "failed"} | ({"stopped"} if name != "nsga2" else set())
 
     def test_all_trials_failing_is_survived(self, tmp_path, name):
         conductor = simulate(searched_by(name), tmp_path / "r", lambda trial, epoch: math.nan)
@@ -119,6 +123,52 @@ def test_one_dimension_is_enough(tmp_path, name):
     budget = {"trials": 13, "scheduler": "none"}
     simulate(space(search=one, budget=budget, searcher={"name": name}), tmp_path / "r")
     assert proposals(tmp_path / "r")["sam.rho"].between(0.01, 1.0).all()
+
+
+class TestNsgaTwo:
+    def test_it_gets_better_than_chance(self, tmp_path):
+        def losses(searched, path):
+            conductor = simulate(searched, path, lambda trial, epoch: trial.values["sam.rho"])
+            last = list(conductor.trials.values())[-20:]
+            return sum(trial.values["saner.alpha"] for trial in last) / len(last)
+
+        two = {path: RANGES[path] for path in KNOWN}
+        given = {"search": two, "budget": {"trials": 80, "scheduler": "none"}}
+        chance = losses(space(**given, searcher={"name": "random"}), tmp_path / "random")
+        against = {"objective": {"metric": "val_accuracy", "against": ["val_loss"]}}
+        evolved = space(**given, **against, searcher={"name": "nsga2"})
+        assert losses(evolved, tmp_path / "nsga2") < 0.85 * chance
+
+    def test_children_inherit_the_values_of_the_best_before_them(self, tmp_path):
+        searched = trading()
+        trials = list(simulate(searched, tmp_path / "r").trials.values())
+        first, children = trials[:10], trials[10:20]
+        parents = {trial.values["sam.rho"] for trial in first}
+        inherited = [t.values["sam.rho"] for t in children if t.values["sam.rho"] in parents]
+        front = [trial.values["sam.rho"] for trial in pareto_front(first, searched)]
+        assert len(inherited) >= 3
+        assert set(front) & set(inherited)
+
+    def test_startup_is_the_size_of_a_generation(self, tmp_path):
+        tables = []
+        for startup in (4, 8):
+            searcher = {"name": "nsga2", "startup": startup}
+            simulate(trading(searcher=searcher), tmp_path / str(startup))
+            tables.append(rows(tmp_path / str(startup))["sam.rho"])
+        assert tables[0].head(4).equals(tables[1].head(4))
+        assert not tables[0][4:8].equals(tables[1][4:8])
+
+    def test_its_study_says_what_the_store_says_and_is_rebuilt(self, tmp_path):
+        trials = list(simulate(trading(), tmp_path / "r").trials.values())
+        expected = [[t.last["val_accuracy"], t.last["gradient_evaluations"]] for t in trials]
+        assert [t.values for t in study_of(tmp_path / "r").trials] == expected
+        simulate(trading(), tmp_path / "r")
+        assert [t.values for t in study_of(tmp_path / "r").trials] == expected
+
+    def test_a_trial_without_one_of_the_objectives_fails(self, tmp_path):
+        weighed = {"metric": "val_accuracy", "against": ["sharpness"]}
+        trials = simulate(trading(objective=weighed), tmp_path / "r").trials.values()
+        assert {t.error for t in trials} == {"sharpness is not finite at epoch 1"}
 
 
 class TestQmc:
@@ -169,7 +219,7 @@ def refusals(name, search):
     return [p.message for p in caught.value.problems if p.path == "searcher.name"]
 
 
-@pytest.mark.parametrize("name", ["gp", "cmaes", "qmc"])
+@pytest.mark.parametrize("name", ["gp", "cmaes", "qmc", "nsga2"])
 def test_conditions_are_refused_where_they_would_be_ignored(name):
     message = refusals(name, CONDITIONAL)[0]
     assert message.startswith(f"found {name}")

@@ -103,6 +103,22 @@ def test_each_bootstrap_round_can_have_a_runs_length(
     assert space.max_gradient_evaluations == total
 
 
+SECONDS = {"trials": 4, "unit": "seconds", "max": 30}
+
+
+def test_a_budget_in_seconds_lays_out_epochs_at_equal_gradient_evaluations():
+    space = make_space(search=METHODS, budget=SECONDS)
+    assert space.max_resource == 30
+    assert space.config_for({"method": "sgd"}).epochs == 20
+    assert space.config_for({"method": "sam", "sam.rho": 0.1}).epochs == 10
+    assert space.max_gradient_evaluations == 80
+
+
+def test_a_budget_in_seconds_says_how_many():
+    assert "needs max" in problems(budget={"trials": 4, "unit": "seconds"})["budget"]
+    assert "rounds: each" in problems(budget={**SECONDS, "rounds": "each"})["budget"]
+
+
 def test_a_grids_cost_is_that_of_its_points():
     budget = {"trials": 9, "unit": "epochs"}
     grid = {"searcher": {"name": "grid"}, "baselines": [{"method": "sgd"}]}

@@ -13,8 +13,9 @@ def test_columns_of_both_tables(tmp_path):
     trials = pd.read_parquet(tmp_path / "r" / "trials.parquet")
     epochs = pd.read_parquet(tmp_path / "r" / "epochs.parquet")
     assert list(epochs.columns) == ["trial", "epoch", *METRICS]
-    expected = {"trial", "origin", "status", "sam.rho", "saner.alpha", "epoch", "objective"}
-    expected |= {"val_accuracy_last", "val_accuracy_best", "seed", "error", "checkpoint", "config"}
+    expected = {"trial", "origin", "status", "sentinel", "sam.rho", "saner.alpha", "epoch"}
+    expected |= {"objective", "val_accuracy_last", "val_accuracy_best", "confirms"}
+    expected |= {"seed", "error", "checkpoint", "config"}
     assert expected | set(METRICS) == set(trials.columns)
     assert json.loads(trials.loc[3, "config"])["seed"] == trials.loc[3, "seed"] == 3
 

@@ -14,14 +14,6 @@ CPU = torch.device("cpu")
 SHELL = sys.modules[SharpnessAware.__module__]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def failures(*methods):
     return {o.check: o.failure for o in checks.check_methods(CPU, methods) if o.failure}
 

@@ -2,22 +2,11 @@
 
 import math
 
-import pytest
-import torch
-
 from tune_robust.config import parse_config
 from tune_robust.metrics import DIAGNOSTIC
 from tune_robust.training import train
 
 OF_THE_TEST_SET = {"test_accuracy", "test_ece", "generalization_gap"}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def metrics(noise):

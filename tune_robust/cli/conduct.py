@@ -5,28 +5,39 @@ from __future__ import annotations
 import errno
 import shlex
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
 
+from tune_robust.cli.front import print_front
 from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
-from tune_robust.cli.progress import Progress, open_console
+from tune_robust.cli.overview import open_console
+from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.search.conductor import Conductor
 from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.draws import grid_points
 from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
+from tune_robust.search.pareto import pareto_front
 from tune_robust.search.provenance import gpu_names
 from tune_robust.search.slots import Slots, fit_slots
 from tune_robust.search.space import Space
+from tune_robust.search.standing import Standing
 from tune_robust.search.store import RunFolder, RunStore, Trial
+
+if TYPE_CHECKING:
+    from tune_robust.search.tensorboard import TensorBoard
 
 EXPORTED = 3
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 """What a full, read-only, protected or broken storage answers."""
+
+SumUp = Callable[[Console, Conductor, RunFolder], None]
+"""Says how a run ended, once all its trials have; exits 1 if all failed."""
 
 
 def cache_of(storage: str) -> Path:
@@ -34,8 +45,10 @@ def cache_of(storage: str) -> Path:
     return Path(storage).expanduser() / ".data"
 
 
-def prepare(space: Space, storage: str) -> dict[str, Any]:
+def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
     """Decode the data once, and see that network and batches fit it, before any trial needs to.
+
+    ``configs``: one of each data set and label set, as ``one_of_each_data`` gives them.
 
     Returns, for run.json, each part's number of images and measured share of wrong labels; nothing
     where these differ from trial to trial.
@@ -43,7 +56,6 @@ def prepare(space: Space, storage: str) -> dict[str, Any]:
     from tune_robust.data import load_dataset, make_splits
     from tune_robust.training import check_fits
 
-    configs = _one_of_each_data(space)
     for config in configs:
         splits = make_splits(config.data, load_dataset(config.data, cache_of(storage)))
         check_fits(config, splits)
@@ -60,7 +72,7 @@ def prepare(space: Space, storage: str) -> dict[str, Any]:
     }
 
 
-def _one_of_each_data(space: Space) -> list[TrainConfig]:
+def one_of_each_data(space: Space) -> list[TrainConfig]:
     """A configuration of each data set and label set: only a grid may go through several."""
     varying = [dim for dim in space.dimensions if varies_labels(dim.path)]
     points = grid_points(space.dimensions) if varying else [{}]
@@ -68,52 +80,86 @@ def _one_of_each_data(space: Space) -> list[TrainConfig]:
     return list({config.data.model_dump_json(): config for config in configs}.values())
 
 
-def conduct(space: Space, store: RunStore, storage: str, *, dashboard: bool, verbose: bool) -> None:
-    """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed."""
-    console = open_console()
-    progress = Progress(console, space, store.folder)
+def conduct(
+    space: Space,
+    store: RunStore,
+    storage: str,
+    *,
+    dashboard: bool,
+    verbose: bool,
+    tensorboard: bool = False,
+    console: Console | None = None,
+    sum_up: SumUp | None = None,
+) -> None:
+    """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed.
+
+    TensorBoard logs, once there are any, are carried on.
+
+    Raises:
+        UserError: when the run's folder cannot be written to.
+    """
+    console = console or open_console()
     try:
-        conductor = Conductor(space, store, threads=space.resources.cpus, watcher=progress.update)
-        _run(conductor, progress, console, storage, dashboard=dashboard, verbose=verbose)
+        conductor = _run(
+            space,
+            store,
+            storage,
+            console,
+            dashboard=dashboard,
+            verbose=verbose,
+            tensorboard=tensorboard,
+        )
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         raise _cannot_write(store.folder, error) from error
     if not conductor.complete:
-        _interrupted(console, store.folder, conductor)
-    _sum_up(console, conductor, store.folder)
+        _interrupted(console, store.folder, conductor.standing)
+    (sum_up or _sum_up)(console, conductor, store.folder)
 
 
 def _run(
-    conductor: Conductor,
-    progress: Progress,
-    console: Console,
+    space: Space,
+    store: RunStore,
     storage: str,
+    console: Console,
     *,
     dashboard: bool,
     verbose: bool,
-) -> None:
+    tensorboard: bool,
+) -> Conductor:
     """Run what remains, until it is done or interrupted; the run is released in any case."""
     from tune_robust.search.disk import check_disk
     from tune_robust.search.ray_backend import ray_session, run_trials
 
-    folder = conductor.store.folder
+    folder, cache = store.folder, cache_of(storage)
+    progress = Progress(console)
+    board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
+
+    def watch(trial: Trial) -> None:
+        progress.update(trial)
+        if board:
+            board.update(trial)
+
+    conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
         if not conductor.complete:
             console.print(f"Run [bold]{folder.path}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
-                cache = cache_of(storage)
-                conductor.give(_slots(conductor.space, folder, cache, console))
+                conductor.give(_slots(space, folder, cache, console))
                 concurrency = conductor.slots.concurrency
-                warning = check_disk(conductor.space, folder, cache, concurrency=concurrency)
+                warning = check_disk(space, folder, cache, concurrency=concurrency)
                 if warning:
                     console.print(warning, style="yellow", highlight=False, soft_wrap=True)
-                with progress.running(conductor, url):
+                with progress.running(conductor.standing, conductor.slots, url):
                     run_trials(conductor, cache)
     except KeyboardInterrupt:
         pass
     finally:
         conductor.close()
+        if board:
+            board.close()
+    return conductor
 
 
 def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
@@ -125,6 +171,15 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
     )
 
 
+def _tensorboard(store: RunStore) -> TensorBoard:
+    # Slow to import, and seldom asked for.
+    from tune_robust.search.tensorboard import TensorBoard
+
+    board = TensorBoard(store.folder)
+    board.open(store.trials.values())
+    return board
+
+
 def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Slots:
     """Those that run.json keeps, unless the machine is another; else what this machine holds."""
     from tune_robust.search.ray_backend import machine_size
@@ -134,11 +189,17 @@ def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Sl
     meta = folder.read_meta()
     if "slots" in meta and meta.get("slots_on") == machine:
         return Slots(**meta["slots"])
+    slots = new_slots(space, cache, have_cpus, have_gpus, console)
+    folder.write_meta({**meta, "slots_on": machine})
+    return slots
+
+
+def new_slots(space: Space, cache: Path, have_cpus: int, have_gpus: int, console: Console) -> Slots:
+    """What the space's resources come to on such a machine; ``gpus: auto`` is measured."""
     wanted = space.resources
     gpus = wanted.gpus
     if gpus == "auto":
         gpus = _measured_share(space, cache, have_cpus, have_gpus, console) if have_gpus else 0.0
-    folder.write_meta({**meta, "slots_on": machine})
     return fit_slots(
         wanted.cpus, gpus, wanted.concurrency, have_cpus=have_cpus, have_gpus=have_gpus
     )
@@ -157,9 +218,9 @@ def _measured_share(
     return sharing.share
 
 
-def _interrupted(console: Console, folder: RunFolder, conductor: Conductor) -> None:
+def _interrupted(console: Console, folder: RunFolder, standing: Standing) -> None:
     console.print(
-        f"\nInterrupted: {conductor.total - conductor.remaining} of {conductor.total} trials have "
+        f"\nInterrupted: {standing.ended} of {standing.total} trials have "
         f"ended, nothing is lost. Go on with:\n  {resume_command(folder)}",
         highlight=False,
     )
@@ -178,18 +239,18 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     objective, trials = conductor.objective, conductor.trials.values()
     best = ranked(trials, objective)
     if not best:
-        console.print(
-            f"All {len(trials)} trials failed. See why:\n  tune-robust status {folder.path}"
-        )
-        raise typer.Exit(1)
+        all_failed(console, conductor, folder)
     leaders = best_of_each_label_set(best)
-    if len(leaders) > 1:
+    chosen = leaders if len(leaders) > 1 else best[:EXPORTED]
+    if conductor.space.objective.against:
+        chosen = pareto_front(trials, conductor.space)
+        print_front(console, chosen, conductor.space)
+    elif len(leaders) > 1:
         _print_leaders(console, leaders, objective.metric)
     else:
         _print_winner(console, best, objective.metric)
     report = write_report(folder.path)
-    winners = leaders if len(leaders) > 1 else best[:EXPORTED]
-    exported = export_yaml(folder, winners, folder.path / "exported")
+    exported = export_yaml(folder, chosen, folder.path / "exported")
     console.print(f"Report:   {report}", highlight=False, soft_wrap=True)
     console.print(f"Exported: {exported[0]}", highlight=False, soft_wrap=True)
     console.print(
@@ -197,6 +258,14 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def all_failed(console: Console, conductor: Conductor, folder: RunFolder) -> NoReturn:
+    """Say so and where to look, and exit 1."""
+    console.print(
+        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.path}"
+    )
+    raise typer.Exit(1)
 
 
 def _print_winner(console: Console, best: list[Trial], metric: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Json, NoDownload, Storage
+from tune_robust.cli.options import STORAGE, Json, NoDownload, Settings, Storage
 from tune_robust.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ WIDEST = 12
 
 Name = Annotated[str, typer.Argument(help="A dataset's name, as `datasets list` has it.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where the data lie.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a setting: data.image_size=64. Can be repeated."),
-]
 
 
 @app.command("list")

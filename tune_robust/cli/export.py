@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tune_robust.cli.options import STORAGE, Run, Storage
 from tune_robust.errors import UserError
+
+if TYPE_CHECKING:
+    from tune_robust.search.store import RunFolder
 
 
 class Format(StrEnum):
@@ -21,14 +24,27 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class Winner(StrEnum):
+    """peak: the best trials; plateau: the middle of the settings that are all nearly as good."""
+
+    peak = "peak"
+    plateau = "plateau"
+
+
 def export(
     run: Run,
-    top: Annotated[int, typer.Option(help="How many, best first.", min=1)] = 3,
+    top: Annotated[
+        int | None,
+        typer.Option(help="How many, best first: 3, or the whole Pareto front.", min=1),
+    ] = None,
     format: Annotated[Format, typer.Option(help="yaml: one file each.")] = Format.yaml,
     out: Annotated[Path | None, typer.Option(help="Folder; by default RUN/exported.")] = None,
     checkpoint: Annotated[
         bool, typer.Option("--checkpoint", help="Add the weights as safetensors.")
     ] = False,
+    winner: Annotated[
+        Winner, typer.Option(help="plateau: one YAML from the middle of the good settings.")
+    ] = Winner.peak,
     storage: Storage = STORAGE,
 ) -> None:
     """Write the best configurations, chosen by the search's objective alone.
@@ -38,22 +54,32 @@ def export(
       tune-robust export r1 --top 3
       tune-robust export r1 --top 1 --checkpoint --out winners
       tune-robust export r1 --format csv
+      tune-robust export r1 --winner plateau
     """
     from tune_robust.search.export import (
         export_json,
         export_table,
         export_weights,
         export_yaml,
-        ranked,
+        winners,
     )
     from tune_robust.search.objective import objective_of
     from tune_robust.search.space import Space
     from tune_robust.search.store import find_run, read_trials
 
+    if winner is Winner.plateau and (format is not Format.yaml or checkpoint):
+        raise UserError(
+            "--winner plateau writes one YAML of settings that may never have been trained. Leave "
+            "--format and --checkpoint out, or train the YAML first."
+        )
     folder = find_run(run, storage)
     space = Space.from_document(folder.read_meta()["space"])
     objective = objective_of(space)
-    best = ranked(read_trials(folder).values(), objective)[:top]
+    if winner is Winner.plateau:
+        print(_export_plateau(folder, out or folder.path / "exported"))
+        return
+    several = bool(space.objective.against)
+    best = winners(read_trials(folder).values(), space)[: top or (None if several else 3)]
     if not best:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result yet. "
@@ -75,3 +101,26 @@ def export(
         ]
     for path in paths:
         print(path)
+
+
+def _export_plateau(folder: RunFolder, out: Path) -> Path:
+    from analysis import load_run, robust_region
+    from tune_robust.search.export import export_settings
+    from tune_robust.search.store import read_trials
+
+    region = robust_region(load_run(folder.path))
+    if region is None:
+        raise UserError(
+            f"the run {folder.path.name!r} has too few finished trials to tell where its good "
+            "settings lie. Export the best trial with --winner peak, or extend the run with "
+            f"`tune-robust resume {folder.path} --trials +20`."
+        )
+    centre = region.plateau
+    why = (
+        f"the middle of the settings within a point of its best. Expected score "
+        f"{centre.expected:.3g}, nine times in ten {centre.low:.3g} to {centre.high:.3g}."
+    )
+    trial = read_trials(folder)[centre.trial or region.start]
+    values = {} if centre.trial else {path: centre.values[path] for path in region.bounds}
+    out.mkdir(parents=True, exist_ok=True)
+    return export_settings(folder, trial, values, out / "plateau.yaml", why)

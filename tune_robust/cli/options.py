@@ -9,10 +9,21 @@ import typer
 Run = Annotated[str, typer.Argument(help="A run's name under --storage, or its path.")]
 Storage = Annotated[str, typer.Option(help="The folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change a setting by its key path; the value is YAML. Can be repeated.",
+    ),
+]
 NoDownload = Annotated[
     bool, typer.Option("--no-download", help="Fetch nothing: fail where files are missing.")
 ]
 Dashboard = Annotated[bool, typer.Option(help="Start Ray's dashboard (on this machine only).")]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the run's folder too.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
 
 STORAGE = "./runs"

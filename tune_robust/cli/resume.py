@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, Verbose
+from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, TensorBoard, Verbose
 from tune_robust.errors import UserError
+
+if TYPE_CHECKING:
+    from tune_robust.search.store import RunFolder
 
 
 def resume(
@@ -20,6 +23,7 @@ def resume(
     ] = False,
     storage: Storage = STORAGE,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
     verbose: Verbose = False,
 ) -> None:
     """Finish what is left of a run. Nothing finished is repeated and nothing is lost.
@@ -35,6 +39,9 @@ def resume(
 
     folder = find_run(run, storage)
     meta = folder.read_meta()
+    if "confirms" in meta:
+        _resume_confirmation(folder, trials, retry_failed, dashboard=dashboard, verbose=verbose)
+        return
     budget = meta["space"]["budget"]
     total = _total(trials, budget["trials"])
     store = RunStore(folder)
@@ -42,15 +49,33 @@ def resume(
         budget["trials"] = total
         folder.write_meta(meta)
     if retry_failed:
-        for trial in [t.name for t in store.trials.values() if t.status == "failed"]:
-            store.retry(trial)
+        store.retry_failed()
     space = Space.from_document(meta["space"])
 
-    from tune_robust.cli.conduct import conduct, prepare
+    from tune_robust.cli.conduct import conduct, one_of_each_data, prepare
 
     storage = str(folder.path.parent)
-    prepare(space, storage)
-    conduct(space, store, storage, dashboard=dashboard, verbose=verbose)
+    prepare(one_of_each_data(space), storage)
+    conduct(space, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
+
+
+def _resume_confirmation(
+    folder: RunFolder, trials: str | None, retry_failed: bool, *, dashboard: bool, verbose: bool
+) -> None:
+    from tune_robust.cli.confirm import go_on
+    from tune_robust.search.retraining import add_missing
+    from tune_robust.search.store import RunStore
+
+    if trials is not None:
+        raise UserError(
+            f"{folder.path} is a confirmation: extend it with `tune-robust confirm "
+            f"{folder.path.parent} --seeds N` or --top N."
+        )
+    store = RunStore(folder)
+    if retry_failed:
+        store.retry_failed()
+    add_missing(store)
+    go_on(store, dashboard=dashboard, verbose=verbose)
 
 
 def _total(given: str | None, before: int) -> int:

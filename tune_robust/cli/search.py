@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, NoDownload, Storage, Verbose
+from tune_robust.cli.options import (
+    STORAGE,
+    Dashboard,
+    NoDownload,
+    Settings,
+    Storage,
+    TensorBoard,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from tune_robust.search.space import Space
@@ -20,10 +28,7 @@ def search(
     space: Annotated[str, typer.Option(help="A built-in space's name, or a YAML file.")],
     trials: Annotated[int | None, typer.Option(help="How many trials.", min=1)] = None,
     name: Annotated[str | None, typer.Option(help="The run's name; by default space-time.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting: train.epochs=60. Can be repeated."),
-    ] = None,
+    settings: Settings = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     warm_start: Annotated[
         list[str] | None,
@@ -32,6 +37,7 @@ def search(
     no_download: NoDownload = False,
     storage: Storage = STORAGE,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
     verbose: Verbose = False,
 ) -> None:
     """Search a space: propose, train, stop the weak, keep everything.
@@ -58,15 +64,15 @@ def search(
         overrides.append(f"budget.trials={trials}")
     loaded = load_space(space, overrides=overrides)
 
-    from tune_robust.cli.conduct import conduct, prepare
+    from tune_robust.cli.conduct import conduct, one_of_each_data, prepare
 
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document()}
     if warm_start:
         meta["warm_start"] = _warm_start(loaded, [find_run(run, storage) for run in warm_start])
-    meta |= prepare(loaded, storage)
+    meta |= prepare(one_of_each_data(loaded), storage)
     store = RunStore.create(folder, {**meta, **provenance()})
-    conduct(loaded, store, storage, dashboard=dashboard, verbose=verbose)
+    conduct(loaded, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
 
 
 def _warm_start(space: Space, folders: list[RunFolder]) -> dict[str, Any]:

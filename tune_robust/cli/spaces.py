@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import Json
+from tune_robust.cli.options import Json, Settings
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The search spaces: list, show, check and copy them.", no_args_is_help=True)
 
 SpaceName = Annotated[str, typer.Argument(help="A built-in space's name, or a YAML file.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a setting: train.epochs=60. Can be repeated."),
-]
 
 
 @app.command("list")

@@ -3,60 +3,122 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tune_robust.search.space import Space
+    from tune_robust.search.standing import Standing
+    from tune_robust.search.store import Record, RunFolder, Trial
 
 
-def status(run: Run, storage: Storage = STORAGE, as_json: Json = False) -> None:
+def status(
+    run: Run,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Keep showing it until its search ends.")
+    ] = False,
+    storage: Storage = STORAGE,
+    as_json: Json = False,
+) -> None:
     """Show a run's trials, best first, and what is left of it.
 
     \b
     Examples:
       tune-robust status r1
+      tune-robust status r1 --follow
       tune-robust status runs/r1 --json
     """
-    from tune_robust.search.objective import objective_of
     from tune_robust.search.space import Space
-    from tune_robust.search.store import ENDED, find_run, read_trials
+    from tune_robust.search.store import find_run, read_record
 
+    if follow and as_json:
+        raise UserError("--follow shows the run as it goes, --json its state once: give one.")
     folder = find_run(run, storage)
     space = Space.from_document(folder.read_meta()["space"])
-    objective = objective_of(space)
-    trials = sorted(
-        read_trials(folder).values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
-    )
-    ended = sum(trial.status in ENDED for trial in trials)
     if as_json:
-        print(json.dumps(_document(folder, space, trials, ended), indent=2))
+        print(json.dumps(_document(folder, space, read_record(folder)), indent=2))
         return
 
-    from tune_robust.cli.progress import open_console, trial_table
-    from tune_robust.search.export import ranked
+    from tune_robust.cli.follow import follow as follow_run
+    from tune_robust.cli.overview import open_console
 
     console = open_console()
-    best = ranked(trials, objective)
-    console.print(trial_table(trials, space, best[0] if best else None))
-    live = "running now" if folder.is_live() else "not running"
-    console.print(f"\n{ended} of {space.trials} trials have ended; {live}.", highlight=False)
-    for trial in trials:
+    if follow and folder.is_live():
+        follow_run(console, space, folder)
+    _print(console, folder, space, read_record(folder))
+
+
+def _print(console: Console, folder: RunFolder, space: Space, record: Record) -> None:
+    from tune_robust.cli.confirm import status_line
+    from tune_robust.cli.front import print_front
+    from tune_robust.cli.overview import trial_table
+    from tune_robust.cli.rungs import print_rungs
+    from tune_robust.search.export import ranked
+    from tune_robust.search.pareto import pareto_front
+    from tune_robust.search.rung_check import check_run
+    from tune_robust.search.standing import Standing
+
+    standing = Standing(space, record.trials)
+    best_first = _best_first(standing)
+    best = ranked(best_first, standing.objective)
+    console.print(trial_table(best_first, space, best[0] if best else None))
+    if space.objective.against:
+        print_front(console, pareto_front(best_first, space), space)
+    check = check_run(space, record)
+    if check and (check.enough or space.budget.sentinels):
+        print_rungs(console, check, space.budget.unit)
+    live = folder.is_live()
+    console.print(
+        f"\n{standing.ended} of {standing.total} trials have ended; "
+        f"{'running now' if live else 'not running'}.",
+        highlight=False,
+    )
+    for trial in best_first:
         for reason in trial.retried:
             console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
         if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
-    if ended < space.trials and not folder.is_live():
+    if standing.remaining and not live:
         console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
+    if confirmed := status_line(folder):
+        console.print(confirmed, highlight=False)
 
 
-def _document(folder, space, trials, ended) -> dict:
+def _best_first(standing: Standing) -> list[Trial]:
+    objective = standing.objective
+    return sorted(
+        standing.trials.values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
+    )
+
+
+def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
+    from tune_robust.search.pareto import pareto_front
+    from tune_robust.search.retraining import read_summary
+    from tune_robust.search.rung_check import check_run
+    from tune_robust.search.standing import Standing
+
+    standing, check = Standing(space, record.trials), check_run(space, record)
+    front = pareto_front(_best_first(standing), space) if space.objective.against else None
     return {
         "run": folder.path.name,
         "live": folder.is_live(),
-        "ended": ended,
-        "total": space.trials,
+        "ended": standing.ended,
+        "total": standing.total,
+        "pareto_front": [trial.name for trial in front] if front is not None else None,
+        "rung_check": check.document() if check else None,
+        "confirmation": read_summary(folder),
         "trials": [
             {
                 "trial": trial.name,
                 "origin": trial.origin,
+                "sentinel": trial.sentinel,
+                "confirms": trial.confirms,
                 "status": trial.status,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),
@@ -64,6 +126,6 @@ def _document(folder, space, trials, ended) -> dict:
                 "error": trial.error,
                 "retried": trial.retried,
             }
-            for trial in trials
+            for trial in _best_first(standing)
         ],
     }

@@ -9,15 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import NoDownload
+from tune_robust.cli.options import NoDownload, Settings
 from tune_robust.errors import UserError
 
 
 def train(
     config: Annotated[Path, typer.Option(help="A configuration, or what `export` wrote.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: epochs=60.")
-    ] = None,
+    settings: Settings = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     no_download: NoDownload = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
@@ -31,7 +29,8 @@ def train(
 ) -> None:
     """Train one configuration, printing each epoch.
 
-    Given what `export` wrote, says at the end whether the exported numbers were met exactly.
+    Given what `export` wrote, ends at the epoch at which the search ended the trial, and says
+    whether the exported numbers were met exactly. With --set it trains all its epochs.
 
     \b
     Examples:
@@ -54,6 +53,7 @@ def train(
 
     from tune_robust.training import train as run_training
 
+    exported = document.get("result", {}) if not overrides else {}
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -63,11 +63,12 @@ def train(
             _print_epoch(result.epoch, parsed.total_epochs, metrics, as_json)
             if out is not None:
                 _save(result, out)
+            if result.epoch == exported.get("epoch"):
+                break
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}.") from error
-    expected = document.get("result", {}).get("metrics") if not overrides else None
-    if expected is not None and not as_json:
-        _compare(expected, metrics)
+    if "metrics" in exported and not as_json:
+        _compare(exported["metrics"], metrics)
 
 
 def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bool) -> None:

@@ -27,6 +27,16 @@ class NoStopping:
         return True
 
 
+def rung_levels(*, grace: float, reduction: int, max_resource: float) -> list[float]:
+    """The resource of each rung, ascending: grace * reduction^i below ``max_resource``."""
+    levels = []
+    # A ninth of the whole, times nine, can fall short of it by a rounding error.
+    while grace < max_resource * (1 - 1e-9):
+        levels.append(grace)
+        grace *= reduction
+    return levels
+
+
 class Asha:
     """Rungs at grace * reduction^i below ``max_resource``.
 
@@ -42,11 +52,8 @@ class Asha:
     ):
         self._sign = 1.0 if mode == "max" else -1.0
         self._reduction = reduction
-        self.rungs: dict[float, dict[str, float]] = {}
-        rung = grace
-        while rung < max_resource:
-            self.rungs[rung] = {}
-            rung *= reduction
+        levels = rung_levels(grace=grace, reduction=reduction, max_resource=max_resource)
+        self.rungs: dict[float, dict[str, float]] = {level: {} for level in levels}
 
     def keep(self, trial: str, resource: float, value: float) -> bool:
         """Record the trial in each rung it has newly reached; False when it falls short in one.

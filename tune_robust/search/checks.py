@@ -97,11 +97,11 @@ def _drawn_problems(train: Mapping[str, Any], dimensions: Sequence[Dimension]) -
     """Values that TrainConfig refuses, methods that a dimension would change, ambiguous paths."""
     draws = Draws(dimensions)
     own_parts = method_parts(train, methods_of(train, dimensions))
-    return [
-        *_value_problems(train, draws, own_parts),
-        *_part_problems(train, draws, own_parts),
-        *_overlaps(draws),
-    ]
+    of_parts = [*_part_problems(train, draws, own_parts)]
+    # Without a loss to belong to, its settings have no value that would be right.
+    homeless = {p.path for p in of_parts if p.path.startswith("search.loss.")}
+    of_values = [p for p in _value_problems(train, draws, own_parts) if p.path not in homeless]
+    return [*of_values, *of_parts, *_overlaps(draws)]
 
 
 def _value_problems(
@@ -142,9 +142,19 @@ def _meet(draws: Draws, method: Any, dimension: Dimension) -> bool:
     return draws.first(drawn, dimension.conditions) is not None
 
 
+_DEFAULTS = {"loss": "{name: ce}", "bootstrap_rounds": "1"}
+"""The parts that every configuration has, and what they are where a method does not set them."""
+
+
 def _lacks(method: str | None, part: str) -> str:
     having = ", ".join(m for m in PRESETS if has_part(m, part))
     subject = f"the method {method!r}" if method else "train"
+    if part in _DEFAULTS:
+        return (
+            f"{subject} leaves {part} at {_DEFAULTS[part]}, and this would make another method of "
+            f"it. Set train.method to one that sets it ({having}), or say in the open that it may "
+            f"vary, with train.{part}: {_DEFAULTS[part]}"
+        )
     return (
         f"{subject} has no {part}, and this would add it. Set train.method to one that has it "
         f"({having}), or add it in the open with train.{part}"
@@ -155,6 +165,11 @@ def _drawn_lack(lacking: Sequence[Any], part: str, methods: Sequence[Any]) -> st
     names = " or ".join(str(method) for method in lacking)
     having = ", ".join(m for m in methods if has_part(m, part))
     remedy = f"Add when: {{method: [{having}]}}" if having else "Leave it out"
+    if part in _DEFAULTS:
+        default = _DEFAULTS[part]
+        return (
+            f"method can be {names}, with {part} at {default}, and this would change it. {remedy}"
+        )
     return f"method can be {names}, without {part}, and this would add it. {remedy}"
 
 
@@ -193,10 +208,12 @@ def baseline_problems(
     """Baselines that name no setting, one that all trials share, or a config that is not valid."""
     own_parts = method_parts(train, methods_of(train, dimensions))
     of_train, _ = collect_problems(TrainConfig, train)
+    epochs = any(dimension.path == "epochs" for dimension in dimensions)
     for number, baseline in baselines.items():
         settings = {}
         for path, value in baseline.items():
-            message = refusal(path) if path in config_paths() else unknown_path(path)
+            known = path in config_paths()
+            message = refusal(path, epochs=epochs) if known else unknown_path(path)
             if message:
                 yield Problem(f"baselines.{number}.{path}", message)
             else:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import Enum
 
-from tune_robust.search.asha import Asha, NoStopping, Scheduler
-from tune_robust.search.median import Median
-from tune_robust.search.objective import Objective, objective_of, spent
-from tune_robust.search.retention import drop_checkpoints
+from tune_robust.search.objective import objective_of, spent
+from tune_robust.search.retention import Retention
+from tune_robust.search.schedulers import build_scheduler
 from tune_robust.search.slots import Slots
 from tune_robust.search.space import Space
-from tune_robust.search.store import ENDED, RunStore, Status, Trial
+from tune_robust.search.standing import Standing
+from tune_robust.search.store import ENDED, REFERENCES, RunStore, Status, Trial
 from tune_robust.search.study import Study
 from tune_robust.search.tables import Tables
 from tune_robust.search.warm_start import WarmStart
@@ -55,7 +55,7 @@ class Conductor:
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
-        self.total = space.trials
+        self.standing = Standing(space, store.trials)
         self.slots: Slots | None = None
         self._began_with: dict[str, Slots | None] = {}
         self._needed: dict[str, Slots] = {}
@@ -64,11 +64,14 @@ class Conductor:
         self._tables = Tables(
             store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
         )
-        self._scheduler = _scheduler(space, self.objective)
+        self._scheduler = build_scheduler(space)
         self._replay()
         earlier = WarmStart.of(store.folder.read_meta()).trials
         self._study = Study(
             space, self.objective, store.folder.journal, self.trials.values(), earlier
+        )
+        self._retention = Retention(
+            store.folder, space, [t for t in self.trials.values() if t.status in ENDED]
         )
         self._waiting = [t for t in self.trials.values() if t.status in {"pending", "interrupted"}]
         self._tables.write()
@@ -79,25 +82,9 @@ class Conductor:
         return self.store.trials
 
     @property
-    def best(self) -> Trial | None:
-        """The trial in the lead among those that have finished, or are still in the race."""
-        led = [t for t in self.trials.values() if self.objective.value(t.epochs) is not None]
-        racing = [t for t in led if t.status not in {"stopped", "failed"}]
-        return min(
-            racing or led,
-            key=lambda t: self.objective.sort_key(self.objective.value(t.epochs)),
-            default=None,
-        )
-
-    @property
-    def remaining(self) -> int:
-        """How many trials have not ended yet, those to be proposed included."""
-        return self.total - sum(t.status in ENDED for t in self.trials.values())
-
-    @property
     def complete(self) -> bool:
         """Whether everything there was to run has ended (a grid may be smaller than the budget)."""
-        proposed = len(self.trials) >= self.total or self._exhausted
+        proposed = len(self.trials) >= self.standing.total or self._exhausted
         return proposed and all(t.status in ENDED for t in self.trials.values())
 
     @property
@@ -128,12 +115,11 @@ class Conductor:
         if trial.status in ENDED:
             return Decision.END
         self.store.add_epoch(name, epoch, metrics)
-        value = metrics.get(self.objective.metric)
-        if value is None or not math.isfinite(value):
-            self.end(name, "failed", f"{self.objective.metric} is not finite at epoch {epoch}")
+        if missing := self._missing(metrics):
+            self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
             return Decision.END
         self._study.report(trial, epoch)
-        finished = epoch >= trial.total_epochs
+        finished = self._finished(trial, epoch)
         keep = self._keep(trial, epoch)
         if finished or not keep:
             self.end(name, "done" if finished else "stopped")
@@ -150,7 +136,7 @@ class Conductor:
         self.store.end(name, status, error)
         if status in ENDED:
             self._study.tell(trial)
-            drop_checkpoints(self.store.folder, self.trials.values(), self.objective)
+            self._retention.ended(trial)
         self._tables.refresh()
         self._watcher(trial)
 
@@ -211,7 +197,7 @@ class Conductor:
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)
-        if number >= self.total:
+        if number >= self.standing.total:
             return None
         asked = self._study.ask(number)
         if asked is None:
@@ -219,15 +205,43 @@ class Conductor:
             return None
         origin, values = asked
         config = self.space.config_for(values, number=number, threads=self._threads)
-        return self.store.add_trial(origin, values, config.model_dump(mode="json"))
+        return self.store.add_trial(
+            origin, values, config.model_dump(mode="json"), sentinel=self._is_sentinel(number)
+        )
+
+    def _is_sentinel(self, number: int) -> bool:
+        """An extended run has no more of them than the budget says."""
+        so_far = sum(trial.sentinel for trial in self.trials.values())
+        return number in self.space.sentinels and so_far < self.space.budget.sentinels
+
+    def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
+        """The first of the objectives that has no finite value."""
+        for metric in (self.objective.metric, *self.space.objective.against):
+            value = metrics.get(metric)
+            if value is None or not math.isfinite(value):
+                return metric
+        return None
+
+    def _spent(self, trial: Trial, epoch: int) -> float:
+        return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
+
+    def _finished(self, trial: Trial, epoch: int) -> bool:
+        """Whether it is at its last epoch, or has used up its time."""
+        timed = self.space.budget.unit == "seconds"
+        used_up = timed and self._spent(trial, epoch) >= self.space.max_resource
+        return used_up or epoch >= trial.total_epochs
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Baselines are references: they run to their end and set no rung's bar."""
-        if trial.origin == "baseline":
+        """References run to their end and set no rung's bar.
+
+        Sentinels run to their end as well, but count in the rungs like any other.
+        """
+        if trial.origin in REFERENCES:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
-        resource = spent(self.space.budget.unit, epoch, trial.epochs[epoch])
-        return self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        resource = self._spent(trial, epoch)
+        keep = self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        return keep or trial.sentinel
 
     def _replay(self) -> None:
         """Rebuild the rungs from the recorded epochs, in the order in which they came.
@@ -236,12 +250,12 @@ class Conductor:
         """
         for name, epoch in self.store.history:
             trial = self.trials[name]
-            if trial.epochs[epoch].get(self.objective.metric) is None:
+            if self._missing(trial.epochs[epoch]):
                 continue
             keep = self._keep(trial, epoch)
             newest = epoch == max(trial.epochs)
             if newest and trial.status not in ENDED:
-                if epoch >= trial.total_epochs:
+                if self._finished(trial, epoch):
                     self.store.end(name, "done")
                 elif not keep:
                     self.store.end(name, "stopped")
@@ -252,19 +266,4 @@ def _too_large(reason: str) -> str:
         f"out of GPU memory with nothing beside it: {reason} It needs more than one GPU has left: "
         "set a smaller train.batch_size or model; if other programs use the GPU, end them; with "
         "resources.gpus: 1 each trial has a GPU to itself from the start."
-    )
-
-
-def _scheduler(space: Space, objective: Objective) -> Scheduler:
-    budget = space.budget
-    if budget.scheduler == "none":
-        return NoStopping()
-    grace = budget.grace or space.max_resource / budget.reduction**2
-    if budget.scheduler == "median":
-        return Median(grace=grace, mode=objective.mode)
-    return Asha(
-        grace=grace,
-        reduction=budget.reduction,
-        max_resource=space.max_resource,
-        mode=objective.mode,
     )

@@ -61,7 +61,7 @@ class ParsedSearch:
 
 # What the space settles for all trials, so that they differ in their parameters alone.
 _REFUSED = {
-    "epochs": "the budget sets each trial's epochs. Set train.epochs or budget.max instead",
+    "epochs": "the budget sets each trial's epochs. Set train.epochs or budget.max, or search it",
     "seed": "each trial has its own, counted up from train.seed",
     "threads": "it changes the speed, not the result. Set resources.cpus instead",
     "data": "all trials share one data set, split and noise draw. Run one search per value, with "
@@ -71,12 +71,13 @@ _DATA_ALLOWED = "data.augment"
 _LABEL_SETS = ("data.dataset", "data.label_column", "data.noise", "data.subset")
 
 
-def refusal(path: str, *, grid: bool = False) -> str | None:
+def refusal(path: str, *, grid: bool = False, epochs: bool = False) -> str | None:
     """Why ``path`` cannot differ between the trials of a search, or None if it can.
 
     A grid chooses nothing, and so may go through label sets as well: it fills in a table.
+    ``epochs``: whether they are searched, so that each trial brings its own.
     """
-    if path == _DATA_ALLOWED or (grid and varies_labels(path)):
+    if path == _DATA_ALLOWED or (grid and varies_labels(path)) or (epochs and path == "epochs"):
         return None
     reason = _REFUSED.get(path.partition(".")[0])
     return f"it cannot be searched: {reason.format(path=path)}" if reason else None
@@ -106,7 +107,7 @@ def parse_search(section: Any, *, grid: bool = False) -> ParsedSearch:
         parsed.paths.append(str(path))
         if path not in config_paths():
             parsed.problems.append(Problem(f"search.{path}", unknown_path(path)))
-        elif reason := refusal(path, grid=grid):
+        elif reason := refusal(path, grid=grid, epochs=True):
             parsed.problems.append(Problem(f"search.{path}", reason))
         else:
             _parse_path(parsed, path, given)

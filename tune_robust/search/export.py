@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ import pyarrow.parquet
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.search.dimensions import varies_labels
-from tune_robust.search.objective import Objective
+from tune_robust.search.objective import Objective, objective_of
+from tune_robust.search.pareto import pareto_front
+from tune_robust.search.paths import nested_copy, set_path
+from tune_robust.search.space import Space
 from tune_robust.search.store import RunFolder, Trial
 from tune_robust.search.tables import trials_table
 from tune_robust.search.yaml_text import write_yaml
@@ -27,6 +30,15 @@ def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
     finished = [t for t in trials if t.status == "done"]
     candidates = finished or [t for t in trials if t.status == "stopped"]
     return sorted(candidates, key=lambda t: objective.sort_key(objective.value(t.epochs)))
+
+
+def winners(trials: Iterable[Trial], space: Space) -> list[Trial]:
+    """What a search is for, best first by the main objective: its finished trials, or the Pareto
+    front of several objectives.
+    """
+    if space.objective.against:
+        return pareto_front(trials, space)
+    return ranked(trials, objective_of(space))
 
 
 def best_of_each_label_set(best_first: Iterable[Trial]) -> list[Trial]:
@@ -70,15 +82,40 @@ def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
             "epoch": max(trial.epochs),
             "metrics": trial.last,
         },
-        "provenance": {
-            "run": meta["name"],
-            "created": meta["created"],
-            "search": shlex.join(meta["command"]),
-            "git_commit": meta["git_commit"],
-            "versions": meta["versions"],
-            "hardware": meta["hardware"],
-        },
+        "provenance": _provenance(meta),
     }
+
+
+def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": meta["name"],
+        "created": meta["created"],
+        "search": shlex.join(meta["command"]),
+        "git_commit": meta["git_commit"],
+        "versions": meta["versions"],
+        "hardware": meta["hardware"],
+    }
+
+
+def export_settings(
+    folder: RunFolder, trial: Trial, values: Mapping[str, Any], path: Path, why: str
+) -> Path:
+    """Write the configuration of ``trial`` with ``values`` (by path) in the place of its own.
+
+    ``why`` says in a line where they come from. Without values it is the trial's own.
+    """
+    meta = folder.read_meta()
+    config = nested_copy(trial.config)
+    for setting, value in values.items():
+        set_path(config, setting, value)
+    heading = (
+        f"# Of the run {meta['name']}: {why}\n"
+        + ("# No trial had these settings: train them before you rely on them.\n" if values else "")
+        + f"#   tune-robust train --config {shlex.quote(str(path))}\n"
+    )
+    document = {"train": config, "provenance": _provenance(meta)}
+    write_aside(path, (heading + write_yaml(document)).encode())
+    return path
 
 
 def export_json(folder: RunFolder, trials: Iterable[Trial], path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The Optuna journal of a run: a copy of what its events say, for Optuna and optuna-dashboard."""
+"""Optuna's journal as a file derived from the run store."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from optuna.storages.journal import JournalFileBackend
 
 
-class Journal(JournalFileBackend):
-    """Optuna's journal file with a single writer that does not wait for the disk.
+class DerivedJournal(JournalFileBackend):
+    """Optuna's file format, without its wait for the disk after each line.
 
-    The run's own lock keeps other writers away, so that there is no second lock that a kill would
-    leave behind; and as the journal is made anew from the events whenever a run is opened, it need
-    not survive a power cut. Optuna's own waits for the disk at every epoch and parameter.
+    That wait (3 ms, at each epoch) would be most of what a decision costs, for a file that is
+    written anew whenever the run is opened. Each append is one write at the file's end, so that
+    ``optuna-dashboard`` may read, and add its notes, meanwhile.
     """
 
     def __init__(self, path: Path):
@@ -22,7 +22,7 @@ class Journal(JournalFileBackend):
         self._path = path
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write the records at the end, in one piece."""
-        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._path.open("ab") as file:
-            file.write(text.encode())
+        """Append operations, a line of JSON each."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self._path.open("ab", buffering=0) as file:
+            file.write(lines.encode())

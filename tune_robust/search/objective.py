@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from tune_robust.search.space import Space
 
-Unit = Literal["gradient_evaluations", "epochs"]
+Unit = Literal["gradient_evaluations", "epochs", "seconds"]
 Epochs = Mapping[int, Mapping[str, float | None]]
 
 
@@ -37,6 +37,17 @@ class Objective:
         """The value that ranks a trial."""
         return self.last(epochs) if self.at == "last" else self.best(epochs)
 
+    def scored(self, epochs: Epochs) -> Mapping[str, float | None]:
+        """All the metrics at the epoch that ranks a trial; empty where nothing does."""
+        ranks = self.value(epochs)
+        if ranks is None:
+            return {}
+        return next(
+            m
+            for _, m in sorted(epochs.items(), reverse=self.at == "last")
+            if m.get(self.metric) == ranks
+        )
+
     def better(self, a: float, b: float) -> bool:
         """Whether ``a`` is strictly better than ``b``."""
         return a > b if self.mode == "max" else a < b
@@ -50,7 +61,13 @@ class Objective:
 
 def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
     """What a trial has cost up to ``epoch``, in the budget's unit."""
-    return epoch if unit == "epochs" else metrics["gradient_evaluations"]
+    return epoch if unit == "epochs" else metrics[unit]
+
+
+def step_of(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> int:
+    """The same as one of Optuna's steps, which are whole numbers: seconds in milliseconds."""
+    cost = spent(unit, epoch, metrics)
+    return round(1000 * cost if unit == "seconds" else cost)
 
 
 def objective_of(space: Space) -> Objective:

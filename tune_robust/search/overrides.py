@@ -66,6 +66,7 @@ def override_space(document: dict[str, Any], overrides: Sequence[str]) -> SpaceO
     ``search.sam.rho=null`` removes the dimension.
     """
     pairs, problems = parse_overrides(overrides)
+    before = nested_copy(document.get("budget"))
     done = SpaceOverrides([Problem(f"--set {p.path}", p.message) for p in problems])
     for path, value in pairs:
         section, _, inner = path.partition(".")
@@ -75,7 +76,25 @@ def override_space(document: dict[str, Any], overrides: Sequence[str]) -> SpaceO
         if section == "train" and inner:
             done.train.append(inner)
         set_path(document, path, value)
+    if "budget.sentinels" not in dict(pairs):
+        _share_sentinels(before, document.get("budget"))
     return done
+
+
+def _share_sentinels(before: Any, budget: Any) -> None:
+    """A shorter search keeps the share of its trials that are sentinels; where nothing is stopped,
+    there are none: nobody has to lower them as well.
+    """
+    if not isinstance(before, dict) or not isinstance(budget, dict):
+        return
+    counts = before.get("sentinels"), before.get("trials"), budget.get("trials")
+    if not all(isinstance(count, int) and count > 0 for count in counts):
+        return
+    sentinels, trials, left = counts
+    if budget.get("scheduler") == "none" != before.get("scheduler"):
+        budget["sentinels"] = 0
+    elif left < trials:
+        budget["sentinels"] = sentinels * left // trials
 
 
 def _set_dimension(document: dict[str, Any], path: str, value: Any, done: SpaceOverrides) -> None:

@@ -21,7 +21,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -78,6 +78,10 @@ def _qmc(space: Space, number: int, given: int) -> BaseSampler:
     return Sobol(space.dimensions, seed=space.searcher.seed, index=max(index, 0))
 
 
+def _nsga2(space: Space, number: int, given: int) -> BaseSampler:
+    return NsgaTwo(space.searcher.startup, seed=space.searcher.seed + number)
+
+
 def _random(space: Space, number: int, given: int) -> BaseSampler:
     return RandomSampler(seed=space.searcher.seed + number)
 
@@ -88,6 +92,7 @@ SAMPLERS: dict[str, Callable[[Space, int, int], BaseSampler]] = {
     "cmaes": _cmaes,
     "qmc": _qmc,
     "random": _random,
+    "nsga2": _nsga2,
     "grid": _random,  # all its points are planned: it only has to stand by
 }
 
@@ -191,6 +196,33 @@ class CmaEs(_WholeSpace):
 
     def _coordinates(self, trial: FrozenTrial) -> np.ndarray:
         return np.array([to_unit(d.distribution, trial.params[d.name]) for d in self._dimensions])
+
+
+class NsgaTwo(NSGAIISampler):
+    """NSGA-II (Deb et al. 2002), its generations replayed from the study.
+
+    A generation is as many of the finished trials as ``population`` says, in their order, known
+    points among them. The first is drawn at random.
+    """
+
+    def __init__(self, population: int, *, seed: int):
+        super().__init__(population_size=max(2, population), seed=seed)
+
+    def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        """The number of complete generations before it."""
+        return len(self._finished(study)) // self.population_size
+
+    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """The trials of one complete generation."""
+        first = generation * self.population_size
+        return self._finished(study)[first : first + self.population_size]
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """The best of all generations before ``generation``."""
+        return self.select_parent(study, generation) if generation else []
+
+    def _finished(self, study: optuna.Study) -> list[FrozenTrial]:
+        return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def optuna_distribution(distribution: Distribution) -> BaseDistribution:

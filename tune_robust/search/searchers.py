@@ -1,4 +1,4 @@
-"""Which searchers can search which dimensions: found out before anything runs.
+"""Which searchers can search which dimensions and objectives: found out before anything runs.
 
 A sampler that cannot model a dimension would draw it at random without a word, so that a search by
 it would quietly be a random one. Such a space is refused.
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from tune_robust.errors import Problem
 from tune_robust.search.dimensions import Dimension
 from tune_robust.search.distributions import Choice, Grid
+from tune_robust.search.sections import Budget, Objective
 
-_UNCONDITIONAL = ("gp", "cmaes", "qmc")
+_UNCONDITIONAL = ("gp", "cmaes", "qmc", "nsga2")
 _RANGES_ALONE = ("cmaes",)
 
 
@@ -35,6 +36,31 @@ def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Pro
             "random. Choose tpe, gp, qmc, random or grid, or give these a range"
         )
         problems.append(Problem("searcher.name", message))
+    return problems
+
+
+def objectives_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """What keeps the searcher ``name`` from that many objectives; nothing if there is nothing."""
+    against = ", ".join(objective.against)
+    if name != "nsga2":
+        message = (
+            f"found [{against}]; expected nothing, as {name or 'tpe'} has one objective. Leave it "
+            "out, or choose searcher.name: nsga2"
+        )
+        return [Problem("objective.against", message)] if against else []
+    problems = []
+    if not against:
+        message = (
+            "nsga2 needs what to weigh the objective against, as in against: "
+            "[gradient_evaluations]. With one objective, choose tpe"
+        )
+        problems.append(Problem("objective.against", message))
+    if budget.scheduler != "none":
+        message = (
+            f"found {budget.scheduler}; expected none, as the searcher is nsga2: a trial that is "
+            "weak in one objective may lead in another, and one stopped early has no final values"
+        )
+        problems.append(Problem("budget.scheduler", message))
     return problems
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tune_robust.config import Part, TrainConfig
 from tune_robust.errors import unknown
-from tune_robust.metrics import DIAGNOSTIC, OBJECTIVES
+from tune_robust.metrics import AGAINST, DIAGNOSTIC, OBJECTIVES
 
 Above0 = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -22,25 +23,46 @@ class Budget(Part):
     ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost, all its
     bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
     training set: SGD takes 1 an epoch, SAM 2.
+    ``unit: seconds`` counts the time that each trial itself has trained and evaluated, whatever
+    else the machine was doing: ``max`` is required. Epochs and schedules are laid out as for
+    gradient evaluations; a trial that is not through by ``max`` seconds is over then.
     ``rounds: each`` gives every bootstrap round of a trial all of that, as published tables do; by
     default the rounds share it, so that self-training costs no more than the rest.
     ``scheduler: asha`` stops weak trials at rungs ``grace * reduction^i``, ``median`` those that
     fall behind the median of at least five others at any epoch from ``grace`` on; ``grace``
-    defaults to ``max / reduction^2``.
+    defaults to ``max / reduction``. ``sentinels``: how many of the sampled trials are never
+    stopped, to show what early stopping would have lost.
     """
 
     trials: Count
-    unit: Literal["gradient_evaluations", "epochs"] = "gradient_evaluations"
+    unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
     scheduler: Literal["asha", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
+    sentinels: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _grace_fits(self) -> Self:
         if self.grace is not None and self.max is not None and self.grace > self.max:
             raise ValueError(f"grace {self.grace:g} is above max {self.max:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _seconds_are_bounded(self) -> Self:
+        if self.unit != "seconds":
+            return self
+        if self.max is None:
+            raise ValueError(
+                "unit: seconds needs max, the seconds that one trial may take, as in max: 600 "
+                "(--set budget.max=600)"
+            )
+        if self.rounds == "each":
+            raise ValueError(
+                "found rounds: each; expected together, as unit is seconds: the clock runs on "
+                "through the bootstrap rounds"
+            )
         return self
 
 
@@ -49,22 +71,28 @@ class Searcher(Part):
 
     ``tpe`` takes every space. ``gp`` (Gaussian process) learns more from few trials, but from
     finished ones alone; ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
-    the space evenly, ``random`` at random, ``grid`` runs each point once. gp, cmaes and qmc take
-    no conditional dimensions. ``startup``: trials that must have ended before tpe and gp model what
-    they saw; those before are drawn at random.
+    the space evenly, ``random`` at random, ``grid`` runs each point once. ``nsga2`` looks for the
+    Pareto front of several objectives. gp, cmaes, qmc and nsga2 take no conditional dimensions.
+    ``startup``: trials that must have ended before tpe and gp model what they saw; those before are
+    drawn at random. It is also the size of nsga2's generations.
     """
 
-    name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid"] = "tpe"
+    name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
 
 
 class Objective(Part):
-    """What the search optimises: the metric at the last epoch, or at its own best epoch."""
+    """What the search optimises: the metric at the last epoch, or at its own best epoch.
+
+    ``against``: what nsga2 weighs it against, such as the gradient evaluations that it took; each
+    at the last epoch, and in its natural direction.
+    """
 
     metric: str = "val_accuracy"
     mode: Literal["max", "min"]
     at: Literal["last", "best"] = "last"
+    against: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -77,15 +105,38 @@ class Objective(Part):
     @field_validator("metric")
     @classmethod
     def _may_choose(cls, metric: str) -> str:
-        if metric in DIAGNOSTIC:
+        return _checked(metric, OBJECTIVES)
+
+    @field_validator("against")
+    @classmethod
+    def _may_be_weighed(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked(metric, AGAINST) for metric in metrics)
+
+    @model_validator(mode="after")
+    def _all_differ(self) -> Self:
+        metrics = (self.metric, *self.against)
+        twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is given twice: a metric is not weighed against itself")
+        if self.against and self.at == "best":
             raise ValueError(
-                f"{metric} needs the true labels or the test set, and so must not choose the "
-                "winner. Choose val_accuracy; with train.data.validation.labels: clean it is "
-                "measured against true labels"
+                "found at: best with against; expected at: last, as the best epoch of one metric "
+                "is not that of another"
             )
-        if metric not in OBJECTIVES:
-            raise ValueError(unknown("objective", metric, OBJECTIVES))
-        return metric
+        return self
+
+
+def _checked(metric: str, allowed: Iterable[str]) -> str:
+    """Raises ValueError if a search must not choose by ``metric``."""
+    if metric in DIAGNOSTIC:
+        raise ValueError(
+            f"{metric} needs the true labels or the test set, and so must not choose the winner. "
+            "Choose val_accuracy; with train.data.validation.labels: clean it is measured against "
+            "true labels"
+        )
+    if metric not in allowed:
+        raise ValueError(unknown("objective", metric, allowed))
+    return metric
 
 
 class Resources(Part):

@@ -22,8 +22,9 @@ from tune_robust.search.draws import Draws, grid_points
 from tune_robust.search.known import KnownPoints
 from tune_robust.search.overrides import SpaceOverrides, override_space
 from tune_robust.search.paths import nested_copy
-from tune_robust.search.searchers import searcher_problems
+from tune_robust.search.searchers import objectives_problems, searcher_problems
 from tune_robust.search.sections import Budget, Document, Objective, Resources, Searcher
+from tune_robust.search.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.search.yaml_text import parse_yaml, read_text
 from tune_robust.validation import collect_problems
 
@@ -98,11 +99,17 @@ class Space(Part):
     @property
     def max_resource(self) -> float:
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
-        or ``budget.max`` if that is less.
+        or ``budget.max`` if that is less; in seconds, ``budget.max``.
         """
-        epochs = self.train.get("epochs", TrainConfig.model_fields["epochs"].default)
+        return self.budget.max if self.budget.unit == "seconds" else self._laid_out
+
+    @property
+    def _laid_out(self) -> float:
+        """What epochs are laid out for, in epochs or gradient evaluations."""
+        epochs = max(config.epochs for config in self._drawn)
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
-        return full if self.budget.max is None else min(full, self.budget.max)
+        bounded = self.budget.max is not None and self.budget.unit != "seconds"
+        return min(full, self.budget.max) if bounded else full
 
     @property
     def trials(self) -> int:
@@ -110,6 +117,12 @@ class Space(Part):
         if self.searcher.name == "grid":
             return min(self.budget.trials, len(self._grid))
         return self.budget.trials
+
+    @cached_property
+    def sentinels(self) -> frozenset[int]:
+        """The numbers (from 0) of the trials that are never stopped early."""
+        planned = len(self.baselines) + len(self.known)
+        return sentinel_numbers(self.budget.sentinels, planned=planned, total=self.trials)
 
     @cached_property
     def _grid(self) -> list[Mapping[str, Any]]:
@@ -122,11 +135,11 @@ class Space(Part):
             configs = map(self.config_for, self._grid[: self.trials])
             return sum(config.gradient_evaluations for config in configs)
         beyond = max(c.gradient_evaluations / self._spent(c) for c in self._drawn)
-        return self.budget.trials * self.max_resource * beyond
+        return self.budget.trials * self._laid_out * beyond
 
     def _cost_per_epoch(self, config: TrainConfig) -> int:
-        """What one of its ``epochs`` takes of the budget: it is trained in every round."""
-        passes = config.passes_per_step if self.budget.unit == "gradient_evaluations" else 1
+        """What one of its ``epochs`` takes of ``_laid_out``: it is trained in every round."""
+        passes = 1 if self.budget.unit == "epochs" else config.passes_per_step
         return passes * (config.bootstrap_rounds if self.budget.rounds == "together" else 1)
 
     def _spent(self, config: TrainConfig) -> int:
@@ -137,8 +150,8 @@ class Space(Part):
     ) -> TrainConfig:
         """The configuration of trial ``number``, which drew ``values`` (by path).
 
-        Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds;
-        its seed is the space's plus ``number``.
+        Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``.
 
         Raises:
             ConfigError: ``values`` are not of this space.
@@ -146,7 +159,8 @@ class Space(Part):
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
         changes["seed"] = config.seed + number
-        changes["epochs"] = max(1, int(self.max_resource // self._cost_per_epoch(config)))
+        paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
+        changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
 
     def _parsed(self, values: Mapping[str, Any]) -> TrainConfig:
@@ -184,11 +198,12 @@ def parse_space(
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
     if sections is not None:
+        problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems:
         raise ConfigError(source, problems)
-    return Space(
+    space = Space(
         name=sections.name,
         description=sections.description or description,
         train=train,
@@ -200,6 +215,10 @@ def parse_space(
         objective=sections.objective,
         resources=sections.resources,
     )
+    planned = len(space.baselines) + len(space.known)
+    if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
+        raise ConfigError(source, problems)
+    return space
 
 
 def _mappings(section: Any) -> dict[int, dict[str, Any]]:

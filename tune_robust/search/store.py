@@ -26,23 +26,31 @@ from tune_robust.files import write_aside
 FORMAT = 1
 
 Status = Literal["pending", "running", "interrupted", "stopped", "done", "failed"]
-Origin = Literal["baseline", "known", "sampled"]
+Origin = Literal["baseline", "known", "sampled", "confirmation"]
+REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
+"""Trials that no sampler sees and no scheduler stops."""
 ENDED = frozenset({"stopped", "done", "failed"})
 
 
 @dataclass
 class Trial:
-    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics."""
+    """One trial as the events tell it. ``epochs`` maps an epoch (from 1) to its metrics.
+
+    A ``sentinel`` is never stopped early. ``confirms``: in a confirmation, the trial of the search
+    that it trains again.
+    """
 
     name: str
     origin: Origin
     values: dict[str, Any]
     config: dict[str, Any]
+    sentinel: bool = False
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
     error: str | None = None
     retried: list[str] = field(default_factory=list)
     """Why it was interrupted and went on from its last checkpoint, each time."""
+    confirms: str | None = None
 
     @property
     def number(self) -> int:
@@ -71,6 +79,7 @@ class RunFolder:
         self.trials = path / "trials.parquet"
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
+        self.tensorboard = path / "tensorboard"
 
     def checkpoints(self, trial: str) -> Path:
         """The folder of one trial's checkpoints."""
@@ -146,39 +155,104 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def read_trials(folder: RunFolder) -> dict[str, Trial]:
-    """All trials, derived from the events. Trials left running by a dead process: interrupted."""
-    trials: dict[str, Trial] = {}
-    for event in _events(folder.events):
-        _apply(trials, event)
-    if not folder.is_live():
-        for trial in trials.values():
+class EventLog:
+    """The events of a run, read on from where the last reading ended.
+
+    Raises:
+        UserError: from ``new``, at a line that is no event.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._offset, self._line = path, 0, 0
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """What was written since the last call; a line still being written is left for later."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as handle:
+            handle.seek(self._offset)
+            for line in handle:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                self._line += 1
+                yield self._parsed(line)
+
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"{self._path}, line {self._line}: not an event ({error}). The file was changed by "
+                "something else; restore it, or delete from that line on."
+            ) from error
+
+
+class Record:
+    """What the events say.
+
+    ``trials`` by name, in the order proposed; ``history`` has each (trial, epoch) once, in the
+    order in which they were first seen.
+    """
+
+    def __init__(self):
+        self.trials: dict[str, Trial] = {}
+        self.history: list[tuple[str, int]] = []
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Bring it up to date."""
+        if event["event"] == "retry":
+            self.history = [seen for seen in self.history if seen[0] != event["trial"]]
+        if event["event"] == "epoch" and event["epoch"] not in self.trials[event["trial"]].epochs:
+            self.history.append((event["trial"], event["epoch"]))
+        _apply(self.trials, event)
+
+    def interrupt(self) -> None:
+        """Nobody is running the trials that were left running."""
+        for trial in self.trials.values():
             if trial.status == "running":
                 trial.status = "interrupted"
-    return trials
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise UserError(
-                    f"{path}, line {number}: not an event ({error}). The file was changed by "
-                    "something else; restore it, or delete from that line on."
-                ) from error
+class RunReader:
+    """A run from outside, as its events tell it so far."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder, self._log = folder, EventLog(folder.events)
+        self.record = Record()
+
+    def read(self) -> bool:
+        """Bring ``record`` up to date; whether the run is live.
+
+        Trials left running by a dead process are interrupted.
+        """
+        live = self._folder.is_live()
+        for event in self._log.new():
+            self.record.take(event)
+        if not live:
+            self.record.interrupt()
+        return live
+
+
+def read_record(folder: RunFolder) -> Record:
+    """All that was recorded. Trials left running by a dead process: interrupted."""
+    reader = RunReader(folder)
+    reader.read()
+    return reader.record
+
+
+def read_trials(folder: RunFolder) -> dict[str, Trial]:
+    """The trials of ``read_record``."""
+    return read_record(folder).trials
 
 
 def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
     name = event["trial"]
     match event["event"]:
         case "trial":
-            trials[name] = Trial(name, event["origin"], event["values"], event["config"])
+            given = (event[key] for key in ("origin", "values", "config"))
+            sentinel, confirms = event.get("sentinel", False), event.get("confirms")
+            trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
         case "start":
             trials[name].status = "running"
             trials[name].error = None
@@ -204,15 +278,12 @@ class RunStore:
     def __init__(self, folder: RunFolder):
         self.folder = folder
         self._lock = _exclusive_lock(folder)
-        self.trials: dict[str, Trial] = {}
-        self.history: list[tuple[str, int]] = []
         self._drop_torn_line()
         _remove_asides(folder)
-        for event in _events(folder.events):
-            self._take(event)
-        for trial in self.trials.values():
-            if trial.status == "running":
-                trial.status = "interrupted"
+        self._record = Record()
+        for event in EventLog(folder.events).new():
+            self._record.take(event)
+        self._record.interrupt()
         self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
@@ -234,12 +305,29 @@ class RunStore:
             ) from error
         return cls(folder)
 
+    @property
+    def trials(self) -> dict[str, Trial]:
+        """As in ``Record``."""
+        return self._record.trials
+
+    @property
+    def history(self) -> list[tuple[str, int]]:
+        """As in ``Record``."""
+        return self._record.history
+
     def add_trial(
-        self, origin: Origin, values: Mapping[str, Any], config: Mapping[str, Any]
+        self,
+        origin: Origin,
+        values: Mapping[str, Any],
+        config: Mapping[str, Any],
+        *,
+        sentinel: bool = False,
+        confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
         name = f"t{len(self.trials) + 1:04d}"
-        self._append("trial", name, origin=origin, values=dict(values), config=dict(config))
+        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
+        self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
 
     def start(self, trial: str) -> None:
@@ -259,6 +347,11 @@ class RunStore:
         """Forget a failed trial's epochs: it will start again from nothing."""
         self._append("retry", trial)
 
+    def retry_failed(self) -> None:
+        """Every failed trial will start again from nothing."""
+        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
+            self.retry(name)
+
     def close(self) -> None:
         """Release the run."""
         self._events.close()
@@ -267,7 +360,7 @@ class RunStore:
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
         self._write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._take(record)
+        self._record.take(record)
 
     def _write(self, line: bytes) -> None:
         """All of it or nothing: no line may follow the half of one that a full disk cut short."""
@@ -278,14 +371,6 @@ class RunStore:
         except OSError:
             os.truncate(self._events.fileno(), size)
             raise
-
-    def _take(self, event: Mapping[str, Any]) -> None:
-        """Bring the state up to date; ``history`` has each (trial, epoch) once, as first seen."""
-        if event["event"] == "retry":
-            self.history = [seen for seen in self.history if seen[0] != event["trial"]]
-        if event["event"] == "epoch" and event["epoch"] not in self.trials[event["trial"]].epochs:
-            self.history.append((event["trial"], event["epoch"]))
-        _apply(self.trials, event)
 
     def _drop_torn_line(self) -> None:
         if not self.folder.events.exists():

@@ -3,7 +3,8 @@
 The study is derived from the run store: opening it writes ``study.journal`` afresh from the
 recorded trials, so that whatever a crash did to it, the sampler knows exactly what the store knows.
 Stopped trials are told PRUNED with their intermediate values, failed ones FAIL; the step of a value
-is its cost in the budget's unit, so that methods of different price meet at equal compute.
+is its cost in the budget's unit, so that methods of different price meet at equal compute. A study
+of several objectives has no intermediate values: Optuna takes none.
 Baselines lie outside the space, and so outside the study; trials of earlier runs come first in it.
 """
 
@@ -17,15 +18,17 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.search.draws import grid_points
-from tune_robust.search.journal import Journal
-from tune_robust.search.objective import Objective, spent
+from tune_robust.search.journal import DerivedJournal
+from tune_robust.search.objective import Objective, step_of
+from tune_robust.search.pareto import axes_of, values_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
-from tune_robust.search.store import Origin, Trial
+from tune_robust.search.store import REFERENCES, Origin, Trial
 from tune_robust.search.warm_start import EarlierTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -39,7 +42,7 @@ class Study:
     Args:
         space: the dimensions, known points, baselines and searcher.
         objective: what the sampler optimises.
-        journal: path of the Optuna journal to write.
+        journal: path of the Optuna journal to write; None keeps the study in memory.
         trials: what the run has so far, in the order in which it was proposed.
         earlier: trials of other runs, for the sampler to learn from.
     """
@@ -48,13 +51,14 @@ class Study:
         self,
         space: Space,
         objective: Objective,
-        journal: Path,
+        journal: Path | None,
         trials: Iterable[Trial],
         earlier: Sequence[EarlierTrial] = (),
     ):
         self._space, self._objective, self._earlier = space, objective, earlier
+        self._axes = axes_of(space)
         self._planned = [*_planned(space)]
-        self._study = self._open(journal, [t for t in trials if t.origin != "baseline"])
+        self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
         """The origin and the values of trial ``number``; None when a grid is used up.
@@ -77,7 +81,7 @@ class Study:
 
     def report(self, trial: Trial, epoch: int) -> None:
         """One epoch of a running trial."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES or len(self._axes) > 1:
             return
         step, value = self._intermediate(trial, epoch)
         with warnings.catch_warnings():
@@ -87,28 +91,34 @@ class Study:
 
     def tell(self, trial: Trial) -> None:
         """How a trial ended, by its status."""
-        if trial.origin == "baseline":
+        if trial.origin in REFERENCES:
             return
         state = _STATES[trial.status]
-        value = self._objective.value(trial.epochs) if state == TrialState.COMPLETE else None
-        self._study.tell(self._number(trial), value, state)
+        values = self._values(trial) if state == TrialState.COMPLETE else None
+        self._study.tell(self._number(trial), values, state)
 
-    def _open(self, journal: Path, trials: list[Trial]) -> optuna.Study:
+    def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
+        if journal is None:
+            return self._filled(InMemoryStorage(), trials)
         aside = journal.with_name(f".{journal.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
-        study = self._create(aside)
+        self._filled(_journal(aside), trials)
+        aside.replace(journal)
+        return self._create(_journal(journal))
+
+    def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
+        study = self._create(storage)
         for trial in self._earlier:
             study.add_trial(self._frozen_earlier(trial))
         for trial in trials:
             study.add_trial(self._frozen(trial))
-        aside.replace(journal)
-        return self._create(journal)
+        return study
 
-    def _create(self, path: Path) -> optuna.Study:
+    def _create(self, storage: BaseStorage) -> optuna.Study:
         return optuna.create_study(
             study_name=self._space.name,
-            storage=optuna.storages.JournalStorage(Journal(path)),
-            direction="maximize" if self._objective.mode == "max" else "minimize",
+            storage=storage,
+            directions=["maximize" if axis.mode == "max" else "minimize" for axis in self._axes],
             load_if_exists=True,
         )
 
@@ -121,16 +131,19 @@ class Study:
             for epoch, metrics in sorted(trial.epochs.items())
             if metrics.get(self._objective.metric) is not None
         )
-        value = self._objective.value(trial.epochs) if state == TrialState.COMPLETE else None
+        values = self._values(trial) if state == TrialState.COMPLETE else None
         if state == TrialState.PRUNED and steps:
-            value = steps[max(steps)]
+            values = [steps[max(steps)]]
         return optuna.trial.create_trial(
             state=state,
             params=params,
             distributions=self._distributions(params),
-            value=value,
-            intermediate_values=steps,
+            values=values,
+            intermediate_values=steps if len(self._axes) == 1 else {},
         )
+
+    def _values(self, trial: Trial) -> list[float] | None:
+        return values_of(trial, self._objective, self._axes)
 
     def _frozen_earlier(self, trial: EarlierTrial) -> FrozenTrial:
         params = _params(self._space, trial.values)
@@ -153,7 +166,7 @@ class Study:
     def _intermediate(self, trial: Trial, epoch: int) -> tuple[int, float]:
         """The cost so far as Optuna's integer step, and the objective's value."""
         metrics = trial.epochs[epoch]
-        step = round(spent(self._space.budget.unit, epoch, metrics))
+        step = step_of(self._space.budget.unit, epoch, metrics)
         return step, metrics[self._objective.metric]
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -168,6 +181,10 @@ class Study:
 
     def _id(self, trial: Trial) -> int:
         return self._study.get_trials(deepcopy=False)[self._number(trial)]._trial_id
+
+
+def _journal(path: Path) -> BaseStorage:
+    return JournalStorage(DerivedJournal(path))
 
 
 def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:

@@ -39,6 +39,7 @@ def trials_table(
         "trial": pa.array([t.name for t in trials], pa.string()),
         "origin": pa.array([t.origin for t in trials], pa.string()),
         "status": pa.array([t.status for t in trials], pa.string()),
+        "sentinel": pa.array([t.sentinel for t in trials], pa.bool_()),
     }
     for path in paths:
         columns[path] = _value_column([trial.values.get(path) for trial in trials])
@@ -49,6 +50,7 @@ def trials_table(
     for metric in METRICS:
         if metric not in columns:
             columns[metric] = _floats(t.last.get(metric) for t in trials)
+    columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())
     columns["seed"] = pa.array([t.config["seed"] for t in trials], pa.int64())
     columns["error"] = pa.array([t.error for t in trials], pa.string())
     columns["checkpoint"] = pa.array([_checkpoint(folder, t) for t in trials], pa.string())

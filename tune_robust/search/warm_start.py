@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tune_robust.config import Part, TrainConfig, parse_config
 from tune_robust.errors import UserError
-from tune_robust.search.objective import Objective, spent
+from tune_robust.search.objective import Objective, step_of
 from tune_robust.search.paths import get_path
 from tune_robust.search.space import Space
 from tune_robust.search.store import ENDED, RunFolder, Trial, read_trials
@@ -24,7 +24,7 @@ _LEARNS = ("tpe", "gp", "cmaes")
 class EarlierTrial(Part):
     """A trial of another run, as the sampler sees it.
 
-    ``steps``: (cost in the budget's unit, value of the objective's metric), epoch by epoch;
+    ``steps``: (cost as ``step_of`` counts it, value of the objective's metric), epoch by epoch;
     ``value``: what ranks it; for a stopped trial its last one.
     """
 
@@ -59,8 +59,8 @@ class Harvest:
         if space.searcher.name not in _LEARNS:
             raise UserError(
                 f"--warm-start: the searcher is {space.searcher.name}, which does not learn from "
-                f"trials. Choose one of {', '.join(_LEARNS)} (--set searcher.name=tpe), or leave "
-                "--warm-start out."
+                f"the trials of other runs. Choose one of {', '.join(_LEARNS)} "
+                "(--set searcher.name=tpe), or leave --warm-start out."
             )
         self._space, self._objective = space, objective
         self._runs: dict[str, list[EarlierTrial]] = {}
@@ -122,10 +122,10 @@ class Harvest:
             raise ValueError("not ended")
         if trial.status == "failed":
             raise ValueError("failed")
-        values = self._values(trial)
+        values = values_in(self._space, trial)
         metric, unit = self._objective.metric, self._space.budget.unit
         steps = {
-            round(spent(unit, epoch, metrics)): metrics[metric]
+            step_of(unit, epoch, metrics): metrics[metric]
             for epoch, metrics in sorted(trial.epochs.items())
         }
         done = trial.status == "done"
@@ -138,21 +138,26 @@ class Harvest:
             value=self._objective.value(trial.epochs) if done else steps[max(steps)],
         )
 
-    def _values(self, trial: Trial) -> dict[str, Any]:
-        """Its values in this space, those that its own run did not search included."""
-        config = parse_config(trial.config, trial.name)
-        values: dict[str, Any] = {}
-        for dim in self._space.dimensions:
-            if dim.active(values):
-                value = _value(trial, config, dim.path)
-                if not dim.distribution.contains(value):
-                    raise ValueError(f"{dim.path} outside {dim.distribution}")
-                values[dim.path] = value
-        here = self._space.config_for(values)
-        for path in dict.fromkeys(["method", *trial.values]):
-            if path not in values and get_path(here, path) != _value(trial, config, path):
-                raise ValueError(f"{path} differs and is not searched here")
-        return values
+
+def values_in(space: Space, trial: Trial) -> dict[str, Any]:
+    """A trial's values in ``space``, those that its own run did not search included.
+
+    Raises:
+        ValueError: the reason for which ``space`` could not have drawn it.
+    """
+    config = parse_config(trial.config, trial.name)
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            value = _value(trial, config, dim.path)
+            if not dim.distribution.contains(value):
+                raise ValueError(f"{dim.path} outside {dim.distribution}")
+            values[dim.path] = value
+    here = space.config_for(values)
+    for path in dict.fromkeys(["method", *trial.values]):
+        if path not in values and get_path(here, path) != _value(trial, config, path):
+            raise ValueError(f"{path} differs and is not searched here")
+    return values
 
 
 def _value(trial: Trial, config: TrainConfig, path: str) -> Any:

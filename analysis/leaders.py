@@ -1,0 +1,23 @@
+"""The best trial of each method, to be compared with one another."""
+
+from __future__ import annotations
+
+from analysis.answer import label
+from analysis.run import Run
+from analysis.style import PALETTE
+from analysis.winner import ranking
+
+
+def leaders(run: Run) -> dict[str, str]:
+    """By method the name of its best trial, best method first, as many as there are colours.
+
+    Baselines take part. Trials whose configuration names no method are one method, the best of
+    them called ``winner``.
+    """
+    found: dict[str, str] = {}
+    for _, row in ranking(run).table.dropna(subset=["objective"]).iterrows():
+        name = label(row)
+        found.setdefault("winner" if name == row["trial"] else name, row["trial"])
+        if len(found) == len(PALETTE):
+            break
+    return found

@@ -1,0 +1,95 @@
+"""``confirm`` with the real command: the winners again on fresh seeds, through any interruption."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE
+from tests.search.simulation import simulate
+from tune_robust.search.provenance import provenance
+from tune_robust.search.space import Space
+from tune_robust.search.store import RunFolder
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+def search(tmp_path, epochs=2, **options):
+    """A search that never trained: its configurations are real, its scores invented."""
+    document = {**SPACE, "train": {**SPACE["train"], "epochs": epochs}}
+    document["budget"] = {"trials": 6, "scheduler": "none"}
+    (tmp_path / "runs").mkdir()
+    simulate(Space.from_document(document), tmp_path / "runs" / "r1", **options)
+    folder = RunFolder(tmp_path / "runs" / "r1")
+    folder.write_meta(folder.read_meta() | provenance())
+    return folder.path
+
+
+def ended(folder):
+    path = folder / "confirm" / "trials.parquet"
+    return int(pd.read_parquet(path)["status"].eq("done").sum()) if path.exists() else 0
+
+
+def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_path):
+    folder = search(tmp_path)
+    done = run("confirm", "r1", "--top", 1, "--seeds", 2, "--no-dashboard", cwd=tmp_path).stdout
+    for promised in ("95 % interval", "t0001 base", "P(best)", "best mean", "confirmation.json"):
+        assert promised in done
+    found = json.loads((folder / "confirm" / "confirmation.json").read_text())
+    trials = pd.read_parquet(folder / "confirm" / "trials.parquet")
+    for row in found["trials"]:
+        scores = trials[trials["confirms"] == row["trial"]]["val_accuracy"]
+        assert row["mean"] == pytest.approx(scores.mean())
+    assert "Confirmed: " in run("status", "r1", cwd=tmp_path).stdout
+    assert "t0001 of t0" in run("status", "runs/r1/confirm", cwd=tmp_path).stdout
+
+    more = run("confirm", "r1", "--top", 1, "--seeds", 3, "--json", cwd=tmp_path)
+    assert "2 trials to run" in more.stderr
+    assert [row["n"] for row in json.loads(more.stdout)["trials"]] == [3, 3]
+    again = run("confirm", "r1", "--top", 1, "--seeds", 3, "--json", cwd=tmp_path)
+    assert json.loads(again.stdout) == json.loads(more.stdout)
+    assert "trials to run" not in again.stderr
+    refused = run("confirm", "runs/r1/confirm", cwd=tmp_path, code=2).stderr
+    assert "is itself a confirmation" in refused
+    refused = run("resume", "runs/r1/confirm", "--trials", "+1", cwd=tmp_path, code=2).stderr
+    assert "extend it with `tune-robust confirm" in refused
+
+
+def test_kill_9_then_resume_loses_and_repeats_nothing(tmp_path):
+    folder = search(tmp_path, epochs=30)
+    arguments = ("confirm", "r1", "--top", 2, "--seeds", 2, "--no-dashboard")
+    started = Started(*arguments, cwd=tmp_path)
+    started.wait_until(lambda: ended(folder) >= 2)
+    refused = run(*arguments, cwd=tmp_path, code=2).stderr
+    assert "another process is working on the run 'confirm'" in refused
+    started.kill_tree()
+    before = (folder / "confirm" / "events.jsonl").read_bytes()
+    assert "confirmation is under way" in run("status", "r1", cwd=tmp_path).stdout
+
+    done = run("resume", "runs/r1/confirm", "--no-dashboard", cwd=tmp_path).stdout
+    assert "over 2 fresh seeds" in " ".join(done.split())
+    log = (folder / "confirm" / "events.jsonl").read_bytes()
+    whole = before[: before.rfind(b"\n") + 1]
+    assert log.startswith(whole)
+    events = [json.loads(line) for line in log.splitlines()]
+    over = {e["trial"] for e in events[: whole.count(b"\n")] if e["event"] == "end"}
+    restarted = {e["trial"] for e in events[whole.count(b"\n") :] if e["event"] == "start"}
+    assert len(over) >= 2
+    assert not over & restarted
+    trials = pd.read_parquet(folder / "confirm" / "trials.parquet")
+    assert len(trials) == 6
+    assert set(trials["status"]) == {"done"}
+
+
+def test_an_unfinished_search_is_confirmed_as_far_as_it_is_and_said_to_be(tmp_path):
+    search(tmp_path, stop_after=9)
+    done = run("confirm", "r1", "--seeds", 1, "--no-dashboard", cwd=tmp_path)
+    assert "The search has not finished: 3 of 6 trials have ended" in done.stderr
+    assert "says nothing of the spread" in " ".join(done.stdout.split())
+
+
+def test_a_run_without_results_is_refused(tmp_path):
+    search(tmp_path, stop_after=0)
+    refused = run("confirm", "r1", cwd=tmp_path, code=2).stderr
+    assert "no trial with a result to confirm" in refused

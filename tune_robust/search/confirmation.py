@@ -1,0 +1,256 @@
+"""What retraining on fresh seeds says: how good each trial is, and how surely it is the best.
+
+Pure statistics over scores, of which each trial has one a seed. One seed fixes the network, the
+split and the noise draw of all trials alike, so trials compare seed by seed: what a split does to
+all of them cancels out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+_DRAWS = 100_000
+
+Mode = Literal["max", "min"]
+Scores = Mapping[int, float]
+"""By seed; a seed without a finite score is left out."""
+
+
+class Estimate(NamedTuple):
+    """A mean over ``n`` seeds, the standard deviation of a single seed, and the 95 % interval.
+
+    ``sd``, ``low`` and ``high`` are None with fewer than two seeds: one says nothing of spread.
+    """
+
+    n: int
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of zero; never without an interval."""
+        return self.low is not None and (self.low > 0 or self.high < 0)
+
+
+def estimate(values: Sequence[float]) -> Estimate | None:
+    """Mean and Student's t interval of independent ``values``; None of nothing."""
+    n = len(values)
+    if not n:
+        return None
+    mean = float(np.mean(values))
+    if n == 1:
+        return Estimate(1, mean, None, None, None)
+    sd = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
+    return Estimate(n, mean, sd, mean - half, mean + half)
+
+
+def gain(scores: Scores, reference: Scores, mode: Mode) -> Estimate | None:
+    """By how much ``scores`` are better than ``reference``, paired over the seeds that both have.
+
+    Positive is better, whichever the mode; None where they share no seed.
+    """
+    sign = 1 if mode == "max" else -1
+    return estimate([sign * (scores[s] - reference[s]) for s in scores if s in reference])
+
+
+def probability_best(
+    scores: Sequence[Scores], mode: Mode, generator: np.random.Generator | None = None
+) -> list[float] | None:
+    """The posterior probability of each trial to have the best mean of all; they add up to 1.
+
+    Bayesian, with the standard weak prior: a score is its trial's mean, plus what the seed does to
+    all trials, plus normal noise of one unknown variance; flat priors on the means and on the
+    logarithm of the variance. For two trials this is the paired t test's own probability. Unlike a
+    bootstrap over a handful of seeds it does not call a trial certain because it led at each.
+
+    Only the seeds that all trials have count. None with fewer than two of them, or one trial.
+    """
+    shared = sorted(set.intersection(*(set(s) for s in scores))) if scores else []
+    if len(scores) < 2 or len(shared) < 2:
+        return None
+    table = np.array([[trial[seed] for seed in shared] for trial in scores])
+    table = table if mode == "max" else -table
+    trials, seeds = table.shape
+    means = table.mean(axis=1)
+    residuals = table - means[:, None] - table.mean(axis=0) + table.mean()
+    freedom = (trials - 1) * (seeds - 1)
+    generator = generator or np.random.default_rng(0)
+    variance = np.square(residuals).sum() / generator.chisquare(freedom, (_DRAWS, 1))
+    drawn = means + np.sqrt(variance / seeds) * generator.standard_normal((_DRAWS, trials))
+    best = drawn == drawn.max(axis=1, keepdims=True)
+    return (best / best.sum(axis=1, keepdims=True)).mean(axis=0).tolist()
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A trial of a search with its scores on fresh seeds.
+
+    ``labels`` says which label set it learned: only trials with the same compare. ``search_score``
+    is what ranked it, None if the search stopped it early. ``failed``: the seeds at which it has
+    failed. The test accuracies are for the record; nothing reads them to choose.
+    """
+
+    trial: str
+    origin: str
+    values: Mapping[str, Any]
+    labels: str
+    search_score: float | None
+    scores: Scores
+    failed: tuple[int, ...] = ()
+    search_test_accuracy: float | None = None
+    test_accuracies: Scores | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A retrained trial beside the others of its label set.
+
+    ``behind``: how much better the leader is, paired, None for the leader itself. ``optimism``: how
+    much better it looked in the search than it is, in the mean.
+    """
+
+    of: Retrained
+    score: Estimate | None
+    behind: Estimate | None
+    probability_best: float | None
+    optimism: float | None
+    test_accuracy: Estimate | None
+    test_optimism: float | None
+    leads: bool
+
+
+def judge(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
+    """Each trial judged among those of its label set, best mean first.
+
+    Those that failed on some seed come after those that did not, and those without a score last.
+    """
+    sets = dict.fromkeys(trial.labels for trial in retrained)
+    return [
+        judged
+        for labels in sets
+        for judged in _judge_set([t for t in retrained if t.labels == labels], mode)
+    ]
+
+
+def _judge_set(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
+    sign = 1 if mode == "max" else -1
+    scored = [t for t in retrained if t.scores]
+    scored.sort(key=lambda t: (bool(t.failed), -sign * estimate([*t.scores.values()]).mean))
+    chances = probability_best([t.scores for t in scored], mode) or [None] * len(scored)
+    judged = []
+    for place, (trial, chance) in enumerate(zip(scored, chances, strict=True)):
+        score = estimate([*trial.scores.values()])
+        test = estimate([*(trial.test_accuracies or {}).values()])
+        judged.append(
+            Judged(
+                of=trial,
+                score=score,
+                behind=gain(scored[0].scores, trial.scores, mode) if place else None,
+                probability_best=chance,
+                optimism=_above(trial.search_score, score, sign),
+                test_accuracy=test,
+                test_optimism=_above(trial.search_test_accuracy, test, 1),
+                leads=place == 0,
+            )
+        )
+    unscored = [t for t in retrained if not t.scores]
+    return judged + [Judged(t, None, None, None, None, None, None, False) for t in unscored]
+
+
+def _above(search_score: float | None, confirmed: Estimate | None, sign: int) -> float | None:
+    if search_score is None or confirmed is None:
+        return None
+    return sign * (search_score - confirmed.mean)
+
+
+def conclusion(judged: Sequence[Judged], metric: str) -> str:
+    """What it comes to, in words: a paragraph for each label set."""
+    sets = dict.fromkeys(j.of.labels for j in judged)
+    return "\n".join(_conclude([j for j in judged if j.of.labels == s], metric) for s in sets)
+
+
+def _conclude(judged: Sequence[Judged], metric: str) -> str:
+    if not judged[0].leads:
+        names = _listed([j.of.trial for j in judged])
+        return f"{names} failed on every fresh seed: there is nothing to confirm."
+    leader, others = judged[0], judged[1:]
+    return " ".join(
+        filter(
+            None,
+            [
+                _leader_words(leader, metric),
+                _others_words([j for j in others if j.score]),
+                _baseline_words(leader, others),
+                _optimism_words(leader),
+                _failed_words(judged),
+            ],
+        )
+    )
+
+
+def _leader_words(leader: Judged, metric: str) -> str:
+    name = leader.of.trial
+    of = f"{name}, a baseline," if leader.of.origin == "baseline" else name
+    score = leader.score
+    if score.low is None:
+        return (
+            f"{of} has {metric} {score.mean:.3f} on one fresh seed, which says nothing of the "
+            "spread: confirm with --seeds 5."
+        )
+    return (
+        f"{of} has the best mean {metric}: {score.mean:.3f}, 95 % interval {score.low:.3f} to "
+        f"{score.high:.3f} over {score.n} fresh seeds."
+    )
+
+
+def _others_words(others: Sequence[Judged]) -> str:
+    behind = [j for j in others if j.behind is not None and j.behind.low is not None]
+    if not behind:
+        return ""
+    close = [j.of.trial for j in behind if not j.behind.excludes_zero]
+    if not close:
+        each = "the other" if len(behind) == 1 else f"each of the other {len(behind)}"
+        return f"It is better than {each}, seed by seed: no interval of a difference holds 0."
+    return (
+        f"It cannot be told from {_listed(close)}: with these seeds their paired differences may "
+        "be 0. More --seeds would narrow them."
+    )
+
+
+def _baseline_words(leader: Judged, others: Sequence[Judged]) -> str:
+    behind = [j for j in others if j.of.origin == "baseline" and j.behind is not None]
+    if leader.of.origin == "baseline" or not behind:
+        return ""
+    nearest = min(behind, key=lambda j: j.behind.mean)
+    by = nearest.behind
+    between = "" if by.low is None else f" ({by.low:.3f} to {by.high:.3f})"
+    return f"Its gain over the baseline {nearest.of.trial} is {by.mean:.3f}{between}."
+
+
+def _optimism_words(leader: Judged) -> str:
+    if leader.optimism is None or leader.score.n < 2:
+        return ""
+    off = "better" if leader.optimism > 0 else "worse"
+    return (
+        f"The search had scored it {leader.of.search_score:.3f}, {abs(leader.optimism):.3f} {off} "
+        "than this mean: publish the mean."
+    )
+
+
+def _failed_words(judged: Sequence[Judged]) -> str:
+    failed = [f"{j.of.trial} on {len(j.of.failed)}" for j in judged if j.of.failed]
+    return f"Fresh seeds that failed are left out: {_listed(failed)}." if failed else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
