@@ -115,7 +115,7 @@ def _export_plateau(folder: RunFolder, out: Path) -> Path:
         raise UserError(
             f"the run {folder.path.name!r} has too few finished trials to tell where its good "
             "settings lie. Export the best trial with --winner peak, or extend the run with "
-            f"`tune-robust resume {folder.path} --trials +20`."
+            f"`tune-robust resume {folder.place} --trials +20`."
         )
     centre = region.plateau
     why = (
