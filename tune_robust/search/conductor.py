@@ -25,7 +25,7 @@ from tune_robust.search.tables import Tables
 from tune_robust.search.warm_start import WarmStart
 
 RETRIES = 2
-"""How often a trial whose process was lost goes on from its last checkpoint."""
+"""How often in a row, without an epoch between, a trial whose process was lost goes on."""
 
 
 class Decision(Enum):
@@ -56,6 +56,7 @@ class Conductor:
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
         self.standing = Standing(space, store.trials)
+        self.given: Slots | None = None
         self.slots: Slots | None = None
         self._began_with: dict[str, Slots | None] = {}
         self._needed: dict[str, Slots] = {}
@@ -94,7 +95,7 @@ class Conductor:
 
     def give(self, slots: Slots) -> None:
         """Run on these slots; run.json keeps them, and what out-of-memory leaves of them."""
-        self._given = slots
+        self.given = slots
         self._take_slots()
 
     def next_trial(self) -> Trial | None:
@@ -114,6 +115,8 @@ class Conductor:
         trial = self.trials[name]
         if trial.status in ENDED:
             return Decision.END
+        if epoch not in trial.epochs:
+            self._lost.pop(name, None)
         self.store.add_epoch(name, epoch, metrics)
         if missing := self._missing(metrics):
             self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
@@ -141,10 +144,13 @@ class Conductor:
         self._watcher(trial)
 
     def process_lost(self, name: str, reason: str) -> None:
-        """A trial's process died: retry it from its last checkpoint, but not for ever."""
+        """A trial's process died: retry it from its last checkpoint, for as long as it gets on.
+
+        Nodes that come and go take no trial's chances away.
+        """
         self._lost[name] += 1
         if self._lost[name] > RETRIES:
-            self.end(name, "failed", f"its process was lost {RETRIES + 1} times: {reason}")
+            self.end(name, "failed", f"its process was lost {RETRIES + 1} times in a row: {reason}")
         else:
             self._retry(name, f"its process was lost, retried: {reason}")
 
@@ -171,7 +177,7 @@ class Conductor:
     def _take_slots(self) -> None:
         """Those given, or the fewest that a trial which ran out of memory needs."""
         self.slots = min(
-            [self._given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
+            [self.given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
         )
         folder = self.store.folder
         folder.write_meta({**folder.read_meta(), "slots": asdict(self.slots)})

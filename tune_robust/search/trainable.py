@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,12 @@ class TrialRunner(tune.Trainable):
     file).
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Prepare the trial; Ray calls it in a new actor."""
+    def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
+        """Prepare the trial; Ray calls it in a new actor.
+
+        ``environment``: variables that this process needs, such as a storage's credentials.
+        """
+        os.environ.update(environment or {})
         # What is imported stays: collecting garbage between trials need not look at it again, which
         # would take longer than all else between them.
         gc.freeze()
