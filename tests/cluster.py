@@ -29,12 +29,12 @@ _SMALL = (
 class RayNode:
     """``ray start`` in the foreground, with all the processes that it starts."""
 
-    def __init__(self, *arguments: object, log: Path):
+    def __init__(self, *arguments: object, log: Path, packages: Path):
         self.mark = uuid.uuid4().hex
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [_RAY, "start", "--block", *_SMALL, *map(str, arguments)],
-                env={**os.environ, MARK: self.mark},
+                env={**os.environ, MARK: self.mark, "PYTHONPATH": str(packages)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -42,7 +42,7 @@ class RayNode:
 
     def trials(self) -> list[int]:
         """The process ids of the trials that it runs."""
-        return marked_processes(self.mark, "TrialRunner")
+        return marked_processes(self.mark, "ray::t0")
 
     def kill(self) -> None:
         """kill -9 to the node and to all that it runs."""
@@ -51,10 +51,13 @@ class RayNode:
 
 
 class RayCluster:
-    """Nodes of one CPU each, with a token that nobody else has."""
+    """Nodes of one CPU each, with a token that nobody else has, and another tune-robust."""
 
     def __init__(self, folder: Path):
         self._folder, self.nodes = folder, []
+        old = folder / "packages" / "tune_robust"
+        old.mkdir(parents=True)
+        (old / "__init__.py").write_text("raise ImportError('another version')")
         self.address = f"127.0.0.1:{_free_port()}"
 
     def add_node(self) -> RayNode:
@@ -67,22 +70,23 @@ class RayCluster:
         else:
             arguments = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1"]
             arguments += [f"--temp-dir={self._folder}", "--include-dashboard=false"]
-        node = RayNode(*arguments, log=self._folder / f"node{len(self.nodes)}.log")
+        log = self._folder / f"node{len(self.nodes)}.log"
+        node = RayNode(*arguments, log=log, packages=self._folder / "packages")
         self.nodes.append(node)
-        self._wait_for(node)
+        _wait_for(node, log)
         return node
-
-    def _wait_for(self, node: RayNode) -> None:
-        log = self._folder / f"node{self.nodes.index(node)}.log"
-        deadline = time.monotonic() + 90
-        while "Ray runtime started" not in log.read_text():
-            assert node.process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
 
     def close(self) -> None:
         for node in self.nodes:
             node.kill()
+
+
+def _wait_for(node: RayNode, log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while "Ray runtime started" not in log.read_text():
+        assert node.process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -28,10 +28,10 @@ def run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedPro
 class Started:
     """A command under way, with all the processes that it starts."""
 
-    def __init__(self, *arguments: object, cwd: Path):
+    def __init__(self, *arguments: object, cwd: Path, command: list[str] = COMMAND):
         self._mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             cwd=cwd,
             env={**os.environ, MARK: self._mark},
             stdout=subprocess.PIPE,

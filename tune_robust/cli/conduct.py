@@ -143,16 +143,20 @@ def _run(
     """Run what remains, until it is done or interrupted; the run is released in any case."""
     from tune_robust.search.disk import check_disk
     from tune_robust.search.ray_backend import run_trials
+    from tune_robust.search.ray_metrics import RayMetrics
     from tune_robust.search.ray_session import check_nodes, ray_session
 
     folder, cache = store.folder, cache_of(storage)
     progress = Progress(console)
+    gauges: RayMetrics | None = None
     board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
 
     def watch(trial: Trial) -> None:
         progress.update(trial)
         if board:
             board.update(trial)
+        if gauges:
+            gauges.update(trial)
 
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
@@ -160,6 +164,8 @@ def _run(
             address, told = ray.cluster()
             console.print(f"Run [bold]{folder.place}[/]. {told} ...", highlight=False)
             with ray_session(dashboard=ray.dashboard, verbose=ray.verbose, address=address) as url:
+                if url:
+                    gauges = RayMetrics(folder.path.name, lambda: conductor.standing)
                 if address:
                     check_nodes(None if is_uri(storage) else str(folder.path.resolve()))
                 conductor.give(_slots(space, folder, cache, console))
@@ -167,7 +173,10 @@ def _run(
                 warning = check_disk(space, folder, cache, concurrency=concurrency)
                 if warning:
                     console.print(warning, style="yellow", highlight=False, soft_wrap=True)
-                with progress.running(conductor.standing, conductor.slots, url):
+                with (
+                    progress.running(conductor.standing, conductor.slots, url),
+                    folder.noting(dashboard=url),
+                ):
                     run_trials(conductor, cache)
     except KeyboardInterrupt:
         pass

@@ -34,6 +34,11 @@ from tune_robust.search.trainable import TrialRunner
 
 _LOOKS_EVERY = 2.0
 """Seconds between two looks at which nodes there are."""
+LONG = 300.0
+"""Seconds from which on a trial is worth a process of its own, which Ray then labels as the trial.
+
+To start one takes about 5 s; shorter trials take over the process of the one before.
+"""
 _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
 """Environment variables that the file systems of object stores read."""
 
@@ -49,7 +54,7 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
         tuner = tune.Tuner(
-            tune.with_resources(_with_credentials(conductor), _resources),
+            _with_credentials(conductor),
             tune_config=tune.TuneConfig(
                 search_alg=_Proposals(conductor, cache, storage),
                 scheduler=_Decisions(conductor, storage),
@@ -108,10 +113,6 @@ def _with_credentials(conductor: Conductor) -> type[TrialRunner]:
     return tune.with_parameters(TrialRunner, environment=held)
 
 
-def _resources(job: dict[str, Any]) -> tune.PlacementGroupFactory:
-    return tune.PlacementGroupFactory([{"CPU": job["cpus"], "GPU": job["gpus"]}])
-
-
 def _name(trial: tune.experiment.Trial) -> str:
     return trial.config["trial"]
 
@@ -123,6 +124,7 @@ class _Proposals(Searcher):
         super().__init__()
         self._conductor, self._cache, self._storage = conductor, cache, storage
         self._nodes, self._looked = live_nodes(), time.monotonic()
+        self._long = False
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         trial = None
@@ -130,7 +132,7 @@ class _Proposals(Searcher):
             self._fit_to_nodes()
             trial = self._conductor.next_trial()
         if trial is not None:
-            return _job(trial, self._conductor, self._cache)
+            return _job(trial, self._conductor, self._cache, alone=self._long)
         # None asks Ray to come again: a trial that runs may yet have to be retried.
         waits = self._conductor.running and not self._storage.stop_all()
         return None if waits else Searcher.FINISHED
@@ -145,6 +147,10 @@ class _Proposals(Searcher):
             wanted, given = self._conductor.space.resources, self._conductor.given
             gpus = given.gpus if wanted.gpus == "auto" else wanted.gpus
             self._conductor.give(fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Notes how long trials last."""
+        self._long = self._long or result["time_total_s"] >= LONG
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False):
         """The scheduler has told the conductor already."""
@@ -198,8 +204,8 @@ def _why_lost(trial: tune.experiment.Trial) -> str:
     return " ".join(line.strip() for line in noted if line.strip()) or "no reason given"
 
 
-def _job(trial: Trial, conductor: Conductor, cache: Path) -> dict[str, Any]:
-    """Plain data: all that an actor needs for one trial."""
+def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dict[str, Any]:
+    """Plain data: all that an actor needs for one trial, ``alone`` in its process or not."""
     settings = " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
     return {
         "trial": trial.name,
@@ -210,6 +216,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path) -> dict[str, Any]:
         "objective": asdict(conductor.objective),
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,
+        "process": trial.name if alone else "shared",
     }
 
 

@@ -113,13 +113,13 @@ def _join(address: str, options: dict[str, Any]) -> Any:
     os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
     try:
         return ray.init(address, runtime_env=shipped, **options)
-    except AuthenticationError as error:
-        raise UserError(
-            f"the Ray cluster at {address} refuses this machine's token. Every node and this one "
-            "need the same one: copy the head's ~/.ray/auth_token (readable by you alone), or set "
-            "RAY_AUTH_TOKEN_PATH. See docs/cluster.md."
-        ) from error
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
+        if isinstance(error, AuthenticationError) or "Unauthenticated" in str(error):
+            raise UserError(
+                f"the Ray cluster at {address} refuses this machine's token. All its nodes and "
+                "this machine need the same one: copy the head's ~/.ray/auth_token (readable by "
+                "you alone), or set RAY_AUTH_TOKEN_PATH. See docs/cluster.md."
+            ) from error
         raise UserError(
             f"cannot join a Ray cluster at {address!r}: {_last_line(error)} Expected `auto` on a "
             "node of the cluster, or HOST:PORT of its head (`ray start --head` prints it); without "

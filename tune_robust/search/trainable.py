@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from ray import tune
+from ray._raylet import setproctitle
 
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
@@ -25,13 +26,22 @@ class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
     Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective", "cpus",
-    "gpus"}``. A trial that has checkpoints goes on from the newest good one, whoever restarted it,
+    "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever restarted it,
     and reports that checkpoint's epoch again first, so that no epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
     the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
     file).
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """What Ray sets aside for the trial, on one node.
+
+        Only trials that ask for the very same, name included, follow each other in one process.
+        """
+        bundle = {"CPU": config["cpus"], "GPU": config["gpus"]}
+        return tune.PlacementGroupFactory([bundle], name=config["process"])
 
     def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
         """Prepare the trial; Ray calls it in a new actor.
@@ -52,6 +62,8 @@ class TrialRunner(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train one epoch."""
+        # Ray's label of an actor stays its first trial's: the process is named after the trial.
+        setproctitle(f"ray::{self._label}")
         try:
             result = next(self._epochs)
         except _Unsaved as error:
@@ -71,7 +83,7 @@ class TrialRunner(tune.Trainable):
             torch.cuda.reset_peak_memory_stats()
 
     def __repr__(self) -> str:
-        """The label in Ray's dashboard."""
+        """The actor's label in Ray's dashboard, asked for once."""
         return self._label
 
     def _begin(self, config: dict[str, Any]) -> None:
