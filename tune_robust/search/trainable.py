@@ -26,8 +26,9 @@ class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
     Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective", "cpus",
-    "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever restarted it,
-    and reports that checkpoint's epoch again first, so that no epoch is missing from the store.
+    "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever
+    restarted it, and reports that checkpoint's epoch again first, so that no epoch is missing from
+    the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
     the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
