@@ -60,6 +60,7 @@ class Conductor:
         self.slots: Slots | None = None
         self._began_with: dict[str, Slots | None] = {}
         self._needed: dict[str, Slots] = {}
+        self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
         self._exhausted = False
         self._tables = Tables(
@@ -91,7 +92,7 @@ class Conductor:
     @property
     def running(self) -> int:
         """How many trials run now."""
-        return sum(t.status == "running" for t in self.trials.values())
+        return len(self._running)
 
     def give(self, slots: Slots) -> None:
         """Run on these slots; run.json keeps them, and what out-of-memory leaves of them."""
@@ -105,6 +106,7 @@ class Conductor:
         trial = self._waiting.pop(0) if self._waiting else self._propose()
         if trial is not None:
             self.store.start(trial.name)
+            self._running.add(trial.name)
             self._began_with[trial.name] = self.slots
             self._tables.refresh()
             self._watcher(trial)
@@ -137,6 +139,7 @@ class Conductor:
         if trial.status in ENDED:
             return
         self.store.end(name, status, error)
+        self._running.discard(name)
         if status in ENDED:
             self._study.tell(trial)
             self._retention.ended(trial)
@@ -217,8 +220,10 @@ class Conductor:
 
     def _is_sentinel(self, number: int) -> bool:
         """An extended run has no more of them than the budget says."""
+        if number not in self.space.sentinels:
+            return False
         so_far = sum(trial.sentinel for trial in self.trials.values())
-        return number in self.space.sentinels and so_far < self.space.budget.sentinels
+        return so_far < self.space.budget.sentinels
 
     def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
         """The first of the objectives that has no finite value."""

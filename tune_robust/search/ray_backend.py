@@ -216,7 +216,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "objective": asdict(conductor.objective),
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,
-        "process": trial.name if alone else "shared",
+        "process": trial.number + 1 if alone else 0,
     }
 
 

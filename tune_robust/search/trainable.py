@@ -39,10 +39,11 @@ class TrialRunner(tune.Trainable):
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """What Ray sets aside for the trial, on one node.
 
-        Only trials that ask for the very same, name included, follow each other in one process.
+        Only trials that ask for the very same follow each other in one process: a few bytes of
+        memory, which nobody will miss, tell those apart that shall not.
         """
-        bundle = {"CPU": config["cpus"], "GPU": config["gpus"]}
-        return tune.PlacementGroupFactory([bundle], name=config["process"])
+        bundle = {"CPU": config["cpus"], "GPU": config["gpus"], "memory": config["process"]}
+        return tune.PlacementGroupFactory([{what: n for what, n in bundle.items() if n}])
 
     def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
         """Prepare the trial; Ray calls it in a new actor.
