@@ -16,12 +16,13 @@ COMMAND = [sys.executable, "-m", "tune_robust"]
 MARK = "TUNE_ROBUST_TEST_PROCESS"
 
 
-def run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess:
-    """Run to the end, expecting an exit code."""
+def run(*arguments: object, cwd: Path, code: int | None = 0) -> subprocess.CompletedProcess:
+    """Run to the end, expecting an exit code, or any where ``code`` is None."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
     )
-    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    expected = done.returncode if code is None else code
+    assert done.returncode == expected, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
