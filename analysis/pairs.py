@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -84,6 +85,7 @@ def by_option_data(run: Run, path: str | None = None, x: str | None = None) -> p
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
+@lru_cache(maxsize=4)
 def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> _ByOptionInfo:
     choices = [d.path for d in run.dimensions if not d.is_numeric]
     numeric = [d.path for d in run.dimensions if d.is_numeric]
@@ -177,4 +179,4 @@ def _add_curve(figure: go.Figure, surface: Surface, name, colour, dash, value: s
 
 def option_path(run: Run) -> str | None:
     """The choice that ``by_option`` shows by default; None where it has nothing to show."""
-    return _by_option_info(run).path if chosen_path(run) is not None else None
+    return _by_option_info(run, None, None).path if chosen_path(run) is not None else None
