@@ -35,7 +35,9 @@ def results_table(run: Run) -> pd.DataFrame:
         done[_RECORDED] = done["trial"].map(scored[_RECORDED]).astype("float64")
         metrics.append(_RECORDED)
     if "seconds" in scored:
-        done["seconds_per_epoch"] = done["trial"].map(scored["seconds"] / scored["epoch"])
+        done["seconds_per_epoch"] = (
+            done["trial"].map(scored["seconds"] / scored["epoch"]).astype("float64")
+        )
     keys = list(dict.fromkeys(["method", *run.searched]))
     groups = done.groupby(keys, dropna=False, sort=True)
     table = groups.size().rename("trials").to_frame()
