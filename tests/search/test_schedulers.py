@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.search.simulation import simulate, space
 from tune_robust.search.asha import Asha
 from tune_robust.search.median import Median
+from tune_robust.search.schedulers import rungs_of
 
 GRACE = 4
 SCHEDULERS = {
@@ -105,3 +106,9 @@ class TestEveryScheduler:
         budget = {**BUDGET, "trials": 20, "scheduler": name}
         simulate(space(baselines=baselines, budget=budget), tmp_path / "r", flat)
         assert set(rows(tmp_path / "r")["status"]) == {"done"}
+
+
+@pytest.mark.parametrize("reduction", [2, 3, 4, 7])
+def test_without_a_grace_there_is_one_rung_and_it_comes_late(reduction):
+    searched = space(budget={"trials": 4, "reduction": reduction})
+    assert rungs_of(searched) == [searched.max_resource / reduction]

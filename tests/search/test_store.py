@@ -7,11 +7,10 @@ import sys
 import pytest
 
 from tune_robust.errors import UserError
+from tune_robust.search.runs import find_run, new_run
 from tune_robust.search.store import (
     RunFolder,
     RunStore,
-    find_run,
-    new_run,
     read_trials,
 )
 

@@ -12,6 +12,8 @@ from tune_robust.cli import (
     datasets,
     doctor,
     export,
+    plan,
+    replay,
     report,
     resume,
     search,
@@ -28,7 +30,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for verb in (search, resume, status, confirm, export, train, report, compare, doctor):
+for verb in (
+    plan,
+    search,
+    resume,
+    status,
+    confirm,
+    export,
+    train,
+    report,
+    compare,
+    replay,
+    doctor,
+):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(datasets.app, name="datasets")

@@ -21,6 +21,8 @@ from tune_robust.search.draws import grid_points
 from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
 from tune_robust.search.pareto import pareto_front
 from tune_robust.search.provenance import gpu_names
+from tune_robust.search.remote import is_uri
+from tune_robust.search.remote_run import cache_root
 from tune_robust.search.slots import Slots, fit_slots
 from tune_robust.search.space import Space
 from tune_robust.search.standing import Standing
@@ -36,8 +38,8 @@ SumUp = Callable[[Console, Conductor, RunFolder], None]
 
 
 def cache_of(storage: str) -> Path:
-    """Where decoded data sets lie, shared by the runs of a storage."""
-    return Path(storage).expanduser() / ".data"
+    """Where decoded data sets lie on this machine, shared by the runs of a storage."""
+    return cache_root() / "data" if is_uri(storage) else Path(storage).expanduser() / ".data"
 
 
 def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def conduct(
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
         if not conductor.complete:
-            console.print(f"Run [bold]{store.folder.path}[/]. Starting Ray ...", highlight=False)
+            console.print(f"Run [bold]{store.folder.place}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
                 conductor.give(_slots(space, store.folder, cache_of(storage), console))
                 with progress.running(conductor.standing, conductor.slots, url):
@@ -118,6 +120,7 @@ def conduct(
     if not conductor.complete:
         _interrupted(console, store.folder, conductor.standing)
     (sum_up or _sum_up)(console, conductor, store.folder)
+    store.folder.carry_over()
 
 
 def _tensorboard(store: RunStore) -> TensorBoard:
@@ -138,11 +141,17 @@ def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Sl
     meta = folder.read_meta()
     if "slots" in meta and meta.get("slots_on") == machine:
         return Slots(**meta["slots"])
+    slots = new_slots(space, cache, have_cpus, have_gpus, console)
+    folder.write_meta({**meta, "slots_on": machine})
+    return slots
+
+
+def new_slots(space: Space, cache: Path, have_cpus: int, have_gpus: int, console: Console) -> Slots:
+    """What the space's resources come to on such a machine; ``gpus: auto`` is measured."""
     wanted = space.resources
     gpus = wanted.gpus
     if gpus == "auto":
         gpus = _measured_share(space, cache, have_cpus, have_gpus, console) if have_gpus else 0.0
-    folder.write_meta({**meta, "slots_on": machine})
     return fit_slots(
         wanted.cpus, gpus, wanted.concurrency, have_cpus=have_cpus, have_gpus=have_gpus
     )
@@ -172,8 +181,8 @@ def _interrupted(console: Console, folder: RunFolder, standing: Standing) -> Non
 
 def resume_command(folder: RunFolder) -> str:
     """The exact command that goes on with the run, from this working directory."""
-    default = folder.path.resolve().parent == Path(STORAGE).resolve()
-    return "tune-robust resume " + shlex.quote(folder.path.name if default else str(folder.path))
+    default = Path(folder.place).resolve().parent == Path(STORAGE).resolve()
+    return "tune-robust resume " + shlex.quote(folder.path.name if default else folder.place)
 
 
 def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
@@ -206,7 +215,7 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
 def all_failed(console: Console, conductor: Conductor, folder: RunFolder) -> NoReturn:
     """Say so and where to look, and exit 1."""
     console.print(
-        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.path}"
+        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.place}"
     )
     raise typer.Exit(1)
 

@@ -30,7 +30,8 @@ class NoStopping:
 def rung_levels(*, grace: float, reduction: int, max_resource: float) -> list[float]:
     """The resource of each rung, ascending: grace * reduction^i below ``max_resource``."""
     levels = []
-    while grace < max_resource:
+    # A ninth of the whole, times nine, can fall short of it by a rounding error.
+    while grace < max_resource * (1 - 1e-9):
         levels.append(grace)
         grace *= reduction
     return levels

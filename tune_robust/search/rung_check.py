@@ -19,7 +19,7 @@ from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.objective import objective_of, spent
 from tune_robust.search.schedulers import rungs_of, stopping_scheduler
 from tune_robust.search.space import Space
-from tune_robust.search.store import Record
+from tune_robust.search.store import REFERENCES, Record
 
 LEAST = 4
 """Trials below which a rank correlation says nothing."""
@@ -140,7 +140,7 @@ def check_run(space: Space, record: Record) -> RungCheck | None:
     if space.objective.against or any(varies_labels(dim.path) for dim in space.dimensions):
         return None
     objective, trials = objective_of(space), record.trials
-    judged = {name for name, t in trials.items() if t.origin in ("known", "sampled")}
+    judged = {name for name, t in trials.items() if t.origin not in REFERENCES}
     free = space.budget.scheduler == "none"
     cohort = [
         name for name in judged if trials[name].status == "done" and (free or trials[name].sentinel)

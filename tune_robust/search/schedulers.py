@@ -14,7 +14,7 @@ def build_scheduler(space: Space) -> Scheduler:
 
 def stopping_scheduler(space: Space) -> Asha | Median:
     """The same; where the space stops nothing, the asha that it would have had."""
-    mode, grace = space.objective.mode, _grace(space)
+    mode, grace = space.objective.mode, grace_of(space)
     if space.budget.scheduler == "median":
         return Median(grace=grace, mode=mode)
     return Asha(
@@ -28,9 +28,14 @@ def stopping_scheduler(space: Space) -> Asha | Median:
 def rungs_of(space: Space) -> list[float]:
     """The resources of its rungs; those of asha for the schedulers that have none."""
     return rung_levels(
-        grace=_grace(space), reduction=space.budget.reduction, max_resource=space.max_resource
+        grace=grace_of(space), reduction=space.budget.reduction, max_resource=space.max_resource
     )
 
 
-def _grace(space: Space) -> float:
-    return space.budget.grace or space.max_resource / space.budget.reduction**2
+def grace_of(space: Space) -> float:
+    """The resource before which no trial is stopped.
+
+    Wrong labels are learned late: an earlier rung ranks by how fast a trial learns
+    (docs/defaults.md).
+    """
+    return space.budget.grace or space.max_resource / space.budget.reduction

@@ -30,7 +30,7 @@ class Budget(Part):
     default the rounds share it, so that self-training costs no more than the rest.
     ``scheduler: asha`` stops weak trials at rungs ``grace * reduction^i``, ``median`` those that
     fall behind the median of at least five others at any epoch from ``grace`` on; ``grace``
-    defaults to ``max / reduction^2``. ``sentinels``: how many of the sampled trials are never
+    defaults to ``max / reduction``. ``sentinels``: how many of the sampled trials are never
     stopped, to show what early stopping would have lost.
     """
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
@@ -41,7 +42,7 @@ class Study:
     Args:
         space: the dimensions, known points, baselines and searcher.
         objective: what the sampler optimises.
-        journal: path of the Optuna journal to write.
+        journal: path of the Optuna journal to write; None keeps the study in memory.
         trials: what the run has so far, in the order in which it was proposed.
         earlier: trials of other runs, for the sampler to learn from.
     """
@@ -50,7 +51,7 @@ class Study:
         self,
         space: Space,
         objective: Objective,
-        journal: Path,
+        journal: Path | None,
         trials: Iterable[Trial],
         earlier: Sequence[EarlierTrial] = (),
     ):
@@ -96,21 +97,27 @@ class Study:
         values = self._values(trial) if state == TrialState.COMPLETE else None
         self._study.tell(self._number(trial), values, state)
 
-    def _open(self, journal: Path, trials: list[Trial]) -> optuna.Study:
+    def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
+        if journal is None:
+            return self._filled(InMemoryStorage(), trials)
         aside = journal.with_name(f".{journal.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
-        study = self._create(aside)
+        self._filled(_journal(aside), trials)
+        aside.replace(journal)
+        return self._create(_journal(journal))
+
+    def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
+        study = self._create(storage)
         for trial in self._earlier:
             study.add_trial(self._frozen_earlier(trial))
         for trial in trials:
             study.add_trial(self._frozen(trial))
-        aside.replace(journal)
-        return self._create(journal)
+        return study
 
-    def _create(self, path: Path) -> optuna.Study:
+    def _create(self, storage: BaseStorage) -> optuna.Study:
         return optuna.create_study(
             study_name=self._space.name,
-            storage=optuna.storages.JournalStorage(DerivedJournal(path)),
+            storage=storage,
             directions=["maximize" if axis.mode == "max" else "minimize" for axis in self._axes],
             load_if_exists=True,
         )
@@ -174,6 +181,10 @@ class Study:
 
     def _id(self, trial: Trial) -> int:
         return self._study.get_trials(deepcopy=False)[self._number(trial)]._trial_id
+
+
+def _journal(path: Path) -> BaseStorage:
+    return JournalStorage(DerivedJournal(path))
 
 
 def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:

@@ -122,7 +122,7 @@ class Harvest:
             raise ValueError("not ended")
         if trial.status == "failed":
             raise ValueError("failed")
-        values = self._values(trial)
+        values = values_in(self._space, trial)
         metric, unit = self._objective.metric, self._space.budget.unit
         steps = {
             step_of(unit, epoch, metrics): metrics[metric]
@@ -138,21 +138,26 @@ class Harvest:
             value=self._objective.value(trial.epochs) if done else steps[max(steps)],
         )
 
-    def _values(self, trial: Trial) -> dict[str, Any]:
-        """Its values in this space, those that its own run did not search included."""
-        config = parse_config(trial.config, trial.name)
-        values: dict[str, Any] = {}
-        for dim in self._space.dimensions:
-            if dim.active(values):
-                value = _value(trial, config, dim.path)
-                if not dim.distribution.contains(value):
-                    raise ValueError(f"{dim.path} outside {dim.distribution}")
-                values[dim.path] = value
-        here = self._space.config_for(values)
-        for path in dict.fromkeys(["method", *trial.values]):
-            if path not in values and get_path(here, path) != _value(trial, config, path):
-                raise ValueError(f"{path} differs and is not searched here")
-        return values
+
+def values_in(space: Space, trial: Trial) -> dict[str, Any]:
+    """A trial's values in ``space``, those that its own run did not search included.
+
+    Raises:
+        ValueError: the reason for which ``space`` could not have drawn it.
+    """
+    config = parse_config(trial.config, trial.name)
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            value = _value(trial, config, dim.path)
+            if not dim.distribution.contains(value):
+                raise ValueError(f"{dim.path} outside {dim.distribution}")
+            values[dim.path] = value
+    here = space.config_for(values)
+    for path in dict.fromkeys(["method", *trial.values]):
+        if path not in values and get_path(here, path) != _value(trial, config, path):
+            raise ValueError(f"{path} differs and is not searched here")
+    return values
 
 
 def _value(trial: Trial, config: TrainConfig, path: str) -> Any:

@@ -1,0 +1,70 @@
+"""How long an epoch takes, from a few timed steps and evaluation passes of the real loop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tune_robust.config import TrainConfig
+from tune_robust.data import LabelledImages, Splits
+from tune_robust.training.loop import train
+
+_WARM_UP = 2
+"""Steps before anything is timed."""
+
+
+@dataclass(frozen=True)
+class EpochTime:
+    """Seconds of one whole epoch, evaluation and checkpoint included, and a checkpoint's size."""
+
+    seconds: float
+    checkpoint_bytes: int
+
+
+def time_epoch(config: TrainConfig, splits: Splits, *, seconds: float = 4.0) -> EpochTime:
+    """Train for about ``seconds``, on as much of the data as that allows, and scale it up.
+
+    Where whole epochs fit, they are what is timed. Weight averaging, which begins late in a run,
+    is not in it.
+    """
+    batch, images = config.batch_size, len(splits.train)
+    step = _run(config, _first(splits, _WARM_UP * batch), seconds=0).seconds / _WARM_UP
+    steps = max(_WARM_UP, int(seconds / 4 / step))
+    share = min(1.0, steps * batch / images)
+    timed = _run(config, _first(splits, steps * batch), seconds)
+    return replace(timed, seconds=timed.seconds / share)
+
+
+def _run(config: TrainConfig, splits: Splits, seconds: float) -> EpochTime:
+    """Mean over the epochs that end within ``seconds``, at least one; the first warms up."""
+    # Long enough for any machine; a round of self-training is like any other.
+    config = config.model_copy(update={"epochs": 10_000, "bootstrap_rounds": 1})
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint.pt"
+        began = time.perf_counter()
+        for result in train(config, splits=splits):
+            result.save(path)
+            now = time.perf_counter()
+            if result.epoch == 1:
+                began = now
+            elif now - began >= seconds:
+                break
+        return EpochTime((now - began) / (result.epoch - 1), path.stat().st_size)
+
+
+def _first(splits: Splits, images: int) -> Splits:
+    """At most so many training images, and the same share of the other parts."""
+    share = min(1.0, images / len(splits.train))
+    return replace(
+        splits,
+        train=_part(splits.train, share),
+        validation=_part(splits.validation, share),
+        test=_part(splits.test, share),
+    )
+
+
+def _part(part: LabelledImages, share: float) -> LabelledImages:
+    count = max(1, round(share * len(part)))
+    return LabelledImages(part.images[:count], part.labels[:count], part.true_labels[:count])
