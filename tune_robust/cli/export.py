@@ -77,7 +77,9 @@ def export(
     space = Space.from_document(folder.read_meta()["space"])
     objective = objective_of(space)
     if winner is Winner.plateau:
-        print(_export_plateau(folder, out or folder.path / "exported"))
+        path = _export_plateau(folder, out or folder.path / "exported")
+        folder.carry_over()
+        print(path)
         return
     several = bool(space.objective.against)
     best = winners(read_trials(folder).values(), space)[: top or (None if several else 3)]
@@ -115,7 +117,7 @@ def _export_plateau(folder: RunFolder, out: Path) -> Path:
         raise UserError(
             f"the run {folder.path.name!r} has too few finished trials to tell where its good "
             "settings lie. Export the best trial with --winner peak, or extend the run with "
-            f"`tune-robust resume {folder.path} --trials +20`."
+            f"`tune-robust resume {folder.place} --trials +20`."
         )
     centre = region.plateau
     why = (
