@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -139,13 +140,18 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
             name=name,
             legendgroup=name,
             showlegend=surface.mean is None,
-            marker={"color": colour, "size": 6, "opacity": 0.7},
+            marker={"color": colour, "size": 6, "opacity": _opacity(surface.observed)},
             hovertemplate=f"%{{text}} · {name}<br>{value}<extra></extra>",
         )
     plain_axes(figure)
     figure.update_xaxes(**dimension_axis(_widest(info)))
     figure.update_yaxes(**metric_axis(info.metric))
     return figure
+
+
+def _opacity(trials: pd.DataFrame) -> np.ndarray:
+    """Of the dots: those of trials that did not finish, which would have gone on, are faint."""
+    return np.where(trials["status"] == "done", 0.8, 0.25).astype("float32")
 
 
 def _widest(info: _ByOptionInfo) -> Dimension:
