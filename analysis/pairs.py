@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.choices import chosen_path
-from analysis.dimensions import Dimension
+from analysis.dimensions import Dimension, parse_dimensions
 from analysis.importance import importance_info
 from analysis.run import Run
 from analysis.style import (
@@ -41,8 +41,9 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
     default = fit_surface(run)
     if default.y is None:
         return []
-    trials, _ = of_one_kind(run)
-    numeric = [d.path for d in run.dimensions if d.is_numeric and trials[d.path].nunique() > 2]
+    trials, kind = of_one_kind(run)
+    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    numeric = [d.path for d in searched if d.is_numeric and trials[d.path].nunique() > 2]
     order = list(importance_info(run).table["path"])
     numeric.sort(key=lambda path: order.index(path) if path in order else len(order))
     numeric.sort(key=lambda path: path != _FIRST)
