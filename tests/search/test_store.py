@@ -8,11 +8,10 @@ import sys
 import pytest
 
 from tune_robust.errors import UserError
+from tune_robust.search.runs import find_run, new_run
 from tune_robust.search.store import (
     RunFolder,
     RunStore,
-    find_run,
-    new_run,
     read_trials,
 )
 
@@ -189,9 +188,9 @@ def test_a_full_disk_leaves_no_half_a_line(store, monkeypatch):
 
 
 def test_what_was_being_written_when_a_process_was_killed_is_removed(store):
-    store.folder.checkpoints("t0001").mkdir(parents=True)
-    asides = [store.folder.path / ".trials.parquet.4711"]
-    asides.append(store.folder.checkpoints("t0001") / ".last.pt.4711")
+    checkpoints = store.folder.path / "checkpoints" / "t0001"
+    checkpoints.mkdir(parents=True)
+    asides = [store.folder.path / ".trials.parquet.4711", checkpoints / ".last.pt.4711"]
     for path in asides:
         path.write_bytes(b"half")
     reopened(store).close()

@@ -24,6 +24,8 @@ from tune_robust.search.draws import grid_points
 from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
 from tune_robust.search.pareto import pareto_front
 from tune_robust.search.provenance import gpu_names
+from tune_robust.search.remote import is_uri
+from tune_robust.search.remote_run import cache_root
 from tune_robust.search.slots import Slots, fit_slots
 from tune_robust.search.space import Space
 from tune_robust.search.standing import Standing
@@ -41,8 +43,8 @@ SumUp = Callable[[Console, Conductor, RunFolder], None]
 
 
 def cache_of(storage: str) -> Path:
-    """Where decoded data sets lie, shared by the runs of a storage."""
-    return Path(storage).expanduser() / ".data"
+    """Where decoded data sets lie on this machine, shared by the runs of a storage."""
+    return cache_root() / "data" if is_uri(storage) else Path(storage).expanduser() / ".data"
 
 
 def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
@@ -116,6 +118,7 @@ def conduct(
     if not conductor.complete:
         _interrupted(console, store.folder, conductor.standing)
     (sum_up or _sum_up)(console, conductor, store.folder)
+    store.folder.carry_over()
 
 
 def _run(
@@ -144,7 +147,7 @@ def _run(
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
         if not conductor.complete:
-            console.print(f"Run [bold]{folder.path}[/]. Starting Ray ...", highlight=False)
+            console.print(f"Run [bold]{folder.place}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
                 conductor.give(_slots(space, folder, cache, console))
                 concurrency = conductor.slots.concurrency
@@ -229,8 +232,8 @@ def _interrupted(console: Console, folder: RunFolder, standing: Standing) -> Non
 
 def resume_command(folder: RunFolder) -> str:
     """The exact command that goes on with the run, from this working directory."""
-    default = folder.path.resolve().parent == Path(STORAGE).resolve()
-    return "tune-robust resume " + shlex.quote(folder.path.name if default else str(folder.path))
+    default = Path(folder.place).resolve().parent == Path(STORAGE).resolve()
+    return "tune-robust resume " + shlex.quote(folder.path.name if default else folder.place)
 
 
 def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
@@ -263,7 +266,7 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
 def all_failed(console: Console, conductor: Conductor, folder: RunFolder) -> NoReturn:
     """Say so and where to look, and exit 1."""
     console.print(
-        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.path}"
+        f"All {len(conductor.trials)} trials failed. See why:\n  tune-robust status {folder.place}"
     )
     raise typer.Exit(1)
 

@@ -210,7 +210,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path) -> dict[str, Any]:
         "trial": trial.name,
         "label": f"{trial.name} {settings}".strip(),
         "config": trial.config,
-        "checkpoints": str(conductor.store.folder.checkpoints(trial.name).resolve()),
+        "checkpoints": conductor.store.folder.checkpoints(trial.name),
         "cache": str(cache.resolve()),
         "objective": asdict(conductor.objective),
         "cpus": conductor.slots.cpus,

@@ -141,8 +141,9 @@ def _placed(space: Space, trial: Trial) -> Trial:
         raise ValueError({"stopped": "stopped early"}.get(trial.status, trial.status))
     if len(trial.epochs) < trial.total_epochs and space.budget.unit != "seconds":
         raise ValueError("epochs are missing")
-    if objective_of(space).value(trial.epochs) is None:
-        raise ValueError(f"no {space.objective.metric}")
+    for metric in (space.objective.metric, *space.objective.against):
+        if trial.last.get(metric) is None:
+            raise ValueError(f"{metric} was not recorded")
     values = values_in(space, trial)
     here = dict(_settings(space.config_for(values)))
     there = dict(_settings(parse_config(trial.config, trial.name)))
