@@ -107,8 +107,11 @@ class RunFolder:
         return True
 
     def exists(self) -> bool:
-        """Whether there is anything yet."""
-        return self.path.exists()
+        """Whether there is anything but what a creation that was cut short leaves."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        left = {self.lock.name, self.events.name}
+        return any(p.name not in left and p.name[0] != "." for p in self.path.iterdir())
 
     def make(self) -> None:
         """Make the folder that a new run lies in.
@@ -313,21 +316,25 @@ class RunStore:
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
+        new = not folder.path.exists()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        aside = RunFolder(folder.path.with_name(f".{folder.path.name}.{os.getpid()}"))
+        document = {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
         try:
-            aside.path.mkdir()
-            aside.write_meta(
-                {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
-            )
-            aside.path.rename(folder.path)
+            folder.path.mkdir(exist_ok=True)
+            store = cls(folder)
+            try:
+                folder.write_meta(document)
+            except OSError:
+                store.close()
+                raise
         except OSError as error:
-            shutil.rmtree(aside.path, ignore_errors=True)
+            if new:
+                shutil.rmtree(folder.path, ignore_errors=True)
             raise UserError(
                 f"cannot create {folder.path}: {error.strerror}. Choose another --storage, or "
                 "make space and see that you may write there."
             ) from error
-        return cls(folder)
+        return store
 
     @property
     def trials(self) -> dict[str, Trial]:
