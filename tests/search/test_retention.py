@@ -1,5 +1,7 @@
 """Which checkpoints stay."""
 
+from pathlib import Path
+
 from tests.search.simulation import simulate, space, trading
 from tune_robust.search.pareto import pareto_front
 from tune_robust.search.retention import KEPT, Retention
@@ -12,7 +14,7 @@ def run_of_nine(path):
     trials = list(conductor.trials.values())
     trials[0].status, trials[1].status, trials[2].status = "running", "failed", "stopped"
     for trial in trials:
-        RunFolder(path).checkpoints(trial.name).mkdir(parents=True)
+        Path(RunFolder(path).checkpoints(trial.name)).mkdir(parents=True)
     finished = sorted(trials[3:], key=lambda t: -t.last["val_accuracy"])
     return conductor.space, trials, {trials[0].name, *(t.name for t in finished[:KEPT])}
 
@@ -42,6 +44,6 @@ def test_of_several_objectives_the_front_keeps_its_own(tmp_path):
     trials = list(conductor.trials.values())
     retention = Retention(RunFolder(tmp_path / "r"), searched, [])
     for trial in trials:
-        RunFolder(tmp_path / "r").checkpoints(trial.name).mkdir(parents=True)
+        Path(RunFolder(tmp_path / "r").checkpoints(trial.name)).mkdir(parents=True)
         retention.ended(trial)
     assert left(tmp_path / "r") == {t.name for t in pareto_front(trials, searched)}

@@ -53,14 +53,15 @@ def confirm(
     """
     from tune_robust.search.objective import objective_of
     from tune_robust.search.retraining import choose, open_confirmation
+    from tune_robust.search.runs import find_run
     from tune_robust.search.space import Space
-    from tune_robust.search.store import ENDED, find_run, read_trials
+    from tune_robust.search.store import ENDED, read_trials
 
     folder = find_run(run, storage)
     if "confirms" in (meta := folder.read_meta()):
         raise UserError(
-            f"{folder.path} is itself a confirmation. Extend it by its run: "
-            f"`tune-robust confirm {folder.path.parent} --seeds N`."
+            f"{folder.place} is itself a confirmation. Extend it by its run: "
+            f"`tune-robust confirm {folder.storage} --seeds N`."
         )
     space, trials = Space.from_document(meta["space"]), read_trials(folder)
     top = top or (0 if trial else TOP)
@@ -70,7 +71,7 @@ def confirm(
     if not chosen:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result to confirm yet. "
-            f"See `tune-robust status {folder.path}`."
+            f"See `tune-robust status {folder.place}`."
         )
     ended = sum(t.status in ENDED for t in trials.values())
     if ended < space.trials:
@@ -89,13 +90,13 @@ def go_on(store: RunStore, *, dashboard: bool, verbose: bool, as_json: bool = Fa
 
     from tune_robust.cli.conduct import conduct, prepare
     from tune_robust.config import parse_config
-    from tune_robust.search.retraining import label_set
+    from tune_robust.search.retraining import confirmed_by, label_set
     from tune_robust.search.space import Space
 
     space = Space.from_document(store.folder.read_meta()["space"])
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
     configs = [parse_config(trial.config, trial.name) for trial in one_of_each.values()]
-    storage = str(store.folder.path.resolve().parents[1])
+    storage = confirmed_by(store.folder).storage
     prepare(configs, storage)
     conduct(
         space,
@@ -117,10 +118,11 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     console.print(confirmation_table(found))
     console.print(f"\n{found['conclusion']}", highlight=False)
     console.print(seeds_in_words(found), highlight=False)
-    console.print(f"Written: {folder.path / SUMMARY}", highlight=False, soft_wrap=True)
+    console.print(f"Written: {folder.place}/{SUMMARY}", highlight=False, soft_wrap=True)
     source = confirmed_by(folder)
     if (source.path / "report.html").exists():
         report = write_report(source.path)
+        source.carry_over()
         console.print(f"Report:  {report}", highlight=False, soft_wrap=True)
 
 
@@ -182,7 +184,7 @@ def status_line(source: RunFolder) -> str | None:
     if waiting:
         return (
             f"A confirmation is under way: {len(trials) - waiting} of {len(trials)} trials have "
-            f"ended. See it with: tune-robust status {folder.path}"
+            f"ended. See it with: tune-robust status {folder.place}"
         )
     found = read_summary(source)
     return f"Confirmed: {found['conclusion']}" if found else None

@@ -64,8 +64,9 @@ def export(
         winners,
     )
     from tune_robust.search.objective import objective_of
+    from tune_robust.search.runs import find_run
     from tune_robust.search.space import Space
-    from tune_robust.search.store import find_run, read_trials
+    from tune_robust.search.store import read_trials
 
     if winner is Winner.plateau and (format is not Format.yaml or checkpoint):
         raise UserError(
@@ -83,7 +84,7 @@ def export(
     if not best:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result yet. "
-            f"See `tune-robust status {folder.path}`."
+            f"See `tune-robust status {folder.place}`."
         )
     out = out or folder.path / "exported"
     out.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,7 @@ def export(
             export_weights(folder, trial, objective.at, out / f"{place}_{trial.name}.safetensors")
             for place, trial in enumerate(best, 1)
         ]
+    folder.carry_over()
     for path in paths:
         print(path)
 
@@ -113,7 +115,7 @@ def _export_plateau(folder: RunFolder, out: Path) -> Path:
         raise UserError(
             f"the run {folder.path.name!r} has too few finished trials to tell where its good "
             "settings lie. Export the best trial with --winner peak, or extend the run with "
-            f"`tune-robust resume {folder.path} --trials +20`."
+            f"`tune-robust resume {folder.place} --trials +20`."
         )
     centre = region.plateau
     why = (

@@ -107,7 +107,7 @@ def replay(
         raise UserError(f"--out {out}: give a file that ends in .html (a figure) or .json (data).")
 
     from tune_robust.search.recording import pool_of, read_recorded
-    from tune_robust.search.store import find_run
+    from tune_robust.search.runs import find_run
 
     folder = find_run(run, storage)
     overrides = list(settings or [])

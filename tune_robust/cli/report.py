@@ -40,11 +40,12 @@ def report(
       tune-robust report r1 --figures tables --format csv
     """
     from analysis import load_run, write_figures, write_report
-    from tune_robust.search.store import find_run
+    from tune_robust.search.runs import find_run
 
-    path = find_run(run, storage).path
+    folder = find_run(run, storage)
     if figures is None:
-        print(write_report(path, out))
+        print(write_report(folder.path, out))
+        folder.carry_over()
         return
-    for file in write_figures(load_run(path), figures, format.value):
+    for file in write_figures(load_run(folder.path), figures, format.value):
         print(file)

@@ -34,8 +34,9 @@ def resume(
       tune-robust resume r1 --trials +20
       tune-robust resume runs/r1 --retry-failed
     """
+    from tune_robust.search.runs import find_run
     from tune_robust.search.space import Space
-    from tune_robust.search.store import RunStore, find_run
+    from tune_robust.search.store import RunStore
 
     folder = find_run(run, storage)
     meta = folder.read_meta()
@@ -54,7 +55,7 @@ def resume(
 
     from tune_robust.cli.conduct import conduct, one_of_each_data, prepare
 
-    storage = str(folder.path.parent)
+    storage = folder.storage
     prepare(one_of_each_data(space), storage)
     conduct(space, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
 
@@ -68,8 +69,8 @@ def _resume_confirmation(
 
     if trials is not None:
         raise UserError(
-            f"{folder.path} is a confirmation: extend it with `tune-robust confirm "
-            f"{folder.path.parent} --seeds N` or --top N."
+            f"{folder.place} is a confirmation: extend it with `tune-robust confirm "
+            f"{folder.storage} --seeds N` or --top N."
         )
     store = RunStore(folder)
     if retry_failed:

@@ -52,8 +52,9 @@ def search(
       tune-robust search --space saner_digits --warm-start first --set searcher.name=gp
     """
     from tune_robust.search.provenance import provenance
+    from tune_robust.search.runs import find_run, new_run
     from tune_robust.search.space import load_space
-    from tune_robust.search.store import RunStore, find_run, new_run
+    from tune_robust.search.store import RunStore
 
     overrides = list(settings or [])
     if data_dir is not None:

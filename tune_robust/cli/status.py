@@ -34,8 +34,9 @@ def status(
       tune-robust status r1 --follow
       tune-robust status runs/r1 --json
     """
+    from tune_robust.search.runs import find_run
     from tune_robust.search.space import Space
-    from tune_robust.search.store import find_run, read_record
+    from tune_robust.search.store import read_record
 
     if follow and as_json:
         raise UserError("--follow shows the run as it goes, --json its state once: give one.")
@@ -85,7 +86,7 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
         if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
     if standing.remaining and not live:
-        console.print(f"Go on with: tune-robust resume {folder.path}", highlight=False)
+        console.print(f"Go on with: tune-robust resume {folder.place}", highlight=False)
     if confirmed := status_line(folder):
         console.print(confirmed, highlight=False)
 

@@ -154,8 +154,8 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
 
     from tune_robust.training import read_checkpoint
 
-    checkpoint = folder.checkpoints(trial.name) / f"{at}.pt"
-    if not checkpoint.exists():
+    checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
+    if checkpoint is None:
         raise UserError(
             f"the weights of {trial.name} are not kept: a run keeps those of its best few trials. "
             "Train it again from its exported YAML: `tune-robust train --config ... --out DIR`."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 
 from tune_robust.search.objective import objective_of
@@ -38,7 +37,7 @@ class Retention:
         kept = {trial.name for trial in self._kept}
         for trial in trials:
             if trial.name not in kept:
-                shutil.rmtree(self._folder.checkpoints(trial.name), ignore_errors=True)
+                self._folder.drop_checkpoints(trial.name)
 
     def _best(self, trials: Iterable[Trial]) -> list[Trial]:
         if self._space.objective.against:

@@ -33,12 +33,12 @@ _DRAWN = ("symmetric", "asymmetric", "instance")
 
 def confirmation_of(source: RunFolder) -> RunFolder:
     """Where the confirmation of a run lies, whether or not there is one."""
-    return RunFolder(source.path / FOLDER)
+    return source.inside(FOLDER)
 
 
 def confirmed_by(folder: RunFolder) -> RunFolder | None:
     """The run that ``folder`` confirms; None if it is a search."""
-    return RunFolder(folder.path.resolve().parent) if "confirms" in folder.read_meta() else None
+    return folder.outside() if "confirms" in folder.read_meta() else None
 
 
 def choose(
@@ -120,8 +120,8 @@ def add_missing(store: RunStore) -> None:
     for name, seed in missing:
         if name not in known:
             raise UserError(
-                f"{store.folder.path} confirms {name} of the run {confirms['run']!r}, which is not "
-                "beside it any more. A confirmation belongs in the folder of its run."
+                f"{store.folder.place} confirms {name} of the run {confirms['run']!r}, which is "
+                "not beside it any more. A confirmation belongs in the folder of its run."
             )
         trial = known[name]
         data = {**trial.config["data"], "seed": seed}

@@ -11,15 +11,16 @@ import fcntl
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
-from tune_robust.errors import UserError, nearest
+from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 
 FORMAT = 1
@@ -67,6 +68,16 @@ class Trial:
         return self.epochs[max(self.epochs)] if self.epochs else {}
 
 
+class Carrier(Protocol):
+    """Carries a run to where it lies, for as long as it is open."""
+
+    def nudge(self) -> None:
+        """Something of weight has been written."""
+
+    def close(self) -> None:
+        """Carry over what is left."""
+
+
 class RunFolder:
     """Where things lie in a run's folder."""
 
@@ -78,11 +89,73 @@ class RunFolder:
         self.trials = path / "trials.parquet"
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
-        self.ray = path / "ray"
         self.tensorboard = path / "tensorboard"
 
-    def checkpoints(self, trial: str) -> Path:
-        """The folder of one trial's checkpoints."""
+    @property
+    def place(self) -> str:
+        """Where the run lies, as a user names it."""
+        return str(self.path)
+
+    @property
+    def storage(self) -> str:
+        """The folder that the run lies in."""
+        return str(self.path.parent)
+
+    @property
+    def checkpoints_are_here(self) -> bool:
+        """Whether checkpoints lie on this machine's disk."""
+        return True
+
+    def exists(self) -> bool:
+        """Whether there is anything yet."""
+        return self.path.exists()
+
+    def make(self) -> None:
+        """Make the folder that a new run lies in.
+
+        Raises:
+            UserError: the storage cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot create {self.path.parent}: {error.strerror}. Choose a writable --storage."
+            ) from error
+
+    def inside(self, name: str) -> RunFolder:
+        """A run that lies within this one."""
+        return RunFolder(self.path / name)
+
+    def outside(self) -> RunFolder:
+        """The run that this one lies in."""
+        return RunFolder(self.path.resolve().parent)
+
+    def carrier(self) -> Carrier | None:
+        """What carries the run to where it lies, if that is elsewhere."""
+        return None
+
+    def carry_over(self) -> None:
+        """Nothing to do: the run lies here."""
+
+    def checkpoints(self, trial: str) -> str:
+        """Where one trial's checkpoints lie, a path or a URI."""
+        return str(self._checkpoints(trial).resolve())
+
+    def has_checkpoint(self, trial: str) -> bool:
+        """Whether a trial's last checkpoint is kept."""
+        return (self._checkpoints(trial) / "last.pt").exists()
+
+    def drop_checkpoints(self, trial: str) -> None:
+        """Delete a trial's checkpoints."""
+        shutil.rmtree(self._checkpoints(trial), ignore_errors=True)
+
+    def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
+        """The file of one checkpoint; None where there is none."""
+        path = self._checkpoints(trial) / name
+        return path if path.exists() else None
+
+    def _checkpoints(self, trial: str) -> Path:
         return self.path / "checkpoints" / trial
 
     def read_meta(self) -> dict[str, Any]:
@@ -103,56 +176,6 @@ class RunFolder:
             except BlockingIOError:
                 return True
         return False
-
-
-def new_run(storage: str, name: str) -> RunFolder:
-    """The folder of a run about to be created by ``RunStore.create``; it must not exist yet.
-
-    Raises:
-        UserError: on a name that leaves the storage, a run that exists, an unwritable storage.
-    """
-    folder = RunFolder(_storage(storage) / _checked_name(name))
-    if folder.path.exists():
-        raise UserError(
-            f"there is already a run {name!r} at {folder.path}. Go on with it "
-            f"(`tune-robust resume {name}`) or choose another --name."
-        )
-    try:
-        folder.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot create {folder.path.parent}: {error.strerror}. Choose a writable --storage."
-        ) from error
-    return folder
-
-
-def find_run(run: str, storage: str) -> RunFolder:
-    """The folder of an existing run, by its name under ``storage`` or by its path.
-
-    Raises:
-        UserError: when there is none; names the nearest.
-    """
-    for path in (Path(run), _storage(storage) / run):
-        if (path / "run.json").is_file():
-            return RunFolder(path)
-    known = sorted(p.parent.name for p in _storage(storage).glob("*/run.json"))
-    have = f" Runs there: {', '.join(known)}." if known else " There are no runs there."
-    raise UserError(f"there is no run {run!r} under {storage}.{nearest(run, known)}{have}")
-
-
-def _storage(storage: str) -> Path:
-    if "://" in storage:
-        raise UserError(f"--storage {storage!r}: a local or mounted folder is needed here.")
-    return Path(storage).expanduser()
-
-
-def _checked_name(name: str) -> str:
-    plain = all(c.isalnum() or c in "._-" for c in name)
-    if not plain or not name or name.startswith("."):
-        raise UserError(
-            f"--name {name!r}: use letters, digits, '.', '_' and '-', not starting with '.'."
-        )
-    return name
 
 
 class EventLog:
@@ -278,21 +301,33 @@ class RunStore:
     def __init__(self, folder: RunFolder):
         self.folder = folder
         self._lock = _exclusive_lock(folder)
+        self._carrier = folder.carrier()
         self._drop_torn_line()
+        _remove_asides(folder)
         self._record = Record()
         for event in EventLog(folder.events).new():
             self._record.take(event)
         self._record.interrupt()
-        self._events = folder.events.open("ab")
+        self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir(exist_ok=True)
-        store = cls(folder)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
-        return store
+        aside = RunFolder(folder.path.with_name(f".{folder.path.name}.{os.getpid()}"))
+        try:
+            aside.path.mkdir()
+            aside.write_meta(
+                {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
+            )
+            aside.path.rename(folder.path)
+        except OSError as error:
+            shutil.rmtree(aside.path, ignore_errors=True)
+            raise UserError(
+                f"cannot create {folder.path}: {error.strerror}. Choose another --storage, or "
+                "make space and see that you may write there."
+            ) from error
+        return cls(folder)
 
     @property
     def trials(self) -> dict[str, Trial]:
@@ -331,6 +366,8 @@ class RunStore:
         """Record how a trial ended, and see it safely on disk."""
         self._append("end", trial, status=status, error=error)
         os.fsync(self._events.fileno())
+        if self._carrier is not None:
+            self._carrier.nudge()
 
     def retry(self, trial: str) -> None:
         """Forget a failed trial's epochs: it will start again from nothing."""
@@ -344,13 +381,24 @@ class RunStore:
     def close(self) -> None:
         """Release the run."""
         self._events.close()
+        if self._carrier is not None:
+            self._carrier.close()
         self._lock.close()
 
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
-        self._events.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._events.flush()
+        self._write(json.dumps(record, allow_nan=False).encode() + b"\n")
         self._record.take(record)
+
+    def _write(self, line: bytes) -> None:
+        """All of it or nothing: no line may follow the half of one that a full disk cut short."""
+        size = os.fstat(self._events.fileno()).st_size
+        try:
+            while line:
+                line = line[self._events.write(line) :]
+        except OSError:
+            os.truncate(self._events.fileno(), size)
+            raise
 
     def _drop_torn_line(self) -> None:
         if not self.folder.events.exists():
@@ -358,6 +406,13 @@ class RunStore:
         with self.folder.events.open("rb+") as handle:
             content = handle.read()
             handle.truncate(content.rfind(b"\n") + 1)
+
+
+def _remove_asides(folder: RunFolder) -> None:
+    """Delete what ``write_aside`` was writing when its process was killed."""
+    for path in (*folder.path.glob(".*"), *(folder.path / "checkpoints").rglob(".*")):
+        if path.suffix[1:].isdigit():
+            path.unlink(missing_ok=True)
 
 
 def _exclusive_lock(folder: RunFolder) -> TextIO:
@@ -371,7 +426,7 @@ def _exclusive_lock(folder: RunFolder) -> TextIO:
     handle.close()
     raise UserError(
         f"another process is working on the run {folder.path.name!r}. "
-        f"Watch it with `tune-robust status {folder.path}`."
+        f"Watch it with `tune-robust status {folder.place}`."
     )
 
 

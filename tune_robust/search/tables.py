@@ -73,8 +73,9 @@ def _floats(values: Iterable[float | None]) -> pa.Array:
 
 
 def _checkpoint(folder: RunFolder, trial: Trial) -> str | None:
-    path = folder.checkpoints(trial.name) / "last.pt"
-    return str(path.relative_to(folder.path)) if path.exists() else None
+    if not trial.epochs or not folder.has_checkpoint(trial.name):
+        return None
+    return f"checkpoints/{trial.name}/last.pt"
 
 
 class Tables:

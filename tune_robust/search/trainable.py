@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import math
-import os
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,9 @@ from ray import tune
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.errors import UserError
+from tune_robust.search.checkpoints import Checkpoints, open_checkpoints
 from tune_robust.search.objective import Objective
-from tune_robust.training import EpochResult, read_checkpoint, train
+from tune_robust.training import read_checkpoint, train
 
 
 class TrialRunner(tune.Trainable):
@@ -30,11 +28,15 @@ class TrialRunner(tune.Trainable):
     and reports that checkpoint's epoch again first, so that no epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
-    the GPU was too small.
+    the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
+    file).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the trial; Ray calls it in a new actor."""
+        # What is imported stays: collecting garbage between trials need not look at it again, which
+        # would take longer than all else between them.
+        gc.freeze()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -47,6 +49,8 @@ class TrialRunner(tune.Trainable):
         """Train one epoch."""
         try:
             result = next(self._epochs)
+        except _Unsaved as error:
+            return {"trial": self._trial, "unsaved": error.args}
         except Exception as error:
             too_large = _is_out_of_memory(error)
             explained = str(error) if too_large else _explain(error)
@@ -70,53 +74,13 @@ class TrialRunner(tune.Trainable):
         _stay_within(config["gpus"])
         self._epochs = _epochs(
             TrainConfig.model_validate(config["config"]),
-            Checkpoints(Path(config["checkpoints"]), Objective(**config["objective"])),
+            open_checkpoints(config["checkpoints"], Objective(**config["objective"])),
             Path(config["cache"]),
         )
 
 
-class Checkpoints:
-    """The newest two checkpoints of a trial, and the best by the objective."""
-
-    def __init__(self, folder: Path, objective: Objective):
-        self._folder, self._objective = folder, objective
-        self._last, self._previous = folder / "last.pt", folder / "previous.pt"
-        self._best = folder / "best.pt"
-        self._best_value: float | None = None
-
-    def newest(self) -> Path | None:
-        """The newest checkpoint that can be read; a damaged one gives way to the one before."""
-        for path in (self._last, self._previous):
-            try:
-                read_checkpoint(path)
-            except UserError:
-                path.unlink(missing_ok=True)
-            else:
-                return path
-        return None
-
-    def save(self, result: EpochResult) -> None:
-        """Keep this epoch's state, and as the best if it is."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if self._last.exists():
-            self._last.replace(self._previous)
-        result.save(self._last)
-        if self._is_best(result.metrics[self._objective.metric]):
-            aside = self._best.with_suffix(".aside")
-            aside.unlink(missing_ok=True)
-            os.link(self._last, aside)
-            aside.replace(self._best)
-
-    def _is_best(self, value: float) -> bool:
-        if self._best_value is None:
-            with suppress(UserError):
-                self._best_value = read_checkpoint(self._best).metrics[self._objective.metric]
-        best = math.isfinite(value) and (
-            self._best_value is None or self._objective.better(value, self._best_value)
-        )
-        if best:
-            self._best_value = value
-        return best
+class _Unsaved(Exception):
+    """A checkpoint could not be written: the storage's fault, and not the trial's."""
 
 
 def _stay_within(gpus: float) -> None:
@@ -137,7 +101,10 @@ def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Itera
         saved = read_checkpoint(resume)
         yield {"epoch": saved.epoch, **saved.metrics}
     for result in train(config, resume=resume, splits=_splits(config.data, cache)):
-        checkpoints.save(result)
+        try:
+            checkpoints.save(result)
+        except OSError as error:
+            raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
         yield {"epoch": result.epoch, **result.metrics}
 
 

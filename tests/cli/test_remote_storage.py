@@ -1,0 +1,64 @@
+"""The real command with its runs in a bucket of a real S3 server."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.cli.command import Started, run
+from tests.cli.test_end_to_end import SPACE
+from tune_robust.search.remote import Remote
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def storage(bucket, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return f"{bucket}/runs"
+
+
+def statuses(storage):
+    found = Remote(f"{storage}/r1").read("trials.parquet")
+    return [] if found is None else list(pd.read_parquet(pd.io.common.BytesIO(found))["status"])
+
+
+def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
+    space = tmp_path / "tiny.yaml"
+    space.write_text(yaml.safe_dump(SPACE))
+    common = ("--storage", storage, "--no-dashboard")
+    arguments = ("--space", space, "--name", "r1", "--set", "train.epochs=60", "--trials", 4)
+    started = Started("search", *arguments, *common, cwd=tmp_path)
+    started.wait_until(lambda: "done" in statuses(storage))
+    refused = run("resume", "r1", *common, cwd=tmp_path, code=2)
+    assert "another process is working on the run 'r1'" in refused.stderr
+    started.kill_tree()
+    # Another machine has nothing of the local folder.
+    shutil.rmtree(tmp_path / "cache" / "tune-robust" / "runs")
+
+    done = run("resume", f"{storage}/r1", "--no-dashboard", cwd=tmp_path)
+    assert "Winner:" in done.stdout
+    assert len(statuses(storage)) == 4
+    names = Remote(f"{storage}/r1").names()
+    assert {"events.jsonl", "run.json", "epochs.parquet", "report.html"} <= set(names)
+    assert "run.lease" not in names
+    events = Remote(f"{storage}/r1").read("events.jsonl").decode().splitlines()
+    epochs = [(e["trial"], e["epoch"]) for e in map(json.loads, events) if e["event"] == "epoch"]
+    assert {trial: max(e for t, e in epochs if t == trial) for trial, _ in epochs}
+
+    shutil.rmtree(tmp_path / "cache" / "tune-robust" / "runs")
+    shown = json.loads(run("status", "r1", "--json", "--storage", storage, cwd=tmp_path).stdout)
+    assert (shown["ended"], shown["live"]) == (4, False)
+    out = tmp_path / "out"
+    run(
+        "export", "r1", "--top", 1, "--checkpoint", "--out", out, "--storage", storage, cwd=tmp_path
+    )
+    assert sorted(path.suffix for path in out.iterdir()) == [".safetensors", ".yaml"]
+    page = tmp_path / "page.html"
+    run("report", f"{storage}/r1", "--out", page, cwd=tmp_path)
+    assert page.stat().st_size > 1_000_000
+    wrong = run("status", "r2", "--storage", storage, cwd=tmp_path, code=2)
+    assert "Did you mean" in wrong.stderr
+    assert "r1" in wrong.stderr
