@@ -48,6 +48,16 @@ class Started:
             assert time.monotonic() < deadline, "it never came to that"
             time.sleep(0.05)
 
+    def processes(self, named: str) -> list[int]:
+        """Of those that it started, the process ids whose command line contains ``named``."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                if entry.name.isdigit() and self._is_ours(entry):
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found += [int(entry.name)] if named in line else []
+        return found
+
     def kill_tree(self) -> None:
         """kill -9 to the command and to everything that descends from it."""
         for entry in Path("/proc").iterdir():

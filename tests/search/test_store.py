@@ -1,8 +1,10 @@
 """The run store: what is written is read back, whatever happened in between."""
 
+import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -153,3 +155,55 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path):
 
 def test_a_folder_without_a_lock_is_not_live(tmp_path):
     assert not RunFolder(tmp_path).is_live()
+
+
+def test_a_full_disk_leaves_no_half_a_line(store, monkeypatch):
+    store.add_trial("sampled", {}, CONFIG)
+
+    class Full:
+        """Takes a few bytes, then nothing."""
+
+        def __init__(self, file):
+            self._file, self._room = file, 7
+
+        def write(self, data):
+            if not self._room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            taken, self._room = self._room, 0
+            return self._file.write(data[:taken])
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+    before = store.folder.events.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_events", Full(store._events))
+        with pytest.raises(OSError, match="No space left"):
+            store.start("t0001")
+    assert store.folder.events.read_bytes() == before
+    assert store.trials["t0001"].status == "pending"
+    store.start("t0001")
+    again = reopened(store)
+    assert again.trials["t0001"].status == "interrupted"
+    again.close()
+
+
+def test_what_was_being_written_when_a_process_was_killed_is_removed(store):
+    checkpoints = Path(store.folder.checkpoints("t0001"))
+    checkpoints.mkdir(parents=True)
+    asides = [store.folder.path / ".trials.parquet.4711"]
+    asides.append(checkpoints / ".last.pt.4711")
+    for path in asides:
+        path.write_bytes(b"half")
+    reopened(store).close()
+    assert not any(path.exists() for path in asides)
+
+
+def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "write_meta", full)
+    with pytest.raises(UserError, match=r"No space left on device.*--storage"):
+        RunStore.create(new_run(str(tmp_path), "r1"), {})
+    assert [*tmp_path.iterdir()] == []

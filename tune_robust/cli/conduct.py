@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +17,7 @@ from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
 from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
+from tune_robust.errors import UserError
 from tune_robust.search.conductor import Conductor
 from tune_robust.search.dimensions import varies_labels
 from tune_robust.search.draws import grid_points
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from tune_robust.search.tensorboard import TensorBoard
 
 EXPORTED = 3
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""What a full, read-only, protected or broken storage answers."""
 
 SumUp = Callable[[Console, Conductor, RunFolder], None]
 """Says how a run ended, once all its trials have; exits 1 if all failed."""
@@ -91,12 +96,48 @@ def conduct(
     """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed.
 
     TensorBoard logs, once there are any, are carried on.
+
+    Raises:
+        UserError: when the run's folder cannot be written to.
     """
+    console = console or open_console()
+    try:
+        conductor = _run(
+            space,
+            store,
+            storage,
+            console,
+            dashboard=dashboard,
+            verbose=verbose,
+            tensorboard=tensorboard,
+        )
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise _cannot_write(store.folder, error) from error
+    if not conductor.complete:
+        _interrupted(console, store.folder, conductor.standing)
+    (sum_up or _sum_up)(console, conductor, store.folder)
+    store.folder.carry_over()
+
+
+def _run(
+    space: Space,
+    store: RunStore,
+    storage: str,
+    console: Console,
+    *,
+    dashboard: bool,
+    verbose: bool,
+    tensorboard: bool,
+) -> Conductor:
+    """Run what remains, until it is done or interrupted; the run is released in any case."""
+    from tune_robust.search.disk import check_disk
     from tune_robust.search.ray_backend import ray_session, run_trials
 
-    console = console or open_console()
+    folder, cache = store.folder, cache_of(storage)
     progress = Progress(console)
-    board = _tensorboard(store) if tensorboard or store.folder.tensorboard.exists() else None
+    board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
 
     def watch(trial: Trial) -> None:
         progress.update(trial)
@@ -106,21 +147,31 @@ def conduct(
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
         if not conductor.complete:
-            console.print(f"Run [bold]{store.folder.place}[/]. Starting Ray ...", highlight=False)
+            console.print(f"Run [bold]{folder.place}[/]. Starting Ray ...", highlight=False)
             with ray_session(dashboard=dashboard, verbose=verbose) as url:
-                conductor.give(_slots(space, store.folder, cache_of(storage), console))
+                conductor.give(_slots(space, folder, cache, console))
+                concurrency = conductor.slots.concurrency
+                warning = check_disk(space, folder, cache, concurrency=concurrency)
+                if warning:
+                    console.print(warning, style="yellow", highlight=False, soft_wrap=True)
                 with progress.running(conductor.standing, conductor.slots, url):
-                    run_trials(conductor, cache_of(storage))
+                    run_trials(conductor, cache)
     except KeyboardInterrupt:
         pass
     finally:
         conductor.close()
         if board:
             board.close()
-    if not conductor.complete:
-        _interrupted(console, store.folder, conductor.standing)
-    (sum_up or _sum_up)(console, conductor, store.folder)
-    store.folder.carry_over()
+    return conductor
+
+
+def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
+    free = shutil.disk_usage(folder.path).free / 1e6
+    return UserError(
+        f"cannot write to the run's folder {folder.place}: {error.strerror or error} ({free:.0f} "
+        "MB are free there). The search has stopped and nothing is lost. Make space, or see that "
+        f"you may write there, then go on with:\n  {resume_command(folder)}"
+    )
 
 
 def _tensorboard(store: RunStore) -> TensorBoard:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tune_robust.search.space import Space
     from tune_robust.search.trial_times import Times
 
-RAY_STARTS = 6.0
-"""Seconds that Ray itself takes to start and stop."""
+RAY_AND_REPORT = 9.0
+"""Seconds that a search takes beside its trials: Ray's start and end, and the report."""
 
 
 def plan(
@@ -75,13 +75,13 @@ def plan(
 def _document(space: Space, storage: str, seconds: float, price: float | None) -> dict[str, Any]:
     import torch
 
-    from tune_robust.cli.conduct import cache_of, new_slots, prepare
+    from tune_robust.cli.conduct import cache_of, new_slots, one_of_each_data, prepare
     from tune_robust.search.kinds import kinds_of
     from tune_robust.search.plan import checkpoints_bytes, expected_course
     from tune_robust.search.ray_backend import ray_session
     from tune_robust.search.trial_times import time_kinds
 
-    prepare(space, storage)
+    prepare(one_of_each_data(space), storage)
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     console = Console(stderr=True)
     # Only sharing a GPU is measured with Ray.
@@ -95,7 +95,7 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
             configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds
         )
     epoch_seconds = {kind: timed.seconds for kind, timed in times.epochs.items()}
-    start = times.start + RAY_STARTS
+    start = times.start + RAY_AND_REPORT
     full, expected = (
         expected_course(space, epoch_seconds, at_a_time=at_a_time, stopping=stopping)
         for stopping in (False, True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -41,17 +43,26 @@ class Checkpoints:
                 return path
         return None
 
-    def save(self, result: EpochResult) -> None:
-        """Keep this epoch's state, and as the best if it is."""
+    def save(self, result: EpochResult) -> bool:
+        """Keep this epoch's state, and as the best if it is; whether it is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._last.exists():
             self._last.replace(self._previous)
         result.save(self._last)
-        if self._is_best(result.metrics[self._objective.metric]):
+        best = self._is_best(result.metrics[self._objective.metric])
+        if best:
             aside = self._best.with_suffix(".aside")
             aside.unlink(missing_ok=True)
-            os.link(self._last, aside)
+            try:
+                os.link(self._last, aside)
+            except OSError:  # not every file system has links
+                shutil.copyfile(self._last, aside)
             aside.replace(self._best)
+        return best
 
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:
@@ -75,12 +86,16 @@ class RemoteCheckpoints(Checkpoints):
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)
 
-    def save(self, result: EpochResult) -> None:
+    def save(self, result: EpochResult) -> bool:
         """Keep this epoch's state on both sides; the one before stays until it is over there."""
         had = self._last.exists()
-        super().save(result)
-        if had:
-            self._remote.copy(self._last.name, self._previous.name)
-        self._remote.store(self._last, self._last.name)
-        if self._best.exists() and self._best.samefile(self._last):
-            self._remote.copy(self._last.name, self._best.name)
+        best = super().save(result)
+        try:
+            if had:
+                self._remote.copy(self._last.name, self._previous.name)
+            self._remote.store(self._last, self._last.name)
+            if best:
+                self._remote.copy(self._last.name, self._best.name)
+        except UserError as error:
+            raise OSError(errno.EIO, str(error), self._remote.uri) from error
+        return best

@@ -181,12 +181,19 @@ class Conductor:
         self._waiting.insert(0, self.trials[name])
 
     def close(self) -> None:
-        """Mark what still runs as interrupted and bring the tables up to date."""
-        for trial in self.trials.values():
-            if trial.status == "running":
-                self.end(trial.name, "interrupted")
-        self._tables.write()
-        self.store.close()
+        """Mark what still runs as interrupted, bring the tables up to date, release the run.
+
+        Raises:
+            OSError: when the storage cannot be written to; the run is released all the same, and
+                what still ran counts as interrupted when it is next opened.
+        """
+        try:
+            for trial in self.trials.values():
+                if trial.status == "running":
+                    self.end(trial.name, "interrupted")
+            self._tables.write()
+        finally:
+            self.store.close()
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)

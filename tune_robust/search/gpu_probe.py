@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tune_robust.config import TrainConfig
 from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
-from tune_robust.models import build_model
+from tune_robust.search.disk import weight_count
 from tune_robust.search.gpu_share import Memory, Sharing, measure_sharing
 from tune_robust.search.space import Space
 from tune_robust.training import train
@@ -80,15 +80,7 @@ def costliest(space: Space, cache: Path) -> TrainConfig:
     """Of configurations that show all that the space can draw: the largest batches and network."""
 
     def cost(config: TrainConfig) -> float:
-        dataset = load_dataset(config.data, cache)
-        model = config.model.model_copy(update={"weights": None})
-        channels, size = dataset.train.images.shape[1:3]
-        with torch.device("meta"):
-            network = build_model(
-                model, channels=channels, image_size=size, classes=len(dataset.classes)
-            )
-        weights = sum(p.numel() for p in network.parameters())
-        return config.batch_size * weights * config.passes_per_step
+        return config.batch_size * weight_count(config, cache) * config.passes_per_step
 
     return max(space.examples, key=cost)
 

@@ -1,14 +1,14 @@
 """Ray Tune as the backend of a search: it executes what the conductor decides, and no more.
 
-Nothing of Ray's is needed again: its folder is cleared at each start, and ``Tuner.restore`` (which
+Nothing of Ray's is needed again: its files lie in a temporary folder, and ``Tuner.restore`` (which
 loses rungs, repeats trials and unpickles files) is never called.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +35,7 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
+from ray.tune.stopper import Stopper  # noqa: E402
 
 from tune_robust.metrics import METRICS  # noqa: E402
 from tune_robust.search.conductor import Conductor, Decision  # noqa: E402
@@ -74,32 +75,60 @@ def machine_size() -> tuple[int, int]:
 
 
 def run_trials(conductor: Conductor, cache: Path) -> None:
-    """Run until nothing remains, or until interrupted (then this returns normally)."""
-    folder = conductor.store.folder
-    shutil.rmtree(folder.ray, ignore_errors=True)
-    tuner = tune.Tuner(
-        tune.with_resources(TrialRunner, _resources),
-        tune_config=tune.TuneConfig(
-            search_alg=_Proposals(conductor, cache),
-            scheduler=_Decisions(conductor),
-            num_samples=-1,
-            reuse_actors=True,
-            trial_name_creator=_name,
-            trial_dirname_creator=_name,
-        ),
-        run_config=tune.RunConfig(
-            name=folder.ray.name,
-            storage_path=str(folder.path.resolve()),
-            failure_config=tune.FailureConfig(max_failures=0),  # the conductor retries
-            # Trials checkpoint into the run's folder themselves.
-            checkpoint_config=tune.CheckpointConfig(
-                checkpoint_frequency=0, checkpoint_at_end=False
+    """Run until nothing remains, or until interrupted (then this returns normally).
+
+    Raises:
+        OSError: when the run's storage cannot be written to.
+    """
+    storage = _Storage()
+    with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
+        tuner = tune.Tuner(
+            tune.with_resources(TrialRunner, _resources),
+            tune_config=tune.TuneConfig(
+                search_alg=_Proposals(conductor, cache, storage),
+                scheduler=_Decisions(conductor, storage),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
             ),
-            verbose=0,
-        ),
-    )
-    with _sigterm_as_ctrl_c():
-        tuner.fit()
+            run_config=tune.RunConfig(
+                name=conductor.store.folder.path.name,
+                storage_path=rays_own,
+                stop=storage,
+                failure_config=tune.FailureConfig(max_failures=0),  # the conductor retries
+                # Trials checkpoint into the run's folder themselves.
+                checkpoint_config=tune.CheckpointConfig(
+                    checkpoint_frequency=0, checkpoint_at_end=False
+                ),
+                verbose=0,
+            ),
+        )
+        with _sigterm_as_ctrl_c():
+            tuner.fit()
+    if storage.error is not None:
+        raise storage.error
+
+
+class _Storage(Stopper):
+    """Ends the search, trials unharmed, as soon as the run's storage cannot be written to."""
+
+    def __init__(self):
+        self.error: OSError | None = None
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Notes what goes wrong inside; Ray would make an obscure error of its own of it."""
+        try:
+            yield
+        except OSError as error:
+            self.error = error
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.error is not None
 
 
 def _resources(job: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -113,16 +142,19 @@ def _name(trial: tune.experiment.Trial) -> str:
 class _Proposals(Searcher):
     """Hands Ray the conductor's next trial."""
 
-    def __init__(self, conductor: Conductor, cache: Path):
+    def __init__(self, conductor: Conductor, cache: Path, storage: _Storage):
         super().__init__()
-        self._conductor, self._cache = conductor, cache
+        self._conductor, self._cache, self._storage = conductor, cache, storage
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        trial = self._conductor.next_trial()
-        if trial is None:
-            # None asks Ray to come again: a trial that runs may yet have to be retried.
-            return None if self._conductor.running else Searcher.FINISHED
-        return _job(trial, self._conductor, self._cache)
+        trial = None
+        with self._storage.watched():
+            trial = self._conductor.next_trial()
+        if trial is not None:
+            return _job(trial, self._conductor, self._cache)
+        # None asks Ray to come again: a trial that runs may yet have to be retried.
+        waits = self._conductor.running and not self._storage.stop_all()
+        return None if waits else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False):
         """The scheduler has told the conductor already."""
@@ -138,12 +170,18 @@ class _Proposals(Searcher):
 class _Decisions(FIFOScheduler):
     """Hands the conductor each result, and Ray its decision."""
 
-    def __init__(self, conductor: Conductor):
+    def __init__(self, conductor: Conductor, storage: _Storage):
         super().__init__()
-        self._conductor = conductor
+        self._conductor, self._storage = conductor, storage
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        name = trial.config["trial"]
+        with self._storage.watched():
+            return self._decision(trial.config["trial"], result)
+        return self.STOP
+
+    def _decision(self, name: str, result: dict[str, Any]) -> str:
+        if "unsaved" in result:
+            raise OSError(*result["unsaved"])
         if result.get("out_of_memory"):
             self._conductor.out_of_memory(name, result["error"])
             return self.STOP
@@ -157,7 +195,8 @@ class _Decisions(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         if not trial.should_recover():  # a preempted actor Ray starts again by itself
             reason = str(trial.get_error() or "").strip().partition("\n")[0]
-            self._conductor.process_lost(trial.config["trial"], reason or "no reason given")
+            with self._storage.watched():
+                self._conductor.process_lost(trial.config["trial"], reason or "no reason given")
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles its scheduler into a file that is never read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 from tune_robust.search.lease import is_held
@@ -39,6 +40,11 @@ class RemoteRunFolder(RunFolder):
         """The URI of the folder that it lies in."""
         return self._remote.parent.uri
 
+    @property
+    def checkpoints_are_here(self) -> bool:
+        """They lie on the remote side."""
+        return False
+
     def inside(self, name: str) -> RemoteRunFolder:
         """A run that lies within this one."""
         return RemoteRunFolder(self._remote.child(name), self.path / name)
@@ -49,7 +55,7 @@ class RemoteRunFolder(RunFolder):
 
     def bring(self) -> RemoteRunFolder:
         """Bring the local folder up to date, unless a search on this machine is ahead of it."""
-        self.make()
+        self.path.mkdir(parents=True, exist_ok=True)
         if not super().is_live():
             bring(self._remote, self.path)
         return self
@@ -63,8 +69,9 @@ class RemoteRunFolder(RunFolder):
         return self._remote.has("run.json")
 
     def make(self) -> None:
-        """Make the local folder; an object store needs none."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Make room for a new run; an object store needs no folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def carrier(self) -> Mirror:
         """What carries the local folder over from now on; holds the run's lease."""

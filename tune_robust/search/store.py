@@ -89,7 +89,6 @@ class RunFolder:
         self.trials = path / "trials.parquet"
         self.epochs = path / "epochs.parquet"
         self.lock = path / "run.lock"
-        self.ray = path / "ray"
         self.tensorboard = path / "tensorboard"
 
     @property
@@ -102,9 +101,17 @@ class RunFolder:
         """The folder that the run lies in."""
         return str(self.path.parent)
 
+    @property
+    def checkpoints_are_here(self) -> bool:
+        """Whether checkpoints lie on this machine's disk."""
+        return True
+
     def exists(self) -> bool:
-        """Whether there is anything yet."""
-        return self.path.exists()
+        """Whether there is anything but what a creation that was cut short leaves."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        left = {self.lock.name, self.events.name}
+        return any(p.name not in left and p.name[0] != "." for p in self.path.iterdir())
 
     def make(self) -> None:
         """Make the folder that a new run lies in.
@@ -299,19 +306,34 @@ class RunStore:
         self._lock = _exclusive_lock(folder)
         self._carrier = folder.carrier()
         self._drop_torn_line()
+        _remove_asides(folder)
         self._record = Record()
         for event in EventLog(folder.events).new():
             self._record.take(event)
         self._record.interrupt()
-        self._events = folder.events.open("ab")
+        self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
-        folder.path.mkdir(exist_ok=True)
-        store = cls(folder)
+        new = not folder.path.exists()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        folder.write_meta({"format": FORMAT, "name": folder.path.name, "created": created, **meta})
+        document = {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
+        try:
+            folder.path.mkdir(exist_ok=True)
+            store = cls(folder)
+            try:
+                folder.write_meta(document)
+            except OSError:
+                store.close()
+                raise
+        except OSError as error:
+            if new:
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise UserError(
+                f"cannot create {folder.path}: {error.strerror}. Choose another --storage, or "
+                "make space and see that you may write there."
+            ) from error
         return store
 
     @property
@@ -372,9 +394,18 @@ class RunStore:
 
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
-        self._events.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._events.flush()
+        self._write(json.dumps(record, allow_nan=False).encode() + b"\n")
         self._record.take(record)
+
+    def _write(self, line: bytes) -> None:
+        """All of it or nothing: no line may follow the half of one that a full disk cut short."""
+        size = os.fstat(self._events.fileno()).st_size
+        try:
+            while line:
+                line = line[self._events.write(line) :]
+        except OSError:
+            os.truncate(self._events.fileno(), size)
+            raise
 
     def _drop_torn_line(self) -> None:
         if not self.folder.events.exists():
@@ -382,6 +413,13 @@ class RunStore:
         with self.folder.events.open("rb+") as handle:
             content = handle.read()
             handle.truncate(content.rfind(b"\n") + 1)
+
+
+def _remove_asides(folder: RunFolder) -> None:
+    """Delete what ``write_aside`` was writing when its process was killed."""
+    for path in (*folder.path.glob(".*"), *(folder.path / "checkpoints").rglob(".*")):
+        if path.suffix[1:].isdigit():
+            path.unlink(missing_ok=True)
 
 
 def _exclusive_lock(folder: RunFolder) -> TextIO:

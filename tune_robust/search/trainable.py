@@ -28,11 +28,15 @@ class TrialRunner(tune.Trainable):
     and reports that checkpoint's epoch again first, so that no epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
-    the GPU was too small.
+    the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
+    file).
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the trial; Ray calls it in a new actor."""
+        # What is imported stays: collecting garbage between trials need not look at it again, which
+        # would take longer than all else between them.
+        gc.freeze()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -45,6 +49,8 @@ class TrialRunner(tune.Trainable):
         """Train one epoch."""
         try:
             result = next(self._epochs)
+        except _Unsaved as error:
+            return {"trial": self._trial, "unsaved": error.args}
         except Exception as error:
             too_large = _is_out_of_memory(error)
             explained = str(error) if too_large else _explain(error)
@@ -73,6 +79,10 @@ class TrialRunner(tune.Trainable):
         )
 
 
+class _Unsaved(Exception):
+    """A checkpoint could not be written: the storage's fault, and not the trial's."""
+
+
 def _stay_within(gpus: float) -> None:
     """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
     if gpus and torch.cuda.is_available():
@@ -91,7 +101,10 @@ def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Itera
         saved = read_checkpoint(resume)
         yield {"epoch": saved.epoch, **saved.metrics}
     for result in train(config, resume=resume, splits=_splits(config.data, cache)):
-        checkpoints.save(result)
+        try:
+            checkpoints.save(result)
+        except OSError as error:
+            raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
         yield {"epoch": result.epoch, **result.metrics}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class Checkpoint:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write aside, then rename: ``path`` holds either the old checkpoint or the new one."""
     buffer = BytesIO()
-    torch.save(asdict(checkpoint), buffer)
+    # Not asdict, which copies each tensor: what is there under two names would be stored twice.
+    torch.save(vars(checkpoint), buffer)
     write_aside(path, buffer.getbuffer())
 
 

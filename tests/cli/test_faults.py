@@ -1,0 +1,287 @@
+"""What goes wrong on real machines, done to the real command: nothing is lost, nothing repeated."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+import yaml
+
+from tests.cli.command import Started, run
+from tune_robust.search.journal import DerivedJournal
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+SPACE = {
+    "name": "faults",
+    "train": {
+        "data": {
+            "dataset": "digits",
+            "subset": 300,
+            "noise": {"kind": "symmetric", "rate": 0.5},
+            "validation": {"size": 0.2},
+        },
+        "model": {"name": "small_cnn", "width": 0.25},
+        "method": "saner",
+        "optimizer": {"name": "sgd", "lr": 0.05},
+        "epochs": 6,
+        "batch_size": 64,
+    },
+    "search": {"sam.rho": {"log_uniform": [0.1, 1.0]}, "saner.alpha": {"uniform": [0.0, 1.0]}},
+    "budget": {"trials": 12, "scheduler": "asha", "grace": 4, "reduction": 2},
+    "searcher": {"name": "tpe", "startup": 4},
+}
+TIMED = ["seconds", "images_per_second", "peak_memory_mb"]
+
+
+@pytest.fixture
+def space(tmp_path):
+    """Writes the space, changed by dotted overrides of its sections."""
+
+    def write(**sections):
+        path = tmp_path / "faults.yaml"
+        path.write_text(yaml.safe_dump(SPACE | sections))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts commands in the test's folder; whatever is left of them is killed at the end."""
+    started = []
+
+    def begin(*arguments):
+        started.append(Started(*arguments, cwd=tmp_path))
+        return started[-1]
+
+    yield begin
+    for command in started:
+        if not command.process.stdout.closed:
+            command.kill_tree()
+
+
+def search(space, *more):
+    return ("search", "--space", space, "--name", "r1", "--no-dashboard", *more)
+
+
+def events(folder, kind):
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    whole = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    return [event for event in whole if event["event"] == kind]
+
+
+def trials_of(folder):
+    return pd.read_parquet(folder / "trials.parquet").set_index("trial")
+
+
+def study_of(folder):
+    storage = optuna.storages.JournalStorage(DerivedJournal(folder / "study.journal"))
+    trials = optuna.load_study(study_name="faults", storage=storage).trials
+    return [(t.state, t.params, t.value, t.intermediate_values) for t in trials]
+
+
+def leftovers(folder):
+    """Files that were being written when something ended."""
+    return [p for p in folder.rglob(".*") if p.is_file()] + [*folder.rglob("*.aside")]
+
+
+def test_twenty_kills_change_nothing(tmp_path, space, start):
+    path = space(resources={"concurrency": 1})
+    folder = tmp_path / "runs" / "r1"
+    chance = random.Random(7)
+    for kill in range(20):
+        resumes = (folder / "run.json").exists()
+        command = start(*(("resume", "r1", "--no-dashboard") if resumes else search(path)))
+        if kill % 2:
+            seen = len(events(folder, "epoch"))
+            with suppress(AssertionError):  # it may come to its end first
+                command.wait_until(lambda seen=seen: len(events(folder, "epoch")) > seen)
+            time.sleep(chance.uniform(0, 0.1))
+        else:
+            time.sleep(chance.uniform(0.5, 6))
+        if chance.random() < 0.5:
+            command.kill_tree()
+        else:  # the driver alone: Ray sees to its own processes
+            os.kill(command.process.pid, signal.SIGKILL)
+            command.process.wait()
+    killed = len(events(folder, "end"))
+    run("resume", "r1", "--no-dashboard", cwd=tmp_path)
+    run(*search(path, "--storage", "whole"), cwd=tmp_path)
+    whole = tmp_path / "whole" / "r1"
+
+    assert killed < SPACE["budget"]["trials"], "all had ended before the last kill"
+    ends = [e["trial"] for e in events(folder, "end") if e["status"] != "interrupted"]
+    assert len(ends) == len(set(ends)) == SPACE["budget"]["trials"]
+    pd.testing.assert_frame_equal(
+        trials_of(folder).drop(columns=TIMED), trials_of(whole).drop(columns=TIMED)
+    )
+    assert study_of(folder) == study_of(whole)
+    assert not leftovers(folder)
+
+
+def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
+    path = space(budget={"trials": 2, "scheduler": "none"}, resources={"concurrency": 1})
+    command = start(*search(path, "--set", "train.epochs=30"))
+    folder = tmp_path / "runs" / "r1"
+    command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
+    for worker in command.processes("ray::ResourceTrainable"):
+        os.kill(worker, signal.SIGKILL)
+    output, _ = command.process.communicate(timeout=200)
+    assert command.process.returncode == 0, output
+    trials = trials_of(folder)
+    assert list(trials["status"]) == ["done", "done"]
+    interrupted = [e for e in events(folder, "end") if e["status"] == "interrupted"]
+    assert len(interrupted) == 1
+    assert "its process was lost" in interrupted[0]["error"]
+    assert "its process was lost" in run("status", "r1", cwd=tmp_path).stdout
+    epochs = [e["epoch"] for e in events(folder, "epoch") if e["trial"] == "t0001"]
+    assert len(epochs) - len(set(epochs)) <= 1, epochs
+
+
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, space, start):
+    path = space(budget={"trials": 1, "scheduler": "none"})
+    longer = ("--set", "train.epochs=30")
+    command = start(*search(path, *longer))
+    folder = tmp_path / "runs" / "r1"
+    command.wait_until(lambda: len(events(folder, "epoch")) >= 4)
+    command.kill_tree()
+    last = folder / "checkpoints" / "t0001" / "last.pt"
+    content = last.read_bytes()
+    last.unlink()  # best.pt may be the same file
+    last.write_bytes(content[: len(content) // 2])
+    run("resume", "r1", "--no-dashboard", cwd=tmp_path)
+    run(*search(path, *longer, "--storage", "whole"), cwd=tmp_path)
+    pd.testing.assert_frame_equal(
+        trials_of(folder).drop(columns=TIMED),
+        trials_of(tmp_path / "whole" / "r1").drop(columns=TIMED),
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A storage of 6 MB."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"a full storage needs the right to mount one: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_storage_stops_the_search_which_goes_on_once_there_is_space(
+    tmp_path, space, small_disk, start
+):
+    path = space(budget={"trials": 4, "scheduler": "none"}, resources={"concurrency": 1})
+    longer = ("--storage", small_disk, "--set", "train.epochs=20")
+    command = start(*search(path, *longer))
+    folder = small_disk / "r1"
+    command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
+    ballast = small_disk / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    output, _ = command.process.communicate(timeout=200)
+    assert command.process.returncode == 2, output
+    for promised in (str(folder), "No space left on device", f"tune-robust resume {folder}"):
+        assert promised in " ".join(output.split())
+    assert "Traceback" not in output
+    assert not leftovers(folder)
+    ballast.unlink()
+    assert "failed" not in set(trials_of(folder)["status"])
+    run("resume", folder, "--no-dashboard", cwd=tmp_path)
+    run(*search(path, "--storage", "whole", *longer[2:]), cwd=tmp_path)
+    pd.testing.assert_frame_equal(
+        trials_of(folder).drop(columns=TIMED),
+        trials_of(tmp_path / "whole" / "r1").drop(columns=TIMED),
+    )
+
+
+@pytest.mark.parametrize("storage", ["/proc/runs", "/dev/null/runs"])
+def test_a_storage_that_cannot_be_written_to_is_refused(tmp_path, space, storage):
+    refused = run(*search(space(), "--storage", storage), cwd=tmp_path, code=2)
+    assert storage in refused.stderr
+    assert "--storage" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_trial_of_nan_fails_and_the_sampler_goes_on(tmp_path, space):
+    path = space(
+        search={"optimizer.lr": {"log_uniform": [0.01, 1.0e30]}},
+        known=[{"optimizer.lr": 1.0e30}, {"optimizer.lr": 0.02}],
+        budget={"trials": 4, "scheduler": "none"},
+        objective={"metric": "val_loss"},
+    )
+    run(*search(path), cwd=tmp_path)
+    folder = tmp_path / "runs" / "r1"
+    trials = trials_of(folder)
+    assert list(trials["status"])[:2] == ["failed", "done"]
+    assert "not finite" in trials["error"].iloc[0]
+    states = [state.name for state, *_ in study_of(folder)]
+    assert states[:2] == ["FAIL", "COMPLETE"]
+    assert "RUNNING" not in states
+    assert len(trials) == 4
+
+
+def test_ctrl_c_twice_ends_it_at_once(tmp_path, space, start):
+    path = space(budget={"trials": 8, "scheduler": "none"})
+    command = start(*search(path, "--set", "train.epochs=500"))
+    folder = tmp_path / "runs" / "r1"
+    command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
+    command.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    code, output = command.interrupt()
+    assert time.monotonic() - began < 30
+    assert code == 130, output
+    assert "Traceback" not in output
+    assert "tune-robust resume" in output
+    assert "interrupted" in run("status", "r1", cwd=tmp_path).stdout
+
+
+def test_clock_locale_and_working_directory_do_not_matter(tmp_path, space, start, monkeypatch):
+    path = space(budget={"trials": 3, "scheduler": "none"}, resources={"concurrency": 1})
+    command = start(*search(path, "--set", "train.epochs=20"))
+    folder = tmp_path / "runs" / "r1"
+    command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
+    command.kill_tree()
+    _move_clock(folder, seconds=3 * 86400)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("LC_ALL", "LANG"):
+        monkeypatch.setenv(name, _locale())
+    run("resume", folder, "--no-dashboard", cwd=elsewhere)
+    monkeypatch.setenv("LC_ALL", "C")
+    run(*search(path, "--set", "train.epochs=20", "--storage", "whole"), cwd=tmp_path)
+    pd.testing.assert_frame_equal(
+        trials_of(folder).drop(columns=TIMED),
+        trials_of(tmp_path / "whole" / "r1").drop(columns=TIMED),
+    )
+    assert [*elsewhere.iterdir()] == []
+
+
+def _move_clock(folder: Path, seconds: float) -> None:
+    """What was recorded so far lies in the future: as if the clock had since gone backwards."""
+    log = folder / "events.jsonl"
+    moved = [json.loads(line) for line in log.read_text().splitlines(keepends=True)]
+    lines = [json.dumps(e | {"time": e["time"] + seconds}) + "\n" for e in moved]
+    log.write_text("".join(lines))
+    future = time.time() + seconds
+    for path in folder.rglob("*"):
+        os.utime(path, (future, future))
+
+
+def _locale() -> str:
+    """One that writes 1,5 where it is installed."""
+    found = subprocess.run(["locale", "-a"], capture_output=True, text=True).stdout.split()
+    return next((name for name in found if name.startswith("de_DE")), "C")
