@@ -244,7 +244,12 @@ def notes(run: Run, answer: Answer) -> str:
             f"training labels ({noise_rate(run):.0%}), so a perfect model would score about "
             f"{answer.ceiling:.0%}."
         )
-    if answer.confirmed is not None:
+    if "confirms" in run.meta:
+        remarks.append(
+            "<b>This is a confirmation:</b> its trials are those of a search on fresh seeds. The "
+            "report of that search opens with their mean; the best seed alone is no score."
+        )
+    elif answer.confirmed is not None:
         remarks.append(f"<b>Confirmed:</b> {plain(answer.confirmed.conclusion)}")
     elif answer.winner is not None and len(run.trials) > 1:
         text = (
@@ -276,7 +281,7 @@ def next_steps(answer: Answer) -> str:
     """The commands to type next."""
     if answer.winner is None:
         words = "See how the trials stand, and go on with the search:"
-    elif answer.confirmed is None:
+    elif answer.commands[0].startswith("tune-robust confirm"):
         words = (
             "Confirm the best on fresh seeds before you publish a score; take the winner's "
             "configuration out, and train it again to the same number:"

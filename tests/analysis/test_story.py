@@ -165,3 +165,12 @@ def test_a_damaged_confirmation_says_what_to_do(build):
 def test_what_matters_is_said(search_run):
     assert "What matters:</b>" in told(search_run)
     assert "<code>sam.rho</code>" in told(search_run)
+
+
+def test_a_confirmation_is_not_to_be_confirmed(build):
+    path = build.write(build.search(24))
+    meta = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(meta | {"confirms": {"run": "r0"}}))
+    run = load_run(path)
+    assert "This is a confirmation" in told(run)
+    assert "onfirm" not in next_steps(find_answer(run))
