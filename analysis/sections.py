@@ -103,8 +103,8 @@ def _choices(run: Run) -> list[Section]:
                 "by-option",
                 f"Does it depend on {plain(path)}?",
                 "A line is what to expect under one option, its band holds it nine times in ten: "
-                "where bands overlap, the options are not told apart. Faint dots "
-                "are trials that did not finish.",
+                "where bands overlap, the options are not told apart. Faint dots did not "
+                "finish.",
                 [("by-option", by_option(run))],
             )
         )
