@@ -173,4 +173,6 @@ def test_a_confirmation_is_not_to_be_confirmed(build):
     (path / "run.json").write_text(json.dumps(meta | {"confirms": {"run": "r0"}}))
     run = load_run(path)
     assert "This is a confirmation" in told(run)
-    assert "onfirm" not in next_steps(find_answer(run))
+    steps = next_steps(find_answer(run))
+    assert "Confirm the best" not in steps
+    assert "tune-robust confirm" not in steps
