@@ -31,6 +31,7 @@ from analysis.learning_curves import learning_curves, learning_curves_data
 from analysis.memorisation import memorisation, memorisation_data
 from analysis.pairs import by_option, by_option_data, important_pairs
 from analysis.parallel import parallel, parallel_data
+from analysis.reliability import reliability, reliability_data
 from analysis.report import write_report
 from analysis.robust_region import plateau_settings, robust_region
 from analysis.run import Run, load_run
@@ -74,6 +75,8 @@ __all__ = [
     "parallel_data",
     "plateau_settings",
     "ranking",
+    "reliability",
+    "reliability_data",
     "results_table",
     "robust_region",
     "rung_check",

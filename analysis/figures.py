@@ -31,6 +31,7 @@ from analysis.learning_curves import learning_curves, learning_curves_data
 from analysis.memorisation import memorisation, memorisation_data
 from analysis.pairs import by_option, by_option_data, important_pairs
 from analysis.parallel import parallel, parallel_data
+from analysis.reliability import reliability, reliability_data
 from analysis.run import Run
 from analysis.rung_check import rung_check, rung_check_data
 from analysis.selection import selection, selection_data
@@ -66,6 +67,7 @@ FIGURES = {
     "learning-curves": Drawable(learning_curves, learning_curves_data),
     "memorisation": Drawable(memorisation, memorisation_data),
     "parallel": Drawable(parallel, parallel_data),
+    "reliability": Drawable(reliability, reliability_data),
     "rung-check": Drawable(rung_check, rung_check_data),
     "sals-epsilon": Drawable(sals_epsilon, sals_epsilon_data),
     "selection": Drawable(selection, selection_data),

@@ -21,6 +21,7 @@ from analysis.noise import noise_rate
 from analysis.pairs import by_option, important_pairs, option_path
 from analysis.panels import Panel, panels_plot
 from analysis.parallel import parallel
+from analysis.reliability import reliability, reliability_data
 from analysis.run import Run
 from analysis.rung_check import rung_check, rung_check_info
 from analysis.selection import selection, selection_data
@@ -161,6 +162,13 @@ def _inside(run: Run) -> list[Section]:
         guide += (
             " The calibration error is how far the model's confidence lies off its accuracy on "
             "the test images: lower is better, and under noisy labels honest doubt raises it too."
+        )
+    if len(reliability_data(run)):
+        figures.append(("reliability", reliability(run)))
+        guide += (
+            " In the reliability diagram dots above the dotted line are models that are right more "
+            "often than they are sure; below it they are too sure. A dot's area is its share of "
+            "the images."
         )
     if not figures:
         return []

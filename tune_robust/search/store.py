@@ -51,6 +51,8 @@ class Trial:
     retried: list[str] = field(default_factory=list)
     """Why it was interrupted and went on from its last checkpoint, each time."""
     confirms: str | None = None
+    reliability: list[list[float]] | None = None
+    """Of the last epoch, as in ``training.evaluation``: share, confidence, accuracy by bin."""
 
     @property
     def number(self) -> int:
@@ -284,6 +286,7 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
             trials[name].error = None
         case "epoch":
             trials[name].epochs[event["epoch"]] = event["metrics"]
+            trials[name].reliability = event.get("reliability")
         case "retry":
             trials[name].status = "pending"
             trials[name].epochs.clear()
@@ -365,9 +368,16 @@ class RunStore:
         """Record that a trial starts, or starts again."""
         self._append("start", trial)
 
-    def add_epoch(self, trial: str, epoch: int, metrics: Mapping[str, float | None]) -> None:
+    def add_epoch(
+        self,
+        trial: str,
+        epoch: int,
+        metrics: Mapping[str, float | None],
+        reliability: list[list[float]] | None = None,
+    ) -> None:
         """Record one epoch. Recording it again replaces it: trials resume from checkpoints."""
-        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics))
+        fields = {} if reliability is None else {"reliability": reliability}
+        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics), **fields)
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended, and see it safely on disk."""
