@@ -80,6 +80,11 @@ class Carrier(Protocol):
         """Carry over what is left."""
 
 
+def name_of(number: int) -> str:
+    """The name of trial ``number``: t0001 is number 0."""
+    return f"t{number + 1:04d}"
+
+
 class RunFolder:
     """Where things lie in a run's folder."""
 
@@ -359,7 +364,7 @@ class RunStore:
         confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
-        name = f"t{len(self.trials) + 1:04d}"
+        name = name_of(len(self.trials))
         fields = {"origin": origin, "values": dict(values), "config": dict(config)}
         self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
