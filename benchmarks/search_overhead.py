@@ -46,7 +46,8 @@ from timing import machine
 
 from tune_robust.config import TrainConfig, parse_config
 from tune_robust.search.conductor import Conductor
-from tune_robust.search.ray_backend import ray_session, run_trials, tune
+from tune_robust.search.ray_backend import run_trials, tune
+from tune_robust.search.ray_session import ray_session
 from tune_robust.search.slots import Slots
 from tune_robust.search.space import Space
 from tune_robust.search.store import RunFolder, RunStore

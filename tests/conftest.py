@@ -11,7 +11,7 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-pytest_plugins = ["tests.s3"]
+pytest_plugins = ["tests.s3", "tests.cluster"]
 
 
 @pytest.fixture(autouse=True)

@@ -16,22 +16,23 @@ COMMAND = [sys.executable, "-m", "tune_robust"]
 MARK = "TUNE_ROBUST_TEST_PROCESS"
 
 
-def run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess:
-    """Run to the end, expecting an exit code."""
+def run(*arguments: object, cwd: Path, code: int | None = 0) -> subprocess.CompletedProcess:
+    """Run to the end, expecting an exit code, or any where ``code`` is None."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
     )
-    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    expected = done.returncode if code is None else code
+    assert done.returncode == expected, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
 class Started:
     """A command under way, with all the processes that it starts."""
 
-    def __init__(self, *arguments: object, cwd: Path):
+    def __init__(self, *arguments: object, cwd: Path, command: list[str] = COMMAND):
         self._mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             cwd=cwd,
             env={**os.environ, MARK: self._mark},
             stdout=subprocess.PIPE,
@@ -50,20 +51,11 @@ class Started:
 
     def processes(self, named: str) -> list[int]:
         """Of those that it started, the process ids whose command line contains ``named``."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdigit() and self._is_ours(entry):
-                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    found += [int(entry.name)] if named in line else []
-        return found
+        return marked_processes(self._mark, named)
 
     def kill_tree(self) -> None:
         """kill -9 to the command and to everything that descends from it."""
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdigit() and self._is_ours(entry):
-                    os.kill(int(entry.name), signal.SIGKILL)
+        kill_marked(self._mark)
         self.process.communicate()
 
     def interrupt(self, sign: signal.Signals = signal.SIGINT) -> tuple[int, str]:
@@ -72,5 +64,23 @@ class Started:
         output, _ = self.process.communicate(timeout=120)
         return self.process.returncode, output
 
-    def _is_ours(self, entry: Path) -> bool:
-        return f"{MARK}={self._mark}".encode() in (entry / "environ").read_bytes()
+
+def marked_processes(mark: str, named: str = "") -> list[int]:
+    """The process ids that have ``mark`` in their environment, by what their command lines say."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (
+                entry.name.isdigit()
+                and f"{MARK}={mark}".encode() in (entry / "environ").read_bytes()
+            ):
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found += [int(entry.name)] if named in line else []
+    return found
+
+
+def kill_marked(mark: str) -> None:
+    """kill -9 to all processes that have ``mark`` in their environment."""
+    for process in marked_processes(mark):
+        with suppress(OSError):
+            os.kill(process, signal.SIGKILL)

@@ -133,7 +133,7 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
     command = start(*search(path, "--set", "train.epochs=30"))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
-    for worker in command.processes("ray::ResourceTrainable"):
+    for worker in command.processes("ray::t0"):
         os.kill(worker, signal.SIGKILL)
     output, _ = command.process.communicate(timeout=200)
     assert command.process.returncode == 0, output

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from tests.search.simulation import space, store_at
-from tune_robust.search import ray_backend
+from tune_robust.search import ray_backend, ray_session
 from tune_robust.search.conductor import Conductor
-from tune_robust.search.slots import fit_slots
+from tune_robust.search.slots import Node, fit_slots
 
 
 class Greedy(ray_backend.TrialRunner):
@@ -48,9 +48,9 @@ def main(folder: Path, gpus: float) -> None:
     }
     searched = space(train=train, budget={"trials": 5, "scheduler": "none"})
     conductor = Conductor(searched, store_at(folder / "r", searched), threads=1)
-    ray = ray_backend.ray  # as it is set there: Ray reads its settings when it is imported
+    ray = ray_session.ray  # as it is set there: Ray reads its settings when it is imported
     ray.init(address="local", num_cpus=4, num_gpus=1 if gpus else 0, include_dashboard=False)
-    conductor.give(fit_slots(1, gpus, None, have_cpus=4, have_gpus=1 if gpus else 0))
+    conductor.give(fit_slots(1, gpus, None, [Node(4, 1 if gpus else 0)]))
     ray_backend.run_trials(conductor, folder / "cache")
     conductor.close()
     ray.shutdown()

@@ -104,5 +104,17 @@ def test_a_trial_whose_process_keeps_dying_fails_at_last(conductor):
         assert conductor.next_trial() is trial
     conductor.process_lost(trial.name, "killed")
     assert trial.status == "failed"
-    assert trial.error == "its process was lost 3 times: killed"
+    assert trial.error == "its process was lost 3 times in a row: killed"
     assert conductor.next_trial() is not trial
+
+
+def test_a_trial_that_gets_on_is_retried_for_as_long_as_nodes_are_lost(tmp_path):
+    searched = space()
+    conductor = Conductor(searched, store_at(tmp_path / "r", searched), threads=1)
+    trial = conductor.next_trial()
+    for epoch in range(1, RETRIES + 4):
+        conductor.on_epoch(trial.name, epoch, {"val_accuracy": 1.0, "gradient_evaluations": epoch})
+        conductor.process_lost(trial.name, "its node was lost")
+        assert conductor.next_trial() is trial
+    assert len(trial.retried) == RETRIES + 3
+    conductor.close()

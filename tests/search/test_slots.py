@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune_robust.search.slots import Slots, fit_slots
+from tune_robust.search.slots import Node, Slots, fit_slots
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,19 @@ from tune_robust.search.slots import Slots, fit_slots
     ],
 )
 def test_as_many_as_the_machine_holds(cpus, gpus, concurrency, have_cpus, have_gpus, expected):
-    slots = fit_slots(cpus, gpus, concurrency, have_cpus=have_cpus, have_gpus=have_gpus)
-    assert slots == expected
+    assert fit_slots(cpus, gpus, concurrency, [Node(have_cpus, have_gpus)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "nodes", "expected"),
+    [
+        (2, 0, [Node(3, 0), Node(3, 0)], Slots(2, 0, 2)),  # not 3: a trial lies on one node
+        (8, 0, [Node(2, 0), Node(4, 0)], Slots(4, 0, 1)),
+        (1, 0.5, [Node(8, 0), Node(8, 1), Node(1, 4)], Slots(1, 0.5, 3)),
+    ],
+)
+def test_a_trial_fits_on_one_node(cpus, gpus, nodes, expected):
+    assert fit_slots(cpus, gpus, None, nodes) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,7 +28,7 @@ from tune_robust.search.pareto import pareto_front
 from tune_robust.search.provenance import gpu_names
 from tune_robust.search.remote import is_uri
 from tune_robust.search.remote_run import cache_root
-from tune_robust.search.slots import Slots, fit_slots
+from tune_robust.search.slots import Node, Slots, fit_slots
 from tune_robust.search.space import Space
 from tune_robust.search.standing import Standing
 from tune_robust.search.store import RunFolder, RunStore, Trial
@@ -40,6 +42,23 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM
 
 SumUp = Callable[[Console, Conductor, RunFolder], None]
 """Says how a run ended, once all its trials have; exits 1 if all failed."""
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """How a command uses Ray: on the cluster at ``address``, or started for it alone."""
+
+    address: str | None
+    dashboard: bool
+    verbose: bool
+
+    def cluster(self) -> tuple[str | None, str]:
+        """The cluster's address, None for Ray on this machine alone; and that in words."""
+        address = self.address or os.environ.get("RAY_ADDRESS") or "local"
+        if address == "local":
+            return None, "Starting Ray"
+        source = "" if self.address else " (RAY_ADDRESS)"
+        return address, f"Joining the Ray cluster at {address}{source}"
 
 
 def cache_of(storage: str) -> Path:
@@ -86,9 +105,8 @@ def conduct(
     space: Space,
     store: RunStore,
     storage: str,
+    ray: RayOptions,
     *,
-    dashboard: bool,
-    verbose: bool,
     tensorboard: bool = False,
     console: Console | None = None,
     sum_up: SumUp | None = None,
@@ -102,15 +120,7 @@ def conduct(
     """
     console = console or open_console()
     try:
-        conductor = _run(
-            space,
-            store,
-            storage,
-            console,
-            dashboard=dashboard,
-            verbose=verbose,
-            tensorboard=tensorboard,
-        )
+        conductor = _run(space, store, storage, ray, console, tensorboard=tensorboard)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -125,36 +135,48 @@ def _run(
     space: Space,
     store: RunStore,
     storage: str,
+    ray: RayOptions,
     console: Console,
     *,
-    dashboard: bool,
-    verbose: bool,
     tensorboard: bool,
 ) -> Conductor:
     """Run what remains, until it is done or interrupted; the run is released in any case."""
     from tune_robust.search.disk import check_disk
-    from tune_robust.search.ray_backend import ray_session, run_trials
+    from tune_robust.search.ray_backend import run_trials
+    from tune_robust.search.ray_metrics import RayMetrics
+    from tune_robust.search.ray_session import check_nodes, ray_session
 
     folder, cache = store.folder, cache_of(storage)
     progress = Progress(console)
+    gauges: RayMetrics | None = None
     board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
 
     def watch(trial: Trial) -> None:
         progress.update(trial)
         if board:
             board.update(trial)
+        if gauges:
+            gauges.update(trial)
 
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watch)
     try:
         if not conductor.complete:
-            console.print(f"Run [bold]{folder.place}[/]. Starting Ray ...", highlight=False)
-            with ray_session(dashboard=dashboard, verbose=verbose) as url:
+            address, told = ray.cluster()
+            console.print(f"Run [bold]{folder.place}[/]. {told} ...", highlight=False)
+            with ray_session(dashboard=ray.dashboard, verbose=ray.verbose, address=address) as url:
+                if url:
+                    gauges = RayMetrics(folder.path.name, lambda: conductor.standing)
+                if address:
+                    check_nodes(None if is_uri(storage) else str(folder.path.resolve()))
                 conductor.give(_slots(space, folder, cache, console))
                 concurrency = conductor.slots.concurrency
                 warning = check_disk(space, folder, cache, concurrency=concurrency)
                 if warning:
                     console.print(warning, style="yellow", highlight=False, soft_wrap=True)
-                with progress.running(conductor.standing, conductor.slots, url):
+                with (
+                    progress.running(conductor.standing, conductor.slots, url),
+                    folder.noting(dashboard=url),
+                ):
                     run_trials(conductor, cache)
     except KeyboardInterrupt:
         pass
@@ -184,38 +206,44 @@ def _tensorboard(store: RunStore) -> TensorBoard:
 
 
 def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Slots:
-    """Those that run.json keeps, unless the machine is another; else what this machine holds."""
-    from tune_robust.search.ray_backend import machine_size
+    """Those that run.json keeps, unless the machines are others; else what these hold.
 
-    have_cpus, have_gpus = machine_size()
-    machine = {"cpus": have_cpus, "gpus": gpu_names()}
+    Raises:
+        UserError: the cluster has no CPUs.
+    """
+    from tune_robust.search.ray_session import live_nodes
+
+    nodes = live_nodes()
+    if not nodes:
+        raise UserError("the cluster has no node with CPUs yet. Try again once one has joined.")
+    machines = {"nodes": [list(node) for node in nodes], "gpus": gpu_names()}
     meta = folder.read_meta()
-    if "slots" in meta and meta.get("slots_on") == machine:
+    if "slots" in meta and meta.get("slots_on") == machines:
         return Slots(**meta["slots"])
-    slots = new_slots(space, cache, have_cpus, have_gpus, console)
-    folder.write_meta({**meta, "slots_on": machine})
+    slots = new_slots(space, cache, nodes, console)
+    folder.write_meta({**meta, "slots_on": machines})
     return slots
 
 
-def new_slots(space: Space, cache: Path, have_cpus: int, have_gpus: int, console: Console) -> Slots:
-    """What the space's resources come to on such a machine; ``gpus: auto`` is measured."""
+def new_slots(space: Space, cache: Path, nodes: Sequence[Node], console: Console) -> Slots:
+    """What the space's resources come to on such nodes; ``gpus: auto`` is measured."""
     wanted = space.resources
     gpus = wanted.gpus
     if gpus == "auto":
-        gpus = _measured_share(space, cache, have_cpus, have_gpus, console) if have_gpus else 0.0
-    return fit_slots(
-        wanted.cpus, gpus, wanted.concurrency, have_cpus=have_cpus, have_gpus=have_gpus
-    )
+        gpus = _measured_share(space, cache, nodes, console)
+    return fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes)
 
 
-def _measured_share(
-    space: Space, cache: Path, have_cpus: int, have_gpus: int, console: Console
-) -> float:
+def _measured_share(space: Space, cache: Path, nodes: Sequence[Node], console: Console) -> float:
+    """On the node with the most CPUs of those that have a GPU; 0 where none has."""
     from tune_robust.search.gpu_probe import share_of_gpu
 
+    node = max((node for node in nodes if node.gpus), default=None)
+    if node is None:
+        return 0.0
     console.print("Measuring how many trials a GPU is best shared by ...")
-    cpus = min(space.resources.cpus, have_cpus)
-    at_most = max(1, have_cpus // (cpus * have_gpus))
+    cpus = min(space.resources.cpus, node.cpus)
+    at_most = max(1, node.cpus // (cpus * node.gpus))
     sharing = share_of_gpu(space, cache, cpus=cpus, at_most=at_most)
     console.print(sharing.describe(), highlight=False, soft_wrap=True)
     return sharing.share

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, Json, Run, Storage, Verbose
+from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from tune_robust.cli.conduct import RayOptions
     from tune_robust.search.conductor import Conductor
     from tune_robust.search.store import RunFolder, RunStore
 
@@ -35,6 +36,7 @@ def confirm(
         typer.Option("--with-baselines/--no-baselines", help="The baselines on the same seeds."),
     ] = True,
     storage: Storage = STORAGE,
+    address: Address = None,
     dashboard: Dashboard = True,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -51,6 +53,7 @@ def confirm(
       tune-robust confirm r1 --top 5 --seeds 10
       tune-robust confirm r1 --trial t0012 --trial t0031
     """
+    from tune_robust.cli.conduct import RayOptions
     from tune_robust.search.objective import objective_of
     from tune_robust.search.retraining import choose, open_confirmation
     from tune_robust.search.runs import find_run
@@ -81,10 +84,10 @@ def confirm(
             err=True,
         )
     store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    go_on(store, dashboard=dashboard, verbose=verbose, as_json=as_json)
+    go_on(store, RayOptions(address, dashboard, verbose), as_json=as_json)
 
 
-def go_on(store: RunStore, *, dashboard: bool, verbose: bool, as_json: bool = False) -> None:
+def go_on(store: RunStore, ray: RayOptions, *, as_json: bool = False) -> None:
     """Run what remains of a confirmation, then show and keep what it found."""
     from rich.console import Console
 
@@ -102,8 +105,7 @@ def go_on(store: RunStore, *, dashboard: bool, verbose: bool, as_json: bool = Fa
         space,
         store,
         storage,
-        dashboard=dashboard,
-        verbose=verbose,
+        ray,
         console=Console(stderr=True) if as_json else None,
         sum_up=_print_json if as_json else _sum_up,
     )

@@ -24,6 +24,13 @@ Dashboard = Annotated[bool, typer.Option(help="Start Ray's dashboard (on this ma
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the run's folder too.")
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="Run on this Ray cluster; by default RAY_ADDRESS, else Ray on this machine alone.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
 
 STORAGE = "./runs"

@@ -78,7 +78,8 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
     from tune_robust.cli.conduct import cache_of, new_slots, one_of_each_data, prepare
     from tune_robust.search.kinds import kinds_of
     from tune_robust.search.plan import checkpoints_bytes, expected_course
-    from tune_robust.search.ray_backend import ray_session
+    from tune_robust.search.ray_session import ray_session
+    from tune_robust.search.slots import Node
     from tune_robust.search.trial_times import time_kinds
 
     prepare(one_of_each_data(space), storage)
@@ -87,7 +88,7 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
     # Only sharing a GPU is measured with Ray.
     shared = bool(gpus) and space.resources.gpus == "auto"
     with ray_session(dashboard=False, verbose=False) if shared else nullcontext():
-        slots = new_slots(space, cache_of(storage), cpus, gpus, console)
+        slots = new_slots(space, cache_of(storage), [Node(cpus, gpus)], console)
     at_a_time = min(slots.concurrency, space.trials)
     configs = kinds_of(space)
     with console.status(f"Timing {len(configs)} kinds of trials ..."):

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Dashboard, Run, Storage, TensorBoard, Verbose
+from tune_robust.cli.options import STORAGE, Address, Dashboard, Run, Storage, TensorBoard, Verbose
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
+    from tune_robust.cli.conduct import RayOptions
     from tune_robust.search.store import RunFolder
 
 
@@ -22,6 +23,7 @@ def resume(
         bool, typer.Option("--retry-failed", help="Train the failed trials again, from nothing.")
     ] = False,
     storage: Storage = STORAGE,
+    address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
     verbose: Verbose = False,
@@ -34,14 +36,16 @@ def resume(
       tune-robust resume r1 --trials +20
       tune-robust resume runs/r1 --retry-failed
     """
+    from tune_robust.cli.conduct import RayOptions, conduct, one_of_each_data, prepare
     from tune_robust.search.runs import find_run
     from tune_robust.search.space import Space
     from tune_robust.search.store import RunStore
 
+    ray = RayOptions(address, dashboard, verbose)
     folder = find_run(run, storage)
     meta = folder.read_meta()
     if "confirms" in meta:
-        _resume_confirmation(folder, trials, retry_failed, dashboard=dashboard, verbose=verbose)
+        _resume_confirmation(folder, trials, retry_failed, ray)
         return
     budget = meta["space"]["budget"]
     total = _total(trials, budget["trials"])
@@ -53,15 +57,13 @@ def resume(
         store.retry_failed()
     space = Space.from_document(meta["space"])
 
-    from tune_robust.cli.conduct import conduct, one_of_each_data, prepare
-
     storage = folder.storage
     prepare(one_of_each_data(space), storage)
-    conduct(space, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
+    conduct(space, store, storage, ray, tensorboard=tensorboard)
 
 
 def _resume_confirmation(
-    folder: RunFolder, trials: str | None, retry_failed: bool, *, dashboard: bool, verbose: bool
+    folder: RunFolder, trials: str | None, retry_failed: bool, ray: RayOptions
 ) -> None:
     from tune_robust.cli.confirm import go_on
     from tune_robust.search.retraining import add_missing
@@ -76,7 +78,7 @@ def _resume_confirmation(
     if retry_failed:
         store.retry_failed()
     add_missing(store)
-    go_on(store, dashboard=dashboard, verbose=verbose)
+    go_on(store, ray)
 
 
 def _total(given: str | None, before: int) -> int:

@@ -11,6 +11,7 @@ import typer
 
 from tune_robust.cli.options import (
     STORAGE,
+    Address,
     Dashboard,
     NoDownload,
     Settings,
@@ -36,6 +37,7 @@ def search(
     ] = None,
     no_download: NoDownload = False,
     storage: Storage = STORAGE,
+    address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
     verbose: Verbose = False,
@@ -49,6 +51,7 @@ def search(
       tune-robust search --space saner_digits
       tune-robust search --space saner_cifar100 --data-dir ~/data --set train.epochs=60
       tune-robust search --space my_space.yaml --trials 16 --name first
+      tune-robust search --space saner_cifar100 --address auto --storage s3://bucket/runs
       tune-robust search --space saner_digits --warm-start first --set searcher.name=gp
     """
     from tune_robust.search.provenance import provenance
@@ -65,7 +68,7 @@ def search(
         overrides.append(f"budget.trials={trials}")
     loaded = load_space(space, overrides=overrides)
 
-    from tune_robust.cli.conduct import conduct, one_of_each_data, prepare
+    from tune_robust.cli.conduct import RayOptions, conduct, one_of_each_data, prepare
 
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document()}
@@ -73,7 +76,8 @@ def search(
         meta["warm_start"] = _warm_start(loaded, [find_run(run, storage) for run in warm_start])
     meta |= prepare(one_of_each_data(loaded), storage)
     store = RunStore.create(folder, {**meta, **provenance()})
-    conduct(loaded, store, storage, dashboard=dashboard, tensorboard=tensorboard, verbose=verbose)
+    ray = RayOptions(address, dashboard, verbose)
+    conduct(loaded, store, storage, ray, tensorboard=tensorboard)
 
 
 def _warm_start(space: Space, folders: list[RunFolder]) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
         f"{'running now' if live else 'not running'}.",
         highlight=False,
     )
+    if live and (url := folder.read_meta().get("dashboard")):
+        console.print(f"Dashboard: {url}", highlight=False)
     for trial in best_first:
         for reason in trial.retried:
             console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
@@ -109,6 +111,7 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
     return {
         "run": folder.path.name,
         "live": folder.is_live(),
+        "dashboard": folder.read_meta().get("dashboard") if folder.is_live() else None,
         "ended": standing.ended,
         "total": standing.total,
         "pareto_front": [trial.name for trial in front] if front is not None else None,

@@ -25,7 +25,7 @@ from tune_robust.search.tables import Tables
 from tune_robust.search.warm_start import WarmStart
 
 RETRIES = 2
-"""How often a trial whose process was lost goes on from its last checkpoint."""
+"""How often in a row, without an epoch between, a trial whose process was lost goes on."""
 
 
 class Decision(Enum):
@@ -56,9 +56,11 @@ class Conductor:
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
         self.standing = Standing(space, store.trials)
+        self.given: Slots | None = None
         self.slots: Slots | None = None
         self._began_with: dict[str, Slots | None] = {}
         self._needed: dict[str, Slots] = {}
+        self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
         self._exhausted = False
         self._tables = Tables(
@@ -90,11 +92,11 @@ class Conductor:
     @property
     def running(self) -> int:
         """How many trials run now."""
-        return sum(t.status == "running" for t in self.trials.values())
+        return len(self._running)
 
     def give(self, slots: Slots) -> None:
         """Run on these slots; run.json keeps them, and what out-of-memory leaves of them."""
-        self._given = slots
+        self.given = slots
         self._take_slots()
 
     def next_trial(self) -> Trial | None:
@@ -104,6 +106,7 @@ class Conductor:
         trial = self._waiting.pop(0) if self._waiting else self._propose()
         if trial is not None:
             self.store.start(trial.name)
+            self._running.add(trial.name)
             self._began_with[trial.name] = self.slots
             self._tables.refresh()
             self._watcher(trial)
@@ -121,6 +124,8 @@ class Conductor:
         trial = self.trials[name]
         if trial.status in ENDED:
             return Decision.END
+        if epoch not in trial.epochs:
+            self._lost.pop(name, None)
         self.store.add_epoch(name, epoch, metrics, reliability)
         if missing := self._missing(metrics):
             self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
@@ -141,6 +146,7 @@ class Conductor:
         if trial.status in ENDED:
             return
         self.store.end(name, status, error)
+        self._running.discard(name)
         if status in ENDED:
             self._study.tell(trial)
             self._retention.ended(trial)
@@ -148,10 +154,13 @@ class Conductor:
         self._watcher(trial)
 
     def process_lost(self, name: str, reason: str) -> None:
-        """A trial's process died: retry it from its last checkpoint, but not for ever."""
+        """A trial's process died: retry it from its last checkpoint, for as long as it gets on.
+
+        Nodes that come and go take no trial's chances away.
+        """
         self._lost[name] += 1
         if self._lost[name] > RETRIES:
-            self.end(name, "failed", f"its process was lost {RETRIES + 1} times: {reason}")
+            self.end(name, "failed", f"its process was lost {RETRIES + 1} times in a row: {reason}")
         else:
             self._retry(name, f"its process was lost, retried: {reason}")
 
@@ -178,7 +187,7 @@ class Conductor:
     def _take_slots(self) -> None:
         """Those given, or the fewest that a trial which ran out of memory needs."""
         self.slots = min(
-            [self._given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
+            [self.given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
         )
         folder = self.store.folder
         folder.write_meta({**folder.read_meta(), "slots": asdict(self.slots)})
@@ -218,8 +227,10 @@ class Conductor:
 
     def _is_sentinel(self, number: int) -> bool:
         """An extended run has no more of them than the budget says."""
+        if number not in self.space.sentinels:
+            return False
         so_far = sum(trial.sentinel for trial in self.trials.values())
-        return number in self.space.sentinels and so_far < self.space.budget.sentinels
+        return so_far < self.space.budget.sentinels
 
     def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
         """The first of the objectives that has no finite value."""

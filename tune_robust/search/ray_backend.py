@@ -6,72 +6,41 @@ loses rungs, repeats trials and unpickles files) is never called.
 
 from __future__ import annotations
 
+# First: it makes the settings that Ray reads when it is imported.
+from tune_robust.search.ray_session import live_nodes  # isort: skip
+
+import logging
 import os
 import signal
 import tempfile
-import warnings
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-_SETTINGS = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that asks for no GPU sees none
-    "RAY_AUTH_MODE": "token",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # the conductor alone limits how many run
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}
-for _name, _value in _SETTINGS.items():
-    # Ray reads its settings when it is imported.
-    os.environ.setdefault(_name, _value)
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
 
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
-from ray.tune.stopper import Stopper  # noqa: E402
+from tune_robust.metrics import METRICS
+from tune_robust.search.conductor import Conductor, Decision
+from tune_robust.search.remote import is_uri
+from tune_robust.search.slots import fit_slots
+from tune_robust.search.store import Trial
+from tune_robust.search.trainable import TrialRunner
 
-from tune_robust.metrics import METRICS  # noqa: E402
-from tune_robust.search.conductor import Conductor, Decision  # noqa: E402
-from tune_robust.search.store import Trial  # noqa: E402
-from tune_robust.search.trainable import TrialRunner  # noqa: E402
+_LOOKS_EVERY = 2.0
+"""Seconds between two looks at which nodes there are."""
+LONG = 300.0
+"""Seconds from which on a trial is worth a process of its own, which Ray then labels as the trial.
 
-
-@contextmanager
-def ray_session(*, dashboard: bool, verbose: bool) -> Iterator[str | None]:
-    """Ray on this machine alone, with its token authentication on; yields the dashboard's URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context = ray.init(
-            address="local",
-            include_dashboard=dashboard,
-            log_to_driver=verbose,
-            logging_level="INFO" if verbose else "ERROR",
-        )
-    _protect_token()
-    try:
-        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
-    finally:
-        ray.shutdown()
-
-
-def _protect_token() -> None:
-    """Ray writes its token readable by everyone."""
-    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
-    if token.exists():
-        token.chmod(0o600)
-
-
-def machine_size() -> tuple[int, int]:
-    """CPUs and GPUs that Ray has."""
-    have = ray.cluster_resources()
-    return int(have["CPU"]), int(have.get("GPU", 0))
+To start one takes about 5 s; shorter trials take over the process of the one before.
+"""
+_CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
+"""Environment variables that the file systems of object stores read."""
 
 
 def run_trials(conductor: Conductor, cache: Path) -> None:
@@ -81,9 +50,11 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
         OSError: when the run's storage cannot be written to.
     """
     storage = _Storage()
+    # At the end Tune takes a trial that went on elsewhere for one that did not complete.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
         tuner = tune.Tuner(
-            tune.with_resources(TrialRunner, _resources),
+            _with_credentials(conductor),
             tune_config=tune.TuneConfig(
                 search_alg=_Proposals(conductor, cache, storage),
                 scheduler=_Decisions(conductor, storage),
@@ -131,8 +102,15 @@ class _Storage(Stopper):
         return self.error is not None
 
 
-def _resources(job: dict[str, Any]) -> tune.PlacementGroupFactory:
-    return tune.PlacementGroupFactory([{"CPU": job["cpus"], "GPU": job["gpus"]}])
+def _with_credentials(conductor: Conductor) -> type[TrialRunner]:
+    """Trials on remote storage get what opens it here, by Ray's object store alone.
+
+    A runtime environment would show it in the dashboard, and write it into Ray's log files.
+    """
+    if not is_uri(conductor.store.folder.place):
+        return TrialRunner
+    held = {name: value for name, value in os.environ.items() if name.startswith(_CREDENTIALS)}
+    return tune.with_parameters(TrialRunner, environment=held)
 
 
 def _name(trial: tune.experiment.Trial) -> str:
@@ -145,16 +123,34 @@ class _Proposals(Searcher):
     def __init__(self, conductor: Conductor, cache: Path, storage: _Storage):
         super().__init__()
         self._conductor, self._cache, self._storage = conductor, cache, storage
+        self._nodes, self._looked = live_nodes(), time.monotonic()
+        self._long = False
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         trial = None
         with self._storage.watched():
+            self._fit_to_nodes()
             trial = self._conductor.next_trial()
         if trial is not None:
-            return _job(trial, self._conductor, self._cache)
+            return _job(trial, self._conductor, self._cache, alone=self._long)
         # None asks Ray to come again: a trial that runs may yet have to be retried.
         waits = self._conductor.running and not self._storage.stop_all()
         return None if waits else Searcher.FINISHED
+
+    def _fit_to_nodes(self) -> None:
+        """A cluster's nodes come late and go early: run on those that are there."""
+        if time.monotonic() - self._looked < _LOOKS_EVERY:
+            return
+        nodes, self._looked = live_nodes(), time.monotonic()
+        if nodes and nodes != self._nodes:
+            self._nodes = nodes
+            wanted, given = self._conductor.space.resources, self._conductor.given
+            gpus = given.gpus if wanted.gpus == "auto" else wanted.gpus
+            self._conductor.give(fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Notes how long trials last."""
+        self._long = self._long or result["time_total_s"] >= LONG
 
     def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False):
         """The scheduler has told the conductor already."""
@@ -196,17 +192,22 @@ class _Decisions(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         if not trial.should_recover():  # a preempted actor Ray starts again by itself
-            reason = str(trial.get_error() or "").strip().partition("\n")[0]
             with self._storage.watched():
-                self._conductor.process_lost(trial.config["trial"], reason or "no reason given")
+                self._conductor.process_lost(trial.config["trial"], _why_lost(trial))
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles its scheduler into a file that is never read."""
         return {}
 
 
-def _job(trial: Trial, conductor: Conductor, cache: Path) -> dict[str, Any]:
-    """Plain data: all that an actor needs for one trial."""
+def _why_lost(trial: tune.experiment.Trial) -> str:
+    """What Ray noted last of the trial, on one line."""
+    noted = Path(trial.error_file).read_text().rpartition("Failure #")[2].splitlines()[1:]
+    return " ".join(line.strip() for line in noted if line.strip()) or "no reason given"
+
+
+def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dict[str, Any]:
+    """Plain data: all that an actor needs for one trial, ``alone`` in its process or not."""
     settings = " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
     return {
         "trial": trial.name,
@@ -217,6 +218,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path) -> dict[str, Any]:
         "objective": asdict(conductor.objective),
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,
+        "process": trial.number + 1 if alone else 0,
     }
 
 

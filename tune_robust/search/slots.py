@@ -1,8 +1,17 @@
-"""What each trial of a search gets of the machine, and how many run at a time."""
+"""What each trial of a search gets of the machines, and how many run at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Node(NamedTuple):
+    """What one machine has."""
+
+    cpus: int
+    gpus: int
 
 
 @dataclass(frozen=True)
@@ -30,16 +39,20 @@ class Slots:
         return f"{self.concurrency} at a time, {self.cpus} CPU{gpus} each"
 
 
-def fit_slots(
-    cpus: int, gpus: float, concurrency: int | None, *, have_cpus: int, have_gpus: int
-) -> Slots:
-    """As many trials at a time as the machine holds; without a GPU they run on the CPU."""
-    gpus = gpus if have_gpus else 0.0
-    cpus = min(cpus, have_cpus)
-    holds = have_cpus // cpus
-    if gpus:
-        holds = min(holds, _on_gpus(gpus, have_gpus))
+def fit_slots(cpus: int, gpus: float, concurrency: int | None, nodes: Sequence[Node]) -> Slots:
+    """As many trials at a time as the nodes hold, each trial on one of them.
+
+    Without a GPU anywhere they run on the CPU.
+    """
+    gpus = gpus if any(node.gpus for node in nodes) else 0.0
+    cpus = min(cpus, max(node.cpus for node in nodes))
+    holds = sum(_on_node(cpus, gpus, node) for node in nodes)
     return Slots(cpus, gpus, max(1, min(holds, concurrency or holds)))
+
+
+def _on_node(cpus: int, gpus: float, node: Node) -> int:
+    holds = node.cpus // cpus
+    return min(holds, _on_gpus(gpus, node.gpus)) if gpus else holds
 
 
 def _on_gpus(gpus: float, have: int) -> int:

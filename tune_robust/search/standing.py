@@ -21,8 +21,9 @@ class Standing:
         """How many trials there are in the end: those that the space proposes, or a confirmation's,
         which are all recorded beforehand.
         """
-        confirming = sum(trial.origin == "confirmation" for trial in self.trials.values())
-        return confirming or self.space.trials
+        first = next(iter(self.trials.values()), None)
+        confirming = first is not None and first.origin == "confirmation"
+        return len(self.trials) if confirming else self.space.trials
 
     @property
     def best(self) -> Trial | None:

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,6 +175,13 @@ class RunFolder:
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Write run.json."""
         write_aside(self.meta, json.dumps(meta, indent=2).encode())
+
+    @contextmanager
+    def noting(self, **facts: Any) -> Iterator[None]:
+        """Keep in run.json what is so for the time being; null afterwards."""
+        self.write_meta({**self.read_meta(), **facts})
+        yield
+        self.write_meta({**self.read_meta(), **dict.fromkeys(facts)})
 
     def is_live(self) -> bool:
         """Whether some process holds the run open for writing."""

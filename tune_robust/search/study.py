@@ -59,6 +59,8 @@ class Study:
         self._axes = axes_of(space)
         self._planned = [*_planned(space)]
         self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
+        # By number: Optuna would list all its trials to find one.
+        self._ids = [trial._trial_id for trial in self._study.get_trials(deepcopy=False)]
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
         """The origin and the values of trial ``number``; None when a grid is used up.
@@ -79,6 +81,7 @@ class Study:
         self._study.sampler = build_sampler(self._space, number, given=given)
         asked = self._study.ask()
         asked.set_user_attr("trial", name_of(number))
+        self._ids.append(asked._trial_id)
         return origin, self._suggest(asked)
 
     def report(self, trial: Trial, epoch: int) -> None:
@@ -187,7 +190,7 @@ class Study:
         return len(self._earlier) + trial.number - len(self._space.baselines)
 
     def _id(self, trial: Trial) -> int:
-        return self._study.get_trials(deepcopy=False)[self._number(trial)]._trial_id
+        return self._ids[self._number(trial)]
 
 
 def _journal(path: Path) -> BaseStorage:

@@ -1,0 +1,94 @@
+"""The real command on a real Ray cluster of two nodes, which runs already."""
+
+import json
+import secrets
+import subprocess
+import sys
+from collections import Counter
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def space(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(SPACE))
+    return path
+
+
+def events(folder, kind):
+    path = folder / "events.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    found = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [event for event in found if event["event"] == kind]
+
+
+def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(tmp_path, space, ray_cluster):
+    ray_cluster.add_node()
+    other = ray_cluster.add_node()
+    folder = tmp_path / "runs" / "r1"
+    started = Started(
+        *("search", "--space", space, "--name", "r1", "--address", ray_cluster.address),
+        *("--trials", 4, "--set", "train.epochs=100", "--set", "budget.scheduler=none"),
+        cwd=tmp_path,
+    )
+    started.wait_until(lambda: all(node.trials() for node in ray_cluster.nodes))
+
+    def both_are_under_way():
+        done = Counter(event["trial"] for event in events(folder, "epoch"))
+        return len(done) >= 2 and all(epochs >= 3 for epochs in done.values())
+
+    started.wait_until(both_are_under_way)
+    other.kill()
+    output, _ = started.process.communicate(timeout=240)
+    assert started.process.returncode == 0, output
+    assert f"Joining the Ray cluster at {ray_cluster.address}" in output
+    assert "2 at a time" in output
+
+    trials = pd.read_parquet(folder / "trials.parquet")
+    assert list(trials["status"]) == ["done"] * 4, output
+    epochs = pd.read_parquet(folder / "epochs.parquet")
+    assert not epochs.duplicated(["trial", "epoch"]).any()
+    assert list(epochs.groupby("trial").size()) == [200, 100, 100, 100]
+    interrupted = [e for e in events(folder, "end") if e["status"] == "interrupted"]
+    assert len(interrupted) == 1, interrupted
+    lost = interrupted[0]["trial"]
+    assert "lost" in interrupted[0]["error"]
+    reported = [e["epoch"] for e in events(folder, "epoch") if e["trial"] == lost]
+    again = len(reported) - len(set(reported))
+    assert again <= 1, "it went on from its last checkpoint, whose epoch it reports again"
+
+
+def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(
+    tmp_path, space, ray_cluster, monkeypatch
+):
+    ray_cluster.add_node()
+    search = ("search", "--space", space, "--name", "r1")
+    program = (
+        "from tune_robust.search.ray_session import check_nodes, ray_session\n"
+        f"with ray_session(address={ray_cluster.address!r}, dashboard=False, verbose=False):\n"
+        "    check_nodes('/')\n"
+        "    check_nodes('/no/such/folder')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert "does not see the run's folder /no/such/folder" in done.stderr
+
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)
+    other = tmp_path / "token"
+    other.write_text(secrets.token_hex(32))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(other))
+    refused = run(*search, cwd=tmp_path, code=2)
+    assert f"{ray_cluster.address} (RAY_ADDRESS)" in refused.stdout
+    assert "refuses this machine's token" in " ".join(refused.stderr.split())
+    ray_cluster.close()
+    refused = run("resume", "r1", "--address", "127.0.0.1:1", cwd=tmp_path, code=2)
+    assert "cannot join a Ray cluster at '127.0.0.1:1'" in " ".join(refused.stderr.split())

@@ -1,0 +1,117 @@
+"""What Ray's dashboard shows of a search under way, and to whom."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+LONG_TRIALS = "from tune_robust.search import ray_backend; ray_backend.LONG = 0.0; "
+COMMAND = [sys.executable, "-c", LONG_TRIALS + "from tune_robust.cli import main; main()"]
+
+
+@pytest.fixture
+def token(tmp_path, monkeypatch):
+    """Where Ray keeps its token: nothing is there yet."""
+    path = tmp_path / "ray" / "token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+    return path
+
+
+@pytest.fixture
+def search(tmp_path, token):
+    """A search, as if each of its trials lasted long, that is past its first two trials."""
+    path = tmp_path / "tiny.yaml"
+    budget = {"trials": 40, "scheduler": "none"}
+    resources = {"concurrency": 1}
+    space = {**SPACE, "train": {**SPACE["train"], "epochs": 60}, "baselines": []}
+    path.write_text(yaml.safe_dump({**space, "budget": budget, "resources": resources}))
+    started = Started("search", "--space", path, "--name", "r1", cwd=tmp_path, command=COMMAND)
+    try:
+        table = tmp_path / "runs" / "r1" / "events.jsonl"
+        started.wait_until(lambda: table.exists() and '"t0003", "time"' in table.read_text())
+        yield started
+    finally:
+        started.kill_tree()
+
+
+def get(url, token=None):
+    request = urllib.request.Request(url)
+    if token:
+        request.add_header("Authorization", f"Bearer {token.read_text()}")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.read().decode()
+
+
+def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path, search, token):
+    status = json.loads(run("status", "r1", "--json", cwd=tmp_path).stdout)
+    url = status["dashboard"]
+    assert f"Dashboard: {url}" in run("status", "r1", cwd=tmp_path).stdout
+    assert re.match(r"http://127\.0\.0\.1:\d+$", url)
+
+    labels = {}
+
+    def a_trial_is_shown():
+        actors = json.loads(get(f"{url}/logical/actors", token))["data"]["actors"].values()
+        labels.update({a["pid"]: a["reprName"] for a in actors if a["state"] == "ALIVE"})
+        titles = {pid for pid in search.processes("ray::t0") if pid in labels}
+        return any(not labels[pid].startswith(("t0001", "t0002")) for pid in titles)
+
+    search.wait_until(a_trial_is_shown)
+    assert all(re.match(r"t\d{4} sam\.rho=\S+ saner\.alpha=\S+$", x) for x in labels.values())
+
+    node = json.loads(get(f"{url}/nodes?view=summary", token))["data"]["summary"][0]
+    metrics = f"http://127.0.0.1:{node['raylet']['metricsExportPort']}/metrics"
+    names = set()
+
+    def gauges_are_published():
+        names.update(re.findall(r"^(ray_tune_robust_\w+)\{.*run=\"r1\"", get(metrics), re.M))
+        return "ray_tune_robust_best" in names
+
+    search.wait_until(gauges_are_published)
+    assert {"ray_tune_robust_val_accuracy", "ray_tune_robust_trials"} <= names
+
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    for page in ("/logical/actors", "/api/jobs/", "/nodes?view=summary"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            get(url + page)
+        refused.value.close()
+        assert refused.value.code == 401
+    program = "import ray, sys; ray.init(sys.argv[1]); print('joined', ray.nodes())"
+    raylet = Path(f"/proc/{search.processes('--gcs-address=')[0]}/cmdline").read_text()
+    address = re.search(r"--gcs-address=([\d.:]+)", raylet)[1]
+    for environment in (
+        {"RAY_AUTH_MODE": "disabled"},
+        {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64},
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, address],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode != 0
+        assert "joined" not in done.stdout
+        assert "nauthenticated" in done.stderr, done.stderr
+
+
+def test_without_authentication_ray_is_not_started(tmp_path, token, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(SPACE))
+    refused = run("search", "--space", path, "--name", "r1", cwd=tmp_path, code=2)
+    assert "RAY_AUTH_MODE is 'disabled'" in refused.stderr
+    assert not token.exists()

@@ -1,0 +1,64 @@
+"""Whoever may write into a run's folder gets no code run by those who read it."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.cli.command import run
+from tests.cli.tiny import SPACE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+
+class Planted:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, mark: Path):
+        self._mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self._mark,)
+
+
+def plant(path, mark, write):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(Planted(mark), path)
+
+
+def pickled(planted, path):
+    path.write_bytes(pickle.dumps(planted))
+
+
+def test_no_verb_executes_what_lies_in_a_run(tmp_path):
+    space = tmp_path / "tiny.yaml"
+    budget = {"trials": 3, "scheduler": "none"}
+    train = {**SPACE["train"], "epochs": 2}
+    space.write_text(yaml.safe_dump({**SPACE, "train": train, "baselines": [], "budget": budget}))
+    run("search", "--space", space, "--name", "r1", "--no-dashboard", cwd=tmp_path)
+    folder, mark = tmp_path / "runs" / "r1", tmp_path / "executed"
+    # As if killed in the middle of t0003.
+    events = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    ended = [e for e in events if b'"end"' in e and b"t0003" in e]
+    (folder / "events.jsonl").write_bytes(b"".join(e for e in events if e not in ended))
+    for name in ("last.pt", "previous.pt", "best.pt"):
+        for trial in ("t0001", "t0002", "t0003"):
+            write = torch.save if name == "last.pt" else pickled
+            plant(folder / "checkpoints" / trial / name, mark, write)
+    for name in ("tuner.pkl", "trainable.pkl", "searcher-state.pkl", "experiment_state.json"):
+        plant(folder / "ray" / name, mark, pickled)
+
+    assert pickle.loads(pickle.dumps(Planted(tmp_path / "works"))) is None
+    assert (tmp_path / "works").exists(), "the trap does not work"
+    run("status", "r1", cwd=tmp_path)
+    run("report", "r1", cwd=tmp_path)
+    run("compare", "r1", "r1", cwd=tmp_path, code=None)
+    run("export", "r1", cwd=tmp_path)
+    refused = run("export", "r1", "--checkpoint", cwd=tmp_path, code=None)
+    assert refused.returncode == 2, refused.stderr
+    run("resume", "r1", "--no-dashboard", cwd=tmp_path, code=None)
+    pickled(Planted(mark), folder / "study.journal")
+    run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=tmp_path, code=None)
+    assert not mark.exists()

@@ -1,0 +1,111 @@
+"""A real Ray cluster of several nodes on this machine, for the tests that ask for it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import MARK, kill_marked, marked_processes
+
+_RAY = Path(sys.executable).with_name("ray")
+
+_SMALL = (
+    *("--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000"),
+    # As many nodes as there are share this machine's ports.
+    *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
+)
+
+
+class RayNode:
+    """``ray start`` in the foreground, with all the processes that it starts."""
+
+    def __init__(self, *arguments: object, log: Path, packages: Path):
+        self.mark = uuid.uuid4().hex
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [_RAY, "start", "--block", *_SMALL, *map(str, arguments)],
+                env={**os.environ, MARK: self.mark, "PYTHONPATH": str(packages)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def trials(self) -> list[int]:
+        """The process ids of the trials that it runs."""
+        return marked_processes(self.mark, "ray::t0")
+
+    def kill(self) -> None:
+        """kill -9 to the node and to all that it runs."""
+        kill_marked(self.mark)
+        self.process.wait()
+
+
+class RayCluster:
+    """Nodes of one CPU each, with a token that nobody else has, and another tune-robust."""
+
+    def __init__(self, folder: Path):
+        self._folder, self.nodes = folder, []
+        old = folder / "packages" / "tune_robust"
+        old.mkdir(parents=True)
+        (old / "__init__.py").write_text("raise ImportError('another version')")
+        self.address = f"127.0.0.1:{_free_port()}"
+
+    def add_node(self) -> RayNode:
+        """The head first, then as many as are wanted."""
+        port = self.address.rpartition(":")[2]
+        if self.nodes:
+            # An address of its own: this process joins by the head, which is not to be killed.
+            arguments = [f"--address={self.address}"]
+            arguments += [f"--node-ip-address=127.0.0.{len(self.nodes) + 1}"]
+        else:
+            arguments = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1"]
+            arguments += [f"--temp-dir={self._folder}", "--include-dashboard=false"]
+        log = self._folder / f"node{len(self.nodes)}.log"
+        node = RayNode(*arguments, log=log, packages=self._folder / "packages")
+        self.nodes.append(node)
+        _wait_for(node, log)
+        return node
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.kill()
+
+
+def _wait_for(node: RayNode, log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while "Ray runtime started" not in log.read_text():
+        assert node.process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def ray_cluster(monkeypatch):
+    """A cluster without nodes yet, whose token this process and those it starts have."""
+    # Ray's sockets lie in it, and a socket's path may have 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="tr-"))
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    cluster = RayCluster(folder)
+    yield cluster
+    cluster.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
