@@ -26,14 +26,17 @@ from analysis.dynamics import (
 from analysis.figures import write_figures
 from analysis.fitting import fitting, fitting_data
 from analysis.importance import importance, importance_data
+from analysis.label_set_table import results_table
 from analysis.learning_curves import learning_curves, learning_curves_data
 from analysis.memorisation import memorisation, memorisation_data
 from analysis.pairs import by_option, by_option_data, important_pairs
 from analysis.parallel import parallel, parallel_data
+from analysis.reliability import reliability, reliability_data
 from analysis.report import write_report
 from analysis.robust_region import plateau_settings, robust_region
 from analysis.run import Run, load_run
 from analysis.rung_check import rung_check, rung_check_data
+from analysis.selection import selection, selection_data
 from analysis.sensitivity import sensitivity, sensitivity_data
 from analysis.sensitivity_3d import sensitivity_3d
 from analysis.sweep import sweep, sweep_data
@@ -72,11 +75,16 @@ __all__ = [
     "parallel_data",
     "plateau_settings",
     "ranking",
+    "reliability",
+    "reliability_data",
+    "results_table",
     "robust_region",
     "rung_check",
     "rung_check_data",
     "sals_epsilon",
     "sals_epsilon_data",
+    "selection",
+    "selection_data",
     "sensitivity",
     "sensitivity_3d",
     "sensitivity_data",

@@ -71,11 +71,8 @@ def _cost_plot(table: pd.DataFrame) -> go.Figure:
             y=[0],
             x=[row.gradient_evaluations],
             orientation="h",
-            name=legend,
+            name=f"{legend}: {number(row.gradient_evaluations)}",
             marker={"color": colour, "pattern": {"shape": "/" if row.part == "saved" else ""}},
-            text=number(row.gradient_evaluations),
-            textposition="inside",
-            insidetextanchor="middle",
             hovertemplate=f"{legend}: {row.trials} trials<br>%{{x:,.0f}} gradient evaluations"
             "<extra></extra>",
         )

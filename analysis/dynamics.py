@@ -24,12 +24,12 @@ DYNAMICS = {
     "groups": _Dynamic(
         "Share of the gradient's components",
         {
-            "group_a": "group A: larger in SAM's gradient",
-            "group_b": "group B: smaller, what SANER weakens",
-            "group_c": "group C: of opposite sign",
+            "group_a": "group A",
+            "group_b": "group B",
+            "group_c": "group C",
         },
-        "Group B is what SAM itself weakens and SANER weakens further: some 30 to 40% of the "
-        "components is usual.",
+        "Groups set SAM's gradient against SGD's, component by component: A is larger, B smaller, "
+        "which SANER weakens further, C of the opposite sign; some 30 to 40% in B is usual.",
     ),
     "law-weights": _Dynamic(
         "Mean weight of a sample in the loss",

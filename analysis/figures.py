@@ -31,8 +31,10 @@ from analysis.learning_curves import learning_curves, learning_curves_data
 from analysis.memorisation import memorisation, memorisation_data
 from analysis.pairs import by_option, by_option_data, important_pairs
 from analysis.parallel import parallel, parallel_data
+from analysis.reliability import reliability, reliability_data
 from analysis.run import Run
 from analysis.rung_check import rung_check, rung_check_data
+from analysis.selection import selection, selection_data
 from analysis.sensitivity import sensitivity, sensitivity_data
 from analysis.sensitivity_3d import sensitivity_3d
 from analysis.sweep import sweep, sweep_data
@@ -65,8 +67,10 @@ FIGURES = {
     "learning-curves": Drawable(learning_curves, learning_curves_data),
     "memorisation": Drawable(memorisation, memorisation_data),
     "parallel": Drawable(parallel, parallel_data),
+    "reliability": Drawable(reliability, reliability_data),
     "rung-check": Drawable(rung_check, rung_check_data),
     "sals-epsilon": Drawable(sals_epsilon, sals_epsilon_data),
+    "selection": Drawable(selection, selection_data),
     "sensitivity": Drawable(sensitivity, sensitivity_data),
     "sensitivity-3d": Drawable(sensitivity_3d, sensitivity_data),
     "sweep": Drawable(sweep, sweep_data),

@@ -21,7 +21,7 @@ _FEWEST = 12  # trials, of the run and of those a dimension applies to
 _FEWEST_AT_THE_TOP = 20
 _BEST = 5  # trials at least that count as the best ones, or chance decides
 _TREES = 24
-_TREES_SEE = 120  # trials that the trees are grown on: more cost time and change little
+_SEEN = {"trees": 120, "densities": 400}  # trials: more cost time and change little
 _MEASURES = {
     # column: legend, colour
     "overall": ("share of all differences", WINNER),
@@ -106,10 +106,7 @@ def _overall(run: Run, trials: pd.DataFrame, varied: list[Dimension]) -> list[fl
     """Per dimension its fANOVA importance among the trials to which it applies."""
     from optuna.importance import FanovaImportanceEvaluator
 
-    places = np.argsort(trials["score"].to_numpy(), kind="stable")
-    if len(places) > _TREES_SEE:
-        places = places[np.linspace(0, len(places) - 1, _TREES_SEE).astype(int)]
-    trials = trials.iloc[np.sort(places)]
+    trials = _even_choice(trials, _SEEN["trees"])
     shares, known = [], {}
     for dimension in varied:
         applies = trials[trials[dimension.path].notna()]
@@ -124,6 +121,14 @@ def _overall(run: Run, trials: pd.DataFrame, varied: list[Dimension]) -> list[fl
     return shares
 
 
+def _even_choice(trials: pd.DataFrame, size: int) -> pd.DataFrame:
+    """At most ``size`` trials, spread evenly over the ranking."""
+    places = np.argsort(trials["score"].to_numpy(), kind="stable")
+    if len(places) > size:
+        places = places[np.linspace(0, len(places) - 1, size).astype(int)]
+    return trials.iloc[np.sort(places)]
+
+
 def _to_the_top(
     run: Run, trials: pd.DataFrame, varied: list[Dimension], best: float, of: float
 ) -> list[float]:
@@ -134,7 +139,8 @@ def _to_the_top(
     if len(trials) < _FEWEST_AT_THE_TOP:
         return [np.nan] * len(varied)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best, region_quantile=of)
-    found = _evaluated(run, trials, told, evaluator.evaluate)
+    seen = _even_choice(trials, _SEEN["densities"])
+    found = _evaluated(run, seen, told, evaluator.evaluate)
     total = sum(found.values())
     return [found.get(d.path, np.nan) / total if total else np.nan for d in varied]
 

@@ -98,7 +98,8 @@ def _role(is_winner: bool, origin: str, status: str) -> str:
 
 
 def _curves(run: Run, name: str, roles: dict[str, str]) -> list[Curve]:
-    rows = run.epochs[run.epochs["trial"].isin(roles)].dropna(subset=[name])
+    columns = ["trial", "epoch", "gradient_evaluations", name]
+    rows = run.epochs.loc[run.epochs["trial"].isin(roles), columns].dropna(subset=[name])
     faint = rows["trial"].map(roles).isin(_FAINT)
     stride = math.ceil(faint.sum() / _POINTS)
     curves = []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.choices import chosen_path
-from analysis.dimensions import Dimension
+from analysis.dimensions import Dimension, parse_dimensions
 from analysis.importance import importance_info
 from analysis.run import Run
 from analysis.style import (
@@ -39,8 +41,9 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
     default = fit_surface(run)
     if default.y is None:
         return []
-    trials, _ = of_one_kind(run)
-    numeric = [d.path for d in run.dimensions if d.is_numeric and trials[d.path].nunique() > 2]
+    trials, kind = of_one_kind(run)
+    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    numeric = [d.path for d in searched if d.is_numeric and trials[d.path].nunique() > 2]
     order = list(importance_info(run).table["path"])
     numeric.sort(key=lambda path: order.index(path) if path in order else len(order))
     numeric.sort(key=lambda path: path != _FIRST)
@@ -84,6 +87,7 @@ def by_option_data(run: Run, path: str | None = None, x: str | None = None) -> p
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
+@lru_cache(maxsize=4)
 def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> _ByOptionInfo:
     choices = [d.path for d in run.dimensions if not d.is_numeric]
     numeric = [d.path for d in run.dimensions if d.is_numeric]
@@ -137,13 +141,18 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
             name=name,
             legendgroup=name,
             showlegend=surface.mean is None,
-            marker={"color": colour, "size": 6, "opacity": 0.7},
+            marker={"color": colour, "size": 6, "opacity": _opacity(surface.observed)},
             hovertemplate=f"%{{text}} · {name}<br>{value}<extra></extra>",
         )
     plain_axes(figure)
     figure.update_xaxes(**dimension_axis(_widest(info)))
     figure.update_yaxes(**metric_axis(info.metric))
     return figure
+
+
+def _opacity(trials: pd.DataFrame) -> np.ndarray:
+    """Of the dots: those of trials that did not finish, which would have gone on, are faint."""
+    return np.where(trials["status"] == "done", 0.8, 0.25).astype("float32")
 
 
 def _widest(info: _ByOptionInfo) -> Dimension:
@@ -177,4 +186,4 @@ def _add_curve(figure: go.Figure, surface: Surface, name, colour, dash, value: s
 
 def option_path(run: Run) -> str | None:
     """The choice that ``by_option`` shows by default; None where it has nothing to show."""
-    return _by_option_info(run).path if chosen_path(run) is not None else None
+    return _by_option_info(run, None, None).path if chosen_path(run) is not None else None

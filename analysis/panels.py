@@ -115,7 +115,8 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
                 col=column,
             )
             shown.add(line.name)
-        figure.update_yaxes(tickformat=".0%" if panel.is_share else "", col=column)
+        tick = ".0%" if panel.is_share else ""
+        figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
     plain_axes(figure)
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
     figure.update_layout(legend_y=1.14)

@@ -15,11 +15,11 @@ from analysis.style import GREY, GRID, RIGHT, WINNER, message, new_figure
 from analysis.winner import ranking
 from analysis.words import metric, number, plain, score, sentence_case
 
-_MOST = {"rest": 200, "good": 60}  # lines of a kind that the eye can tell apart
+_MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
 _KINDS = {
     # legend, colour, width, opacity
     "rest": ("other trials", GREY, 0.8, 0.35),
-    "good": ("next best", RIGHT, 1.6, 0.8),
+    "good": ("next best", RIGHT, 1.4, 0.6),
     "winner": ("winner", WINNER, 3.4, 1.0),
 }
 

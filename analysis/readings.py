@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
@@ -11,10 +13,12 @@ _RUNGS = 3
 _END = np.inf
 
 
+@lru_cache(maxsize=8)
 def read_trials(run: Run, metric: str) -> pd.DataFrame:
     """Each trial where it ended, and at the budgets before where others were stopped.
 
     Columns: trial, status, rung (infinite at the trial's end), spent (gradient evaluations), value.
+    Kept between calls: do not change it.
     """
     statuses = run.trials.set_index("trial")["status"]
     ends = scored_epochs(run.epochs, run.objective)

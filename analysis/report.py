@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from analysis.answer import find_answer
+from analysis.label_set_table import label_set_guide, label_set_table
 from analysis.run import Run, load_run
 from analysis.sections import Section, find_sections
 from analysis.sensitivity import sensitivity_info
@@ -52,6 +53,7 @@ def render(run: Run) -> str:
         lead=lead(run, answer),
         tiles=tiles(run, answer),
         winners=winners(run, answer),
+        label_sets=_label_sets(run),
         notes=notes(run, answer),
         next_steps=next_steps(answer),
         sections="\n".join(
@@ -61,6 +63,16 @@ def render(run: Run) -> str:
         table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
         "it; columns marked * need the test set or the true labels and chose nothing.",
         provenance=provenance(run),
+    )
+
+
+def _label_sets(run: Run) -> str:
+    table = label_set_table(run)
+    if not table:
+        return ""
+    return (
+        f'<section id="label-sets"><h2>Every setting on every label set</h2><p class="guide">'
+        f'{label_set_guide(run)}</p><div class="scroll" tabindex="0">{table}</div></section>'
     )
 
 

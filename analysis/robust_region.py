@@ -16,7 +16,7 @@ from analysis.words import metric
 
 _POINT = 0.01
 _SURE = 0.5  # doubt above which nothing is called good
-_STARTS = 5  # boxes grown
+_STARTS = 3  # boxes grown
 _STEP = 0.025  # of an axis, by which the box grows
 _PROBES = 64  # settings looked at in each new slice of the box
 _GOOD = 0.75  # share of them that must be within a point of the best

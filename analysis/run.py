@@ -16,7 +16,7 @@ from analysis.words import metric
 from tune_robust.errors import UserError, nearest
 
 _FORMAT = 1
-_TEXT = ("trial", "origin", "status", "confirms", "error", "checkpoint", "config")
+_TEXT = ("reliability", "trial", "origin", "status", "confirms", "error", "checkpoint", "config")
 _REQUIRED = {
     "trials.parquet": ("trial", "origin", "status", "objective", "gradient_evaluations"),
     "epochs.parquet": ("trial", "epoch", "gradient_evaluations"),

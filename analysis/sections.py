@@ -17,11 +17,14 @@ from analysis.importance import ImportanceInfo, importance, importance_info
 from analysis.leaders import leaders
 from analysis.learning_curves import learning_curves
 from analysis.memorisation import memorisation
+from analysis.noise import noise_rate
 from analysis.pairs import by_option, important_pairs, option_path
 from analysis.panels import Panel, panels_plot
 from analysis.parallel import parallel
+from analysis.reliability import reliability, reliability_data
 from analysis.run import Run
 from analysis.rung_check import rung_check, rung_check_info
+from analysis.selection import selection, selection_data
 from analysis.sensitivity import SensitivityInfo, plot_sensitivity, sensitivity_info
 from analysis.sensitivity_3d import plot_sensitivity_3d
 from analysis.sweep import sweep_panels, swept_path
@@ -89,6 +92,7 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
             wide=True,
         ),
         *_rungs(run),
+        *_selection(run),
     ]
 
 
@@ -100,7 +104,8 @@ def _choices(run: Run) -> list[Section]:
                 "by-option",
                 f"Does it depend on {plain(path)}?",
                 "A line is what to expect under one option, its band holds it nine times in ten: "
-                "where bands overlap, the options are not told apart.",
+                "where bands overlap, the options are not told apart. Faint dots did not "
+                "finish.",
                 [("by-option", by_option(run))],
             )
         )
@@ -158,6 +163,13 @@ def _inside(run: Run) -> list[Section]:
             " The calibration error is how far the model's confidence lies off its accuracy on "
             "the test images: lower is better, and under noisy labels honest doubt raises it too."
         )
+    if len(reliability_data(run)):
+        figures.append(("reliability", reliability(run)))
+        guide += (
+            " In the reliability diagram dots above the dotted line are models that are right more "
+            "often than they are sure; below it they are too sure. A dot's area is its share of "
+            "the images."
+        )
     if not figures:
         return []
     return [Section("inside", "Inside the methods", guide.strip(), figures, folded=True)]
@@ -202,6 +214,18 @@ def _importance(run: Run, info: ImportanceInfo) -> Section:
         "coloured ones gather, settings are good."
     )
     return Section("importance", "Which settings matter?", guide, figures)
+
+
+def _selection(run: Run) -> list[Section]:
+    if noise_rate(run) in (None, 0) or selection_data(run).empty:
+        return []
+    guide = (
+        "Each dot is a finished trial; the closer a picture comes to a rising line (a falling one "
+        "for the loss), the better the choice it leads to. This looks back with the truth in hand: "
+        "the winner above was chosen without it."
+    )
+    heading = "What did choosing by noisy labels cost?"
+    return [Section("selection", heading, guide, [("selection", selection(run))], folded=True)]
 
 
 def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:

@@ -301,6 +301,8 @@ def _add_band(figure: go.Figure, surface: Surface) -> None:
 
 
 def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
+    # Very many trials must not hide the surface.
+    shrunk = float(np.clip((150 / max(len(info.surface.observed), 1)) ** 0.5, 0.4, 1.0))
     for mark, rows in observed_groups(info.surface, info.winner):
         legend, symbol, size, fill, rim = MARKS[mark]
         figure.add_scatter(
@@ -312,8 +314,8 @@ def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
             zorder=3,
             marker={
                 "symbol": symbol,
-                "size": size,
+                "size": size if mark == "winner" else size * shrunk,
                 "color": fill,
-                "line": {"color": rim, "width": 1.2},
+                "line": {"color": rim, "width": 1.2 * shrunk},
             },
         )

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from analysis.answer import Answer, Candidate
+from analysis.confirmation import Confirmed
+from analysis.importance import importance_info
 from analysis.noise import noise_rate
 from analysis.robust_region import Region, Setting
 from analysis.run import Run
@@ -89,7 +91,23 @@ def lead(run: Run, answer: Answer) -> str:
         if versus and not is_missing(reference.test_accuracy):
             text += f" and the baseline {score('test_accuracy', reference.test_accuracy)}"
         text += "."
-    return text
+    return text + _confirmed(name, best, answer.confirmed)
+
+
+def _confirmed(name: str, best: Candidate, confirmed: Confirmed | None) -> str:
+    """What fresh seeds said, in a sentence or two: the score to publish."""
+    if confirmed is None:
+        return ""
+    who = "it" if confirmed.trial == best.trial else f"trial {plain(confirmed.trial)} leads: it"
+    text = f" On {count(confirmed.seeds, 'fresh seed')} {who} gets "
+    text += f"<b>{score(name, confirmed.mean)}</b> in the mean"
+    if confirmed.low is not None:
+        low, high = score(name, confirmed.low), score(name, confirmed.high)
+        text += f" (95% interval {low} to {high})"
+    if confirmed.probability_best is not None:
+        text += f" and is the best of those retrained with {confirmed.probability_best:.0%} "
+        text += "probability"
+    return f"{text}: the score to publish."
 
 
 def tiles(run: Run, answer: Answer) -> str:
@@ -121,6 +139,8 @@ def _score_tiles(run: Run, answer: Answer, best: Candidate) -> list[tuple[str, s
     if answer.ceiling is not None:
         gain += f"{' · ' if gain else ''}a perfect model gets about {answer.ceiling:.0%}"
     shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
+    if answer.confirmed is not None:
+        shown.insert(0, _confirmed_tile(name, answer.confirmed))
     if not is_missing(best.test_accuracy):
         known = versus and not is_missing(answer.test_gain)
         gain = f"{_better('test_accuracy', answer.test_gain)} · " if known else ""
@@ -132,6 +152,16 @@ def _score_tiles(run: Run, answer: Answer, best: Candidate) -> list[tuple[str, s
             words = f"{plain(reference.label)}: {score('noisy_fit', reference.noisy_fit)}"
         shown.append(("Wrong labels memorised*", score("noisy_fit", best.noisy_fit), words))
     return shown
+
+
+def _confirmed_tile(name: str, confirmed: Confirmed) -> tuple[str, str, str]:
+    words = [f"mean of {count(confirmed.seeds, 'fresh seed')}"]
+    if confirmed.low is not None:
+        words.append(f"{score(name, confirmed.low)} to {score(name, confirmed.high)}")
+    if confirmed.optimism is not None:
+        way = "high" if confirmed.optimism >= 0 else "low"
+        words.append(f"the search was {difference(name, abs(confirmed.optimism))} too {way}")
+    return f"Confirmed {metric(name).title}", score(name, confirmed.mean), " · ".join(words)
 
 
 def _better(name: str, gain: float) -> str:
@@ -199,6 +229,8 @@ def notes(run: Run, answer: Answer) -> str:
         remarks.append(
             "<b>No trial ran to its end:</b> the ranking is of trials that were stopped early."
         )
+    if matters := _what_matters(run):
+        remarks.append(matters)
     if answer.stopped_ahead:
         names = ", ".join(map(plain, answer.stopped_ahead[:_SHORT]))
         remarks.append(
@@ -212,7 +244,14 @@ def notes(run: Run, answer: Answer) -> str:
             f"training labels ({noise_rate(run):.0%}), so a perfect model would score about "
             f"{answer.ceiling:.0%}."
         )
-    if answer.winner is not None and len(run.trials) > 1:
+    if "confirms" in run.meta:
+        remarks.append(
+            "<b>This is a confirmation:</b> its trials are those of a search on fresh seeds. The "
+            "report of that search opens with their mean; the best seed alone is no score."
+        )
+    elif answer.confirmed is not None:
+        remarks.append(f"<b>Confirmed:</b> {plain(answer.confirmed.conclusion)}")
+    elif answer.winner is not None and len(run.trials) > 1:
         text = (
             "<b>It is a little optimistic:</b> the winner's validation score is the best of "
             f"{count(len(run.trials), 'trial')}, luck included"
@@ -223,10 +262,30 @@ def notes(run: Run, answer: Answer) -> str:
     return "".join(f"<li>{remark}</li>" for remark in remarks)
 
 
+def _what_matters(run: Run) -> str:
+    """The settings that the score depends on most, in a sentence; empty where nobody can tell."""
+    table = importance_info(run).table.dropna(subset=["overall"])
+    if table.empty or label_sets(run) > 1:
+        return ""
+    shown = [
+        f"<code>{plain(row.path)}</code> {row.overall:.0%}"
+        for row in table.head(_SHORT).itertuples()
+    ]
+    return (
+        "<b>What matters:</b> the share of the differences between trials that a setting explains "
+        f"by itself is {', '.join(shown)}."
+    )
+
+
 def next_steps(answer: Answer) -> str:
     """The commands to type next."""
     if answer.winner is None:
         words = "See how the trials stand, and go on with the search:"
+    elif answer.commands[0].startswith("tune-robust confirm"):
+        words = (
+            "Confirm the best on fresh seeds before you publish a score; take the winner's "
+            "configuration out, and train it again to the same number:"
+        )
     else:
         words = "Take the winner's configuration out, and train it again to the same number:"
     return f"<p>{words}</p><pre><code>{plain(chr(10).join(answer.commands))}</code></pre>"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _TUNED_ON = 120  # points the kernel is tuned on: tuning costs n^3 many times, conditioning once
 _HELD = 400  # points it is conditioned on
@@ -39,7 +40,7 @@ class Surrogate:
         kernel = amplitude * shape + WhiteKernel(0.1, (1e-3, 1.0))
         tuned = _process(kernel, n_restarts_optimizer=1)
         # Matrices this small are solved by one core faster than several can share them out.
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), _one_core():
             # A length at its bound is an answer ("this input hardly matters"), not a failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned.fit(*_subset(inputs, values, _TUNED_ON))
@@ -53,12 +54,22 @@ class Surrogate:
         The deviation is that of the mean, without the luck of a single trial. The doubt is its
         share of what it would be knowing nothing, in [0, 1].
         """
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), _one_core():
             warnings.filterwarnings("ignore", "Predicted variances smaller than 0")
             mean, deviation = self._process.predict(inputs, return_std=True)
         deviation = np.sqrt(np.clip(deviation**2 - self._noise, 0, None))
         doubt = np.clip(deviation / np.sqrt(self._amplitude), 0, 1)
         return mean * self._scale + self._offset, deviation * self._scale, doubt
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Finding the libraries takes longer than most of what they are asked here."""
+    return ThreadpoolController()
+
+
+def _one_core():
+    return _threads().limit(limits=1)
 
 
 def _process(kernel, **options) -> GaussianProcessRegressor:

@@ -20,12 +20,14 @@ def sweep(run: Run, path: str | None = None) -> go.Figure:
     """Wrong and correct labels learned and test accuracy, a line per value of ``path``.
 
     Each line is the best finished trial of its value; of more values than colours an even choice.
-    ``path``: by default the setting of a grid with the most repeated values.
+    ``path``: by default the first setting that takes a list of numbers.
 
     Raises:
         UserError: when ``path`` was not searched.
     """
-    return panels_plot(sweep_panels(run, path), "No setting was tried at a few values.")
+    return panels_plot(
+        sweep_panels(run, path), "No setting takes a list of numbers, two of them tried."
+    )
 
 
 def sweep_data(run: Run, path: str | None = None) -> pd.DataFrame:
@@ -51,12 +53,10 @@ def sweep_panels(run: Run, path: str | None = None) -> list[Panel]:
 
 
 def swept_path(run: Run) -> str | None:
-    """The setting that ``sweep`` shows by default; None where none was tried at a few values."""
+    """The setting that ``sweep`` shows by default; the first list of numbers with two tried."""
     done = run.trials[run.trials["status"] == "done"]
-    few = [
-        d.path for d in run.dimensions if d.options and 2 <= done[d.path].nunique() <= len(PALETTE)
-    ]
-    return few[0] if few else None
+    grids = [d.path for d in run.dimensions if d.options and done[d.path].nunique() > 1]
+    return grids[0] if grids else None
 
 
 def _order(value) -> tuple[bool, float, str]:

@@ -65,6 +65,7 @@ def test_the_commands_name_a_run_in_the_default_storage(build, monkeypatch):
     monkeypatch.chdir(path.parent.parent)
     answer = find_answer(load_run("runs/first"))
     assert answer.commands == [
+        "tune-robust confirm first",
         "tune-robust export first --top 1",
         f"tune-robust train --config runs/first/exported/1_{answer.winner.trial}.yaml",
     ]

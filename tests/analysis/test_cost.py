@@ -18,4 +18,6 @@ def test_a_stopped_trial_saves_the_rest_of_its_own_run(build):
 
 
 def test_only_what_was_used_is_drawn(build):
-    assert [bar.name for bar in cost(build.load([build.trial(1, {})])).data] == ["finished trials"]
+    assert [bar.name for bar in cost(build.load([build.trial(1, {})])).data] == [
+        "finished trials: 80"
+    ]

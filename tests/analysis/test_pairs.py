@@ -50,6 +50,31 @@ def test_one_number_makes_no_pair(build):
     assert important_pairs(build.load(trials, space=build.space(search=search))) == []
 
 
+def test_what_another_method_searches_makes_no_pair(build):
+    search = {
+        "method": {"choice": ["sam", "slaw"]},
+        "sam.rho": {"log_uniform": [0.05, 2.0], "when": {"method": "sam"}},
+        "optimizer.lr": {"log_uniform": [0.01, 0.2]},
+        "optimizer.weight_decay": {"log_uniform": [1e-4, 1e-2]},
+        "law.gamma": {"uniform": [0.0, 1.0], "when": {"method": "slaw"}},
+    }
+    trials = [
+        build.trial(
+            i,
+            {
+                "method": "sam",
+                "sam.rho": 0.1 * i,
+                "optimizer.lr": 0.01 * i,
+                "optimizer.weight_decay": 1e-3 / i,
+                "law.gamma": 0.05 * i,
+            },
+        )
+        for i in range(1, 13)
+    ]
+    run = build.load(trials, space=build.space(search=search))
+    assert "law.gamma" not in {path for pair in important_pairs(run) for path in pair}
+
+
 def test_every_option_has_its_curve(build):
     curves = by_option_data(with_choice(build)).groupby("option")["expected"].mean()
     assert curves["cosine"] < curves["constant"] - 0.05

@@ -53,6 +53,7 @@ def test_every_figure_is_there(page):
         "learning-curves",
         "best-so-far",
         "cost",
+        "selection",
     }
 
 

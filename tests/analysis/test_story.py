@@ -1,7 +1,11 @@
+import json
+
 import pytest
 
+from analysis import load_run
 from analysis.answer import find_answer
 from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles, winners
+from tune_robust.errors import UserError
 
 
 def told(run):
@@ -109,3 +113,66 @@ def test_no_overall_winner_across_label_sets(build):
     answer = find_answer(run)
     assert headline(run, answer) == "Trials on 2 label sets, to be compared within each"
     assert "no overall winner" in lead(run, answer)
+
+
+def confirm(path, trial, **changes):
+    row = {
+        "trial": trial,
+        "origin": "sampled",
+        "n": 5,
+        "mean": 0.443,
+        "low": 0.431,
+        "high": 0.455,
+        "probability_best": 0.87,
+        "optimism": 0.021,
+    }
+    (path / "confirm").mkdir()
+    document = {"format": 1, "conclusion": "t0002 leads.", "trials": [{**row, **changes}]}
+    (path / "confirm" / "confirmation.json").write_text(json.dumps(document))
+
+
+def test_a_confirmed_score_is_the_one_to_publish(build):
+    path = build.write(build.search(24))
+    confirm(path, find_answer(load_run(path)).winner.trial)
+    run = load_run(path)
+    answer = find_answer(run)
+    text = told(run)
+    assert "On 5 fresh seeds it gets <b>44.3%</b> in the mean (95% interval 43.1% to 45.5%)" in text
+    assert "87% probability" in text
+    assert "optimistic" not in text
+    assert "2.1 points too high" in tiles(run, answer)
+    assert "tune-robust confirm" not in next_steps(answer)
+
+
+def test_another_confirmed_leader_is_named(build):
+    path = build.write(build.search(24))
+    confirm(path, "t0099", low=None, high=None, probability_best=None)
+    assert "trial t0099 leads: it gets" in told(load_run(path))
+
+
+def test_what_is_not_confirmed_is_to_be_confirmed(search_run):
+    assert "tune-robust confirm" in next_steps(find_answer(search_run))
+
+
+def test_a_damaged_confirmation_says_what_to_do(build):
+    path = build.write(build.search(24))
+    (path / "confirm").mkdir()
+    (path / "confirm" / "confirmation.json").write_text("{")
+    with pytest.raises(UserError, match=r"confirmation\.json is damaged.*tune-robust confirm"):
+        find_answer(load_run(path))
+
+
+def test_what_matters_is_said(search_run):
+    assert "What matters:</b>" in told(search_run)
+    assert "<code>sam.rho</code>" in told(search_run)
+
+
+def test_a_confirmation_is_not_to_be_confirmed(build):
+    path = build.write(build.search(24))
+    meta = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(meta | {"confirms": {"run": "r0"}}))
+    run = load_run(path)
+    assert "This is a confirmation" in told(run)
+    steps = next_steps(find_answer(run))
+    assert "Confirm the best" not in steps
+    assert "tune-robust confirm" not in steps

@@ -30,6 +30,7 @@ SPACE = {
         },
         "model": {"name": "small_cnn", "width": 0.25},
         "method": "saner",
+        "optimizer": {"name": "sgd", "lr": 0.05},
         "epochs": 6,
         "batch_size": 64,
     },

@@ -29,7 +29,7 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     space = tmp_path / "tiny.yaml"
     space.write_text(yaml.safe_dump(SPACE))
     common = ("--storage", storage, "--no-dashboard")
-    arguments = ("--space", space, "--name", "r1", "--set", "train.epochs=60", "--trials", 4)
+    arguments = ("--space", space, "--name", "r1", "--set", "train.epochs=100", "--trials", 6)
     started = Started("search", *arguments, *common, cwd=tmp_path)
     started.wait_until(lambda: "done" in statuses(storage))
     refused = run("resume", "r1", *common, cwd=tmp_path, code=2)
@@ -40,7 +40,7 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
 
     done = run("resume", f"{storage}/r1", "--no-dashboard", cwd=tmp_path)
     assert "Winner:" in done.stdout
-    assert len(statuses(storage)) == 4
+    assert len(statuses(storage)) == 6
     names = Remote(f"{storage}/r1").names()
     assert {"events.jsonl", "run.json", "epochs.parquet", "report.html"} <= set(names)
     assert "run.lease" not in names
@@ -50,7 +50,7 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
 
     shutil.rmtree(tmp_path / "cache" / "tune-robust" / "runs")
     shown = json.loads(run("status", "r1", "--json", "--storage", storage, cwd=tmp_path).stdout)
-    assert (shown["ended"], shown["live"]) == (4, False)
+    assert (shown["ended"], shown["live"]) == (6, False)
     out = tmp_path / "out"
     run(
         "export", "r1", "--top", 1, "--checkpoint", "--out", out, "--storage", storage, cwd=tmp_path

@@ -7,11 +7,11 @@ import pytest
 from tests.search.simulation import peak, space, store_at
 from tune_robust.errors import UserError
 from tune_robust.search import disk
+from tune_robust.search.checkpoints import open_checkpoints
 from tune_robust.search.conductor import Conductor, Decision
 from tune_robust.search.disk import FILES, check_disk, checkpoint_bytes
 from tune_robust.search.retention import KEPT
 from tune_robust.search.slots import Slots
-from tune_robust.search.trainable import Checkpoints
 from tune_robust.training import train
 
 Usage = namedtuple("Usage", "total used free")
@@ -33,7 +33,9 @@ def test_checkpoints_on_disk_stay_bounded_while_a_search_runs(tmp_path):
     folder, running, most = conductor.store.folder, {}, 0
     while True:
         for trial in iter(conductor.next_trial, None):
-            running[trial.name] = Checkpoints(folder.checkpoints(trial.name), conductor.objective)
+            running[trial.name] = open_checkpoints(
+                folder.checkpoints(trial.name), conductor.objective
+            )
         if not running:
             break
         for name in [*running]:

@@ -77,7 +77,9 @@ def export(
     space = Space.from_document(folder.read_meta()["space"])
     objective = objective_of(space)
     if winner is Winner.plateau:
-        print(_export_plateau(folder, out or folder.path / "exported"))
+        path = _export_plateau(folder, out or folder.path / "exported")
+        folder.carry_over()
+        print(path)
         return
     several = bool(space.objective.against)
     best = winners(read_trials(folder).values(), space)[: top or (None if several else 3)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console, Group
 from rich.progress_bar import ProgressBar
@@ -14,6 +16,8 @@ from tune_robust.search.standing import Standing
 from tune_robust.search.store import Trial
 
 SHOWN = 12
+COLUMNS = 4
+"""Settings that a table has a column for each; more are folded into one."""
 WIDTH_OF_A_FILE = 160
 STYLES = {
     "running": "cyan",
@@ -101,22 +105,42 @@ def trial_line(trial: Trial, standing: Standing) -> str:
 
 
 def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
-    """Trials as rows: status, settings, progress, the objective and the test accuracy."""
+    """Trials as rows: status, progress, the objective, the test accuracy, and the settings.
+
+    The settings are a column each, or all in one where a terminal has no room for so many.
+    """
     metric = space.objective.metric
     paths = list(dict.fromkeys(dim.path for dim in space.dimensions))
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("trial", "status", *headings(paths), "epoch", metric, "test acc.*"):
-        table.add_column(
-            heading, no_wrap=True, justify="left" if heading in {"trial", "status"} else "right"
-        )
-    for trial in trials:
-        table.add_row(
+    names = headings(paths)
+    folded = len(paths) > COLUMNS
+    rows = [
+        [
             _name(trial, best),
-            Text(trial.status, STYLES[trial.status]),
-            *(short(trial.values.get(path)) for path in paths),
+            trial.status,
             f"{max(trial.epochs, default=0)}/{trial.total_epochs}",
             short(trial.last.get(metric)),
             short(trial.last.get("test_accuracy")),
+            *([] if folded else [short(trial.values.get(path)) for path in paths]),
+        ]
+        for trial in trials
+    ]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    heads = ("trial", "status", "epoch", metric, "test acc.*", *([] if folded else names))
+    for place, heading in enumerate(heads):
+        # What is folded gives way to these where there is no room for all.
+        width = max(len(row[place]) for row in [heads, *rows]) if folded else None
+        table.add_column(
+            heading, no_wrap=True, min_width=width, justify="left" if place < 2 else "right"
+        )
+    if folded:
+        table.add_column("settings")
+    for trial, (name, status, *cells) in zip(trials, rows, strict=True):
+        settings = [_folded(trial, dict(zip(paths, names, strict=True)))] if folded else []
+        table.add_row(
+            name,
+            Text(status, STYLES[status]),
+            *cells,
+            *settings,
             style="bold" if trial is best else None,
         )
     sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
@@ -125,10 +149,19 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
     return table
 
 
+def _folded(trial: Trial, names: Mapping[str, str]) -> str:
+    """As in ``saner, lr 0.05, rho 0.1``."""
+    shown = [
+        short(value) if path == "method" else f"{names.get(path, path)} {short(value)}"
+        for path, value in trial.values.items()
+    ]
+    return ", ".join(shown)
+
+
 def headings(paths: list[str]) -> list[str]:
-    """The paths' last parts where those tell them apart: a terminal has 80 columns."""
-    last = [path.rpartition(".")[2] for path in paths]
-    return last if len(set(last)) == len(last) else paths
+    """Each path's last part where no other ends alike: a terminal has 80 columns."""
+    last = Counter(path.rpartition(".")[2] for path in paths)
+    return [name if last[name := path.rpartition(".")[2]] == 1 else path for path in paths]
 
 
 def _name(trial: Trial, best: Trial | None) -> str:

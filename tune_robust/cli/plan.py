@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tune_robust.search.space import Space
     from tune_robust.search.trial_times import Times
 
-RAY_STARTS = 6.0
-"""Seconds that Ray itself takes to start and stop."""
+RAY_AND_REPORT = 9.0
+"""Seconds that a search takes beside its trials: Ray's start and end, and the report."""
 
 
 def plan(
@@ -96,7 +96,7 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
             configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds
         )
     epoch_seconds = {kind: timed.seconds for kind, timed in times.epochs.items()}
-    start = times.start + RAY_STARTS
+    start = times.start + RAY_AND_REPORT
     full, expected = (
         expected_course(space, epoch_seconds, at_a_time=at_a_time, stopping=stopping)
         for stopping in (False, True)

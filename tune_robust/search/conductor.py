@@ -112,14 +112,21 @@ class Conductor:
             self._watcher(trial)
         return trial
 
-    def on_epoch(self, name: str, epoch: int, metrics: Mapping[str, float | None]) -> Decision:
-        """Record an epoch; whether the trial goes on."""
+    def on_epoch(
+        self,
+        name: str,
+        epoch: int,
+        metrics: Mapping[str, float | None],
+        *,
+        reliability: list[list[float]] | None = None,
+    ) -> Decision:
+        """Record an epoch, and how confidence holds at it if that is known; whether to go on."""
         trial = self.trials[name]
         if trial.status in ENDED:
             return Decision.END
         if epoch not in trial.epochs:
             self._lost.pop(name, None)
-        self.store.add_epoch(name, epoch, metrics)
+        self.store.add_epoch(name, epoch, metrics, reliability)
         if missing := self._missing(metrics):
             self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
             return Decision.END

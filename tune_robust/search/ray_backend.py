@@ -185,7 +185,9 @@ class _Decisions(FIFOScheduler):
             self._conductor.end(name, "failed", result["error"])
             return self.STOP
         metrics = {key: value for key, value in result.items() if key in METRICS}
-        decision = self._conductor.on_epoch(name, result["epoch"], metrics)
+        decision = self._conductor.on_epoch(
+            name, result["epoch"], metrics, reliability=result.get("reliability")
+        )
         return self.STOP if decision is Decision.END else self.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:

@@ -51,6 +51,8 @@ class Trial:
     retried: list[str] = field(default_factory=list)
     """Why it was interrupted and went on from its last checkpoint, each time."""
     confirms: str | None = None
+    reliability: list[list[float]] | None = None
+    """Of the last epoch, as in ``training.evaluation``: share, confidence, accuracy by bin."""
 
     @property
     def number(self) -> int:
@@ -76,6 +78,11 @@ class Carrier(Protocol):
 
     def close(self) -> None:
         """Carry over what is left."""
+
+
+def name_of(number: int) -> str:
+    """The name of trial ``number``: t0001 is number 0."""
+    return f"t{number + 1:04d}"
 
 
 class RunFolder:
@@ -107,8 +114,11 @@ class RunFolder:
         return True
 
     def exists(self) -> bool:
-        """Whether there is anything yet."""
-        return self.path.exists()
+        """Whether there is anything but what a creation that was cut short leaves."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        left = {self.lock.name, self.events.name}
+        return any(p.name not in left and p.name[0] != "." for p in self.path.iterdir())
 
     def make(self) -> None:
         """Make the folder that a new run lies in.
@@ -288,6 +298,7 @@ def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
             trials[name].error = None
         case "epoch":
             trials[name].epochs[event["epoch"]] = event["metrics"]
+            trials[name].reliability = event.get("reliability")
         case "retry":
             trials[name].status = "pending"
             trials[name].epochs.clear()
@@ -320,21 +331,25 @@ class RunStore:
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
+        new = not folder.path.exists()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        aside = RunFolder(folder.path.with_name(f".{folder.path.name}.{os.getpid()}"))
+        document = {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
         try:
-            aside.path.mkdir()
-            aside.write_meta(
-                {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
-            )
-            aside.path.rename(folder.path)
+            folder.path.mkdir(exist_ok=True)
+            store = cls(folder)
+            try:
+                folder.write_meta(document)
+            except OSError:
+                store.close()
+                raise
         except OSError as error:
-            shutil.rmtree(aside.path, ignore_errors=True)
+            if new:
+                shutil.rmtree(folder.path, ignore_errors=True)
             raise UserError(
                 f"cannot create {folder.path}: {error.strerror}. Choose another --storage, or "
                 "make space and see that you may write there."
             ) from error
-        return cls(folder)
+        return store
 
     @property
     def trials(self) -> dict[str, Trial]:
@@ -356,7 +371,7 @@ class RunStore:
         confirms: str | None = None,
     ) -> Trial:
         """Record a new proposal; its name is the next free one."""
-        name = f"t{len(self.trials) + 1:04d}"
+        name = name_of(len(self.trials))
         fields = {"origin": origin, "values": dict(values), "config": dict(config)}
         self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
@@ -365,9 +380,16 @@ class RunStore:
         """Record that a trial starts, or starts again."""
         self._append("start", trial)
 
-    def add_epoch(self, trial: str, epoch: int, metrics: Mapping[str, float | None]) -> None:
+    def add_epoch(
+        self,
+        trial: str,
+        epoch: int,
+        metrics: Mapping[str, float | None],
+        reliability: list[list[float]] | None = None,
+    ) -> None:
         """Record one epoch. Recording it again replaces it: trials resume from checkpoints."""
-        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics))
+        fields = {} if reliability is None else {"reliability": reliability}
+        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics), **fields)
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended, and see it safely on disk."""

@@ -28,7 +28,7 @@ from tune_robust.search.objective import Objective, step_of
 from tune_robust.search.pareto import axes_of, values_of
 from tune_robust.search.samplers import build_sampler, optuna_distribution
 from tune_robust.search.space import Dimension, Space
-from tune_robust.search.store import REFERENCES, Origin, Trial
+from tune_robust.search.store import REFERENCES, Origin, Trial, name_of
 from tune_robust.search.warm_start import EarlierTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -80,6 +80,7 @@ class Study:
         given = len(self._earlier) + len(self._space.known)
         self._study.sampler = build_sampler(self._space, number, given=given)
         asked = self._study.ask()
+        asked.set_user_attr("trial", name_of(number))
         self._ids.append(asked._trial_id)
         return origin, self._suggest(asked)
 
@@ -112,6 +113,10 @@ class Study:
 
     def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
         study = self._create(storage)
+        with warnings.catch_warnings():
+            # optuna-dashboard then shows names instead of "Objective 0".
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([axis.metric for axis in self._axes])
         for trial in self._earlier:
             study.add_trial(self._frozen_earlier(trial))
         for trial in trials:
@@ -144,6 +149,7 @@ class Study:
             distributions=self._distributions(params),
             values=values,
             intermediate_values=steps if len(self._axes) == 1 else {},
+            user_attrs={"trial": trial.name},
         )
 
     def _values(self, trial: Trial) -> list[float] | None:

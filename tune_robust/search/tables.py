@@ -52,6 +52,9 @@ def trials_table(
             columns[metric] = _floats(t.last.get(metric) for t in trials)
     columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())
     columns["seed"] = pa.array([t.config["seed"] for t in trials], pa.int64())
+    columns["reliability"] = pa.array(
+        [json.dumps(t.reliability) if t.reliability else None for t in trials], pa.string()
+    )
     columns["error"] = pa.array([t.error for t in trials], pa.string())
     columns["checkpoint"] = pa.array([_checkpoint(folder, t) for t in trials], pa.string())
     columns["config"] = pa.array([json.dumps(t.config) for t in trials], pa.string())

@@ -19,7 +19,7 @@ from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.errors import UserError
 from tune_robust.search.checkpoints import Checkpoints, open_checkpoints
 from tune_robust.search.objective import Objective
-from tune_robust.training import read_checkpoint, train
+from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 
 
 class TrialRunner(tune.Trainable):
@@ -118,13 +118,21 @@ def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Itera
     resume = checkpoints.newest()
     if resume is not None:
         saved = read_checkpoint(resume)
-        yield {"epoch": saved.epoch, **saved.metrics}
+        yield _report(saved, config)
     for result in train(config, resume=resume, splits=_splits(config.data, cache)):
         try:
             checkpoints.save(result)
         except OSError as error:
             raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
-        yield {"epoch": result.epoch, **result.metrics}
+        yield _report(result, config)
+
+
+def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
+    """What the search records of an epoch; how confidence holds, of the last one alone."""
+    report = {"epoch": result.epoch, **result.metrics}
+    if result.epoch == config.total_epochs and result.reliability:
+        report["reliability"] = result.reliability
+    return report
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
+from tune_robust.training.evaluation import Reliability
 
 FORMAT = 1
 
@@ -19,14 +20,16 @@ FORMAT = 1
 class Checkpoint:
     """Everything a run needs to go on as if it had not stopped.
 
-    ``config`` is the configuration as plain data; ``state`` maps each stateful part (model,
-    optimizer, objective, random generators, totals) to its state.
+    ``metrics`` and ``reliability`` are the epoch's; ``config`` is the configuration as plain data;
+    ``state`` maps each stateful part (model, optimizer, objective, random generators, totals) to
+    its state.
     """
 
     epoch: int
     metrics: dict[str, float]
     config: dict[str, Any]
     state: dict[str, Any]
+    reliability: Reliability = field(default_factory=list)
     format: int = FORMAT
 
 

@@ -12,14 +12,20 @@ from tune_robust.data import UNKNOWN
 
 BINS = 15
 
+Reliability = list[list[float]]
+"""For each confidence bin the share of the samples, their mean confidence and their accuracy."""
+
 
 class Evaluation(NamedTuple):
-    """Mean cross-entropy, accuracy against the given and the true labels, ECE against the true."""
+    """Mean cross-entropy, accuracy against the given and the true labels, calibration against the
+    true: ``reliability`` has the confidence bins that ECE sums up, none where it is not finite.
+    """
 
     loss: float
     accuracy: float
     accuracy_true: float
     ece: float
+    reliability: Reliability
 
 
 def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluation:
@@ -40,16 +46,18 @@ def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluat
         labels = torch.cat([y for _, y in outputs])
         predicted = logits.argmax(1)
         known = true_labels != UNKNOWN
+        bins = reliability(logits[known].softmax(1), true_labels[known])
         figures = torch.stack(
             [
                 F.cross_entropy(logits, labels),
                 (predicted == labels).float().mean(),
                 (predicted == true_labels)[known].float().mean(),
-                expected_calibration_error(logits[known].softmax(1), true_labels[known]),
+                expected_calibration_error(bins),
             ]
         )
     model.train(was_training)
-    return Evaluation(*figures.tolist())
+    known_bins = bins.tolist() if bins.isfinite().all() else []
+    return Evaluation(*figures.tolist(), reliability=known_bins)
 
 
 def predictions(model: nn.Module, batches, forward) -> Tensor:
@@ -66,19 +74,31 @@ def predictions(model: nn.Module, batches, forward) -> Tensor:
     return predicted
 
 
-def expected_calibration_error(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """ECE with 15 equal-width bins of confidence (Guo et al. 2017, arXiv 1706.04599).
+def reliability(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """What a reliability diagram shows (Guo et al. 2017, arXiv 1706.04599, section 2).
 
     Args:
         probabilities: (N, K), rows sum to 1.
         labels: int64 (N,).
 
     Returns:
-        A 0-dim tensor in [0, 1]: the mean over samples of |accuracy - confidence| of their bin.
+        (15, 3), for equal-width bins of confidence the share of the samples, their mean confidence
+        and their accuracy, both 0 in an empty bin.
     """
     confidence, predicted = probabilities.max(1)
     correct = (predicted == labels).to(confidence.dtype)
     bins = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
-    gap = torch.zeros(BINS, dtype=confidence.dtype, device=confidence.device)
-    gap.index_add_(0, bins, correct - confidence)
-    return gap.abs().sum() / len(labels)
+    sums = torch.zeros(BINS, 3, dtype=confidence.dtype, device=confidence.device)
+    each = torch.stack([torch.ones_like(confidence), confidence, correct], 1)
+    sums.index_add_(0, bins, each)
+    means = sums[:, 1:] / sums[:, :1].clamp(min=1)
+    return torch.cat([sums[:, :1] / len(labels), means], 1)
+
+
+def expected_calibration_error(bins: Tensor) -> Tensor:
+    """ECE of the bins of ``reliability``: a 0-dim tensor in [0, 1].
+
+    The mean over samples of |accuracy - confidence| of their bin.
+    """
+    share, confidence, accuracy = bins.unbind(1)
+    return (share * (accuracy - confidence).abs()).sum()

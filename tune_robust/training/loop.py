@@ -37,7 +37,7 @@ from tune_robust.methods.mixing import Batch
 from tune_robust.models import build_model
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.training.device import autocast, choose_device, memory_format, peak_memory_mb
-from tune_robust.training.evaluation import evaluate, predictions
+from tune_robust.training.evaluation import Reliability, evaluate, predictions
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
 
@@ -52,11 +52,12 @@ class EpochResult:
     ``save(path)`` writes a checkpoint from which ``train(..., resume=path)`` goes on; call it
     before asking the generator for the next epoch. ``model`` is the network that was evaluated: the
     one with the averaged weights once averaging has begun. Epochs count on through the bootstrap
-    rounds.
+    rounds. ``reliability`` is how well its confidence holds on the test images.
     """
 
     epoch: int
     metrics: dict[str, float]
+    reliability: Reliability
     model: nn.Module
     save: Callable[[Path], None]
 
@@ -87,7 +88,7 @@ def train(
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
         metrics = run.train_epoch()
-        yield EpochResult(run.epoch, metrics, run.evaluated, run.save)
+        yield EpochResult(run.epoch, metrics, run.reliability, run.evaluated, run.save)
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
@@ -115,6 +116,7 @@ class _Run:
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.epoch = 0
         self.metrics: dict[str, float] = {}
+        self.reliability: Reliability = []
         self.totals = {"gradient_evaluations": 0.0, "seconds": 0.0, "skipped_steps": 0.0}
         self._begin_round(self.train_part.labels)
 
@@ -287,6 +289,7 @@ class _Run:
 
     def _evaluations(self, train_accuracy: float) -> dict[str, float]:
         validation, test = self._evaluate(self.validation), self._evaluate(self.test)
+        self.reliability = test.reliability
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
@@ -332,7 +335,8 @@ class _Run:
             "totals": self.totals,
         }
         config = self.config.model_dump(mode="json")
-        write_checkpoint(Path(path), Checkpoint(self.epoch, self.metrics, config, state))
+        done = Checkpoint(self.epoch, self.metrics, config, state, self.reliability)
+        write_checkpoint(Path(path), done)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Go on from ``checkpoint``."""
@@ -351,6 +355,7 @@ class _Run:
             torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_random"]])
         self.totals = dict(state["totals"])
         self.epoch, self.metrics = checkpoint.epoch, checkpoint.metrics
+        self.reliability = checkpoint.reliability
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:

@@ -1,0 +1,48 @@
+import pytest
+
+from analysis import selection, selection_data
+
+
+def trials(build, validation, truth):
+    """Trials that show ``validation`` accuracies and have ``truth`` on the test set."""
+    return [
+        build.trial(
+            i,
+            {"sam.rho": 0.1 * i},
+            extra={
+                "val_accuracy": seen,
+                "val_loss": -seen,
+                "val_accuracy_clean": true,
+                "test_accuracy": true,
+            },
+        )
+        for i, (seen, true) in enumerate(zip(validation, truth, strict=True), 1)
+    ]
+
+
+def test_a_choice_that_noise_misleads_gives_something_away(build):
+    run = build.load(trials(build, [0.30, 0.31, 0.45, 0.44], [0.5, 0.6, 0.8, 0.9]))
+    table = selection_data(run).set_index("chosen_by")
+    assert table.loc["val_accuracy", "trial"] == "t0003"
+    assert table.loc["val_accuracy", "regret"] == pytest.approx(0.1)
+    assert table.loc["val_accuracy", "rank_correlation"] == pytest.approx(0.8)
+    assert table.loc["val_loss", "trial"] == "t0003"
+    assert table.loc["val_accuracy_clean", "regret"] == 0
+    assert table.loc["test_accuracy", "rank_correlation"] == pytest.approx(1)
+
+
+def test_each_selector_has_its_panel(build):
+    run = build.load(trials(build, [0.3, 0.31, 0.45, 0.44], [0.5, 0.6, 0.8, 0.9]))
+    assert [trace.name for trace in selection(run).data].count("chosen by it") == 3
+
+
+def test_stopped_trials_take_no_part(build):
+    rows = trials(build, [0.3, 0.31, 0.45, 0.44, 0.9], [0.5, 0.6, 0.8, 0.9, 0.1])
+    rows[-1]["status"] = "stopped"
+    assert selection_data(build.load(rows))["trials"].eq(4).all()
+
+
+def test_too_few_trials_compare_nothing(build):
+    run = build.load(trials(build, [0.3, 0.4], [0.5, 0.6]))
+    assert selection_data(run).empty
+    assert "Four finished trials" in selection(run).layout.annotations[0].text
