@@ -115,7 +115,7 @@ def _join(address: str, options: dict[str, Any]) -> Any:
         return ray.init(address, runtime_env=shipped, **options)
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
         why = f"{error} {error.__cause__ or error.__context__}"
-        if isinstance(error, AuthenticationError) or "unauthenticated" in why.lower():
+        if isinstance(error, AuthenticationError) or "authenti" in why.lower():
             raise UserError(
                 f"the Ray cluster at {address} refuses this machine's token. All its nodes and "
                 "this machine need the same one: copy the head's ~/.ray/auth_token (readable by "
