@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -108,6 +109,7 @@ def _sees(folder: str | None) -> bool:
 
 def _join(address: str, options: dict[str, Any]) -> Any:
     """This very code goes to the nodes, whatever is installed there."""
+    _check_reachable(address)
     shipped = {"py_modules": [str(PACKAGE)], "env_vars": _PASSED_ON}
     # A Ray job may have an environment of its own: both hold, and where they differ, this one.
     os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
@@ -121,11 +123,26 @@ def _join(address: str, options: dict[str, Any]) -> Any:
                 "this machine need the same one: copy the head's ~/.ray/auth_token (readable by "
                 "you alone), or set RAY_AUTH_TOKEN_PATH. See docs/cluster.md."
             ) from error
-        raise UserError(
-            f"cannot join a Ray cluster at {address!r}: {_last_line(error)} Expected `auto` on a "
-            "node of the cluster, or HOST:PORT of its head (`ray start --head` prints it); without "
-            "--address and RAY_ADDRESS, or with --address local, Ray starts on this machine alone."
-        ) from error
+        raise _no_cluster(address, _last_line(error)) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdigit()) or "://" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise _no_cluster(address, f"{error.strerror or error}.") from error
+
+
+def _no_cluster(address: str, why: str) -> UserError:
+    return UserError(
+        f"cannot join a Ray cluster at {address!r}: {why} Expected `auto` on a node of the "
+        "cluster, or HOST:PORT of its head (`ray start --head` prints it); without --address and "
+        "RAY_ADDRESS, or with --address local, Ray starts on this machine alone."
+    )
 
 
 def _protect_token() -> None:
