@@ -133,7 +133,10 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
     command = start(*search(path, "--set", "train.epochs=30"))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
-    for worker in command.processes("ray::t0"):
+    workers = []
+    # Between two epochs its title is Ray's own for an instant.
+    command.wait_until(lambda: workers.extend(command.processes("ray::t0")) or workers)
+    for worker in workers:
         os.kill(worker, signal.SIGKILL)
     output, _ = command.process.communicate(timeout=200)
     assert command.process.returncode == 0, output
