@@ -52,3 +52,29 @@ def test_a_server_that_does_not_answer_is_explained(monkeypatch):
     gone = Remote("s3://anyone:secret@runs/r1?scheme=http&endpoint_override=127.0.0.1:9")
     with pytest.raises(UserError, match=r"could not be read.*credentials"):
         gone.read("run.json")
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_read_again(remote, monkeypatch):
+    remote.write("a", b"old and long")
+    system = remote._system
+
+    class Replacing:
+        """Puts a shorter object in place at the first reading."""
+
+        def __init__(self):
+            self.left = 1
+
+        def __getattr__(self, name):
+            return getattr(system, name)
+
+        def open_input_stream(self, path):
+            stream = system.open_input_stream(path)
+            if self.left:
+                self.left -= 1
+                remote._system = system
+                remote.write("a", b"new")
+                remote._system = self
+            return stream
+
+    remote._system = Replacing()
+    assert remote.read("a") == b"new"

@@ -13,8 +13,10 @@ from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from tune_robust.errors import UserError
+from tune_robust.files import write_aside
 
 _CHUNK = 8 * 2**20
+_TRIES = 20  # of reading an object that is being replaced
 
 
 def is_uri(place: str) -> bool:
@@ -86,10 +88,23 @@ class Remote:
 
     def read(self, name: str) -> bytes | None:
         """An object's content; None where there is none."""
-        if not self.has(name):
-            return None
-        with self._explained("read"), self._system.open_input_stream(self._path(name)) as stream:
-            return stream.read()
+        with self._explained("read"):
+            return self._whole(name)
+
+    def _whole(self, name: str) -> bytes | None:
+        """Read again while it is being replaced: its parts may come from two versions."""
+        before = self._system.get_file_info(self._path(name))
+        for _ in range(_TRIES):
+            if before.type != FileType.File:
+                return None
+            with self._system.open_input_stream(self._path(name)) as stream:
+                content = stream.read()
+            after = self._system.get_file_info(self._path(name))
+            unchanged = (before.size, before.mtime_ns) == (after.size, after.mtime_ns)
+            if unchanged and len(content) == after.size:
+                return content
+            before = after
+        raise OSError(f"{name} is replaced faster than it can be read")
 
     def write(self, name: str, data: bytes) -> None:
         """Write an object, replacing what was there."""
@@ -100,18 +115,11 @@ class Remote:
 
     def fetch(self, name: str, path: Path) -> bool:
         """Copy an object into a local file, aside and then renamed; False where there is none."""
-        if not self.has(name):
+        content = self.read(name)
+        if content is None:
             return False
-        aside = path.with_name(f".{path.name}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            self._explained("read"),
-            self._system.open_input_stream(self._path(name)) as stream,
-            aside.open("wb") as file,
-        ):
-            while chunk := stream.read(_CHUNK):
-                file.write(chunk)
-        aside.replace(path)
+        write_aside(path, content)
         return True
 
     def store(self, path: Path, name: str) -> None:
