@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from analysis.answer import run_argument
 from analysis.compare import Comparison, Entry, Repeat, Scene
 from analysis.compare_figures import bands, colours, finals, noise_map
 from analysis.compare_words import cells, headings, headline, lead, notes, rows
-from analysis.report import packed_plotly, section_html, write_page
+from analysis.report import fill_page, section_html, write_page
 from analysis.sections import Section
 from analysis.words import count, dimension_hint, plain, sentence_case
 
@@ -30,13 +28,10 @@ def write_comparison(comparison: Comparison, out: str | Path) -> Path:
 
 def render(comparison: Comparison) -> str:
     """The whole page as text."""
-    page = files("analysis")
     names = [r.run.name for s in comparison.scenes for e in s.entries for r in e.repeats]
-    return Template((page / "compare.html").read_text(encoding="utf-8")).substitute(
+    return fill_page(
+        "compare.html",
         title=plain(" · ".join(names[:3])),
-        style=(page / "page.css").read_text(encoding="utf-8"),
-        plotly=packed_plotly(),
-        script=(page / "page.js").read_text(encoding="utf-8"),
         subtitle=f"{count(len(names), 'run')} compared",
         headline=headline(comparison),
         lead=lead(comparison),

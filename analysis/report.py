@@ -42,12 +42,9 @@ def render(run: Run) -> str:
     """The whole page as text."""
     answer = find_answer(run)
     surface = sensitivity_info(run)
-    page = files("analysis")
-    return Template((page / "page.html").read_text(encoding="utf-8")).substitute(
+    return fill_page(
+        "report.html",
         title=plain(run.name),
-        style=(page / "page.css").read_text(encoding="utf-8"),
-        plotly=packed_plotly(),
-        script=(page / "page.js").read_text(encoding="utf-8"),
         subtitle=subtitle(run),
         headline=headline(run, answer),
         lead=lead(run, answer),
@@ -97,7 +94,27 @@ def _plot(name: str, figure: go.Figure, guide: str) -> str:
     )
 
 
-def packed_plotly() -> str:
+def fill_page(body: str, title: str, **parts: str) -> str:
+    """A whole page: the template ``body``, filled with ``parts``, within what all pages share."""
+    return _fill(
+        "shell.html",
+        title=title,
+        style=_asset("page.css"),
+        body=_fill(body, **parts),
+        plotly=_packed_plotly(),
+        script=_asset("page.js"),
+    )
+
+
+def _fill(template: str, **parts: str) -> str:
+    return Template(_asset(template)).substitute(parts)
+
+
+def _asset(name: str) -> str:
+    return (files("analysis") / name).read_text(encoding="utf-8")
+
+
+def _packed_plotly() -> str:
     """Plotly's script, zipped, as text: it is most of a page, and takes two fifths so."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 

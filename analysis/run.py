@@ -162,7 +162,9 @@ def _runs_beside(path: Path) -> str:
 def _read_table(file: Path, keep: list[str] | tuple[str, ...] = ()) -> pd.DataFrame:
     """A stored table; ``keep`` names columns to leave as they are, all other metrics are floats."""
     try:
-        table = pd.read_parquet(file)
+        # Opened once: by its path, pandas opens it twice, and a search may replace it in between.
+        with file.open("rb") as opened:
+            table = pd.read_parquet(opened)
     except FileNotFoundError:
         return pd.DataFrame(columns=[*_REQUIRED[file.name], *keep])
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,5 @@
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 
 from analysis.run import Objective, load_run, scored_epochs
 from tune_robust.errors import UserError
+from tune_robust.files import write_aside
 
 
 def test_a_run_reads_back(search_run):
@@ -81,6 +83,29 @@ def test_a_truncated_table_is_named(build):
     (path / "epochs.parquet").write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=r"epochs\.parquet cannot be read"):
         load_run(path)
+
+
+def test_a_table_may_be_replaced_while_it_is_read(build):
+    path = build.write([build.trial(1, {})])
+    table = path / "epochs.parquet"
+    versions = [table.read_bytes()]
+    pd.concat([pd.read_parquet(table)] * 50).to_parquet(table)
+    versions.append(table.read_bytes())
+
+    def replace():
+        while not over.is_set():
+            for version in versions:
+                write_aside(table, version)
+
+    over = threading.Event()
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        for _ in range(100):
+            assert not load_run(path).epochs.empty
+    finally:
+        over.set()
+        writer.join()
 
 
 def test_a_table_without_its_columns_is_named(build):

@@ -11,6 +11,9 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
 
 COMMAND = [sys.executable, "-m", "tune_robust"]
 MARK = "TUNE_ROBUST_TEST_PROCESS"
@@ -29,6 +32,9 @@ def run(*arguments: object, cwd: Path, code: int | None = 0) -> subprocess.Compl
 class Started:
     """A command under way, with all the processes that it starts."""
 
+    left: ClassVar[list[Started]] = []
+    """Those that nobody has waited for yet."""
+
     def __init__(self, *arguments: object, cwd: Path, command: list[str] = COMMAND):
         self._mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
@@ -40,6 +46,7 @@ class Started:
             text=True,
             start_new_session=True,
         )
+        self.left.append(self)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
         """Poll ``condition`` while the command runs."""
@@ -53,16 +60,27 @@ class Started:
         """Of those that it started, the process ids whose command line contains ``named``."""
         return marked_processes(self._mark, named)
 
+    def finish(self, seconds: float | None = None) -> tuple[int, str]:
+        """Wait for the command's end; its exit code and all that it printed."""
+        output, _ = self.process.communicate(timeout=seconds)
+        self.left.remove(self)
+        return self.process.returncode, output
+
     def kill_tree(self) -> None:
         """kill -9 to the command and to everything that descends from it."""
         kill_marked(self._mark)
-        self.process.communicate()
+        self.finish()
 
     def interrupt(self, sign: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Send a signal to the command alone; its exit code and all that it printed."""
         self.process.send_signal(sign)
-        output, _ = self.process.communicate(timeout=120)
-        return self.process.returncode, output
+        return self.finish(120)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of a run that goes on: opened once, since the search may replace it at any moment."""
+    with path.open("rb") as opened:
+        return pd.read_parquet(opened)
 
 
 def marked_processes(mark: str, named: str = "") -> list[int]:

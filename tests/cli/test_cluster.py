@@ -47,8 +47,8 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(tmp_path, space, ra
 
     started.wait_until(both_are_under_way)
     other.kill()
-    output, _ = started.process.communicate(timeout=240)
-    assert started.process.returncode == 0, output
+    code, output = started.finish(240)
+    assert code == 0, output
     assert f"Joining the Ray cluster at {ray_cluster.address}" in output
     assert "2 at a time" in output
 

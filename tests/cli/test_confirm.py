@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.cli.command import Started, run
+from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
 from tests.search.simulation import simulate
 from tune_robust.search.provenance import provenance
@@ -28,7 +28,7 @@ def search(tmp_path, epochs=2, **options):
 
 def ended(folder):
     path = folder / "confirm" / "trials.parquet"
-    return int(pd.read_parquet(path)["status"].eq("done").sum()) if path.exists() else 0
+    return int(read_table(path)["status"].eq("done").sum()) if path.exists() else 0
 
 
 def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_path):

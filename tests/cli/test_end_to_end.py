@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.cli.command import Started, run
+from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
 from tests.search.simulation import simulate
 from tune_robust.search.space import Space
@@ -35,7 +35,7 @@ def ended(run_folder):
     path = run_folder / "trials.parquet"
     if not path.exists():
         return 0
-    return int(pd.read_parquet(path)["status"].isin(["done", "stopped", "failed"]).sum())
+    return int(read_table(path)["status"].isin(["done", "stopped", "failed"]).sum())
 
 
 def test_search_then_status_export_train_report(tmp_path, space):

@@ -15,26 +15,17 @@ import pytest
 import yaml
 
 from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE as TINY
 from tune_robust.search.journal import DerivedJournal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+DATA = TINY["train"]["data"]
 SPACE = {
+    **TINY,
     "name": "faults",
-    "train": {
-        "data": {
-            "dataset": "digits",
-            "subset": 300,
-            "noise": {"kind": "symmetric", "rate": 0.5},
-            "validation": {"size": 0.2},
-        },
-        "model": {"name": "small_cnn", "width": 0.25},
-        "method": "saner",
-        "optimizer": {"name": "sgd", "lr": 0.05},
-        "epochs": 6,
-        "batch_size": 64,
-    },
-    "search": {"sam.rho": {"log_uniform": [0.1, 1.0]}, "saner.alpha": {"uniform": [0.0, 1.0]}},
+    "train": {**TINY["train"], "data": {**DATA, "subset": 300}},
+    "baselines": [],
     "budget": {"trials": 12, "scheduler": "asha", "grace": 4, "reduction": 2},
     "searcher": {"name": "tpe", "startup": 4},
 }
@@ -55,17 +46,8 @@ def space(tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts commands in the test's folder; whatever is left of them is killed at the end."""
-    started = []
-
-    def begin(*arguments):
-        started.append(Started(*arguments, cwd=tmp_path))
-        return started[-1]
-
-    yield begin
-    for command in started:
-        if not command.process.stdout.closed:
-            command.kill_tree()
+    """Starts commands in the test's folder."""
+    return lambda *arguments: Started(*arguments, cwd=tmp_path)
 
 
 def search(space, *more):
@@ -138,8 +120,8 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
     command.wait_until(lambda: workers.extend(command.processes("ray::t0")) or workers)
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
-    output, _ = command.process.communicate(timeout=200)
-    assert command.process.returncode == 0, output
+    code, output = command.finish(200)
+    assert code == 0, output
     trials = trials_of(folder)
     assert list(trials["status"]) == ["done", "done"]
     interrupted = [e for e in events(folder, "end") if e["status"] == "interrupted"]
@@ -194,8 +176,8 @@ def test_a_full_storage_stops_the_search_which_goes_on_once_there_is_space(
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
-    output, _ = command.process.communicate(timeout=200)
-    assert command.process.returncode == 2, output
+    code, output = command.finish(200)
+    assert code == 2, output
     for promised in (str(folder), "No space left on device", f"tune-robust resume {folder}"):
         assert promised in " ".join(output.split())
     assert "Traceback" not in output

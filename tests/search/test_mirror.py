@@ -34,7 +34,7 @@ def test_what_changes_goes_over_and_the_rest_stays(folder, remote):
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "last.pt").write_bytes(b"")
     (folder / ".aside").write_bytes(b"")
-    mirror = Mirror(folder, remote)
+    mirror = Mirror(folder, remote, {})
     mirror.nudge()
     until(lambda: remote.read("events.jsonl") == b"1\n")
     assert is_held(remote)
@@ -48,7 +48,7 @@ def test_what_changes_goes_over_and_the_rest_stays(folder, remote):
 def test_another_writer_ends_it(folder, remote, monkeypatch):
     monkeypatch.setattr(module, "RENEWED_EVERY", 0.0)
     monkeypatch.setattr(module, "EVERY", 0.01)
-    mirror = Mirror(folder, remote)
+    mirror = Mirror(folder, remote, {})
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
     remote.delete("run.lease")
     Lease(remote)
@@ -72,9 +72,9 @@ def test_events_that_never_got_over_are_kept(folder, remote):
     remote.write("run.json", b"{}")
     remote.write("exported/1.yaml", b"a: 1\n")
     (folder / "events.jsonl").write_bytes(b"1\n2\n3\n")
-    bring(remote, folder)
+    bring(remote, folder, {})
     assert (folder / "events.jsonl").read_bytes() == b"1\n2\n3\n"
     assert (folder / "exported" / "1.yaml").read_bytes() == b"a: 1\n"
     (folder / "events.jsonl").write_bytes(b"another history, and a longer one\n")
-    bring(remote, folder)
+    bring(remote, folder, {})
     assert (folder / "events.jsonl").read_bytes() == b"1\n2\n"

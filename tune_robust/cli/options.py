@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,3 +38,18 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own m
 
 STORAGE = "./runs"
 EXITS_INTERRUPTED = 130
+
+
+def overrides_of(
+    settings: Sequence[str] | None, data_dir: Path | None, no_download: bool, *, data: str
+) -> list[str]:
+    """What ``--set``, ``--data-dir`` and ``--no-download`` change, as ``path=value``.
+
+    ``data`` is the path of the data's section.
+    """
+    overrides = list(settings or [])
+    if data_dir is not None:
+        overrides.append(f"{data}.dir={json.dumps(str(data_dir.expanduser().resolve()))}")
+    if no_download:
+        overrides.append(f"{data}.download=false")
+    return overrides

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tune_robust.cli.options import STORAGE, Json, NoDownload, Storage
+from tune_robust.cli.options import STORAGE, Json, NoDownload, Storage, overrides_of
 
 if TYPE_CHECKING:
     from tune_robust.config import TrainConfig
@@ -58,11 +58,7 @@ def plan(
     """
     from tune_robust.search.space import load_space
 
-    overrides = list(settings or [])
-    if data_dir is not None:
-        overrides.append(f"train.data.dir={json.dumps(str(data_dir.expanduser().resolve()))}")
-    if no_download:
-        overrides.append("train.data.download=false")
+    overrides = overrides_of(settings, data_dir, no_download, data="train.data")
     if trials is not None:
         overrides.append(f"budget.trials={trials}")
     document = _document(load_space(space, overrides=overrides), storage, seconds, price)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +17,7 @@ from tune_robust.cli.options import (
     Storage,
     TensorBoard,
     Verbose,
+    overrides_of,
 )
 
 if TYPE_CHECKING:
@@ -59,11 +59,7 @@ def search(
     from tune_robust.search.space import load_space
     from tune_robust.search.store import RunStore
 
-    overrides = list(settings or [])
-    if data_dir is not None:
-        overrides.append(f"train.data.dir={json.dumps(str(data_dir.expanduser().resolve()))}")
-    if no_download:
-        overrides.append("train.data.download=false")
+    overrides = overrides_of(settings, data_dir, no_download, data="train.data")
     if trials is not None:
         overrides.append(f"budget.trials={trials}")
     loaded = load_space(space, overrides=overrides)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import NoDownload, Settings
+from tune_robust.cli.options import NoDownload, Settings, overrides_of
 from tune_robust.errors import UserError
 
 
@@ -44,11 +44,7 @@ def train(
 
     document = read_yaml(config)
     given = document.get("train", document) if isinstance(document, dict) else document
-    overrides = list(settings or [])
-    if data_dir is not None:
-        overrides.append(f"data.dir={json.dumps(str(data_dir.expanduser().resolve()))}")
-    if no_download:
-        overrides.append("data.download=false")
+    overrides = overrides_of(settings, data_dir, no_download, data="data")
     parsed = parse_config(apply_overrides(given, overrides), str(config))
 
     from tune_robust.training import train as run_training

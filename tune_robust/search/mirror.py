@@ -13,24 +13,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tune_robust.errors import UserError
+from tune_robust.files import write_aside
 from tune_robust.search.lease import LEASE, RENEWED_EVERY, Lease, TakenOver
 from tune_robust.search.remote import Remote
 
 EVERY = 5.0
 """Seconds between two carryings."""
 EVENTS = "events.jsonl"
+Carried = dict[Path, tuple[int, int]]
+"""Files that are the same on both sides, each as it was then: time of change and size."""
 _LOCAL = {"checkpoints", "ray", "run.lock", "study.journal", LEASE}
 
 
 class Mirror:
-    """Carries ``folder`` over to ``remote`` until closed. Holds the run's lease."""
+    """Carries ``folder`` over to ``remote`` until closed. Holds the run's lease.
 
-    def __init__(self, folder: Path, remote: Remote):
+    ``carried``: what is the same on both sides; kept up to date.
+    """
+
+    def __init__(self, folder: Path, remote: Remote, carried: Carried):
         self._folder, self._remote = folder, remote
         self._lease = Lease(remote)
         # Whoever had the run before may have written until now.
-        bring(remote, folder)
-        self._carried: dict[Path, tuple[int, int]] = {}
+        bring(remote, folder, carried)
+        self._carried = carried
         self._wake, self._closing = threading.Event(), False
         self._problem: UserError | None = None
         self._renewed = time.monotonic()
@@ -77,20 +83,19 @@ class Mirror:
             self._renewed = time.monotonic()
 
 
-def carry_over(folder: Path, remote: Remote, carried: dict[Path, tuple[int, int]]) -> None:
-    """Copy the files of ``folder`` that have changed since ``carried`` was noted."""
+def carry_over(folder: Path, remote: Remote, carried: Carried) -> None:
+    """Copy the files of ``folder`` that have changed since they were noted in ``carried``."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if _stays(inside.parts) or not path.is_file():
             continue
-        seen = path.stat()
-        state = (seen.st_mtime_ns, seen.st_size)
+        state = _state(path)
         if carried.get(path) != state:
             remote.store(path, inside.as_posix())
             carried[path] = state
 
 
-def bring(remote: Remote, folder: Path) -> None:
+def bring(remote: Remote, folder: Path, carried: Carried) -> None:
     """Make the local folder what the remote one is, keeping events that never got there.
 
     After a kill the local events may be ahead: then they begin with the remote ones.
@@ -98,10 +103,19 @@ def bring(remote: Remote, folder: Path) -> None:
     events = folder / EVENTS
     ahead = events.read_bytes() if events.exists() else b""
     for name in remote.names():
-        if name == EVENTS and ahead.startswith(remote.read(EVENTS)):
+        if _stays(name.split("/")):
             continue
-        if not _stays(name.split("/")):
-            remote.fetch(name, folder / name)
+        path, content = folder / name, remote.read(name)
+        if content is None or (name == EVENTS and ahead.startswith(content)):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, content)
+        carried[path] = _state(path)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    seen = path.stat()
+    return seen.st_mtime_ns, seen.st_size
 
 
 def _stays(parts: Sequence[str]) -> bool:

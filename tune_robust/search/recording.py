@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -48,11 +49,17 @@ def _from_tables(folder: RunFolder) -> dict[str, Trial]:
             config=json.loads(row["config"]),
             status=row["status"],
         )
-        for row in pq.read_table(folder.trials).to_pylist()
+        for row in _rows(folder.trials)
     }
-    for row in pq.read_table(folder.epochs).to_pylist():
+    for row in _rows(folder.epochs):
         trials[row.pop("trial")].epochs[row.pop("epoch")] = row
     return trials
+
+
+def _rows(table: Path) -> list[dict[str, Any]]:
+    # Opened once: by its path, pyarrow opens it twice, and a search may replace it in between.
+    with table.open("rb") as opened:
+        return pq.read_table(opened).to_pylist()
 
 
 def _values(space: Space, row: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from tune_robust.search.lease import is_held
-from tune_robust.search.mirror import Mirror, bring, carry_over
+from tune_robust.search.mirror import Carried, Mirror, bring, carry_over
 from tune_robust.search.remote import Remote
 from tune_robust.search.store import RunFolder
 
@@ -29,6 +29,7 @@ class RemoteRunFolder(RunFolder):
         super().__init__(path or cache_root() / "runs" / key / remote.name)
         self._remote = remote
         self._dropped: set[str] = set()
+        self._carried: Carried = {}
 
     @property
     def place(self) -> str:
@@ -57,7 +58,7 @@ class RemoteRunFolder(RunFolder):
         """Bring the local folder up to date, unless a search on this machine is ahead of it."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not super().is_live():
-            bring(self._remote, self.path)
+            bring(self._remote, self.path, self._carried)
         return self
 
     def is_live(self) -> bool:
@@ -75,11 +76,11 @@ class RemoteRunFolder(RunFolder):
 
     def carrier(self) -> Mirror:
         """What carries the local folder over from now on; holds the run's lease."""
-        return Mirror(self.path, self._remote)
+        return Mirror(self.path, self._remote, self._carried)
 
     def carry_over(self) -> None:
         """Copy what was written since the run was closed."""
-        carry_over(self.path, self._remote, {})
+        carry_over(self.path, self._remote, self._carried)
 
     def checkpoints(self, trial: str) -> str:
         """The URI of one trial's checkpoints."""
