@@ -24,7 +24,7 @@ from analysis.sensitivity import sensitivity_info
 from analysis.winner import label_sets, ranking
 from analysis.words import number
 from tune_robust.errors import UserError
-from tune_robust.search.confirmation import CONFIDENCE, Estimate, estimate
+from tune_robust.search.winners.confirmation import CONFIDENCE, Estimate, estimate
 
 _DATA = ("dataset", "label_column", "subset", "image_size", "noise", "validation")
 _OWN_FILES = ("folder", "npz", "parquet")

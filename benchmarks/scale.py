@@ -39,10 +39,10 @@ from pathlib import Path
 from typing import Any
 
 from tune_robust.metrics import METRICS
-from tune_robust.search.conductor import Conductor, Decision
-from tune_robust.search.provenance import provenance
-from tune_robust.search.space import Space
-from tune_robust.search.store import RunFolder, RunStore, Trial
+from tune_robust.search.engine.conductor import Conductor, Decision
+from tune_robust.search.runs.provenance import provenance
+from tune_robust.search.runs.store import RunFolder, RunStore, Trial
+from tune_robust.search.spaces.space import Space
 
 AT_A_TIME = 64
 EPOCHS = 40

@@ -7,7 +7,7 @@ import pytest
 from analysis import write_report
 from analysis.compare import compare_runs
 from analysis.compare_page import write_comparison
-from tests.search.simulation import simulate, space
+from tests.search.simulated import simulate, space
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 

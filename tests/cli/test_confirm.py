@@ -7,10 +7,10 @@ import pytest
 
 from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
-from tests.search.simulation import simulate
-from tune_robust.search.provenance import provenance
-from tune_robust.search.space import Space
-from tune_robust.search.store import RunFolder
+from tests.search.simulated import simulate
+from tune_robust.search.runs.provenance import provenance
+from tune_robust.search.runs.store import RunFolder
+from tune_robust.search.spaces.space import Space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

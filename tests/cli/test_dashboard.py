@@ -18,7 +18,7 @@ from tests.cli.tiny import SPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-LONG_TRIALS = "from tune_robust.search import ray_backend; ray_backend.LONG = 0.0; "
+LONG_TRIALS = "from tune_robust.search.engine import ray_backend; ray_backend.LONG = 0.0; "
 COMMAND = [sys.executable, "-c", LONG_TRIALS + "from tune_robust.cli import main; main()"]
 
 

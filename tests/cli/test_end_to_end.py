@@ -9,8 +9,8 @@ import yaml
 
 from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
-from tests.search.simulation import simulate
-from tune_robust.search.space import Space
+from tests.search.simulated import simulate
+from tune_robust.search.spaces.space import Space
 
 pytestmark = [
     pytest.mark.e2e,

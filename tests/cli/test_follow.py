@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from tests.cli.command import run
-from tests.search.simulation import peak, simulate, space
+from tests.search.simulated import peak, simulate, space
 from tune_robust.cli.follow import follow
-from tune_robust.search.store import RunFolder
+from tune_robust.search.runs.store import RunFolder
 
 
 @pytest.mark.parametrize("terminal", [False, True])

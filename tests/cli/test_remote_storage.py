@@ -9,7 +9,7 @@ import yaml
 
 from tests.cli.command import Started, run
 from tests.cli.test_end_to_end import SPACE
-from tune_robust.search.remote import Remote
+from tune_robust.search.runs.remote import Remote
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from tests.cli.command import run
-from tests.search.simulation import simulate, space
+from tests.search.simulated import simulate, space
 from tune_robust.config import parse_config
-from tune_robust.search.store import RunFolder
-from tune_robust.search.yaml_text import read_yaml
+from tune_robust.search.runs.store import RunFolder
+from tune_robust.search.spaces.yaml_text import read_yaml
 
 pytestmark = pytest.mark.e2e
 

@@ -20,21 +20,21 @@ from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
-from tune_robust.search.conductor import Conductor
-from tune_robust.search.dimensions import varies_labels
-from tune_robust.search.draws import grid_points
-from tune_robust.search.export import best_of_each_label_set, export_yaml, ranked
-from tune_robust.search.pareto import pareto_front
-from tune_robust.search.provenance import gpu_names
-from tune_robust.search.remote import is_uri
-from tune_robust.search.remote_run import cache_root
-from tune_robust.search.slots import Node, Slots, fit_slots
-from tune_robust.search.space import Space
-from tune_robust.search.standing import Standing
-from tune_robust.search.store import RunFolder, RunStore, Trial
+from tune_robust.search.engine.conductor import Conductor
+from tune_robust.search.engine.slots import Node, Slots, fit_slots
+from tune_robust.search.runs.pareto import pareto_front
+from tune_robust.search.runs.provenance import gpu_names
+from tune_robust.search.runs.remote import is_uri
+from tune_robust.search.runs.remote_run import cache_root
+from tune_robust.search.runs.standing import Standing
+from tune_robust.search.runs.store import RunFolder, RunStore, Trial
+from tune_robust.search.spaces.dimensions import varies_labels
+from tune_robust.search.spaces.draws import grid_points
+from tune_robust.search.spaces.space import Space
+from tune_robust.search.winners.export import best_of_each_label_set, export_yaml, ranked
 
 if TYPE_CHECKING:
-    from tune_robust.search.tensorboard import TensorBoard
+    from tune_robust.search.runs.tensorboard import TensorBoard
 
 EXPORTED = 3
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -141,10 +141,10 @@ def _run(
     tensorboard: bool,
 ) -> Conductor:
     """Run what remains, until it is done or interrupted; the run is released in any case."""
-    from tune_robust.search.disk import check_disk
-    from tune_robust.search.ray_backend import run_trials
-    from tune_robust.search.ray_metrics import RayMetrics
-    from tune_robust.search.ray_session import check_nodes, ray_session
+    from tune_robust.search.engine.ray_backend import run_trials
+    from tune_robust.search.engine.ray_metrics import RayMetrics
+    from tune_robust.search.engine.ray_session import check_nodes, ray_session
+    from tune_robust.search.runs.disk import check_disk
 
     folder, cache = store.folder, cache_of(storage)
     progress = Progress(console)
@@ -198,7 +198,7 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
 
 def _tensorboard(store: RunStore) -> TensorBoard:
     # Slow to import, and seldom asked for.
-    from tune_robust.search.tensorboard import TensorBoard
+    from tune_robust.search.runs.tensorboard import TensorBoard
 
     board = TensorBoard(store.folder)
     board.open(store.trials.values())
@@ -211,7 +211,7 @@ def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Sl
     Raises:
         UserError: the cluster has no CPUs.
     """
-    from tune_robust.search.ray_session import live_nodes
+    from tune_robust.search.engine.ray_session import live_nodes
 
     nodes = live_nodes()
     if not nodes:
@@ -236,7 +236,7 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], console: Console
 
 def _measured_share(space: Space, cache: Path, nodes: Sequence[Node], console: Console) -> float:
     """On the node with the most CPUs of those that have a GPU; 0 where none has."""
-    from tune_robust.search.gpu_probe import share_of_gpu
+    from tune_robust.search.engine.gpu_probe import share_of_gpu
 
     node = max((node for node in nodes if node.gpus), default=None)
     if node is None:

@@ -141,7 +141,7 @@ def _config(
 ) -> DataConfig:
     from tune_robust.config import parse_config
     from tune_robust.data.sources import SOURCES
-    from tune_robust.search.overrides import apply_overrides
+    from tune_robust.search.spaces.overrides import apply_overrides
 
     if name not in SOURCES:
         raise UserError(f"{unknown('dataset', name, SOURCES)} See: tune-robust datasets list")

@@ -12,7 +12,7 @@ from tune_robust.cli.options import STORAGE, Run, Storage
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
-    from tune_robust.search.store import RunFolder
+    from tune_robust.search.runs.store import RunFolder
 
 
 class Format(StrEnum):
@@ -56,17 +56,17 @@ def export(
       tune-robust export r1 --format csv
       tune-robust export r1 --winner plateau
     """
-    from tune_robust.search.export import (
+    from tune_robust.search.runs.find import find_run
+    from tune_robust.search.runs.store import read_trials
+    from tune_robust.search.spaces.objective import objective_of
+    from tune_robust.search.spaces.space import Space
+    from tune_robust.search.winners.export import (
         export_json,
         export_table,
         export_weights,
         export_yaml,
         winners,
     )
-    from tune_robust.search.objective import objective_of
-    from tune_robust.search.runs import find_run
-    from tune_robust.search.space import Space
-    from tune_robust.search.store import read_trials
 
     if winner is Winner.plateau and (format is not Format.yaml or checkpoint):
         raise UserError(
@@ -109,8 +109,8 @@ def export(
 
 def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis import load_run, robust_region
-    from tune_robust.search.export import export_settings
-    from tune_robust.search.store import read_trials
+    from tune_robust.search.runs.store import read_trials
+    from tune_robust.search.winners.export import export_settings
 
     region = robust_region(load_run(folder.path))
     if region is None:

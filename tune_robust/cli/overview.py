@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tune_robust.search.space import Space
-from tune_robust.search.standing import Standing
-from tune_robust.search.store import Trial
+from tune_robust.search.runs.standing import Standing
+from tune_robust.search.runs.store import Trial
+from tune_robust.search.spaces.space import Space
 
 SHOWN = 12
 COLUMNS = 4

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.live import Live
 
 from tune_robust.cli.overview import Clock, overview, trial_line
-from tune_robust.search.slots import Slots
-from tune_robust.search.standing import Standing
-from tune_robust.search.store import Trial
+from tune_robust.search.engine.slots import Slots
+from tune_robust.search.runs.standing import Standing
+from tune_robust.search.runs.store import Trial
 
 _EVERY = 0.5  # seconds between two drawings
 

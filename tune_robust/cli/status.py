@@ -13,9 +13,9 @@ from tune_robust.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tune_robust.search.space import Space
-    from tune_robust.search.standing import Standing
-    from tune_robust.search.store import Record, RunFolder, Trial
+    from tune_robust.search.runs.standing import Standing
+    from tune_robust.search.runs.store import Record, RunFolder, Trial
+    from tune_robust.search.spaces.space import Space
 
 
 def status(
@@ -34,9 +34,9 @@ def status(
       tune-robust status r1 --follow
       tune-robust status runs/r1 --json
     """
-    from tune_robust.search.runs import find_run
-    from tune_robust.search.space import Space
-    from tune_robust.search.store import read_record
+    from tune_robust.search.runs.find import find_run
+    from tune_robust.search.runs.store import read_record
+    from tune_robust.search.spaces.space import Space
 
     if follow and as_json:
         raise UserError("--follow shows the run as it goes, --json its state once: give one.")
@@ -60,10 +60,10 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
     from tune_robust.cli.front import print_front
     from tune_robust.cli.overview import trial_table
     from tune_robust.cli.rungs import print_rungs
-    from tune_robust.search.export import ranked
-    from tune_robust.search.pareto import pareto_front
-    from tune_robust.search.rung_check import check_run
-    from tune_robust.search.standing import Standing
+    from tune_robust.search.runs.pareto import pareto_front
+    from tune_robust.search.runs.standing import Standing
+    from tune_robust.search.simulation.rung_check import check_run
+    from tune_robust.search.winners.export import ranked
 
     standing = Standing(space, record.trials)
     best_first = _best_first(standing)
@@ -101,10 +101,10 @@ def _best_first(standing: Standing) -> list[Trial]:
 
 
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
-    from tune_robust.search.pareto import pareto_front
-    from tune_robust.search.retraining import read_summary
-    from tune_robust.search.rung_check import check_run
-    from tune_robust.search.standing import Standing
+    from tune_robust.search.runs.pareto import pareto_front
+    from tune_robust.search.runs.standing import Standing
+    from tune_robust.search.simulation.rung_check import check_run
+    from tune_robust.search.winners.retraining import read_summary
 
     standing, check = Standing(space, record.trials), check_run(space, record)
     front = pareto_front(_best_first(standing), space) if space.objective.against else None

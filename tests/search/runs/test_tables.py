@@ -1,0 +1,40 @@
+"""The tables: their columns, their types, and that they are whole at every moment."""
+
+import json
+
+import pandas as pd
+
+from tests.search.simulated import simulate, space
+from tune_robust.metrics import METRICS
+
+
+def test_columns_of_both_tables(tmp_path):
+    simulate(space(), tmp_path / "r")
+    trials = pd.read_parquet(tmp_path / "r" / "trials.parquet")
+    epochs = pd.read_parquet(tmp_path / "r" / "epochs.parquet")
+    assert list(epochs.columns) == ["trial", "epoch", *METRICS]
+    expected = {"trial", "origin", "status", "sentinel", "sam.rho", "saner.alpha", "epoch"}
+    expected |= {"objective", "val_accuracy_last", "val_accuracy_best", "confirms"}
+    expected |= {"seed", "reliability", "error", "checkpoint", "config"}
+    assert expected | set(METRICS) == set(trials.columns)
+    assert json.loads(trials.loc[3, "config"])["seed"] == trials.loc[3, "seed"] == 3
+
+
+def test_values_of_every_type_keep_it(tmp_path):
+    search = {
+        "method": {"choice": ["sam", "saner"]},
+        "sam.rho": {"uniform": [0.1, 1.0]},
+        "optimizer.nesterov": {"choice": [True, False]},
+        "saner.k": {"int": [0, 5], "when": {"method": "saner"}},
+    }
+    train = {"data": {"dataset": "digits"}, "optimizer": {"name": "sgd"}, "epochs": 6}
+    simulate(space(search=search, train=train), tmp_path / "r")
+    table = pd.read_parquet(tmp_path / "r" / "trials.parquet")
+    assert table["sam.rho"].dtype == table["saner.k"].dtype == float
+    assert set(table["method"]) <= {"sam", "saner"}
+    assert set(table["optimizer.nesterov"]) <= {"true", "false"}
+
+
+def test_a_run_that_has_just_begun_has_empty_tables(tmp_path):
+    simulate(space(), tmp_path / "r", stop_after=0)
+    assert pd.read_parquet(tmp_path / "r" / "epochs.parquet").empty

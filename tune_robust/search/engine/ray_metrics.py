@@ -1,0 +1,48 @@
+"""Trials as Ray metrics: gauges at the Prometheus port of Ray's node, beside Ray's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ray.util.metrics import Gauge
+
+from tune_robust.search.runs.standing import Standing
+from tune_robust.search.runs.store import ENDED, Trial
+
+SHOWN = ("val_accuracy", "train_loss", "noisy_fit", "rho", "alpha", "gradient_evaluations")
+"""The metrics of each trial, as ``ray_tune_robust_<name>``."""
+
+
+class RayMetrics:
+    """A watcher for the conductor; Ray must be running.
+
+    ``ray_tune_robust_best`` is the leader's objective, ``ray_tune_robust_trials`` counts trials by
+    status. A gauge stays where a trial left it: ``status`` tells whether it is over.
+    """
+
+    def __init__(self, run: str, standing: Callable[[], Standing]):
+        self._run, self._standing = run, standing
+        self._gauges = {
+            name: Gauge(f"tune_robust_{name}", f"{name} of a trial", tag_keys=("run", "trial"))
+            for name in SHOWN
+        }
+        self._best = Gauge("tune_robust_best", "objective of the leader", tag_keys=("run",))
+        self._trials = Gauge("tune_robust_trials", "trials by status", tag_keys=("run", "status"))
+
+    def update(self, trial: Trial) -> None:
+        """Publish a trial's last epoch, and where the search stands."""
+        for name, gauge in self._gauges.items():
+            value = trial.last.get(name)
+            if value is not None and math.isfinite(value):
+                gauge.set(value, {"run": self._run, "trial": trial.name})
+        if trial.status in ENDED or not trial.epochs:
+            self._publish_standing()
+
+    def _publish_standing(self) -> None:
+        standing = self._standing()
+        for status, count in standing.counts.items():
+            self._trials.set(count, {"run": self._run, "status": status})
+        if standing.best is not None:
+            best = standing.objective.value(standing.best.epochs)
+            self._best.set(best, {"run": self._run})

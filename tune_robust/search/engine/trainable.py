@@ -1,0 +1,147 @@
+"""One trial as a Ray Tune class trainable, run in an actor that is reused for the next trial."""
+
+from __future__ import annotations
+
+import gc
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+from ray._raylet import setproctitle
+
+from tune_robust.config import DataConfig, TrainConfig
+from tune_robust.data import Splits, load_dataset, make_splits
+from tune_robust.errors import UserError
+from tune_robust.search.runs.checkpoints import Checkpoints, open_checkpoints
+from tune_robust.search.spaces.objective import Objective
+from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
+
+
+class TrialRunner(tune.Trainable):
+    """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
+
+    Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective", "cpus",
+    "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever
+    restarted it, and reports that checkpoint's epoch again first, so that no epoch is missing from
+    the store.
+
+    A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
+    the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
+    file).
+    """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """What Ray sets aside for the trial, on one node.
+
+        Only trials that ask for the very same follow each other in one process: a few bytes of
+        memory, which nobody will miss, tell those apart that shall not.
+        """
+        bundle = {"CPU": config["cpus"], "GPU": config["gpus"], "memory": config["process"]}
+        return tune.PlacementGroupFactory([{what: n for what, n in bundle.items() if n}])
+
+    def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
+        """Prepare the trial; Ray calls it in a new actor.
+
+        ``environment``: variables that this process needs, such as a storage's credentials.
+        """
+        os.environ.update(environment or {})
+        # What is imported stays: collecting garbage between trials need not look at it again, which
+        # would take longer than all else between them.
+        gc.freeze()
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Prepare the next trial in the same actor, with nothing left of the one before."""
+        self.cleanup()
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train one epoch."""
+        # Ray's label of an actor stays its first trial's: the process is named after the trial.
+        setproctitle(f"ray::{self._label}")
+        try:
+            result = next(self._epochs)
+        except _Unsaved as error:
+            return {"trial": self._trial, "unsaved": error.args}
+        except Exception as error:
+            too_large = _is_out_of_memory(error)
+            explained = str(error) if too_large else _explain(error)
+            return {"trial": self._trial, "error": explained, "out_of_memory": too_large}
+        return {"trial": self._trial, **result}
+
+    def cleanup(self) -> None:
+        """Drop the network and the data that only this trial used."""
+        self._epochs = iter(())
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def __repr__(self) -> str:
+        """The actor's label in Ray's dashboard, asked for once."""
+        return self._label
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._trial, self._label = config["trial"], config["label"]
+        _stay_within(config["gpus"])
+        self._epochs = _epochs(
+            TrainConfig.model_validate(config["config"]),
+            open_checkpoints(config["checkpoints"], Objective(**config["objective"])),
+            Path(config["cache"]),
+        )
+
+
+class _Unsaved(Exception):
+    """A checkpoint could not be written: the storage's fault, and not the trial's."""
+
+
+def _stay_within(gpus: float) -> None:
+    """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
+    if gpus and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """PyTorch's own allocator has an error of its own; the CUDA libraries only say so."""
+    said = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)
+
+
+def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Iterator[dict[str, Any]]:
+    resume = checkpoints.newest()
+    if resume is not None:
+        saved = read_checkpoint(resume)
+        yield _report(saved, config)
+    for result in train(config, resume=resume, splits=_splits(config.data, cache)):
+        try:
+            checkpoints.save(result)
+        except OSError as error:
+            raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
+        yield _report(result, config)
+
+
+def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
+    """What the search records of an epoch; how confidence holds, of the last one alone."""
+    report = {"epoch": result.epoch, **result.metrics}
+    if result.epoch == config.total_epochs and result.reliability:
+        report["reliability"] = result.reliability
+    return report
+
+
+@lru_cache(maxsize=1)
+def _splits(data: DataConfig, cache: Path) -> Splits:
+    """All trials of a search share one split: the actor loads it once."""
+    return make_splits(data, load_dataset(data, cache))
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return "".join(traceback.format_exception(error))

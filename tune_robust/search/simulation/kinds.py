@@ -1,0 +1,79 @@
+"""Kinds of trials: those of a search that take equally long, and random draws of a space."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tune_robust.config import TrainConfig
+from tune_robust.search.spaces.draws import grid_points
+from tune_robust.search.spaces.space import Space
+from tune_robust.search.spaces.unit_cube import from_unit
+
+SEARCHES = 10
+"""How many searches by chance stand for what a search may be."""
+
+
+class Kind(NamedTuple):
+    """What decides how long an epoch of a configuration takes; numbers such as rho do not."""
+
+    method: str | None
+    passes: int
+    dataset: str
+    network: str
+    width: float
+    batch_size: int
+    rounds: int
+
+    @property
+    def name(self) -> str:
+        """As in ``sam, resnet18, cifar10``."""
+        width = "" if self.width == 1 else f" x{self.width:g}"
+        rounds = "" if self.rounds == 1 else f", {self.rounds} rounds"
+        return f"{self.method or 'own parts'}, {self.network}{width}, {self.dataset}{rounds}"
+
+
+def kind_of(config: TrainConfig) -> Kind:
+    """The kind that a configuration is of."""
+    return Kind(
+        config.method,
+        config.passes_per_step,
+        config.data.dataset,
+        config.model.name,
+        config.model.width,
+        config.batch_size,
+        config.bootstrap_rounds,
+    )
+
+
+def drawn_trials(space: Space, seed: int) -> Iterator[tuple[bool, TrainConfig]]:
+    """The trials of one search by chance: whether it is a baseline, and its configuration.
+
+    Baselines and known points first, then a grid's points in their order, or random draws.
+    """
+    rng = random.Random(seed)
+    planned = [(True, values) for values in space.baselines]
+    planned += [(False, values) for values in space.known]
+    if space.searcher.name == "grid":
+        planned += [(False, values) for values in grid_points(space.dimensions)]
+    for number in range(space.trials):
+        baseline, values = planned[number] if number < len(planned) else (False, _draw(space, rng))
+        yield baseline, space.config_for(values)
+
+
+def kinds_of(space: Space) -> dict[Kind, TrainConfig]:
+    """A configuration of each kind among the trials of the searches that ``SEARCHES`` draws."""
+    found: dict[Kind, TrainConfig] = {}
+    for seed in range(SEARCHES):
+        for _, config in drawn_trials(space, seed):
+            found.setdefault(kind_of(config), config)
+    return found
+
+
+def _draw(space: Space, rng: random.Random) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            values[dim.path] = from_unit(dim.distribution, rng.random())
+    return values

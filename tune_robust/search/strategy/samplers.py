@@ -1,0 +1,240 @@
+"""The samplers, by the names that a space's ``searcher`` gives them.
+
+Each is made anew for every trial, from the searcher's seed and the trial's number, and keeps
+nothing: what it proposes is a function of the space, the seed and the history. That is why CMA-ES
+and Sobol's sequence are not Optuna's here; those keep their state in the study's attributes, which
+a study rebuilt from the run store does not have.
+"""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from tune_robust.search.spaces.dimensions import Dimension
+from tune_robust.search.spaces.distributions import (
+    Choice,
+    Distribution,
+    Grid,
+    Int,
+    LogInt,
+    LogUniform,
+    Uniform,
+)
+from tune_robust.search.spaces.space import Space
+from tune_robust.search.spaces.unit_cube import from_unit, to_unit
+
+
+def build_sampler(space: Space, number: int, *, given: int = 0) -> BaseSampler:
+    """The sampler that proposes trial ``number`` of the run.
+
+    Args:
+        space: its dimensions and searcher.
+        number: the trial's, from 0; baselines and known points count.
+        given: how many trials the study opens with that no sampler drew: the known points and
+            those of earlier runs.
+    """
+    return SAMPLERS[space.searcher.name](space, number, given)
+
+
+def _tpe(space: Space, number: int, given: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        # multivariate and group are marked experimental; they are what models conditions.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(
+            seed=space.searcher.seed + number,
+            n_startup_trials=space.searcher.startup,
+            multivariate=True,
+            group=True,
+        )
+
+
+def _gp(space: Space, number: int, given: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return GPSampler(seed=space.searcher.seed + number, n_startup_trials=space.searcher.startup)
+
+
+def _cmaes(space: Space, number: int, given: int) -> BaseSampler:
+    return CmaEs(space.dimensions, seed=space.searcher.seed + number, given=given)
+
+
+def _qmc(space: Space, number: int, given: int) -> BaseSampler:
+    index = number - len(space.baselines) - len(space.known)
+    return Sobol(space.dimensions, seed=space.searcher.seed, index=max(index, 0))
+
+
+def _nsga2(space: Space, number: int, given: int) -> BaseSampler:
+    return NsgaTwo(space.searcher.startup, seed=space.searcher.seed + number)
+
+
+def _random(space: Space, number: int, given: int) -> BaseSampler:
+    return RandomSampler(seed=space.searcher.seed + number)
+
+
+SAMPLERS: dict[str, Callable[[Space, int, int], BaseSampler]] = {
+    "tpe": _tpe,
+    "gp": _gp,
+    "cmaes": _cmaes,
+    "qmc": _qmc,
+    "random": _random,
+    "nsga2": _nsga2,
+    "grid": _random,  # all its points are planned: it only has to stand by
+}
+
+
+class _WholeSpace(BaseSampler, abc.ABC):
+    """Draws all dimensions at once, as one point of the unit cube."""
+
+    def __init__(self, dimensions: Sequence[Dimension]):
+        self._dimensions = dimensions
+
+    @abc.abstractmethod
+    def point(self, study: optuna.Study) -> Sequence[float]:
+        """One coordinate in [0, 1] for each dimension."""
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """All dimensions; there are no conditional ones."""
+        return {d.name: optuna_distribution(d.distribution) for d in self._dimensions}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The values at ``point``, by name."""
+        point = self.point(study)
+        return {
+            dim.name: from_unit(dim.distribution, float(unit))
+            for dim, unit in zip(self._dimensions, point, strict=True)
+        }
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Nothing is drawn by itself."""
+        raise ValueError(f"{param_name} is no dimension of the space")
+
+
+class Sobol(_WholeSpace):
+    """Point ``index`` of Sobol's sequence, scrambled by ``seed`` (Owen 1998).
+
+    Even coverage without learning: for a first look at a space, and for importances.
+    """
+
+    def __init__(self, dimensions: Sequence[Dimension], *, seed: int, index: int):
+        super().__init__(dimensions)
+        self._seed, self._index = seed, index
+
+    def point(self, study: optuna.Study) -> Sequence[float]:
+        """Depends on seed and index alone."""
+        # Slow to import, and only needed here.
+        from scipy.stats import qmc
+
+        sequence = qmc.Sobol(len(self._dimensions), scramble=True, seed=self._seed)
+        if self._index:
+            sequence.fast_forward(self._index)
+        return sequence.random(1)[0]
+
+
+class CmaEs(_WholeSpace):
+    """CMA-ES (Hansen 2016, arXiv 1604.00772), its generations replayed from the study.
+
+    A generation is as many of the drawn trials as the population has, in their order; stopped ones
+    count with their last value, failed ones not at all. It sets out from the best of the first
+    ``given`` trials, which no sampler drew, or else from the middle. Best from about 50 trials on,
+    with continuous dimensions; a range of few whole numbers it may leave too early.
+    """
+
+    _STEP = 1 / 6  # of each range, to begin with
+
+    def __init__(self, dimensions: Sequence[Dimension], *, seed: int, given: int):
+        super().__init__(dimensions)
+        self._seed, self._given = seed, given
+
+    def point(self, study: optuna.Study) -> Sequence[float]:
+        """A draw from the distribution that the complete generations have led to."""
+        # Only needed here.
+        from cmaes import CMA
+
+        sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+        told = [
+            (trial.number, self._coordinates(trial), sign * trial.value)
+            for trial in study.get_trials(
+                deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
+            )
+            if trial.value is not None
+        ]
+        given = [(at, loss) for number, at, loss in told if number < self._given]
+        drawn = [(at, loss) for number, at, loss in told if number >= self._given]
+        middle = np.full(len(self._dimensions), 0.5)
+        start, _ = min(given, key=lambda pair: pair[1], default=(middle, 0.0))
+        cube = np.tile([0.0, 1.0], (len(self._dimensions), 1))
+        evolution = CMA(mean=start, sigma=self._STEP, bounds=cube, seed=self._seed)
+        size = evolution.population_size
+        for first in range(0, len(drawn) - size + 1, size):
+            evolution.tell(drawn[first : first + size])
+        return evolution.ask()
+
+    def _coordinates(self, trial: FrozenTrial) -> np.ndarray:
+        return np.array([to_unit(d.distribution, trial.params[d.name]) for d in self._dimensions])
+
+
+class NsgaTwo(NSGAIISampler):
+    """NSGA-II (Deb et al. 2002), its generations replayed from the study.
+
+    A generation is as many of the finished trials as ``population`` says, in their order, known
+    points among them. The first is drawn at random.
+    """
+
+    def __init__(self, population: int, *, seed: int):
+        super().__init__(population_size=max(2, population), seed=seed)
+
+    def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        """The number of complete generations before it."""
+        return len(self._finished(study)) // self.population_size
+
+    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """The trials of one complete generation."""
+        first = generation * self.population_size
+        return self._finished(study)[first : first + self.population_size]
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """The best of all generations before ``generation``."""
+        return self.select_parent(study, generation) if generation else []
+
+    def _finished(self, study: optuna.Study) -> list[FrozenTrial]:
+        return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def optuna_distribution(distribution: Distribution) -> BaseDistribution:
+    """A space's distribution as Optuna's."""
+    match distribution:
+        case Uniform(low=low, high=high):
+            return FloatDistribution(low, high)
+        case LogUniform(low=low, high=high):
+            return FloatDistribution(low, high, log=True)
+        case Int(low=low, high=high):
+            return IntDistribution(low, high)
+        case LogInt(low=low, high=high):
+            return IntDistribution(low, high, log=True)
+        case Choice(values=values) | Grid(values=values):
+            return CategoricalDistribution(values)

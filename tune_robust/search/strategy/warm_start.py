@@ -1,0 +1,176 @@
+"""What earlier runs already know, for a search's sampler to set out from.
+
+An earlier trial is taken when this space could have drawn it: every value inside its dimension, and
+what was searched there but is fixed here equal to what it is here. What is taken is written into
+the new run's run.json, which needs nothing of the earlier runs from then on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from tune_robust.config import Part, TrainConfig, parse_config
+from tune_robust.errors import UserError
+from tune_robust.search.runs.store import ENDED, RunFolder, Trial, read_trials
+from tune_robust.search.spaces.objective import Objective, step_of
+from tune_robust.search.spaces.paths import get_path
+from tune_robust.search.spaces.space import Space
+
+_LEARNS = ("tpe", "gp", "cmaes")
+
+
+class EarlierTrial(Part):
+    """A trial of another run, as the sampler sees it.
+
+    ``steps``: (cost as ``step_of`` counts it, value of the objective's metric), epoch by epoch;
+    ``value``: what ranks it; for a stopped trial its last one.
+    """
+
+    run: str
+    trial: str
+    status: Literal["done", "stopped"]
+    values: dict[str, Any]
+    steps: tuple[tuple[int, float], ...]
+    value: float
+
+
+class WarmStart(Part):
+    """``warm_start`` in run.json: the runs by path, and what was taken of them."""
+
+    runs: tuple[str, ...] = ()
+    trials: tuple[EarlierTrial, ...] = ()
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> WarmStart:
+        """As recorded in a run's run.json; empty if it started from nothing."""
+        return cls.model_validate(meta.get("warm_start") or {})
+
+
+class Harvest:
+    """Collects earlier runs' trials for ``space``, and the reasons for leaving others out.
+
+    Raises:
+        UserError: the space's searcher does not learn from trials.
+    """
+
+    def __init__(self, space: Space, objective: Objective):
+        if space.searcher.name not in _LEARNS:
+            raise UserError(
+                f"--warm-start: the searcher is {space.searcher.name}, which does not learn from "
+                f"the trials of other runs. Choose one of {', '.join(_LEARNS)} "
+                "(--set searcher.name=tpe), or leave --warm-start out."
+            )
+        self._space, self._objective = space, objective
+        self._runs: dict[str, list[EarlierTrial]] = {}
+        self._skipped: dict[str, Counter[str]] = {}
+
+    @property
+    def warm_start(self) -> WarmStart:
+        """All that was taken so far.
+
+        Raises:
+            UserError: nothing was, though runs were given.
+        """
+        trials = [trial for taken in self._runs.values() for trial in taken]
+        if self._runs and not trials:
+            raise UserError(
+                "--warm-start: no trial of these runs lies in this space.\n  "
+                + "\n  ".join(self.summary)
+                + "\nWiden the space to take them in, or leave --warm-start out."
+            )
+        return WarmStart(runs=tuple(self._runs), trials=tuple(trials))
+
+    @property
+    def summary(self) -> list[str]:
+        """A line for each run: how many trials were taken and skipped, and why."""
+        lines = []
+        for run, taken in self._runs.items():
+            why = self._skipped[run]
+            reasons = "; ".join(f"{n} x {reason}" for reason, n in why.most_common())
+            skipped = f", {why.total()} skipped: {reasons}" if why else ""
+            lines.append(f"{run}: {len(taken)} trials taken{skipped}")
+        return lines
+
+    def add(self, folder: RunFolder) -> None:
+        """Take what can be taken of one run; a run given twice counts once.
+
+        Raises:
+            UserError: it optimised another metric.
+        """
+        run = str(folder.path.resolve())
+        if run in self._runs:
+            return
+        metric = folder.read_meta()["space"]["objective"]["metric"]
+        if metric != self._objective.metric:
+            raise UserError(
+                f"--warm-start {folder.path}: it optimised {metric}, this search optimises "
+                f"{self._objective.metric}, and the two cannot be compared. Leave that run out, or "
+                f"search for the same (--set objective.metric={metric})."
+            )
+        self._runs[run], self._skipped[run] = [], Counter()
+        for trial in read_trials(folder).values():
+            try:
+                self._runs[run].append(self._taken(run, trial))
+            except ValueError as reason:
+                self._skipped[run][str(reason)] += 1
+
+    def _taken(self, run: str, trial: Trial) -> EarlierTrial:
+        """Raises ValueError with the reason if it is not to be taken."""
+        if trial.status not in ENDED:
+            raise ValueError("not ended")
+        if trial.status == "failed":
+            raise ValueError("failed")
+        values = values_in(self._space, trial)
+        metric, unit = self._objective.metric, self._space.budget.unit
+        steps = {
+            step_of(unit, epoch, metrics): metrics[metric]
+            for epoch, metrics in sorted(trial.epochs.items())
+        }
+        done = trial.status == "done"
+        return EarlierTrial(
+            run=run,
+            trial=trial.name,
+            status=trial.status,
+            values=values,
+            steps=tuple(steps.items()),
+            value=self._objective.value(trial.epochs) if done else steps[max(steps)],
+        )
+
+
+def values_in(space: Space, trial: Trial) -> dict[str, Any]:
+    """A trial's values in ``space``, those that its own run did not search included.
+
+    Raises:
+        ValueError: the reason for which ``space`` could not have drawn it.
+    """
+    config = parse_config(trial.config, trial.name)
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            value = _value(trial, config, dim.path)
+            if not dim.distribution.contains(value):
+                raise ValueError(f"{dim.path} outside {dim.distribution}")
+            values[dim.path] = value
+    here = space.config_for(values)
+    for path in dict.fromkeys(["method", *trial.values]):
+        if path not in values and get_path(here, path) != _value(trial, config, path):
+            raise ValueError(f"{path} differs and is not searched here")
+    return values
+
+
+def _value(trial: Trial, config: TrainConfig, path: str) -> Any:
+    return trial.values[path] if path in trial.values else get_path(config, path)
+
+
+def harvest(space: Space, objective: Objective, folders: Sequence[RunFolder]) -> Harvest:
+    """What the runs in ``folders`` have for ``space``.
+
+    Raises:
+        UserError: as ``Harvest`` and ``Harvest.add`` say.
+    """
+    gathered = Harvest(space, objective)
+    for folder in folders:
+        gathered.add(folder)
+    return gathered

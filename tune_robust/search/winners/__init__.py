@@ -1,0 +1,1 @@
+"""What comes after a search: winners exported, retrained on fresh seeds, confirmed."""

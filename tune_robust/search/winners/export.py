@@ -1,0 +1,165 @@
+"""Winners as files: one YAML each that ``train`` accepts as it is, or one table of them all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from tune_robust.errors import UserError
+from tune_robust.files import write_aside
+from tune_robust.search.runs.pareto import pareto_front
+from tune_robust.search.runs.store import RunFolder, Trial
+from tune_robust.search.runs.tables import trials_table
+from tune_robust.search.spaces.dimensions import varies_labels
+from tune_robust.search.spaces.objective import Objective, objective_of
+from tune_robust.search.spaces.paths import nested_copy, set_path
+from tune_robust.search.spaces.space import Space
+from tune_robust.search.spaces.yaml_text import write_yaml
+
+
+def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
+    """Finished trials, best first by the objective alone; stopped ones only if none finished."""
+    trials = [t for t in trials if objective.value(t.epochs) is not None]
+    finished = [t for t in trials if t.status == "done"]
+    candidates = finished or [t for t in trials if t.status == "stopped"]
+    return sorted(candidates, key=lambda t: objective.sort_key(objective.value(t.epochs)))
+
+
+def winners(trials: Iterable[Trial], space: Space) -> list[Trial]:
+    """What a search is for, best first by the main objective: its finished trials, or the Pareto
+    front of several objectives.
+    """
+    if space.objective.against:
+        return pareto_front(trials, space)
+    return ranked(trials, objective_of(space))
+
+
+def best_of_each_label_set(best_first: Iterable[Trial]) -> list[Trial]:
+    """The leader on each label set: scores against different labels do not compare."""
+    leaders: dict[str, Trial] = {}
+    for trial in best_first:
+        labels = {path: value for path, value in trial.values.items() if varies_labels(path)}
+        leaders.setdefault(json.dumps(labels, sort_keys=True), trial)
+    return list(leaders.values())
+
+
+def export_yaml(folder: RunFolder, trials: Iterable[Trial], out: Path) -> list[Path]:
+    """Write ``<place>_<trial>.yaml`` for each trial, best first, and return the paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    meta = folder.read_meta()
+    paths = []
+    for place, trial in enumerate(trials, 1):
+        path = out / f"{place}_{trial.name}.yaml"
+        document = _document(trial, place, meta)
+        text = _heading(trial, place, meta, path) + write_yaml(document)
+        write_aside(path, text.encode())
+        paths.append(path)
+    return paths
+
+
+def _heading(trial: Trial, place: int, meta: dict[str, Any], path: Path) -> str:
+    return (
+        f"# Place {place} of the run {meta['name']}: trial {trial.name}.\n"
+        f"#   tune-robust train --config {shlex.quote(str(path))}\n"
+        "# trains it again; on the same machine and versions, to the same numbers.\n"
+    )
+
+
+def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "train": trial.config,
+        "result": {
+            "trial": trial.name,
+            "place": place,
+            "status": trial.status,
+            "epoch": max(trial.epochs),
+            "metrics": trial.last,
+        },
+        "provenance": _provenance(meta),
+    }
+
+
+def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": meta["name"],
+        "created": meta["created"],
+        "search": shlex.join(meta["command"]),
+        "git_commit": meta["git_commit"],
+        "versions": meta["versions"],
+        "hardware": meta["hardware"],
+    }
+
+
+def export_settings(
+    folder: RunFolder, trial: Trial, values: Mapping[str, Any], path: Path, why: str
+) -> Path:
+    """Write the configuration of ``trial`` with ``values`` (by path) in the place of its own.
+
+    ``why`` says in a line where they come from. Without values it is the trial's own.
+    """
+    meta = folder.read_meta()
+    config = nested_copy(trial.config)
+    for setting, value in values.items():
+        set_path(config, setting, value)
+    heading = (
+        f"# Of the run {meta['name']}: {why}\n"
+        + ("# No trial had these settings: train them before you rely on them.\n" if values else "")
+        + f"#   tune-robust train --config {shlex.quote(str(path))}\n"
+    )
+    document = {"train": config, "provenance": _provenance(meta)}
+    write_aside(path, (heading + write_yaml(document)).encode())
+    return path
+
+
+def export_json(folder: RunFolder, trials: Iterable[Trial], path: Path) -> Path:
+    """All the trials in one JSON list, each as its YAML would say it."""
+    meta = folder.read_meta()
+    documents = [_document(trial, place, meta) for place, trial in enumerate(trials, 1)]
+    write_aside(path, json.dumps(documents, indent=2).encode())
+    return path
+
+
+def export_table(
+    folder: RunFolder,
+    trials: Iterable[Trial],
+    searched: Iterable[str],
+    objective: Objective,
+    path: Path,
+) -> Path:
+    """The trials' rows of trials.parquet as CSV or Parquet, by the path's suffix."""
+    table = trials_table(trials, searched, objective, folder)
+    sink = pa.BufferOutputStream()
+    if path.suffix == ".csv":
+        pyarrow.csv.write_csv(table, sink)
+    else:
+        pyarrow.parquet.write_table(table, sink)
+    write_aside(path, sink.getvalue().to_pybytes())
+    return path
+
+
+def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path:
+    """The trial's weights as safetensors: those of its last or its best epoch, as it was ranked.
+
+    Raises:
+        UserError: when the checkpoint is no longer kept; says how to train it again.
+    """
+    from safetensors.torch import save
+
+    from tune_robust.training import read_checkpoint
+
+    checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
+    if checkpoint is None:
+        raise UserError(
+            f"the weights of {trial.name} are not kept: a run keeps those of its best few trials. "
+            "Train it again from its exported YAML: `tune-robust train --config ... --out DIR`."
+        )
+    weights = read_checkpoint(checkpoint).state["model"]
+    write_aside(path, save({name: tensor.contiguous() for name, tensor in weights.items()}))
+    return path
