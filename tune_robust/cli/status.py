@@ -13,8 +13,7 @@ from tune_robust.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tune_robust.search.runs.standing import Standing
-    from tune_robust.search.runs.store import Record, RunFolder, Trial
+    from tune_robust.search.runs.store import Record, RunFolder
     from tune_robust.search.spaces.space import Space
 
 
@@ -66,7 +65,7 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
     from tune_robust.search.winners.export import ranked
 
     standing = Standing(space, record.trials)
-    best_first = _best_first(standing)
+    best_first = [*standing.best_first()]
     best = ranked(best_first, standing.objective)
     console.print(trial_table(best_first, space, best[0] if best else None))
     if space.objective.against:
@@ -93,13 +92,6 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
         console.print(confirmed, highlight=False)
 
 
-def _best_first(standing: Standing) -> list[Trial]:
-    objective = standing.objective
-    return sorted(
-        standing.trials.values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
-    )
-
-
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
     from tune_robust.search.runs.pareto import pareto_front
     from tune_robust.search.runs.standing import Standing
@@ -107,7 +99,8 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
     from tune_robust.search.winners.retraining import read_summary
 
     standing, check = Standing(space, record.trials), check_run(space, record)
-    front = pareto_front(_best_first(standing), space) if space.objective.against else None
+    best_first = [*standing.best_first()]
+    front = pareto_front(best_first, space) if space.objective.against else None
     return {
         "run": folder.path.name,
         "live": folder.is_live(),
@@ -130,6 +123,6 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
                 "error": trial.error,
                 "retried": trial.retried,
             }
-            for trial in _best_first(standing)
+            for trial in best_first
         ],
     }

@@ -168,6 +168,8 @@ def _dropped_at(results: Sequence[Result], best: str | None, scheduler: Schedule
 
     Any other trial goes no further once it is dropped; the best is followed to its end.
     """
+    if best is None:
+        return []
     dropped, gone = [], set()
     for trial, resource, value in results:
         if trial in gone or scheduler.keep(trial, resource, value):
