@@ -147,7 +147,7 @@ def check_run(space: Space, record: Record) -> RungCheck | None:
     ]
     seen: dict[str, dict[int, Mapping[str, float | None]]] = {}
     results = []
-    for name, epoch in record.history:
+    for name, epoch in record.history if cohort else ():
         metrics = trials[name].epochs[epoch]
         until = seen.setdefault(name, {})
         until[epoch] = metrics
