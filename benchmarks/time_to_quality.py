@@ -1,7 +1,7 @@
 """How much training it takes to find good settings: the default search beside simpler ones.
 
-    python benchmarks/time_to_quality.py            # 50 seeds, some minutes
-    python benchmarks/time_to_quality.py --quick    # 5 seeds
+    python benchmarks/time_to_quality.py              # 50 seeds: half an hour
+    python benchmarks/time_to_quality.py --seeds 5
     python benchmarks/time_to_quality.py --json
 
 Every way of searching runs on the same recorded curves (benchmarks/recorded: full grids, on digits
@@ -12,9 +12,13 @@ accuracy is within half a point of the grid's best, as a share of what the whole
 set plays no part.
 
 The ways: ``default`` is a space's scheduler and sampler as shipped (ASHA, TPE), sentinels and
-all; ``random`` the same without early stopping and with random draws. ``optuna`` is what people
-write themselves: ``optuna.create_study`` with its TPE and its own pruner (median, successive
-halving), the validation accuracy reported after each epoch.
+all; ``tpe`` is the same without early stopping, ``random`` draws at random besides. ``optuna_X``
+is what people write themselves: ``optuna.create_study`` with its TPE and its own pruner, the
+validation accuracy reported after each epoch. Its pruners as they come begin at the first epoch;
+``late`` is the median pruner told to spare the first third.
+
+A recorded trial is used once. A search that stops nearly all of them early has soon seen them all,
+and never comes near the best: that is what "reached in" tells.
 
 ``default_over_X`` is the default's median over that of X.
 """
@@ -34,15 +38,13 @@ from timing import machine
 from tune_robust.search.runs.store import RunFolder
 from tune_robust.search.simulation.recording import Pool, pool_of
 from tune_robust.search.simulation.replay import Finish, Recorded, Replay, open_grid, replay
-from tune_robust.search.simulation.replay_statistics import Statistics, statistics
+from tune_robust.search.simulation.replay_statistics import Spread, Statistics, statistics
 from tune_robust.search.spaces.distributions import Choice, Distribution, Int, LogInt, LogUniform
 from tune_robust.search.spaces.space import Space, load_space, parse_space
 
 RECORDED = Path(__file__).parent / "recorded"
 HALF_A_POINT = 0.005
 CLOCK = "gradient_evaluations"
-FIFTH = 0.2
-"""The target: of the grid's compute."""
 
 
 class Recording(NamedTuple):
@@ -81,12 +83,10 @@ def ours(recording: Recording, seed: int, **changes: Mapping[str, str]) -> Repla
     return replay(recording.pool, recording.space.model_copy(update=sections), seed=seed)
 
 
-def plain_optuna(
-    recording: Recording, seed: int, pruner: Callable[[], optuna.pruners.BasePruner]
-) -> Replay:
+def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePruner) -> Replay:
     """A study as its documentation shows it: TPE, one pruner, a report after each epoch."""
     sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner())
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     recorded = Recorded(recording.space.dimensions, recording.pool.trials)
     started, finished, compute = [], [], 0.0
     for _ in recording.pool.trials:
@@ -138,18 +138,41 @@ def _by_name(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 NO_STOPPING = {"budget": {"scheduler": "none"}}
+
+
+def _without_stopping(recording: Recording, seed: int) -> Replay:
+    return ours(recording, seed, **NO_STOPPING)
+
+
+def _random(recording: Recording, seed: int) -> Replay:
+    return ours(recording, seed, searcher={"name": "random"}, **NO_STOPPING)
+
+
+def _optuna_median(recording: Recording, seed: int) -> Replay:
+    return plain_optuna(recording, seed, optuna.pruners.MedianPruner())
+
+
+def _optuna_median_late(recording: Recording, seed: int) -> Replay:
+    third = recording.space.train.epochs // 3
+    return plain_optuna(recording, seed, optuna.pruners.MedianPruner(n_warmup_steps=third))
+
+
+def _optuna_halving(recording: Recording, seed: int) -> Replay:
+    return plain_optuna(recording, seed, optuna.pruners.SuccessiveHalvingPruner())
+
+
+def _optuna_hyperband(recording: Recording, seed: int) -> Replay:
+    return plain_optuna(recording, seed, optuna.pruners.HyperbandPruner())
+
+
 WAYS: dict[str, Callable[[Recording, int], Replay]] = {
     "default": ours,
-    "tpe": lambda recording, seed: ours(recording, seed, **NO_STOPPING),
-    "random": lambda recording, seed: ours(
-        recording, seed, searcher={"name": "random"}, **NO_STOPPING
-    ),
-    "optuna_median": lambda recording, seed: plain_optuna(
-        recording, seed, optuna.pruners.MedianPruner
-    ),
-    "optuna_halving": lambda recording, seed: plain_optuna(
-        recording, seed, optuna.pruners.SuccessiveHalvingPruner
-    ),
+    "tpe": _without_stopping,
+    "random": _random,
+    "optuna_median": _optuna_median,
+    "optuna_median_late": _optuna_median_late,
+    "optuna_halving": _optuna_halving,
+    "optuna_hyperband": _optuna_hyperband,
 }
 
 
@@ -169,13 +192,12 @@ def measure(recording: Recording, seeds: int) -> dict[str, Statistics]:
 def main() -> None:
     """Measure on each recording and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="5 seeds")
+    parser.add_argument("--seeds", type=int, default=50, help="searches of each way")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seeds = 5 if arguments.quick else 50
-    found = {name: measure(recording, seeds) for name, recording in recordings().items()}
-    document = _document(found, seeds)
+    found = {name: measure(recording, arguments.seeds) for name, recording in recordings().items()}
+    document = _document(found, arguments.seeds)
     print(json.dumps(document, indent=2)) if arguments.json else _print(document)
 
 
@@ -185,10 +207,10 @@ def _document(found: Mapping[str, Mapping[str, Statistics]], seeds: int) -> dict
             f"default_over_{way}_{name}": ways["default"].within.median / each.within.median
             for name, ways in found.items()
             for way, each in ways.items()
-            if way != "default" and math.isfinite(ways["default"].within.median)
+            if way != "default" and math.isfinite(each.within.median)
         },
         "share_of_the_grid": {
-            name: {way: each.within._asdict() for way, each in ways.items()}
+            name: {way: _plain(each.within) for way, each in ways.items()}
             for name, ways in found.items()
         },
         "trials_started": {
@@ -203,13 +225,18 @@ def _document(found: Mapping[str, Mapping[str, Statistics]], seeds: int) -> dict
     }
 
 
+def _plain(spread: Spread) -> dict[str, float | None]:
+    """JSON has no infinity: what was never reached is null."""
+    return {name: v if math.isfinite(v) else None for name, v in spread._asdict().items()}
+
+
 def _print(document: Mapping[str, Any]) -> None:
     for name, ways in document["share_of_the_grid"].items():
         print(f"\n{name}: share of the grid's compute until within half a point of its best")
         for way, share in ways.items():
-            middle = f"({share['low']:.1%} to {share['high']:.1%})"
+            median, low, high = ("never" if v is None else f"{v:.1%}" for v in share.values())
             reached = f"{document['reached'][name][way]} of {document['n']}"
-            print(f"  {way:16}{share['median']:>7.1%}  {middle:20} reached in {reached}")
+            print(f"  {way:20}{median:>7}  {f'({low} to {high})':20} reached in {reached}")
 
 
 if __name__ == "__main__":
