@@ -62,3 +62,10 @@ def test_every_part_has_its_tier():
     found |= {f"search.{p.stem}" for p in (ROOT / "tune_robust/search").iterdir()}
     ours = {part for part in found if not part.rpartition(".")[2].startswith("__")}
     assert ours - {"search"} == TIER.keys() - {"analysis"}
+
+
+def test_every_package_is_one_for_those_who_install_it():
+    folders = {
+        path.parent for top in ("tune_robust", "analysis") for path in (ROOT / top).rglob("*.py")
+    }
+    assert all((folder / "__init__.py").exists() for folder in folders)
