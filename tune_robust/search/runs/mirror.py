@@ -20,8 +20,8 @@ from tune_robust.search.runs.remote import Remote
 EVERY = 5.0
 """Seconds between two carryings."""
 _RESTS = 4.0
-"""Times as long as a carrying took: files go over whole, and large ones not at every change. Never so
-long that the lease is lost."""
+"""Times as long as a carrying took: files go over whole, and large ones not at every change. Never
+so long that the lease is lost."""
 EVENTS = "events.jsonl"
 Carried = dict[Path, tuple[int, int]]
 """Files that are the same on both sides, each as it was then: time of change and size."""

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from tune_robust.search.runs.store import ENDED, Trial, name_of
 from tune_robust.search.spaces.objective import objective_of, spent
 from tune_robust.search.spaces.space import Space
-from tune_robust.search.runs.store import ENDED, Trial, name_of
 
 
 class _Place(NamedTuple):
@@ -123,7 +123,8 @@ class Standing:
             del self._open[trial.name]
             self._ended[trial.status] += 1
             self._spent_by_ended += self.spent_by(trial)
-            bisect.insort(self._done if trial.status == "done" else self._dropped, self._place(trial))
+            places = self._done if trial.status == "done" else self._dropped
+            bisect.insort(places, self._place(trial))
 
     def _place(self, trial: Trial) -> _Place:
         score = self.objective.sort_key(self.objective.value(trial.epochs))
