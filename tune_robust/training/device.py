@@ -40,6 +40,12 @@ def memory_format(config: TrainConfig) -> torch.memory_format:
     return torch.channels_last if wanted else torch.contiguous_format
 
 
+def wait_for(device: torch.device) -> None:
+    """Return when ``device`` has done what it was given: a GPU is given work ahead of time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def peak_memory_mb(device: torch.device) -> float:
     """Most memory held so far: on the GPU by this process's tensors, on the CPU by the process."""
     if device.type == "cuda":

@@ -36,7 +36,13 @@ from tune_robust.methods import (
 from tune_robust.methods.mixing import Batch
 from tune_robust.models import build_model
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
-from tune_robust.training.device import autocast, choose_device, memory_format, peak_memory_mb
+from tune_robust.training.device import (
+    autocast,
+    choose_device,
+    memory_format,
+    peak_memory_mb,
+    wait_for,
+)
 from tune_robust.training.evaluation import Reliability, evaluate, predictions
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
@@ -190,6 +196,7 @@ class _Run:
             self._set_learning_rate(step)
             observed.add_loss(self._step(inputs, labels, indices, observed))
             self._update_average(step)
+        wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
             with autocast(self.config, self.device):
