@@ -24,8 +24,8 @@ class Batches:
     """The training batches; iterating once is one epoch in a fresh order.
 
     Yields ``(inputs, labels, indices)``: float32 (B, C, H, W), int64 (B,), and int64 (B,) positions
-    into the part, each a view of what several batches share. All of an epoch's draws are made at its start, so ``generator``'s state between
-    epochs, saved and restored, gives the same batches again.
+    into the part; views of what several batches share. All of an epoch's draws are made at its
+    start, so ``generator``'s state between epochs, saved and restored, gives the same batches.
 
     Args:
         part: on the device where the batches are wanted.

@@ -36,6 +36,7 @@ from tune_robust.methods import (
 from tune_robust.methods.mixing import Batch
 from tune_robust.models import build_model
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
     choose_device,
@@ -137,9 +138,7 @@ class _Run:
             classes=self.classes,
             download=config.data.download,
         ).to(device, memory_format=memory_format(config))
-        self.features = (
-            torch.compile(self.model.features) if config.compile else self.model.features
-        )
+        self.features = compiled(self.model.features) if config.compile else self.model.features
         self.parameters = [*self.model.parameters()]
         self.objective = Objective(
             sals=config.sals,
