@@ -28,16 +28,24 @@ _SMALL = (
 
 
 class RayNode:
-    """``ray start`` in the foreground, with all the processes that it starts."""
+    """``ray start`` in the foreground, with all the processes that it starts.
+
+    As another machine: it has a cache of its own, and no credentials for any storage.
+    """
 
     def __init__(self, *arguments: object, log: Path, packages: Path):
-        self.mark = uuid.uuid4().hex
-        commands = f"{RAY.parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {MARK: self.mark, "PYTHONPATH": str(packages), "PATH": commands}
+        self.mark, self.cache = uuid.uuid4().hex, log.with_suffix(".cache")
+        here = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        environment = {
+            MARK: self.mark,
+            "PATH": f"{RAY.parent}{os.pathsep}{here['PATH']}",
+            "PYTHONPATH": str(packages),
+            "XDG_CACHE_HOME": str(self.cache),
+        }
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [RAY, "start", "--block", *_SMALL, *map(str, arguments)],
-                env={**os.environ, **environment},
+                env={**here, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
