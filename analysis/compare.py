@@ -26,7 +26,10 @@ from analysis.words import number
 from tune_robust.errors import UserError
 from tune_robust.search.winners.confirmation import CONFIDENCE, Estimate, estimate
 
-_DATA = ("dataset", "label_column", "subset", "image_size", "noise", "validation")
+_DATA = (
+    *("dataset", "label_column", "subset", "test_subset"),
+    *("image_size", "noise", "validation"),
+)
 _OWN_FILES = ("folder", "npz", "parquet")
 _SEEDS_AND_SPEED = {
     "": ("name", "description", "resources"),

@@ -22,10 +22,10 @@ from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.search.engine.conductor import Conductor
 from tune_robust.search.engine.slots import Node, Slots, fit_slots
+from tune_robust.search.runs.data_cache import cache_of
 from tune_robust.search.runs.pareto import pareto_front
 from tune_robust.search.runs.provenance import gpu_names
 from tune_robust.search.runs.remote import is_uri
-from tune_robust.search.runs.remote_run import cache_root
 from tune_robust.search.runs.standing import Standing
 from tune_robust.search.runs.store import RunFolder, RunStore, Trial
 from tune_robust.search.spaces.dimensions import varies_labels
@@ -59,11 +59,6 @@ class RayOptions:
             return None, "Starting Ray"
         source = "" if self.address else " (RAY_ADDRESS)"
         return address, f"Joining the Ray cluster at {address}{source}"
-
-
-def cache_of(storage: str) -> Path:
-    """Where decoded data sets lie on this machine, shared by the runs of a storage."""
-    return cache_root() / "data" if is_uri(storage) else Path(storage).expanduser() / ".data"
 
 
 def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:

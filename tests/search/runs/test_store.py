@@ -153,6 +153,15 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path):
         new_run(str(tmp_path / "file"), "r1")
 
 
+def test_a_storage_that_goes_with_a_ray_job_is_refused(tmp_path, monkeypatch):
+    copy = tmp_path / "runtime_resources" / "working_dir_files" / "_ray_pkg_0"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    with pytest.raises(UserError, match="deleted after the job"):
+        new_run("./runs", "r1")
+    new_run(str(tmp_path / "runs"), "r1")
+
+
 def test_a_folder_without_a_lock_is_not_live(tmp_path):
     assert not RunFolder(tmp_path).is_live()
 
