@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tune_robust.errors import UserError
-from tune_robust.search.spaces.objective import Objective
 from tune_robust.search.runs.remote import Remote, is_uri
+from tune_robust.search.spaces.objective import Objective
 from tune_robust.training import EpochResult, read_checkpoint
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from tune_robust.search.runs.store import ENDED, Trial
 from tune_robust.search.spaces.objective import objective_of, spent
 from tune_robust.search.spaces.space import Space
-from tune_robust.search.runs.store import ENDED, Trial
 
 
 class Standing:

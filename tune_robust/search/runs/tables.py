@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from tune_robust.files import write_aside
 from tune_robust.metrics import METRICS
-from tune_robust.search.spaces.objective import Objective
 from tune_robust.search.runs.store import RunFolder, RunStore, Trial
+from tune_robust.search.spaces.objective import Objective
 
 EPOCHS_SCHEMA = pa.schema(
     [("trial", pa.string()), ("epoch", pa.int64()), *((name, pa.float64()) for name in METRICS)]
