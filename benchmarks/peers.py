@@ -23,6 +23,17 @@ def peers(model: nn.Module, rho: float) -> dict[str, Step]:
     return found
 
 
+def plain_sgd(model: nn.Module) -> Step:
+    """SGD as most write it."""
+    sgd = _sgd(list(model.parameters()))
+
+    def step(closure: Closure) -> None:
+        closure()
+        sgd.step()
+
+    return step
+
+
 def one_at_a_time(model: nn.Module, rho: float) -> Step:
     """The obvious SAM, a loop over parameters, in the way of davda54/sam."""
     params = list(model.parameters())

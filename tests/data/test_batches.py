@@ -97,14 +97,28 @@ def test_the_generators_state_makes_the_stream_resumable(part, augment):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.parametrize("augment", ["crop_flip", "randaugment"])
 @pytest.mark.parametrize("drop_last", [True, False])
-def test_how_many_images_are_augmented_at_once_does_not_matter(part, monkeypatch, drop_last):
-    whole = list(batches(part, augment="randaugment", drop_last=drop_last))
+def test_how_many_images_are_gathered_at_once_does_not_matter(
+    part, monkeypatch, drop_last, augment
+):
+    whole = list(batches(part, augment=augment, drop_last=drop_last))
     monkeypatch.setattr("tune_robust.data.batches._PIXELS_AT_ONCE", 1)
-    one_by_one = list(batches(part, augment="randaugment", drop_last=drop_last))
+    monkeypatch.setattr("tune_robust.data.batches._PIXELS_AT_ONCE_IN_GROUPS", 1)
+    one_by_one = list(batches(part, augment=augment, drop_last=drop_last))
     assert len(whole) == len(one_by_one) == (4 if drop_last else 5)
     for ours, theirs in zip(whole, one_by_one, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_the_layout_changes_no_number(part, augment):
+    plain = batches(part, augment=augment)
+    last = batches(part, augment=augment, memory_format=torch.channels_last)
+    for (inputs, *rest), (same, *others) in zip(plain, last, strict=True):
+        assert same.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(inputs, same)
+        assert all(torch.equal(a, b) for a, b in zip(rest, others, strict=True))
 
 
 @pytest.mark.parametrize("augment", AUGMENTATIONS)

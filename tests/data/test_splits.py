@@ -109,6 +109,14 @@ def test_test_set_and_clean_validation_have_no_noise(dataset):
     assert (splits.train.labels == split(dataset).train.labels).all()
 
 
+def test_the_test_subset_is_the_same_under_any_seed_and_leaves_the_rest(dataset):
+    whole, some, other = (split(dataset), *(split(dataset, test_subset=10, seed=s) for s in (0, 1)))
+    assert some.test.labels.bincount().tolist() == [2] * K
+    assert (some.test.images == other.test.images).all()
+    assert (some.train.labels == whole.train.labels).all()
+    assert len(whole.test) == 40
+
+
 def test_seed_decides_everything(dataset):
     first, again, other = (split(dataset, subset=0.5, seed=seed) for seed in (0, 0, 1))
     assert (first.train.images == again.train.images).all()
@@ -136,6 +144,7 @@ def test_no_noise_by_default(dataset):
     [
         ({"subset": 201}, "data.subset: 201 comes to 201 of the 200 training images"),
         ({"subset": 0.001}, "data.subset: 0.001 comes to 0 of the 200"),
+        ({"test_subset": 41}, "data.test_subset: 41 comes to 41 of the 40 test images"),
         ({"validation": {"size": 200}}, "allowed are 1 to 199"),
         ({"validation": {"size": 0.001}}, "data.validation.size: 0.001 comes to 0"),
         ({"subset": 50, "validation": {"size": 50}}, "of the 50 training images; .* 1 to 49"),

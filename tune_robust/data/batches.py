@@ -13,15 +13,19 @@ from tune_robust.data.images import LabelledImages
 from tune_robust.data.randaugment import RandAugment, draw_choices
 from tune_robust.errors import UserError
 
-_PIXELS_AT_ONCE = 2**24
+_PIXELS_AT_ONCE = 2**22
+"""What is gathered together: many small batches, for which the calls take longer than the work."""
+
+_PIXELS_AT_ONCE_IN_GROUPS = 2**24
+"""For RandAugment: its operations, each on a group of images, take as long for few as for many."""
 
 
 class Batches:
     """The training batches; iterating once is one epoch in a fresh order.
 
     Yields ``(inputs, labels, indices)``: float32 (B, C, H, W), int64 (B,), and int64 (B,) positions
-    into the part. All of an epoch's draws are made at its start, so ``generator``'s state between
-    epochs, saved and restored, gives the same batches again.
+    into the part; views of what several batches share. All of an epoch's draws are made at its
+    start, so ``generator``'s state between epochs, saved and restored, gives the same batches.
 
     Args:
         part: on the device where the batches are wanted.
@@ -32,6 +36,7 @@ class Batches:
         mean, std: one per channel, of pixels in [0, 1].
         generator: on any device.
         drop_last: leave out a last batch that is not full.
+        memory_format: of the inputs.
 
     Raises:
         UserError: when a batch is larger than the part.
@@ -47,6 +52,7 @@ class Batches:
         std: Sequence[float],
         generator: torch.Generator,
         drop_last: bool = True,
+        memory_format: torch.memory_format = torch.contiguous_format,
     ):
         if batch_size > len(part):
             raise UserError(
@@ -54,7 +60,7 @@ class Batches:
                 f"is 1 to {len(part)}. Lower it, or hold out less with data.validation.size."
             )
         self.part, self.batch_size, self.generator = part, batch_size, generator
-        self.drop_last = drop_last
+        self.drop_last, self._memory_format = drop_last, memory_format
         self._flip = augment != "none"
         height, width = part.images.shape[2:]
         self._padding = min(height, width) // 8 if augment in ("crop_flip", "randaugment") else 0
@@ -82,20 +88,17 @@ class Batches:
                 pixels = torch.where(flip, pixels.flip(-1), pixels)
             if self._randaugment is not None:
                 pixels = self._randaugment(pixels, chosen[:, start:end])
-            for some, at in zip(
-                pixels.split(self.batch_size), indices.split(self.batch_size), strict=True
-            ):
-                yield _normalised(some, self._mean, self._std), self.part.labels[at], at
+            pixels = pixels.contiguous(memory_format=self._memory_format)
+            inputs = _normalised(pixels, self._mean, self._std)
+            together = (inputs, self.part.labels[indices], indices)
+            yield from zip(*(t.split(self.batch_size) for t in together), strict=True)
 
     @property
     def _at_once(self) -> int:
-        """How many images are gathered together, a whole number of batches.
-
-        One batch, but for operations that come in groups: those take as long for few images.
-        """
+        """How many images are gathered together, a whole number of batches."""
         batch = self.batch_size * self.part.images[0].numel()
-        together = 1 if self._randaugment is None else max(1, _PIXELS_AT_ONCE // batch)
-        return together * self.batch_size
+        pixels = _PIXELS_AT_ONCE if self._randaugment is None else _PIXELS_AT_ONCE_IN_GROUPS
+        return max(1, pixels // batch) * self.batch_size
 
     def _draw_operations(self, count: int) -> Tensor | None:
         if self._randaugment is None:
@@ -109,12 +112,19 @@ class Batches:
 
 
 def evaluation_batches(
-    part: LabelledImages, batch_size: int, mean: Sequence[float], std: Sequence[float]
+    part: LabelledImages,
+    batch_size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``(inputs, labels)`` in order, all of them, as they are: float32 (B, C, H, W), int64 (B,)."""
     scale = _pixel_scale(mean, std, part.images.device)
     pairs = zip(part.images.split(batch_size), part.labels.split(batch_size), strict=True)
-    return ((_normalised(pixels, *scale), labels) for pixels, labels in pairs)
+    return (
+        (_normalised(pixels.contiguous(memory_format=memory_format), *scale), labels)
+        for pixels, labels in pairs
+    )
 
 
 def _windows(images: Tensor, padding: int) -> Tensor:

@@ -13,8 +13,10 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(entropy))
 
 
-def resolve_count(size: int | float, total: int, key: str, at_most: int) -> int:
-    """``size``, a count or a share of ``total`` images, as a count in [1, at_most].
+def resolve_count(
+    size: int | float, total: int, key: str, at_most: int, images: str = "training images"
+) -> int:
+    """``size``, a count or a share of ``total`` ``images``, as a count in [1, at_most].
 
     Raises:
         UserError: naming the setting ``key`` when the count falls outside.
@@ -22,8 +24,7 @@ def resolve_count(size: int | float, total: int, key: str, at_most: int) -> int:
     count = size if isinstance(size, int) else int(size * total)
     if not 1 <= count <= at_most:
         raise UserError(
-            f"{key}: {size} comes to {count} of the {total} training images; allowed are 1 to "
-            f"{at_most}."
+            f"{key}: {size} comes to {count} of the {total} {images}; allowed are 1 to {at_most}."
         )
     return count
 

@@ -7,7 +7,7 @@ import torch
 
 from tune_robust.config import DataConfig
 from tune_robust.data.drawing import resolve_count, stratified, stream
-from tune_robust.data.images import UNKNOWN, Dataset, LabelledImages, Splits
+from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits
 from tune_robust.data.noise import noisy_labels
 
 _PIXELS_AT_ONCE = 2**20
@@ -23,7 +23,7 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     what is right, true labels are UNKNOWN; the test set's labels always count as true.
 
     Raises:
-        UserError: when subset, validation part or noise do not fit the dataset.
+        UserError: when a subset, validation part or noise do not fit the dataset.
     """
     source = dataset.train
     train, validation = _positions(config, source.labels.numpy())
@@ -38,8 +38,19 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
 
     training = part(train)
     mean, std = channel_statistics(training.images)
-    test = LabelledImages(dataset.test.images, dataset.test.labels, dataset.test.labels)
+    test = _test_part(config, dataset.test)
     return Splits(training, part(validation), test, dataset.classes, mean, std)
+
+
+def _test_part(config: DataConfig, test: Images) -> LabelledImages:
+    """The test images, or a part of them that does not depend on the seed."""
+    images, labels = test.images, test.labels
+    if config.test_subset is not None:
+        total = len(labels)
+        count = resolve_count(config.test_subset, total, "data.test_subset", total, "test images")
+        chosen = torch.from_numpy(stratified(labels.numpy(), count, stream(0, "test_subset")))
+        images, labels = images[chosen], labels[chosen]
+    return LabelledImages(images, labels, labels)
 
 
 def _positions(config: DataConfig, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

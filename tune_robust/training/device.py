@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 
@@ -19,8 +20,14 @@ def choose_device(name: str | None = None) -> torch.device:
 def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
     """``precision: auto`` is bfloat16 where the GPU computes in it, float32 elsewhere."""
     if config.precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return device.type == "cuda" and _computes_in_bfloat16()
     return config.precision == "bfloat16"
+
+
+@cache
+def _computes_in_bfloat16() -> bool:
+    """Asked in every forward pass, and answered by the driver. Older GPUs only emulate it."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[None]:
@@ -38,6 +45,12 @@ def memory_format(config: TrainConfig) -> torch.memory_format:
     """``channels_last: auto`` is channels-last: the faster on GPUs, and by a tenth on CPUs."""
     wanted = config.channels_last == "auto" or config.channels_last
     return torch.channels_last if wanted else torch.contiguous_format
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when ``device`` has done what it was given: a GPU is given work ahead of time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -8,6 +8,10 @@ from torch import Tensor
 from tune_robust.data import LabelledImages
 from tune_robust.methods import Plan
 
+_FOLD_EVERY = 16
+"""Steps whose logits are kept by reference before they are taken in; bounds the memory they hold.
+"""
+
 
 class Observation:
     """Predictions and weights of the first passes of one epoch, by sample.
@@ -28,33 +32,45 @@ class Observation:
         self._predicted = torch.full_like(part.labels, -1)
         self._weights = torch.full(part.labels.shape, torch.nan, device=device)
         self._epsilon = torch.full(part.labels.shape, torch.nan, device=device)
-        self._loss = torch.zeros((), device=device)
-        self._steps = 0
+        self._pending: list[tuple[Tensor, Tensor, Plan]] = []
+        self._losses: list[Tensor] = []
 
     def add(self, indices: Tensor, logits: Tensor, plan: Plan) -> None:
         """The first pass of a step on the samples ``indices`` (B,)."""
-        self._predicted[indices] = logits.detach().argmax(1)
-        if plan.weights is not None:
-            self._weights[indices] = plan.weights.float()
-        if plan.epsilon is not None:
-            self._epsilon[indices] = plan.epsilon.float()
+        self._pending.append((indices, logits.detach(), plan))
+        if len(self._pending) == _FOLD_EVERY:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Take in what is pending: a few operations on many steps' samples."""
+        if not self._pending:
+            return
+        indices, logits, plans = zip(*self._pending, strict=True)
+        at = torch.cat(indices)
+        self._predicted[at] = torch.cat(logits).argmax(1)
+        if plans[0].weights is not None:
+            self._weights[at] = torch.cat([plan.weights for plan in plans]).float()
+        if plans[0].epsilon is not None:
+            self._epsilon[at] = torch.cat([plan.epsilon for plan in plans]).float()
+        self._pending.clear()
 
     def predicted(self, classes: Tensor) -> None:
         """Measure the fits by ``classes`` (N,), predicted for the whole part after the epoch."""
+        self._fold()
         self._predicted = classes
 
     def add_loss(self, loss: Tensor) -> None:
         """The first-pass loss of a step."""
-        self._loss += loss
-        self._steps += 1
+        self._losses.append(loss)
 
     def metrics(self) -> dict[str, float]:
         """The epoch's means; NaN where there is nothing to average."""
+        self._fold()
         part, seen = self._part, self._predicted >= 0
         hit = (self._predicted == part.labels).float()
         clean, noisy = part.clean, part.noisy
         figures = {
-            "train_loss": self._loss / max(self._steps, 1),
+            "train_loss": torch.stack(self._losses).mean(),
             "train_accuracy": hit[seen].mean(),
             "clean_fit": hit[seen & clean].mean(),
             "noisy_fit": hit[seen & noisy].mean(),

@@ -24,10 +24,12 @@ EPOCHS_SCHEMA = pa.schema(
 
 def epochs_table(trials: Mapping[str, Trial], history: Iterable[tuple[str, int]]) -> pa.Table:
     """One row per (trial, epoch), in the order in which ``history`` has them."""
-    rows = [
-        {"trial": name, "epoch": epoch, **trials[name].epochs[epoch]} for name, epoch in history
-    ]
-    return pa.Table.from_pylist(rows, schema=EPOCHS_SCHEMA)
+    seen = list(history)
+    rows = [trials[name].epochs[epoch] for name, epoch in seen]
+    # By columns: a few times as fast as by rows, and a large run has a hundred thousand.
+    columns = {name: [row.get(name) for row in rows] for name in METRICS}
+    names, epochs = [name for name, _ in seen], [epoch for _, epoch in seen]
+    return pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
 
 
 def trials_table(

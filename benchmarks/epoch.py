@@ -1,0 +1,355 @@
+"""What a whole epoch costs beyond its forward and backward passes, and what evaluation adds.
+
+    python benchmarks/epoch.py                 # three networks, up to ten minutes
+    python benchmarks/epoch.py --quick         # the 8x8 CNN on digits, up to two minutes
+    python benchmarks/epoch.py --quick --json
+    python benchmarks/epoch.py --device cuda --steps 100
+
+An epoch is ``tune_robust.training.train``'s own: shuffling, augmentation, normalisation, schedules,
+the method's step, the fits and weights of every sample. It is set against bare passes of the same
+network over as many batches of the same size, made beforehand, in the same precision and memory
+layout: zeroed gradients, forward, cross-entropy, backward, as often a step as the method does.
+
+The peer trains in the usual way: PIL images, RandomCrop, flip and Normalize by torchvision in a
+DataLoader (in the process itself, or in two workers that persist), SGD or SAM as davda54/sam takes
+it, and no note of what the network answers.
+
+All of it is done in one process, in turn: a round takes one epoch of each, in an order of its own,
+and a ratio is the median over the rounds of the times of the same round.
+
+- ``epoch_over_passes``: an epoch's training, from the shuffle to the end of the last step.
+- ``dataloader_over_passes``: the peer's, ``_0`` in the process, ``_2`` with two workers.
+- ``evaluation_over_epoch``: all else that an epoch takes, over its training. The validation part
+  and the test set are 1/9 and 2/9 as large as the training part: CIFAR's 5,000 and 10,000 beside
+  45,000.
+
+CIFAR-shaped images are CIFAR-10's where ``--data-dir`` has its parquet files, else random. On a CPU
+an epoch is short, so that rounds are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from peers import one_at_a_time, plain_sgd
+from rich.console import Console
+from rich.table import Table
+from timing import Ratio, machine, ratio, rounds
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+from torchvision.transforms.functional import to_pil_image
+
+from tune_robust.config import TrainConfig, parse_config
+from tune_robust.data import Batches, LabelledImages, Splits, load_dataset, make_splits
+from tune_robust.models import build_model
+from tune_robust.training import train
+from tune_robust.training.device import autocast, choose_device, memory_format
+
+METHODS = ("sgd", "sam", "saner", "slaw")
+PEERS = {"sgd": plain_sgd, "sam": lambda model: one_at_a_time(model, rho=0.1)}
+LIMITS = {"epoch_over_passes": "1.05", "evaluation_over_epoch": "0.10"}
+WARM_UP = 2
+"""Rounds that ``rounds`` takes before those that it times."""
+
+
+class Case(NamedTuple):
+    """A network, its batch size and the steps of its epoch."""
+
+    network: str
+    batch: int
+    steps: int
+
+
+SMALL = Case("small_cnn", 32, 35)
+ON_CPU = (SMALL, Case("resnet32", 128, 6), Case("resnet18", 128, 2))
+ON_GPU = (SMALL, Case("resnet32", 128, 100), Case("resnet18", 128, 100))
+
+
+class Result(NamedTuple):
+    """Which images a case trained on, in how many rounds, and (what, method, ratio) by row."""
+
+    images: str
+    n: int
+    rows: list[tuple[str, str, Ratio]]
+
+
+class Times(NamedTuple):
+    """Seconds by round: of an epoch's training and of all of it, and of what it is set against."""
+
+    training: dict[str, list[float]]
+    whole: dict[str, list[float]]
+    passes: list[float]
+    peers: dict[tuple[str, int], list[float]]
+
+
+def configuration(case: Case, method: str, source: dict[str, Any], threads: int) -> TrainConfig:
+    """``case`` trained by ``method``; the weights hardly move, so that every round is alike."""
+    images = case.batch * case.steps
+    data = {
+        "subset": images + images // 9,
+        "validation": {"size": images // 9},
+        "test_subset": 2 * images // 9,
+        "noise": {"kind": "symmetric", "rate": 0.4},
+        "augment": "crop_flip",
+    }
+    return parse_config(
+        {
+            "data": data | source,
+            "model": {"name": case.network},
+            "method": method,
+            "optimizer": {"name": "sgd", "lr": 1e-6},
+            "lr_schedule": {"kind": "cosine"},
+            "epochs": 10_000,
+            "batch_size": case.batch,
+            "threads": threads,
+        }
+    )
+
+
+def source_of(case: Case, data_dir: Path) -> dict[str, Any]:
+    """The dataset that ``case`` trains on, as a configuration's ``data`` names it."""
+    if case is SMALL:
+        return {"dataset": "digits"}
+    if (data_dir / "cifar10").is_dir():
+        return {"dataset": "parquet", "dir": str(data_dir / "cifar10")}
+    return {"dataset": "cifar10"}  # the shape alone: nothing is loaded
+
+
+def splits_of(config: TrainConfig, *, real: bool) -> Splits:
+    """The parts that ``config`` names or, if not ``real``, random ones as large."""
+    if real:
+        return make_splits(config.data, load_dataset(config.data))
+
+    def part(count: int) -> LabelledImages:
+        images = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+        return LabelledImages(images, *torch.randint(0, 10, (2, count)))
+
+    data = config.data
+    sizes = data.subset - data.validation.size, data.validation.size, data.test_subset
+    names = tuple(map(str, range(10)))
+    return Splits(*map(part, sizes), names, (0.5,) * 3, (0.25,) * 3)
+
+
+def network(config: TrainConfig, splits: Splits, device: torch.device) -> nn.Module:
+    """The network that ``config`` trains."""
+    channels, size = splits.train.images.shape[1:3]
+    model = build_model(config.model, channels=channels, image_size=size, classes=10)
+    return model.to(device, memory_format=memory_format(config)).train()
+
+
+def bare_epoch(config: TrainConfig, splits: Splits, device: torch.device) -> Callable[[], None]:
+    """One forward and backward pass over each batch of an epoch, and nothing else."""
+    model = network(config, splits, device)
+    batches = [
+        (inputs.contiguous(memory_format=memory_format(config)), labels)
+        for inputs, labels, _ in Batches(
+            splits.train.to(device),
+            config.batch_size,
+            augment="crop_flip",
+            mean=splits.mean,
+            std=splits.std,
+            generator=torch.Generator(device),
+        )
+    ]
+
+    def run() -> None:
+        for inputs, labels in batches:
+            one_pass(config, model, inputs, labels)
+
+    return run
+
+
+def one_pass(config: TrainConfig, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    """Zeroed gradients, forward, loss, backward; the loss."""
+    model.zero_grad()
+    with autocast(config, inputs.device):
+        logits = model(inputs)
+    loss = F.cross_entropy(logits.float(), labels)
+    loss.backward()
+    return loss
+
+
+class PilImages(torch.utils.data.Dataset):
+    """Images and labels as torchvision's datasets keep and transform them."""
+
+    def __init__(self, part: LabelledImages, mean: tuple[float, ...], std: tuple[float, ...]):
+        self._images = [to_pil_image(image) for image in part.images]
+        self._labels = part.labels.tolist()
+        side = part.images.shape[-1]
+        self._transform = v2.Compose(
+            [
+                v2.RandomCrop(side, padding=side // 8),
+                v2.RandomHorizontalFlip(),
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(mean, std),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self._transform(self._images[index]), self._labels[index]
+
+
+def peer_epoch(
+    config: TrainConfig, splits: Splits, device: torch.device, *, method: str, workers: int
+) -> Callable[[], None]:
+    """One epoch of ``method`` as a usual script trains it."""
+    model = network(config, splits, device)
+    step = PEERS[method](model)
+    loader = DataLoader(
+        PilImages(splits.train, splits.mean, splits.std),
+        config.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device.type == "cuda",
+    )
+
+    def run() -> None:
+        for images, labels in loader:
+            inputs = images.to(device, memory_format=memory_format(config), non_blocking=True)
+            answers = labels.to(device, non_blocking=True)
+            step(lambda x=inputs, y=answers: one_pass(config, model, x, y))
+
+    return run
+
+
+def measure(
+    configs: dict[str, TrainConfig], splits: Splits, device: torch.device, count: int
+) -> Times:
+    """Times of ``count`` rounds."""
+    any_config = configs["sgd"]
+    torch.set_num_threads(any_config.threads)
+    training: dict[str, list[float]] = {method: [] for method in configs}
+
+    def our_epoch(method: str) -> Callable[[], None]:
+        results = train(configs[method], device=str(device), splits=splits)
+        images = len(splits.train) // any_config.batch_size * any_config.batch_size
+
+        def run() -> None:
+            metrics = next(results).metrics
+            training[method].append(images / metrics["images_per_second"])
+
+        return run
+
+    peers = {
+        (method, workers): peer_epoch(any_config, splits, device, method=method, workers=workers)
+        for method in PEERS
+        for workers in (0, 2)
+    }
+    tasks = {method: our_epoch(method) for method in configs}
+    tasks |= {"passes": bare_epoch(any_config, splits, device)} | peers
+    finished = {name: _finished(task, device) for name, task in tasks.items()}
+    seconds = rounds(finished, count=count, turn_seconds=0)
+    return Times(
+        {method: times[WARM_UP:] for method, times in training.items()},
+        {method: seconds[method] for method in configs},
+        seconds["passes"],
+        {name: seconds[name] for name in peers},
+    )
+
+
+def _finished(task: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """``task``, over when the device has done all of it."""
+
+    def run() -> None:
+        task()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return run
+
+
+def compared(times: Times, passes: dict[str, int]) -> Iterator[tuple[str, str, Ratio]]:
+    """(what, method, its ratio) for each row of the table; ``passes`` a step, by method."""
+    for method, training in times.training.items():
+        bare = [passes[method] * seconds for seconds in times.passes]
+        yield "epoch_over_passes", method, ratio(training, bare)
+    for (method, workers), seconds in times.peers.items():
+        bare = [passes[method] * second for second in times.passes]
+        yield f"dataloader_over_passes_{workers}", method, ratio(seconds, bare)
+    for method, training in times.training.items():
+        rest = [w - t for w, t in zip(times.whole[method], training, strict=True)]
+        yield "evaluation_over_epoch", method, ratio(rest, training)
+
+
+def cases(arguments: argparse.Namespace) -> list[Case]:
+    """The networks to measure."""
+    chosen = ON_GPU if arguments.device.startswith("cuda") else ON_CPU
+    if arguments.quick:
+        chosen = (SMALL,)
+    if arguments.network:
+        chosen = [case for case in chosen if case.network == arguments.network]
+    steps = arguments.steps
+    return [case if case is SMALL or not steps else case._replace(steps=steps) for case in chosen]
+
+
+def result_of(case: Case, arguments: argparse.Namespace) -> Result:
+    """One case, measured."""
+    source = source_of(case, arguments.data_dir)
+    configs = {m: configuration(case, m, source, arguments.threads) for m in METHODS}
+    random = source["dataset"] == "cifar10"
+    splits = splits_of(configs["sgd"], real=not random)
+    images = "digits" if case is SMALL else "random" if random else "CIFAR-10"
+    times = measure(configs, splits, choose_device(arguments.device), arguments.rounds)
+    passes = {method: config.passes_per_step for method, config in configs.items()}
+    return Result(images, len(times.passes), list(compared(times, passes)))
+
+
+def show(results: dict[Case, Result], on: dict[str, Any]) -> None:
+    """One table a case, for a person."""
+    console = Console()
+    for case, (images, n, rows) in results.items():
+        about = f"{case.network}, {case.steps} steps of {case.batch} {images} images, n = {n}"
+        table = Table(title=about)
+        for column in ("ratio", "method", "median", "middle half", "limit"):
+            table.add_column(column)
+        for name, method, found in rows:
+            spread = f"{found.low:.3f} to {found.high:.3f}"
+            table.add_row(name, method, f"{found.median:.3f}", spread, LIMITS.get(name, ""))
+        console.print(table)
+    console.print(", ".join(f"{key} {value}" for key, value in on.items()))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="the 8x8 CNN on digits alone")
+    parser.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
+    parser.add_argument("--rounds", type=int, default=30, help="at most; five there always are")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch, on the CPU")
+    parser.add_argument("--steps", type=int, help="of an epoch on CIFAR-shaped images")
+    parser.add_argument("--network", choices=[case.network for case in ON_CPU], help="it alone")
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    default = Path(os.environ.get("TUNE_ROBUST_TEST_DATA", beside))
+    parser.add_argument("--data-dir", type=Path, default=default, help="has cifar10/*.parquet")
+    arguments = parser.parse_args()
+    on = machine() | {"device": arguments.device, "threads": arguments.threads}
+    results = {case: result_of(case, arguments) for case in cases(arguments)}
+    if not arguments.json:
+        show(results, on)
+        return
+    ratios = {
+        f"{name}_{case.network}_{method}": round(found.median, 4)
+        for case, result in results.items()
+        for name, method, found in result.rows
+    }
+    n = {case.network: result.n for case, result in results.items()}
+    print(json.dumps({"ratios": ratios, "machine": on, "n": n}))
+
+
+if __name__ == "__main__":
+    main()
