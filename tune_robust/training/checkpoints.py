@@ -20,9 +20,9 @@ FORMAT = 1
 class Checkpoint:
     """Everything a run needs to go on as if it had not stopped.
 
-    ``metrics`` and ``reliability`` are the epoch's; ``config`` is the configuration as plain data;
-    ``state`` maps each stateful part (model, optimizer, objective, random generators, totals) to
-    its state.
+    ``metrics`` and ``reliability`` are the epoch's, ``earlier`` has the metrics of those before it;
+    ``config`` is the configuration as plain data; ``state`` maps each stateful part (model,
+    optimizer, objective, random generators, totals) to its state.
     """
 
     epoch: int
@@ -30,6 +30,7 @@ class Checkpoint:
     config: dict[str, Any]
     state: dict[str, Any]
     reliability: Reliability = field(default_factory=list)
+    earlier: list[dict[str, float]] = field(default_factory=list)
     format: int = FORMAT
 
 

@@ -122,7 +122,7 @@ class _Run:
         self.mean, self.std, self.classes = splits.mean, splits.std, len(splits.classes)
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.epoch = 0
-        self.metrics: dict[str, float] = {}
+        self.history: list[dict[str, float]] = []
         self.reliability: Reliability = []
         self.totals = {"gradient_evaluations": 0.0, "seconds": 0.0, "skipped_steps": 0.0}
         self._begin_round(self.train_part.labels)
@@ -216,7 +216,7 @@ class _Run:
             "images_per_second": images / trained,
             "peak_memory_mb": peak_memory_mb(self.device),
         }
-        self.metrics = metrics
+        self.history.append(metrics)
         return metrics
 
     def _mixed_batches(self) -> Iterable[Batch]:
@@ -348,7 +348,8 @@ class _Run:
             "totals": self.totals,
         }
         config = self.config.model_dump(mode="json")
-        done = Checkpoint(self.epoch, self.metrics, config, state, self.reliability)
+        *earlier, metrics = self.history
+        done = Checkpoint(self.epoch, metrics, config, state, self.reliability, earlier)
         write_checkpoint(Path(path), done)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
@@ -367,7 +368,7 @@ class _Run:
         if self.device.type == "cuda":
             torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_random"]])
         self.totals = dict(state["totals"])
-        self.epoch, self.metrics = checkpoint.epoch, checkpoint.metrics
+        self.epoch, self.history = checkpoint.epoch, [*checkpoint.earlier, checkpoint.metrics]
         self.reliability = checkpoint.reliability
 
 

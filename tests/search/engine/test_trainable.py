@@ -30,6 +30,7 @@ def job(tmp_path, trial="t0001", **changes):
         "checkpoints": str(tmp_path / "checkpoints" / trial),
         "cache": str(tmp_path / "cache"),
         "objective": OBJECTIVE,
+        "known": 0,
         "gpus": 0,
     }
 
@@ -59,7 +60,14 @@ def test_a_restarted_trial_reports_its_checkpoint_and_goes_on(tmp_path, runner):
     whole = [runner.step() for _ in range(4)]
     runner.reset_config(job(tmp_path / "lost"))
     runner.step(), runner.step()
-    runner.reset_config(job(tmp_path / "lost"))
+    runner.reset_config(job(tmp_path / "lost") | {"known": 2})
+    assert untimed([runner.step() for _ in range(3)]) == untimed(whole[1:])
+
+
+def test_a_restarted_trial_reports_again_what_the_search_has_lost(tmp_path, runner):
+    runner.setup(job(tmp_path))
+    whole = [runner.step() for _ in range(4)]
+    runner.reset_config(job(tmp_path) | {"known": 1})
     assert untimed([runner.step() for _ in range(3)]) == untimed(whole[1:])
 
 
@@ -70,7 +78,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, runner, dam
     last = tmp_path / "checkpoints" / "t0001" / "last.pt"
     last.unlink()
     last.write_bytes(damage)
-    runner.reset_config(job(tmp_path))
+    runner.reset_config(job(tmp_path) | {"known": 3})
     assert untimed([runner.step(), runner.step()]) == untimed(whole[1:])
 
 

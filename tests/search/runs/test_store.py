@@ -10,6 +10,8 @@ import pytest
 
 from tune_robust.errors import UserError
 from tune_robust.search.runs.find import find_run, new_run
+from tune_robust.search.runs.remote import Remote
+from tune_robust.search.runs.remote_run import RemoteRunFolder
 from tune_robust.search.runs.store import (
     RunFolder,
     RunStore,
@@ -206,6 +208,21 @@ def test_what_was_being_written_when_a_process_was_killed_is_removed(store):
         path.write_bytes(b"half")
     reopened(store).close()
     assert not any(path.exists() for path in asides)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_checkpoints_of_trials_whose_events_were_lost_are_dropped(tmp_path, remote):
+    path = tmp_path / "run"
+    folder = RunFolder(path)
+    if remote:
+        folder = RemoteRunFolder(Remote(f"file://{path}"), tmp_path / "here")
+    store = RunStore.create(folder, {"space": {}})
+    store.add_trial("sampled", {}, CONFIG)
+    for name in ("t0001", "t0002"):
+        (path / "checkpoints" / name).mkdir(parents=True)
+        (path / "checkpoints" / name / "last.pt").write_bytes(b"")
+    reopened(store).close()
+    assert [p.name for p in (path / "checkpoints").iterdir()] == ["t0001"]
 
 
 def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path, monkeypatch):

@@ -217,6 +217,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "checkpoints": conductor.store.folder.checkpoints(trial.name),
         "cache": sent(cache),
         "objective": asdict(conductor.objective),
+        "known": max(trial.epochs, default=0),
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,
         "process": trial.number + 1 if alone else 0,

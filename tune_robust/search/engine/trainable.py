@@ -96,6 +96,7 @@ class TrialRunner(tune.Trainable):
             TrainConfig.model_validate(config["config"]),
             open_checkpoints(config["checkpoints"], Objective(**config["objective"])),
             received(config["cache"]),
+            config["known"],
         )
 
 
@@ -115,10 +116,18 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)
 
 
-def _epochs(config: TrainConfig, checkpoints: Checkpoints, cache: Path) -> Iterator[dict[str, Any]]:
+def _epochs(
+    config: TrainConfig, checkpoints: Checkpoints, cache: Path, known: int
+) -> Iterator[dict[str, Any]]:
+    """Reports of the epochs, first those that the search lost with its machine: all above ``known``
+    that the checkpoint tells of, and in any case its own.
+    """
     resume = checkpoints.newest()
     if resume is not None:
         saved = read_checkpoint(resume)
+        for epoch, metrics in enumerate(saved.earlier, 1):
+            if epoch > known:
+                yield {"epoch": epoch, **metrics}
         yield _report(saved, config)
     for result in train(config, resume=resume, splits=_splits(config.data, cache)):
         try:

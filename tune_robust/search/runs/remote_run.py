@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from tune_robust.search.runs.data_cache import cache_root
@@ -90,6 +91,12 @@ class RemoteRunFolder(RunFolder):
         if trial not in self._dropped:
             self._remote.delete(f"checkpoints/{trial}")
             self._dropped.add(trial)
+
+    def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
+        """Delete those of trials other than ``trials``, whose events were lost with a machine."""
+        for trial in self._remote.child("checkpoints").folders("last.pt"):
+            if trial not in trials:
+                self._remote.delete(f"checkpoints/{trial}")
 
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
         """A local copy of one checkpoint; None where there is none."""

@@ -162,6 +162,16 @@ class RunFolder:
         """Delete a trial's checkpoints."""
         shutil.rmtree(self._checkpoints(trial), ignore_errors=True)
 
+    def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
+        """Delete those of trials other than ``trials``, whose events were lost with a machine.
+
+        The trial that will have such a name next may be another one.
+        """
+        if (self.path / "checkpoints").exists():
+            for folder in (self.path / "checkpoints").iterdir():
+                if folder.name not in trials:
+                    self.drop_checkpoints(folder.name)
+
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
         """The file of one checkpoint; None where there is none."""
         path = self._checkpoints(trial) / name
@@ -330,6 +340,7 @@ class RunStore:
         for event in EventLog(folder.events).new():
             self._record.take(event)
         self._record.interrupt()
+        folder.drop_unknown_checkpoints(self.trials)
         self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
