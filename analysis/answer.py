@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +100,7 @@ def settings(run: Run, row: pd.Series) -> dict[str, Any]:
     return {path: row[path] for path in run.searched if not pd.isna(row[path])}
 
 
-def label(row: pd.Series) -> str:
+def label(row: Mapping[str, Any]) -> str:
     """What to call a trial: its method where its configuration names one, else its name."""
     return configuration(row).get("method") or row["trial"]
 

@@ -19,8 +19,8 @@ import pandas as pd
 from scipy import stats
 
 from analysis.best_so_far import cost_of_epochs
+from analysis.robust_region import robust_region
 from analysis.run import Objective, Run, load_run, scored_epochs
-from analysis.sensitivity import sensitivity_info
 from analysis.winner import label_sets, ranking
 from analysis.words import number
 from tune_robust.errors import UserError
@@ -167,7 +167,7 @@ class Scene:
 
 
 class Place(NamedTuple):
-    """Where a run found its best along one path: ``low`` and ``high`` bound what is as good."""
+    """Where a run found its best along one path: ``low`` and ``high`` bound its robust region."""
 
     scene: Scene
     entry: Entry
@@ -407,9 +407,10 @@ def _confirmed(run: Run) -> dict[str, Any] | None:
 
 
 def _places(scene: Scene, entry: Entry, repeat: Repeat) -> Iterable[tuple[str, Place]]:
-    run = repeat.run
+    run, region = repeat.run, robust_region(repeat.run)
+    bounds = region.bounds if region else {}
     for dimension in run.dimensions:
         best = repeat.winner[dimension.path]
         if dimension.is_numeric and not pd.isna(best):
-            low, high = sensitivity_info(run, x=dimension.path).box.get(dimension.path, (None,) * 2)
+            low, high = bounds.get(dimension.path, (None, None))
             yield dimension.path, Place(scene, entry, run.name, float(best), low, high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -45,7 +46,8 @@ def cost_data(run: Run) -> pd.DataFrame:
 def saved(run: Run) -> float:
     """Gradient evaluations the stopped trials would have gone on to use, each at its own cost."""
     total = 0.0
-    for _, row in run.trials[run.trials["status"] == "stopped"].iterrows():
+    stopped = run.trials[run.trials["status"] == "stopped"]
+    for row in stopped.filter(["config", "epoch", "gradient_evaluations"]).to_dict("records"):
         config = configuration(row)
         planned = config.get("epochs", 0) * config.get("bootstrap_rounds", 1)
         ran = row.get("epoch")
@@ -54,7 +56,7 @@ def saved(run: Run) -> float:
     return total
 
 
-def configuration(row: pd.Series) -> dict[str, Any]:
+def configuration(row: Mapping[str, Any]) -> dict[str, Any]:
     """A trial's resolved configuration, empty where none was stored."""
     config = row.get("config")
     return json.loads(config) if isinstance(config, str) else {}

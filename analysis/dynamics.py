@@ -97,9 +97,9 @@ def dynamic_panels(run: Run, name: str) -> list[Panel]:
     recorded = [column for column in metrics if column in run.epochs]
     if not recorded:
         return []
-    known = run.epochs.dropna(subset=recorded, how="all")["trial"].unique()
+    known = set(run.epochs.dropna(subset=recorded, how="all")["trial"])
     ranked = ranking(run).table["trial"]
-    best = next((trial for trial in ranked if trial in set(known)), None)
+    best = next((trial for trial in ranked if trial in known), None)
     if best is None:
         return []
     panel = trial_panel(run, f"{title}, {best}", best, metrics)

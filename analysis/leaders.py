@@ -15,7 +15,8 @@ def leaders(run: Run) -> dict[str, str]:
     them called ``winner``.
     """
     found: dict[str, str] = {}
-    for _, row in ranking(run).table.dropna(subset=["objective"]).iterrows():
+    ranked = ranking(run).table.dropna(subset=["objective"])
+    for row in ranked.filter(["trial", "config"]).to_dict("records"):
         name = label(row)
         found.setdefault("winner" if name == row["trial"] else name, row["trial"])
         if len(found) == len(PALETTE):

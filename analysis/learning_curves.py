@@ -102,12 +102,15 @@ def _curves(run: Run, name: str, roles: dict[str, str]) -> list[Curve]:
     rows = run.epochs.loc[run.epochs["trial"].isin(roles), columns].dropna(subset=[name])
     faint = rows["trial"].map(roles).isin(_FAINT)
     stride = math.ceil(faint.sum() / _POINTS)
+    rows = rows.sort_values(["trial", "epoch"])
+    # Arrays are cut apart a hundred times as fast as tables.
+    trials, starts = np.unique(rows["trial"].to_numpy(str), return_index=True)
+    parts = (np.split(rows[c].to_numpy(), starts[1:]) for c in ("gradient_evaluations", name))
     curves = []
-    for trial, part in rows.sort_values("epoch", kind="stable").groupby("trial"):
+    for trial, x, y in zip(trials.tolist(), *parts, strict=False):
         thinned = stride > 1 and roles[trial] in _FAINT
-        kept = part.iloc[_every(stride, len(part))] if thinned else part
-        x, y = kept["gradient_evaluations"].to_numpy(), kept[name].to_numpy()
-        curves.append(Curve(trial, roles[trial], x, y))
+        kept = _every(stride, len(x)) if thinned else slice(None)
+        curves.append(Curve(trial, roles[trial], x[kept], y[kept]))
     return curves
 
 

@@ -89,8 +89,8 @@ def _among(dimension: Dimension, values: pd.Series):
 
 
 def _kinds(run: Run, lines: pd.DataFrame) -> pd.Series:
-    ranked = ranking(run).table["trial"]
-    ranked = [trial for trial in ranked if trial in set(lines["trial"])]
+    drawn = set(lines["trial"])
+    ranked = [trial for trial in ranking(run).table["trial"] if trial in drawn]
     good = set(ranked[: max(3, round(len(lines) / 10))])
     kinds = lines["trial"].map(lambda trial: "good" if trial in good else "rest")
     return kinds.where(lines["trial"] != (ranked[0] if ranked else None), "winner")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -45,10 +46,10 @@ def trial_table(run: Run) -> str:
 
 def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
     """Titles (as HTML) and cells, without the columns that would stay empty."""
-    name = run.objective.metric
+    name, named = run.objective.metric, rows.filter(["trial", "origin", "config"])
     columns = {
         "#": [_Cell(place, str(place)) for place in range(1, len(rows) + 1)],
-        "trial": [_trial(row) for _, row in rows.iterrows()],
+        "trial": [_trial(row) for row in named.to_dict("records")],
         "ended": [_status(status) for status in rows["status"]],
         plain(sentence_case(metric(name).title)): _scores(name, rows["objective"]),
     }
@@ -69,7 +70,7 @@ def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
     }
 
 
-def _trial(row: pd.Series) -> _Cell:
+def _trial(row: Mapping[str, Any]) -> _Cell:
     text = plain(row["trial"])
     if row["origin"] != "sampled":
         what = f"{row['origin']} {label(row)}" if row["origin"] == "baseline" else row["origin"]

@@ -1,33 +1,25 @@
 """What a search of many trials costs the process that conducts it: CPU time, memory, disk.
 
     python benchmarks/scale.py            # 512 and 5,000 trials of up to 40 epochs, 64 at a time
-    python benchmarks/scale.py --quick    # 64 and 128
+    python benchmarks/scale.py --ray      # 512 of them through Ray, on 64 GPUs that it is told of
+    python benchmarks/scale.py --quick    # 64 and 128 (with --ray 16, 4 at a time)
     python benchmarks/scale.py --json
 
-The trials are invented curves instead of training, and there is no Ray: what is measured is the
-conductor alone (proposals, store, rungs, tables), and then opening the run again, ``status`` and
-the report. ``early`` and ``late`` are the first and the last tenth: what grows with the number of
-trials shows there. ``ratios`` are late over early.
+No trial trains: its epochs are a recorded curve (``recorded/methods_grid_digits``) that is raised
+as its settings come near to the best ones. Without Ray what is measured is the conductor alone
+(proposals, store, rungs, tables); with it, all that the driver does, Ray's threads in it included,
+but not Ray's own processes and not the trials'. Then the run is opened again, and ``status`` and
+the report are made. ``early`` and ``late`` are the first and the last tenth: what grows with the
+number of trials shows there; with Ray, the first has the start of the trials' processes in it.
+``ratios`` are late over early.
 
-Found on two shared cores (load 6 to 12, n = 1), TPE, with this script's ``--one``:
-
-    trials                  512               5,000
-    epochs               15,696             126,108
-    CPU per epoch        0.36 ms             1.57 ms
-    memory per trial      204 kB               87 kB
-    proposal          9 to 18 ms          19 to 70 ms    (TPE looks at all trials each time)
-    decision       0.59 to 0.52 ms      0.77 to 0.25 ms
-    disk per trial         34 kB               29 kB
-    open again             2.1 s                8.1 s
-    status                 4.6 s                7.0 s
-    report                23.1 s               17.2 s
+Found: docs/performance.md, "Many trials".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
 import resource
 import statistics
@@ -35,18 +27,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune_robust.metrics import METRICS
+from replayed import EPOCHS, epochs, trainable
+from timing import machine
+
 from tune_robust.search.engine.conductor import Conductor, Decision
+from tune_robust.search.engine.slots import Node, fit_slots
 from tune_robust.search.runs.provenance import provenance
 from tune_robust.search.runs.store import RunFolder, RunStore, Trial
 from tune_robust.search.spaces.space import Space
 
 AT_A_TIME = 64
-EPOCHS = 40
-FULL, QUICK = (512, 5000), (64, 128)
+SIZES = {"alone": (512, 5000), "ray": (512,)}
+QUICK = {"alone": (64, 128), "ray": (16,)}
 
 
 def main() -> None:
@@ -55,34 +51,51 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few trials: to see that it works")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--searcher", default="tpe", help="whose proposals: tpe, random, ...")
+    parser.add_argument("--ray", action="store_true", help="through Ray, with pretended GPUs")
+    parser.add_argument("--trials", type=int, nargs="+", help="how many, instead of the above")
+    parser.add_argument("--at-a-time", type=int, help=f"default {AT_A_TIME}")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:  # in a process of its own: memory is a process's
-        print(json.dumps(measure(arguments.one, arguments.searcher)))
+    given = parser.parse_args()
+    at_a_time = given.at_a_time or (4 if given.quick and given.ray else AT_A_TIME)
+    if given.one:  # in a process of its own: memory is a process's
+        print(json.dumps(measure(given.one, given.searcher, at_a_time, through_ray=given.ray)))
         return
-    sizes = QUICK if arguments.quick else FULL
-    rows = [_apart(size, arguments.searcher) for size in sizes]
-    if arguments.json:
-        print(json.dumps(_document(rows), indent=2))
+    on = machine()
+    sizes = given.trials or (QUICK if given.quick else SIZES)["ray" if given.ray else "alone"]
+    options = ["--searcher", given.searcher, "--at-a-time", str(at_a_time)]
+    rows = [_apart(size, [*options, *["--ray"][: given.ray]]) for size in sizes]
+    if given.json:
+        print(json.dumps({"ratios": _ratios(rows), "machine": on, "n": 1, "runs": rows}, indent=2))
     else:
         _print(rows)
+        print(", ".join(f"{key} {value}" for key, value in on.items()))
 
 
-def measure(trials: int, searcher: str) -> dict[str, Any]:
+def measure(trials: int, searcher: str, at_a_time: int, *, through_ray: bool) -> dict[str, Any]:
     """One search of so many trials, and what reads it afterwards; times in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "r"
         space = _space(trials, searcher)
         store = RunStore.create(RunFolder(path), {"space": space.document(), **provenance()})
-        memory, cpu = _peak_mb(), time.process_time()
-        asked, decided = _conduct(Conductor(space, store, threads=1))
+        next(epochs(0, 0.0, 0.0))  # reads the curves, before anything is measured
+        memory, cpu, began = _peak_mb(), time.process_time(), time.perf_counter()
+        conductor = _Timed(space, store, threads=1)
+        (_conduct_through_ray if through_ray else _conduct)(conductor, at_a_time)
+        conductor.close()
+        cpu, decided = time.process_time() - cpu, conductor.decided
         return {
             "trials": trials,
+            "at_a_time": at_a_time,
             "epochs": len(decided),
-            "cpu_ms_per_epoch": 1e3 * (time.process_time() - cpu) / len(decided),
+            "wall_s": time.perf_counter() - began,
+            "cpu_s": cpu,
+            "cpu_ms_per_trial": 1e3 * cpu / trials,
+            "cpu_ms_per_epoch": _early_and_late(conductor.cpu),
+            "memory_mb": _peak_mb(),
             "kb_per_trial": 1e3 * (_peak_mb() - memory) / trials,
-            "proposal_ms": _early_and_late(asked),
+            "proposal_ms": _early_and_late(conductor.asked),
             "decision_ms": _early_and_late(decided),
+            "longest_decision_ms": 1e3 * max(decided),
             "disk_kb_per_trial": sum(f.stat().st_size for f in path.iterdir()) / 1e3 / trials,
             "reopen_s": _timed(lambda: _reopen(space, path)),
             "status_s": _timed(lambda: _command("status", path)),
@@ -90,30 +103,66 @@ def measure(trials: int, searcher: str) -> dict[str, Any]:
         }
 
 
-def _conduct(conductor: Conductor) -> tuple[list[float], list[float]]:
-    """Seconds of each proposal and of each decision, in their order."""
-    asked, decided = [], []
-    live: dict[str, Trial] = {}
+class _Timed(Conductor):
+    """Keeps the seconds of each proposal and decision, and the CPU seconds from epoch to epoch."""
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.asked: list[float] = []
+        self.decided: list[float] = []
+        self.cpu: list[float] = []
+        self._cpu = time.process_time()
+
+    def next_trial(self) -> Trial | None:
+        began = time.perf_counter()
+        trial = super().next_trial()
+        if trial is not None:
+            self.asked.append(time.perf_counter() - began)
+        return trial
+
+    def on_epoch(self, name: str, epoch: int, metrics: Mapping[str, Any], **more: Any) -> Decision:
+        began = time.perf_counter()
+        decision = super().on_epoch(name, epoch, metrics, **more)
+        self.decided.append(time.perf_counter() - began)
+        now = time.process_time()
+        self.cpu.append(now - self._cpu)
+        self._cpu = now
+        return decision
+
+
+def _conduct(conductor: Conductor, at_a_time: int) -> None:
+    """Run all trials, an epoch of a trial drawn by lot at a time."""
+    live: dict[str, Iterator[dict[str, float]]] = {}
     draw = random.Random(0)
     while True:
-        while len(live) < AT_A_TIME:
-            began = time.perf_counter()
-            trial = conductor.next_trial()
-            if trial is None:
-                break
-            asked.append(time.perf_counter() - began)
-            live[trial.name] = trial
+        while len(live) < at_a_time and (trial := conductor.next_trial()) is not None:
+            live[trial.name] = epochs(trial.number, *trial.values.values())
         if not live:
-            conductor.close()
-            return asked, decided
+            return
         name = draw.choice(list(live))
-        epoch = max(live[name].epochs, default=0) + 1
-        metrics = _metrics(live[name], epoch)
-        began = time.perf_counter()
-        decision = conductor.on_epoch(name, epoch, metrics)
-        decided.append(time.perf_counter() - began)
-        if decision is Decision.END:
+        metrics = next(live[name])
+        if conductor.on_epoch(name, metrics.pop("epoch"), metrics) is Decision.END:
             del live[name]
+
+
+def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
+    """Run all trials as a search does, each in a process that replays its curve."""
+    from tune_robust.search.engine import ray_backend, ray_session
+
+    ray = ray_session.ray
+    ray_backend.TrialRunner = trainable()
+    ray.init(
+        address="local",
+        num_cpus=at_a_time,
+        num_gpus=at_a_time,
+        object_store_memory=200e6,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    conductor.give(fit_slots(1, 1.0, None, [Node(at_a_time, at_a_time)]))
+    ray_backend.run_trials(conductor, conductor.store.folder.path / "cache")
+    ray.shutdown()
 
 
 def _space(trials: int, searcher: str) -> Space:
@@ -126,15 +175,9 @@ def _space(trials: int, searcher: str) -> Space:
         },
         "budget": {"trials": trials, "scheduler": "asha", "reduction": 3},
         "searcher": {"name": searcher},
+        "resources": {"cpus": 1, "gpus": 1.0},
     }
     return Space.from_document(document)
-
-
-def _metrics(trial: Trial, epoch: int) -> dict[str, float]:
-    """As many as a real epoch has; the objective is best at rho 0.3 and alpha 0.5."""
-    away = abs(trial.values["sam.rho"] - 0.3) + 0.5 * abs(trial.values["saner.alpha"] - 0.5)
-    measured = {"val_accuracy": 0.8 - 0.4 * away + 0.005 * epoch, "gradient_evaluations": 2 * epoch}
-    return {**dict.fromkeys(METRICS, 0.123456789), **measured}
 
 
 def _reopen(space: Space, path: Path) -> None:
@@ -146,7 +189,7 @@ def _command(verb: str, path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _timed(work: Any) -> float:
+def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -162,20 +205,18 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _apart(trials: int, searcher: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", str(trials), "--searcher", searcher]
+def _apart(trials: int, options: list[str]) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", str(trials), *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def _document(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    late_over_early = {
+def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
+    return {
         f"{what}_{row['trials']}": row[f"{what}_ms"]["late"] / row[f"{what}_ms"]["early"]
         for row in rows
         for what in ("proposal", "decision")
     }
-    machine = {"processor": platform.processor() or platform.machine(), "python": sys.version}
-    return {"ratios": late_over_early, "machine": machine, "n": 1, "runs": rows}
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -17,7 +17,8 @@ import pytest
 
 from tests.cli.command import MARK, kill_marked, marked_processes
 
-_RAY = Path(sys.executable).with_name("ray")
+RAY = Path(sys.executable).with_name("ray")
+_CODE = Path(__file__).parents[1]
 
 _SMALL = (
     *("--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000"),
@@ -27,14 +28,24 @@ _SMALL = (
 
 
 class RayNode:
-    """``ray start`` in the foreground, with all the processes that it starts."""
+    """``ray start`` in the foreground, with all the processes that it starts.
+
+    As another machine: it has a cache of its own, and no credentials for any storage.
+    """
 
     def __init__(self, *arguments: object, log: Path, packages: Path):
-        self.mark = uuid.uuid4().hex
+        self.mark, self.cache = uuid.uuid4().hex, log.with_suffix(".cache")
+        here = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        environment = {
+            MARK: self.mark,
+            "PATH": f"{RAY.parent}{os.pathsep}{here['PATH']}",
+            "PYTHONPATH": str(packages),
+            "XDG_CACHE_HOME": str(self.cache),
+        }
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [_RAY, "start", "--block", *_SMALL, *map(str, arguments)],
-                env={**os.environ, MARK: self.mark, "PYTHONPATH": str(packages)},
+                [RAY, "start", "--block", *_SMALL, *map(str, arguments)],
+                env={**here, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -51,7 +62,10 @@ class RayNode:
 
 
 class RayCluster:
-    """Nodes of one CPU each, with a token that nobody else has, and another tune-robust."""
+    """Nodes of one CPU each, with a token that nobody else has.
+
+    All have another tune-robust installed, but a head that takes jobs: these run what it has.
+    """
 
     def __init__(self, folder: Path):
         self._folder, self.nodes = folder, []
@@ -59,8 +73,9 @@ class RayCluster:
         old.mkdir(parents=True)
         (old / "__init__.py").write_text("raise ImportError('another version')")
         self.address = f"127.0.0.1:{_free_port()}"
+        self.dashboard = f"http://127.0.0.1:{_free_port()}"
 
-    def add_node(self) -> RayNode:
+    def add_node(self, *, takes_jobs: bool = False) -> RayNode:
         """The head first, then as many as are wanted."""
         port = self.address.rpartition(":")[2]
         if self.nodes:
@@ -69,9 +84,11 @@ class RayCluster:
             arguments += [f"--node-ip-address=127.0.0.{len(self.nodes) + 1}"]
         else:
             arguments = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1"]
-            arguments += [f"--temp-dir={self._folder}", "--include-dashboard=false"]
+            arguments += [f"--temp-dir={self._folder}", f"--include-dashboard={takes_jobs}"]
+            arguments += [f"--dashboard-port={self.dashboard.rpartition(':')[2]}"]
         log = self._folder / f"node{len(self.nodes)}.log"
-        node = RayNode(*arguments, log=log, packages=self._folder / "packages")
+        packages = _CODE if takes_jobs else self._folder / "packages"
+        node = RayNode(*arguments, log=log, packages=packages)
         self.nodes.append(node)
         _wait_for(node, log)
         return node

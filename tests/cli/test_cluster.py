@@ -1,5 +1,6 @@
 """The real command on a real Ray cluster of two nodes, which runs already."""
 
+import io
 import json
 import secrets
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
+from tune_robust.search.runs.remote import Remote
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -24,19 +26,27 @@ def space(tmp_path):
 
 
 def events(folder, kind):
-    path = folder / "events.jsonl"
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    lines = (folder.read("events.jsonl") or b"").decode().splitlines(keepends=True)
     found = [json.loads(line) for line in lines if line.endswith("\n")]
     return [event for event in found if event["event"] == kind]
 
 
-def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(tmp_path, space, ray_cluster):
+def table(folder, name):
+    return pd.read_parquet(io.BytesIO(folder.read(name)))
+
+
+def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
+    tmp_path, space, bucket, ray_cluster, monkeypatch
+):
+    """The nodes and the command share nothing but the bucket and the token."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     ray_cluster.add_node()
     other = ray_cluster.add_node()
-    folder = tmp_path / "runs" / "r1"
+    folder = Remote(f"{bucket}/r1")
     started = Started(
         *("search", "--space", space, "--name", "r1", "--address", ray_cluster.address),
-        *("--trials", 4, "--set", "train.epochs=100", "--set", "budget.scheduler=none"),
+        *("--storage", bucket, "--trials", 4),
+        *("--set", "train.epochs=40", "--set", "budget.scheduler=none"),
         cwd=tmp_path,
     )
     started.wait_until(lambda: all(node.trials() for node in ray_cluster.nodes))
@@ -52,11 +62,11 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(tmp_path, space, ra
     assert f"Joining the Ray cluster at {ray_cluster.address}" in output
     assert "2 at a time" in output
 
-    trials = pd.read_parquet(folder / "trials.parquet")
+    trials = table(folder, "trials.parquet")
     assert list(trials["status"]) == ["done"] * 4, output
-    epochs = pd.read_parquet(folder / "epochs.parquet")
+    epochs = table(folder, "epochs.parquet")
     assert not epochs.duplicated(["trial", "epoch"]).any()
-    assert list(epochs.groupby("trial").size()) == [200, 100, 100, 100]
+    assert list(epochs.groupby("trial").size()) == [80, 40, 40, 40]
     interrupted = [e for e in events(folder, "end") if e["status"] == "interrupted"]
     assert len(interrupted) == 1, interrupted
     lost = interrupted[0]["trial"]
@@ -64,6 +74,8 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(tmp_path, space, ra
     reported = [e["epoch"] for e in events(folder, "epoch") if e["trial"] == lost]
     again = len(reported) - len(set(reported))
     assert again <= 1, "it went on from its last checkpoint, whose epoch it reports again"
+    for node in ray_cluster.nodes:
+        assert any((node.cache / "tune-robust" / "data").iterdir()), "decoded on each machine"
 
 
 def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(

@@ -33,6 +33,20 @@ def test_it_says_nothing_of_rungs_where_there_are_no_sentinels(tmp_path):
     assert "◆" not in shown
 
 
+def test_of_very_many_trials_it_shows_the_best_and_all_on_request(tmp_path):
+    (tmp_path / "runs").mkdir()
+    many = space(budget={"trials": 205, "scheduler": "none"}, searcher={"name": "random"})
+    found = simulate(many, tmp_path / "runs" / "r", stop_after=6 * 205 - 3)
+    ranked = [trial.name for trial in found.standing.best_first()]
+    shown = run("status", "r", cwd=tmp_path).stdout
+    assert all(name in shown for name in [*ranked[:200], "t0205"])
+    assert not any(name in shown for name in ranked[201:] if name != "t0205")
+    assert "more have ended: --all shows them." in shown
+    shown = run("status", "r", "--all", cwd=tmp_path).stdout
+    assert all(name in shown for name in ranked)
+    assert "--all shows them" not in shown
+
+
 def test_of_several_objectives_it_shows_the_front_and_export_writes_it(tmp_path):
     (tmp_path / "runs").mkdir()
     given = provenance()

@@ -22,10 +22,10 @@ from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.search.engine.conductor import Conductor
 from tune_robust.search.engine.slots import Node, Slots, fit_slots
+from tune_robust.search.runs.data_cache import cache_of
 from tune_robust.search.runs.pareto import pareto_front
 from tune_robust.search.runs.provenance import gpu_names
 from tune_robust.search.runs.remote import is_uri
-from tune_robust.search.runs.remote_run import cache_root
 from tune_robust.search.runs.standing import Standing
 from tune_robust.search.runs.store import RunFolder, RunStore, Trial
 from tune_robust.search.spaces.dimensions import varies_labels
@@ -59,11 +59,6 @@ class RayOptions:
             return None, "Starting Ray"
         source = "" if self.address else " (RAY_ADDRESS)"
         return address, f"Joining the Ray cluster at {address}{source}"
-
-
-def cache_of(storage: str) -> Path:
-    """Where decoded data sets lie on this machine, shared by the runs of a storage."""
-    return cache_root() / "data" if is_uri(storage) else Path(storage).expanduser() / ".data"
 
 
 def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
@@ -192,7 +187,7 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
     return UserError(
         f"cannot write to the run's folder {folder.place}: {error.strerror or error} ({free:.0f} "
         "MB are free there). The search has stopped and nothing is lost. Make space, or see that "
-        f"you may write there, then go on with:\n  {resume_command(folder)}"
+        f"you may write there, then go on with:\n  {command_for('resume', folder)}"
     )
 
 
@@ -252,16 +247,16 @@ def _measured_share(space: Space, cache: Path, nodes: Sequence[Node], console: C
 def _interrupted(console: Console, folder: RunFolder, standing: Standing) -> None:
     console.print(
         f"\nInterrupted: {standing.ended} of {standing.total} trials have "
-        f"ended, nothing is lost. Go on with:\n  {resume_command(folder)}",
+        f"ended, nothing is lost. Go on with:\n  {command_for('resume', folder)}",
         highlight=False,
     )
     raise typer.Exit(EXITS_INTERRUPTED)
 
 
-def resume_command(folder: RunFolder) -> str:
-    """The exact command that goes on with the run, from this working directory."""
+def command_for(verb: str, folder: RunFolder) -> str:
+    """The exact command that does ``verb`` with the run, from this working directory."""
     default = Path(folder.place).resolve().parent == Path(STORAGE).resolve()
-    return "tune-robust resume " + shlex.quote(folder.path.name if default else folder.place)
+    return f"tune-robust {verb} " + shlex.quote(folder.path.name if default else folder.place)
 
 
 def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
@@ -285,7 +280,8 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     console.print(f"Report:   {report}", highlight=False, soft_wrap=True)
     console.print(f"Exported: {exported[0]}", highlight=False, soft_wrap=True)
     console.print(
-        f"Train it again: tune-robust train --config {shlex.quote(str(exported[0]))}",
+        f"Confirm:  {command_for('confirm', folder)}  (fresh seeds: is it luck?)\n"
+        f"Again:    tune-robust train --config {shlex.quote(str(exported[0]))}",
         highlight=False,
         soft_wrap=True,
     )

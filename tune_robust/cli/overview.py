@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 
 from rich.console import Console, Group
 from rich.progress_bar import ProgressBar
@@ -85,12 +86,9 @@ def _progress(standing: Standing, clock: Clock) -> Table:
 
 
 def _shown(standing: Standing) -> list[Trial]:
-    objective = standing.objective
-    ranked = sorted(
-        standing.trials.values(),
-        key=lambda t: (t.status != "running", objective.sort_key(objective.value(t.epochs))),
-    )
-    return ranked[:SHOWN]
+    running = [t for t in standing.under_way() if t.status == "running"]
+    others = (t for t in standing.best_first() if t.status != "running")
+    return [*running[:SHOWN], *islice(others, max(0, SHOWN - len(running)))]
 
 
 def trial_line(trial: Trial, standing: Standing) -> str:

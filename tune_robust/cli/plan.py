@@ -71,9 +71,10 @@ def plan(
 def _document(space: Space, storage: str, seconds: float, price: float | None) -> dict[str, Any]:
     import torch
 
-    from tune_robust.cli.conduct import cache_of, new_slots, one_of_each_data, prepare
+    from tune_robust.cli.conduct import new_slots, one_of_each_data, prepare
     from tune_robust.search.engine.ray_session import ray_session
     from tune_robust.search.engine.slots import Node
+    from tune_robust.search.runs.data_cache import cache_of
     from tune_robust.search.simulation.kinds import kinds_of
     from tune_robust.search.simulation.plan import checkpoints_bytes, expected_course
     from tune_robust.search.simulation.trial_times import time_kinds
@@ -140,8 +141,8 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
 
 def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
     """Of the decoded data sets, which every trial maps."""
-    from tune_robust.cli.conduct import cache_of
     from tune_robust.data import load_dataset
+    from tune_robust.search.runs.data_cache import cache_of
 
     different = {config.data.dataset: config.data for config in configs}
     return sum(

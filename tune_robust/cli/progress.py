@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +34,7 @@ class Progress:
         self._standing, self._clock = standing, Clock(standing)
         self._console.print(
             f"{standing.remaining} trials to run, {slots.describe()}. "
-            "Ctrl-C stops cleanly." + (f" Dashboard: {url}" if url else ""),
+            f"{_stopper()} stops cleanly." + (f" Dashboard: {url}" if url else ""),
             highlight=False,
             soft_wrap=True,
         )
@@ -58,3 +60,10 @@ class Progress:
     def _drawing(self):
         self._drawn = time.monotonic()
         return overview(self._standing, self._clock)
+
+
+def _stopper() -> str:
+    """What ends this command: in a Ray job, Ctrl-C ends only the showing of its output."""
+    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    submitted = job.get("metadata", {}).get("job_submission_id")
+    return f"`ray job stop {submitted}`" if submitted else "Ctrl-C"

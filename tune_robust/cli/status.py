@@ -13,15 +13,24 @@ from tune_robust.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tune_robust.search.runs.standing import Standing
-    from tune_robust.search.runs.store import Record, RunFolder, Trial
+    from tune_robust.search.runs.store import Record, RunFolder
     from tune_robust.search.spaces.space import Space
+
+
+SHOWN = 200
+"""Trials that the table has at least; a table of thousands takes longer to draw than to read."""
 
 
 def status(
     run: Run,
     follow: Annotated[
         bool, typer.Option("--follow", help="Keep showing it until its search ends.")
+    ] = False,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help=f"Show all trials, not only the best {SHOWN} and those under way."
+        ),
     ] = False,
     storage: Storage = STORAGE,
     as_json: Json = False,
@@ -32,6 +41,7 @@ def status(
     Examples:
       tune-robust status r1
       tune-robust status r1 --follow
+      tune-robust status r1 --all
       tune-robust status runs/r1 --json
     """
     from tune_robust.search.runs.find import find_run
@@ -52,10 +62,12 @@ def status(
     console = open_console()
     if follow and folder.is_live():
         follow_run(console, space, folder)
-    _print(console, folder, space, read_record(folder))
+    _print(console, folder, space, read_record(folder), every=every)
 
 
-def _print(console: Console, folder: RunFolder, space: Space, record: Record) -> None:
+def _print(
+    console: Console, folder: RunFolder, space: Space, record: Record, *, every: bool
+) -> None:
     from tune_robust.cli.confirm import status_line
     from tune_robust.cli.front import print_front
     from tune_robust.cli.overview import trial_table
@@ -66,9 +78,15 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
     from tune_robust.search.winners.export import ranked
 
     standing = Standing(space, record.trials)
-    best_first = _best_first(standing)
+    best_first = [*standing.best_first()]
     best = ranked(best_first, standing.objective)
-    console.print(trial_table(best_first, space, best[0] if best else None))
+    under_way = {trial.name for trial in standing.under_way()}
+    shown = [
+        trial for n, trial in enumerate(best_first) if every or n < SHOWN or trial.name in under_way
+    ]
+    console.print(trial_table(shown, space, best[0] if best else None))
+    if len(shown) < len(best_first):
+        console.print(f"{len(best_first) - len(shown)} more have ended: --all shows them.")
     if space.objective.against:
         print_front(console, pareto_front(best_first, space), space)
     check = check_run(space, record)
@@ -93,13 +111,6 @@ def _print(console: Console, folder: RunFolder, space: Space, record: Record) ->
         console.print(confirmed, highlight=False)
 
 
-def _best_first(standing: Standing) -> list[Trial]:
-    objective = standing.objective
-    return sorted(
-        standing.trials.values(), key=lambda t: objective.sort_key(objective.value(t.epochs))
-    )
-
-
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
     from tune_robust.search.runs.pareto import pareto_front
     from tune_robust.search.runs.standing import Standing
@@ -107,7 +118,8 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
     from tune_robust.search.winners.retraining import read_summary
 
     standing, check = Standing(space, record.trials), check_run(space, record)
-    front = pareto_front(_best_first(standing), space) if space.objective.against else None
+    best_first = [*standing.best_first()]
+    front = pareto_front(best_first, space) if space.objective.against else None
     return {
         "run": folder.path.name,
         "live": folder.is_live(),
@@ -130,6 +142,6 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
                 "error": trial.error,
                 "retried": trial.retried,
             }
-            for trial in _best_first(standing)
+            for trial in best_first
         ],
     }

@@ -6,12 +6,12 @@ import pytest
 
 from tests.search.simulated import peak, space, store_at
 from tune_robust.errors import UserError
+from tune_robust.search.engine.conductor import Conductor, Decision
+from tune_robust.search.engine.slots import Slots
 from tune_robust.search.runs import disk
 from tune_robust.search.runs.checkpoints import open_checkpoints
-from tune_robust.search.engine.conductor import Conductor, Decision
 from tune_robust.search.runs.disk import FILES, check_disk, checkpoint_bytes
 from tune_robust.search.runs.retention import KEPT
-from tune_robust.search.engine.slots import Slots
 from tune_robust.training import train
 
 Usage = namedtuple("Usage", "total used free")

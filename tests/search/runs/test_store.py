@@ -43,7 +43,7 @@ def test_trials_and_epochs_survive_closing(store):
     store.end("t0001", "stopped")
     again = reopened(store)
     assert again.trials == store.trials
-    assert again.history == [("t0001", 1)]
+    assert list(again.history) == [("t0001", 1)]
     again.close()
 
 
@@ -58,7 +58,7 @@ def test_an_epoch_recorded_twice_is_one_epoch(store):
     store.add_epoch("t0001", 1, {"val_accuracy": 0.5})
     store.add_epoch("t0001", 1, {"val_accuracy": 0.5})
     assert list(store.trials["t0001"].epochs) == [1]
-    assert store.history == [("t0001", 1)]
+    assert list(store.history) == [("t0001", 1)]
 
 
 def test_what_is_not_finite_is_stored_as_missing(store):
@@ -122,7 +122,7 @@ def test_retrying_forgets_the_epochs_but_not_the_trial(store):
     again = reopened(store)
     trial = again.trials["t0001"]
     assert (trial.status, trial.epochs, trial.values) == ("pending", {}, {"sam.rho": 1.0})
-    assert again.history == []
+    assert not again.history
     again.close()
 
 
@@ -151,6 +151,15 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot create"):
         new_run(str(tmp_path / "file"), "r1")
+
+
+def test_a_storage_that_goes_with_a_ray_job_is_refused(tmp_path, monkeypatch):
+    copy = tmp_path / "runtime_resources" / "working_dir_files" / "_ray_pkg_0"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    with pytest.raises(UserError, match="deleted after the job"):
+        new_run("./runs", "r1")
+    new_run(str(tmp_path / "runs"), "r1")
 
 
 def test_a_folder_without_a_lock_is_not_live(tmp_path):

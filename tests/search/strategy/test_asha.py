@@ -1,5 +1,7 @@
 """Successive halving on hand-made results."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +63,15 @@ def test_replaying_the_results_rebuilds_the_rungs(values):
         for i, value in enumerate(values):
             scheduler.keep(f"t{i}", 4 + i, value)
     assert first.rungs == second.rungs
+
+
+@given(values=st.lists(st.integers(0, 5), max_size=40), mode=st.sampled_from(["max", "min"]))
+def test_it_decides_as_counting_those_that_are_better_would(values, mode):
+    scheduler, sign = asha(mode, max_resource=10), 1 if mode == "max" else -1
+    for i, value in enumerate(values):
+        better = sum(sign * other > sign * value for other in values[: i + 1])
+        places = math.ceil((i + 1) / 3)
+        assert scheduler.keep(f"t{i}", 4, value) == (i + 1 < 3 or better < places)
 
 
 def test_no_stopping_keeps_everything():

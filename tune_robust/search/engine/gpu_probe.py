@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from tune_robust.config import TrainConfig
 from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
 from tune_robust.search.engine.gpu_share import Memory, Sharing, measure_sharing
+from tune_robust.search.runs.data_cache import received, sent
 from tune_robust.search.runs.disk import weight_count
 from tune_robust.search.spaces.space import Space
 from tune_robust.training import train
@@ -46,7 +47,7 @@ def share_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Shari
             "num_gpus": 1 / count,
             "scheduling_strategy": PlacementGroupSchedulingStrategy(bundle),
         }
-        return [_Trial.options(**options).remote(config, cache) for _ in range(count)]
+        return [_Trial.options(**options).remote(config, sent(cache)) for _ in range(count)]
 
     def memory() -> Memory:
         trials = together(1)
@@ -89,8 +90,8 @@ def costliest(space: Space, cache: Path) -> TrainConfig:
 class _Trial:
     """One trial on a part of its data, without checkpoints."""
 
-    def __init__(self, config: TrainConfig, cache: Path):
-        whole = make_splits(config.data, load_dataset(config.data, cache))
+    def __init__(self, config: TrainConfig, cache: str | None):
+        whole = make_splits(config.data, load_dataset(config.data, received(cache)))
         part = shortened(whole, STEPS * config.batch_size)
         self._left_out = _size(whole) - _size(part)
         self._images = len(part.train)

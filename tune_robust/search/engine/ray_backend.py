@@ -29,6 +29,7 @@ from tune_robust.metrics import METRICS
 from tune_robust.search.engine.conductor import Conductor, Decision
 from tune_robust.search.engine.slots import fit_slots
 from tune_robust.search.engine.trainable import TrialRunner
+from tune_robust.search.runs.data_cache import sent
 from tune_robust.search.runs.remote import is_uri
 from tune_robust.search.runs.store import Trial
 
@@ -214,7 +215,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "label": f"{trial.name} {settings}".strip(),
         "config": trial.config,
         "checkpoints": conductor.store.folder.checkpoints(trial.name),
-        "cache": str(cache.resolve()),
+        "cache": sent(cache),
         "objective": asdict(conductor.objective),
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,

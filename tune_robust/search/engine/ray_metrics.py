@@ -43,6 +43,5 @@ class RayMetrics:
         standing = self._standing()
         for status, count in standing.counts.items():
             self._trials.set(count, {"run": self._run, "status": status})
-        if standing.best is not None:
-            best = standing.objective.value(standing.best.epochs)
-            self._best.set(best, {"run": self._run})
+        if (best := standing.best) is not None:
+            self._best.set(standing.objective.value(best.epochs), {"run": self._run})

@@ -18,6 +18,7 @@ from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.errors import UserError
 from tune_robust.search.runs.checkpoints import Checkpoints, open_checkpoints
+from tune_robust.search.runs.data_cache import received
 from tune_robust.search.spaces.objective import Objective
 from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 
@@ -94,7 +95,7 @@ class TrialRunner(tune.Trainable):
         self._epochs = _epochs(
             TrainConfig.model_validate(config["config"]),
             open_checkpoints(config["checkpoints"], Objective(**config["objective"])),
-            Path(config["cache"]),
+            received(config["cache"]),
         )
 
 

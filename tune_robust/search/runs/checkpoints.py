@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tune_robust.errors import UserError
-from tune_robust.search.spaces.objective import Objective
 from tune_robust.search.runs.remote import Remote, is_uri
+from tune_robust.search.spaces.objective import Objective
 from tune_robust.training import EpochResult, read_checkpoint
 
 
@@ -51,17 +51,11 @@ class Checkpoints:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._last.exists():
-            self._last.replace(self._previous)
+            _share(self._last, self._previous)
         result.save(self._last)
         best = self._is_best(result.metrics[self._objective.metric])
         if best:
-            aside = self._best.with_suffix(".aside")
-            aside.unlink(missing_ok=True)
-            try:
-                os.link(self._last, aside)
-            except OSError:  # not every file system has links
-                shutil.copyfile(self._last, aside)
-            aside.replace(self._best)
+            _share(self._last, self._best)
         return best
 
     def _is_best(self, value: float) -> bool:
@@ -74,6 +68,17 @@ class Checkpoints:
         if best:
             self._best_value = value
         return best
+
+
+def _share(path: Path, other: Path) -> None:
+    """Give ``other`` what ``path`` is now; both are there at every moment."""
+    aside = other.with_suffix(".aside")
+    aside.unlink(missing_ok=True)
+    try:
+        os.link(path, aside)
+    except OSError:  # not every file system has links
+        shutil.copyfile(path, aside)
+    aside.replace(other)
 
 
 class RemoteCheckpoints(Checkpoints):

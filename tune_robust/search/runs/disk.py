@@ -12,8 +12,8 @@ from tune_robust.data import load_dataset
 from tune_robust.errors import UserError
 from tune_robust.models import build_model
 from tune_robust.search.runs.retention import KEPT
-from tune_robust.search.spaces.space import Space
 from tune_robust.search.runs.store import RunFolder
+from tune_robust.search.spaces.space import Space
 
 FILES = 3
 """Checkpoints of a trial: the last, the one before and the best."""

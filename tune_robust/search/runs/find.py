@@ -9,14 +9,20 @@ from tune_robust.search.runs.remote import Remote, is_uri
 from tune_robust.search.runs.remote_run import RemoteRunFolder
 from tune_robust.search.runs.store import RunFolder
 
+_JOBS_COPIES = "working_dir_files"
+"""The folder in which Ray keeps the working directories that jobs came with."""
+
 
 def new_run(storage: str, name: str) -> RunFolder:
     """The folder of a run about to be created by ``RunStore.create``; it must not exist yet.
 
     Raises:
-        UserError: on a name that leaves the storage, a run that exists, an unwritable storage.
+        UserError: on a name that leaves the storage, a run that exists, an unwritable storage, or
+            one that Ray will delete.
     """
     folder = _folder(storage, _checked_name(name))
+    if not is_uri(storage):
+        _refuse_passing(storage)
     if folder.exists():
         raise UserError(
             f"there is already a run {name!r} at {folder.place}. Go on with it "
@@ -53,6 +59,17 @@ def _folder(storage: str, name: str) -> RunFolder:
     if is_uri(storage):
         return RemoteRunFolder(Remote(storage).child(name))
     return RunFolder(Path(storage).expanduser() / name)
+
+
+def _refuse_passing(storage: str) -> None:
+    """A Ray job's own copy of its --working-dir goes when the job has ended, and runs with it."""
+    path = Path(storage).expanduser().resolve()
+    if _JOBS_COPIES in path.parts:
+        raise UserError(
+            f"--storage {storage!r} is {path} here: Ray's copy of the job's working directory, "
+            "which is deleted after the job. Give a --storage that stays: an absolute path that "
+            "all nodes share, or a URI (s3://, gs://)."
+        )
 
 
 def _absent(run: str, storage: str, known: list[str]) -> UserError:

@@ -1,8 +1,8 @@
 """A run's folder on this machine, kept up to date on a remote file system.
 
 The search works on the local folder at its own speed; a thread carries changed files over. The
-machine lost, at most the last few seconds are: trials go on from their checkpoints, which lie on
-the remote side from the start.
+machine lost, at most the last few seconds are, of a very large run some ten more: trials go on from
+their checkpoints, which lie on the remote side from the start.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from tune_robust.search.runs.remote import Remote
 
 EVERY = 5.0
 """Seconds between two carryings."""
+_RESTS = 4.0
+"""Times as long as a carrying took: files go over whole, and large ones not at every change. Never
+so long that the lease is lost."""
 EVENTS = "events.jsonl"
 Carried = dict[Path, tuple[int, int]]
 """Files that are the same on both sides, each as it was then: time of change and size."""
@@ -37,7 +40,7 @@ class Mirror:
         # Whoever had the run before may have written until now.
         bring(remote, folder, carried)
         self._carried = carried
-        self._wake, self._closing = threading.Event(), False
+        self._wake, self._closing = threading.Event(), threading.Event()
         self._problem: UserError | None = None
         self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
@@ -56,7 +59,7 @@ class Mirror:
             UserError: when that fails; all is in the local folder, and opening the run again
                 carries it over.
         """
-        self._closing = True
+        self._closing.set()
         self._wake.set()
         self._thread.join()
         if self._problem is not None:
@@ -65,17 +68,21 @@ class Mirror:
         self._lease.release()
 
     def _work(self) -> None:
-        while not self._closing:
+        while not self._closing.is_set():
             self._wake.wait(EVERY)
             self._wake.clear()
+            began = time.monotonic()
             try:
                 self._renew()
                 carry_over(self._folder, self._remote, self._carried)
             except TakenOver as error:
-                self._problem, self._closing = error, True
+                self._problem = error
+                return
             except UserError:
                 # A network that fails now may be back next time; closing tells of it if not.
                 continue
+            took = time.monotonic() - began
+            self._closing.wait(min(_RESTS * took, RENEWED_EVERY))
 
     def _renew(self) -> None:
         if time.monotonic() - self._renewed >= RENEWED_EVERY:

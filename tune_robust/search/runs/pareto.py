@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from tune_robust.metrics import AGAINST
+from tune_robust.search.runs.store import Trial
 from tune_robust.search.spaces.objective import Objective, objective_of
 from tune_robust.search.spaces.space import Space
-from tune_robust.search.runs.store import Trial
 
 
 class Axis(NamedTuple):

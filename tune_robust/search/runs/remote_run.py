@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
+from tune_robust.search.runs.data_cache import cache_root
 from tune_robust.search.runs.lease import is_held
 from tune_robust.search.runs.mirror import Carried, Mirror, bring, carry_over
 from tune_robust.search.runs.remote import Remote
 from tune_robust.search.runs.store import RunFolder
-
-
-def cache_root() -> Path:
-    """This machine's own place for what can be made or fetched again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tune-robust"
 
 
 class RemoteRunFolder(RunFolder):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tune_robust.search.spaces.objective import objective_of
 from tune_robust.search.runs.pareto import pareto_front
-from tune_robust.search.spaces.space import Space
 from tune_robust.search.runs.store import RunFolder, Trial
+from tune_robust.search.spaces.objective import objective_of
+from tune_robust.search.spaces.space import Space
 
 KEPT = 5
 """Finished trials whose checkpoints stay, best first; of several objectives, the Pareto front."""

@@ -13,12 +13,14 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, TextIO
+
+from pydantic_core import from_json
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
@@ -220,7 +222,8 @@ class EventLog:
 
     def _parsed(self, line: bytes) -> dict[str, Any]:
         try:
-            return json.loads(line)
+            # More than twice as fast as the standard library's, and runs have many events.
+            return from_json(line)
         except ValueError as error:
             raise UserError(
                 f"{self._path}, line {self._line}: not an event ({error}). The file was changed by "
@@ -231,20 +234,21 @@ class EventLog:
 class Record:
     """What the events say.
 
-    ``trials`` by name, in the order proposed; ``history`` has each (trial, epoch) once, in the
-    order in which they were first seen.
+    ``trials`` by name, in the order proposed; ``history`` has as its keys each (trial, epoch) once,
+    in the order in which they were first seen.
     """
 
     def __init__(self):
         self.trials: dict[str, Trial] = {}
-        self.history: list[tuple[str, int]] = []
+        self.history: dict[tuple[str, int], None] = {}
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Bring it up to date."""
         if event["event"] == "retry":
-            self.history = [seen for seen in self.history if seen[0] != event["trial"]]
-        if event["event"] == "epoch" and event["epoch"] not in self.trials[event["trial"]].epochs:
-            self.history.append((event["trial"], event["epoch"]))
+            for epoch in self.trials[event["trial"]].epochs:
+                del self.history[event["trial"], epoch]
+        if event["event"] == "epoch":
+            self.history.setdefault((event["trial"], event["epoch"]))
         _apply(self.trials, event)
 
     def interrupt(self) -> None:
@@ -357,9 +361,9 @@ class RunStore:
         return self._record.trials
 
     @property
-    def history(self) -> list[tuple[str, int]]:
+    def history(self) -> Collection[tuple[str, int]]:
         """As in ``Record``."""
-        return self._record.history
+        return self._record.history.keys()
 
     def add_trial(
         self,

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from tune_robust.files import write_aside
 from tune_robust.metrics import METRICS
-from tune_robust.search.spaces.objective import Objective
 from tune_robust.search.runs.store import RunFolder, RunStore, Trial
+from tune_robust.search.spaces.objective import Objective
 
 EPOCHS_SCHEMA = pa.schema(
     [("trial", pa.string()), ("epoch", pa.int64()), *((name, pa.float64()) for name in METRICS)]
@@ -24,10 +24,12 @@ EPOCHS_SCHEMA = pa.schema(
 
 def epochs_table(trials: Mapping[str, Trial], history: Iterable[tuple[str, int]]) -> pa.Table:
     """One row per (trial, epoch), in the order in which ``history`` has them."""
-    rows = [
-        {"trial": name, "epoch": epoch, **trials[name].epochs[epoch]} for name, epoch in history
-    ]
-    return pa.Table.from_pylist(rows, schema=EPOCHS_SCHEMA)
+    seen = list(history)
+    rows = [trials[name].epochs[epoch] for name, epoch in seen]
+    # By columns: a few times as fast as by rows, and a large run has a hundred thousand.
+    columns = {name: [row.get(name) for row in rows] for name in METRICS}
+    names, epochs = [name for name, _ in seen], [epoch for _, epoch in seen]
+    return pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
 
 
 def trials_table(

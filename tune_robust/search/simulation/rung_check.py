@@ -147,7 +147,7 @@ def check_run(space: Space, record: Record) -> RungCheck | None:
     ]
     seen: dict[str, dict[int, Mapping[str, float | None]]] = {}
     results = []
-    for name, epoch in record.history:
+    for name, epoch in record.history if cohort else ():
         metrics = trials[name].epochs[epoch]
         until = seen.setdefault(name, {})
         until[epoch] = metrics
@@ -168,6 +168,8 @@ def _dropped_at(results: Sequence[Result], best: str | None, scheduler: Schedule
 
     Any other trial goes no further once it is dropped; the best is followed to its end.
     """
+    if best is None:
+        return []
     dropped, gone = [], set()
     for trial, resource, value in results:
         if trial in gone or scheduler.keep(trial, resource, value):

@@ -8,6 +8,7 @@ results alone, so replaying the recorded epochs in their order rebuilds them exa
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import Literal, Protocol
 
@@ -54,6 +55,7 @@ class Asha:
         self._reduction = reduction
         levels = rung_levels(grace=grace, reduction=reduction, max_resource=max_resource)
         self.rungs: dict[float, dict[str, float]] = {level: {} for level in levels}
+        self._sorted: dict[float, list[float]] = {level: [] for level in levels}
 
     def keep(self, trial: str, resource: float, value: float) -> bool:
         """Record the trial in each rung it has newly reached; False when it falls short in one.
@@ -61,13 +63,14 @@ class Asha:
         Fewer than ``reduction`` results decide nothing yet, and ties survive: accuracies on a small
         validation set are coarse.
         """
-        reached = [r for m, r in self.rungs.items() if m <= resource and trial not in r]
-        for results in reached:
-            results[trial] = self._sign * value
-        return all(self._among_best(trial, results) for results in reached)
+        reached = [m for m, r in self.rungs.items() if m <= resource and trial not in r]
+        for level in reached:
+            self.rungs[level][trial] = self._sign * value
+            bisect.insort(self._sorted[level], self._sign * value)
+        return all(self._among_best(self._sign * value, self._sorted[m]) for m in reached)
 
-    def _among_best(self, trial: str, results: dict[str, float]) -> bool:
+    def _among_best(self, value: float, results: list[float]) -> bool:
         if len(results) < self._reduction:
             return True
         places = math.ceil(len(results) / self._reduction)
-        return sum(other > results[trial] for other in results.values()) < places
+        return len(results) - bisect.bisect_right(results, value) < places

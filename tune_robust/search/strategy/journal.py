@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
 
 
 class DerivedJournal(JournalFileBackend):
@@ -26,3 +29,35 @@ class DerivedJournal(JournalFileBackend):
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._path.open("ab", buffering=0) as file:
             file.write(lines.encode())
+
+
+class DerivedStorage(JournalStorage):
+    """Optuna's storage, which knows by heart which trials wait to be asked for.
+
+    At each proposal Optuna goes through all trials to find those. Only the study enqueues some, and
+    asks for them at once; what anyone else writes into the journal is not for it.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(DerivedJournal(path))
+        self._waiting: list[int] = []
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """As in Optuna."""
+        trial_id = super().create_new_trial(study_id, template_trial)
+        if template_trial is not None and template_trial.state == TrialState.WAITING:
+            self._waiting.append(trial_id)
+        return trial_id
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """As in Optuna."""
+        if states != (TrialState.WAITING,):
+            return super().get_all_trials(study_id, deepcopy, states)
+        waiting = [t for t in map(self.get_trial, self._waiting) if t.state in states]
+        self._waiting = [trial._trial_id for trial in waiting]
+        return waiting

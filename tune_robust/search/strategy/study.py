@@ -18,7 +18,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.search.runs.pareto import axes_of, values_of
@@ -27,7 +27,7 @@ from tune_robust.search.spaces.distributions import Choice, Grid, Int, LogInt, L
 from tune_robust.search.spaces.draws import grid_points
 from tune_robust.search.spaces.objective import Objective, step_of
 from tune_robust.search.spaces.space import Dimension, Space
-from tune_robust.search.strategy.journal import DerivedJournal
+from tune_robust.search.strategy.journal import DerivedStorage
 from tune_robust.search.strategy.samplers import build_sampler, optuna_distribution
 from tune_robust.search.strategy.warm_start import EarlierTrial
 
@@ -107,9 +107,9 @@ class Study:
             return self._filled(InMemoryStorage(), trials)
         aside = journal.with_name(f".{journal.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
-        self._filled(_journal(aside), trials)
+        self._filled(DerivedStorage(aside), trials)
         aside.replace(journal)
-        return self._create(_journal(journal))
+        return self._create(DerivedStorage(journal))
 
     def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
         study = self._create(storage)
@@ -191,10 +191,6 @@ class Study:
 
     def _id(self, trial: Trial) -> int:
         return self._ids[self._number(trial)]
-
-
-def _journal(path: Path) -> BaseStorage:
-    return JournalStorage(DerivedJournal(path))
 
 
 def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:

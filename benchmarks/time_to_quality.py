@@ -1,0 +1,243 @@
+"""How much training it takes to find good settings: the default search beside simpler ones.
+
+    python benchmarks/time_to_quality.py              # 50 seeds: half an hour
+    python benchmarks/time_to_quality.py --seeds 5
+    python benchmarks/time_to_quality.py --json
+
+Every way of searching runs on the same recorded curves (benchmarks/recorded: full grids, on digits
+with drawn wrong labels and on CIFAR-10 images with people's own), one trial at a time, until it has
+used them all; a proposal stands for the nearest recorded trial that the search has not used yet.
+Measured is the compute, in gradient evaluations, until a trial has finished whose noisy validation
+accuracy is within half a point of the grid's best, as a share of what the whole grid took. The test
+set plays no part.
+
+The ways: ``default`` is a space's scheduler and sampler as shipped (ASHA, TPE), sentinels and
+all; ``tpe`` is the same without early stopping, ``random`` draws at random besides. ``optuna_X``
+is what people write themselves: ``optuna.create_study`` with its TPE and its own pruner, the
+validation accuracy reported after each epoch. Its pruners as they come begin at the first epoch;
+``late`` is the median pruner told to spare the first third.
+
+A recorded trial is used once. A search that stops nearly all of them early has soon seen them all,
+and never comes near the best: that is what "reached in" tells.
+
+``default_over_X`` is the default's median over that of X.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from timing import machine
+
+from tune_robust.search.runs.store import RunFolder
+from tune_robust.search.simulation.recording import Pool, pool_of
+from tune_robust.search.simulation.replay import Finish, Recorded, Replay, open_grid, replay
+from tune_robust.search.simulation.replay_statistics import Spread, Statistics, statistics
+from tune_robust.search.spaces.distributions import Choice, Distribution, Int, LogInt, LogUniform
+from tune_robust.search.spaces.space import Space, load_space, parse_space
+
+RECORDED = Path(__file__).parent / "recorded"
+HALF_A_POINT = 0.005
+CLOCK = "gradient_evaluations"
+
+
+class Recording(NamedTuple):
+    """A recorded grid and the space, as shipped, that is searched in it."""
+
+    pool: Pool
+    space: Space
+
+
+def recordings() -> dict[str, Recording]:
+    """By name: each recorded grid that is there."""
+    digits = RunFolder(RECORDED / "methods_grid_digits")
+    images = RunFolder(RECORDED / "methods_grid_cifar10n")
+    document = open_grid(images.read_meta()["space"])
+    # The shipped spaces are for whole CIFAR-10: this one has their budget and searcher, by default.
+    document |= {"budget": {"unit": CLOCK}, "searcher": {"name": "tpe"}}
+    spaces = {
+        "digits": (digits, load_space("methods_digits")),
+        "cifar10n": (images, parse_space(document, source=str(images.path))),
+    }
+    return {name: _recording(folder, space) for name, (folder, space) in spaces.items()}
+
+
+def _recording(folder: RunFolder, space: Space) -> Recording:
+    pool = pool_of(space, folder)
+    budget = space.budget.model_copy(update={"trials": len(pool.trials)})
+    return Recording(pool, space.model_copy(update={"budget": budget}))
+
+
+def ours(recording: Recording, seed: int, **changes: Mapping[str, str]) -> Replay:
+    """The space's own search, with ``changes`` to its sections."""
+    sections = {
+        name: getattr(recording.space, name).model_copy(update=change)
+        for name, change in changes.items()
+    }
+    return replay(recording.pool, recording.space.model_copy(update=sections), seed=seed)
+
+
+def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePruner) -> Replay:
+    """A study as its documentation shows it: TPE, one pruner, a report after each epoch."""
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    recorded = Recorded(recording.space.dimensions, recording.pool.trials)
+    started, finished, compute = [], [], 0.0
+    for _ in recording.pool.trials:
+        proposed = study.ask()
+        found = recorded.take_nearest(_suggested(recording.space, proposed))
+        # The study is told the recorded settings, as ours is: they take the proposal's place.
+        study.tell(proposed, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(_by_name(recording.space, found.values))
+        trial = study.ask()
+        _suggested(recording.space, trial)
+        started.append(found.name)
+        for epoch, metrics in sorted(found.epochs.items()):
+            trial.report(metrics["val_accuracy"], epoch)
+            if trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                compute += metrics[CLOCK]
+                break
+        else:
+            compute += metrics[CLOCK]
+            study.tell(trial, metrics["val_accuracy"])
+            finished.append(Finish(found.name, metrics["val_accuracy"], compute))
+    return Replay(seed, tuple(started), tuple(finished), compute)
+
+
+def _suggested(space: Space, trial: optuna.Trial) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            values[dim.path] = _suggest(trial, dim.name, dim.distribution)
+    return values
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> Any:
+    log = isinstance(distribution, LogUniform | LogInt)
+    match distribution:
+        case Choice(values=values):
+            return trial.suggest_categorical(name, values)
+        case Int(low=low, high=high) | LogInt(low=low, high=high):
+            return trial.suggest_int(name, low, high, log=log)
+    return trial.suggest_float(name, distribution.low, distribution.high, log=log)
+
+
+def _by_name(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        dim.name: values[dim.path]
+        for dim in space.dimensions
+        if dim.path in values and dim.active(values)
+    }
+
+
+NO_STOPPING = {"budget": {"scheduler": "none"}}
+
+
+def _without_stopping(recording: Recording, seed: int) -> Replay:
+    return ours(recording, seed, **NO_STOPPING)
+
+
+def _random(recording: Recording, seed: int) -> Replay:
+    return ours(recording, seed, searcher={"name": "random"}, **NO_STOPPING)
+
+
+def _optuna_median(recording: Recording, seed: int) -> Replay:
+    return plain_optuna(recording, seed, optuna.pruners.MedianPruner())
+
+
+def _optuna_median_late(recording: Recording, seed: int) -> Replay:
+    third = recording.space.train.epochs // 3
+    return plain_optuna(recording, seed, optuna.pruners.MedianPruner(n_warmup_steps=third))
+
+
+def _optuna_halving(recording: Recording, seed: int) -> Replay:
+    return plain_optuna(recording, seed, optuna.pruners.SuccessiveHalvingPruner())
+
+
+def _optuna_hyperband(recording: Recording, seed: int) -> Replay:
+    return plain_optuna(recording, seed, optuna.pruners.HyperbandPruner())
+
+
+WAYS: dict[str, Callable[[Recording, int], Replay]] = {
+    "default": ours,
+    "tpe": _without_stopping,
+    "random": _random,
+    "optuna_median": _optuna_median,
+    "optuna_median_late": _optuna_median_late,
+    "optuna_halving": _optuna_halving,
+    "optuna_hyperband": _optuna_hyperband,
+}
+
+
+def measure(recording: Recording, seeds: int) -> dict[str, Statistics]:
+    """By way of searching: what so many searches came to."""
+    return {
+        name: statistics(
+            recording.pool,
+            [search(recording, seed) for seed in range(seeds)],
+            clock=CLOCK,
+            tolerance=HALF_A_POINT,
+        )
+        for name, search in WAYS.items()
+    }
+
+
+def main() -> None:
+    """Measure on each recording and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=50, help="searches of each way")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    found = {name: measure(recording, arguments.seeds) for name, recording in recordings().items()}
+    document = _document(found, arguments.seeds)
+    print(json.dumps(document, indent=2)) if arguments.json else _print(document)
+
+
+def _document(found: Mapping[str, Mapping[str, Statistics]], seeds: int) -> dict[str, Any]:
+    return {
+        "ratios": {
+            f"default_over_{way}_{name}": ways["default"].within.median / each.within.median
+            for name, ways in found.items()
+            for way, each in ways.items()
+            if way != "default" and math.isfinite(each.within.median)
+        },
+        "share_of_the_grid": {
+            name: {way: _plain(each.within) for way, each in ways.items()}
+            for name, ways in found.items()
+        },
+        "trials_started": {
+            name: {way: each.trials.median for way, each in ways.items()}
+            for name, ways in found.items()
+        },
+        "reached": {
+            name: {way: each.reached for way, each in ways.items()} for name, ways in found.items()
+        },
+        "machine": machine(),
+        "n": seeds,
+    }
+
+
+def _plain(spread: Spread) -> dict[str, float | None]:
+    """JSON has no infinity: what was never reached is null."""
+    return {name: v if math.isfinite(v) else None for name, v in spread._asdict().items()}
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    for name, ways in document["share_of_the_grid"].items():
+        print(f"\n{name}: share of the grid's compute until within half a point of its best")
+        for way, share in ways.items():
+            median, low, high = ("never" if v is None else f"{v:.1%}" for v in share.values())
+            reached = f"{document['reached'][name][way]} of {document['n']}"
+            print(f"  {way:20}{median:>7}  {f'({low} to {high})':20} reached in {reached}")
+
+
+if __name__ == "__main__":
+    main()
