@@ -25,15 +25,20 @@ trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
 
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
-address="$head:$((20000 + SLURM_JOB_ID % 20000))"
+on() { # NODE COMMAND ...; srun does not take over sbatch's CPUs by itself
+  srun --nodes=1 --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --nodelist="$1" "${@:2}"
+}
+ip=$(on "$head" hostname --ip-address | awk '{print $1}')
+address="$ip:$((20000 + SLURM_JOB_ID % 20000))"
 
-srun --nodes=1 --ntasks=1 --nodelist="$head" ray start --block --head \
-  --node-ip-address="$head" --port="${address##*:}" --dashboard-host=127.0.0.1 \
-  --num-cpus="$SLURM_CPUS_PER_TASK" &
-sleep 20
+on "$head" ray start --block --head --node-ip-address="$ip" --port="${address##*:}" \
+  --dashboard-host=127.0.0.1 --num-cpus="$SLURM_CPUS_PER_TASK" &
+until ray status --address="$address" > /dev/null 2>&1; do
+  kill -0 $! # ends this job where the head could not start
+  sleep 1
+done
 for node in "${nodes[@]:1}"; do
-  srun --nodes=1 --ntasks=1 --nodelist="$node" ray start --block --address="$address" \
-    --num-cpus="$SLURM_CPUS_PER_TASK" &
+  on "$node" ray start --block --address="$address" --num-cpus="$SLURM_CPUS_PER_TASK" &
 done
 
 # The last minutes of its time: stop cleanly.

@@ -1,5 +1,4 @@
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -7,10 +6,8 @@ import pytest
 from analysis import write_report
 from analysis.compare import compare_runs
 from analysis.compare_page import write_comparison
+from tests.browser import BROWSER
 from tests.search.simulated import simulate, space
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
 

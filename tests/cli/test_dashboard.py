@@ -8,17 +8,20 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.browser import BROWSER
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 LONG_TRIALS = "from tune_robust.search.engine import ray_backend; ray_backend.LONG = 0.0; "
+SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.py"
 COMMAND = [sys.executable, "-c", LONG_TRIALS + "from tune_robust.cli import main; main()"]
 
 
@@ -32,7 +35,7 @@ def token(tmp_path, monkeypatch):
 
 @pytest.fixture
 def search(tmp_path, token):
-    """A search, as if each of its trials lasted long, that is past its first two trials."""
+    """A search, as if each of its trials lasted long, past its first epoch."""
     path = tmp_path / "tiny.yaml"
     budget = {"trials": 40, "scheduler": "none"}
     resources = {"concurrency": 1}
@@ -40,8 +43,8 @@ def search(tmp_path, token):
     path.write_text(yaml.safe_dump({**space, "budget": budget, "resources": resources}))
     started = Started("search", "--space", path, "--name", "r1", cwd=tmp_path, command=COMMAND)
     try:
-        table = tmp_path / "runs" / "r1" / "events.jsonl"
-        started.wait_until(lambda: table.exists() and '"t0003", "time"' in table.read_text())
+        events = tmp_path / "runs" / "r1" / "events.jsonl"
+        started.wait_until(lambda: events.exists() and '"epoch":' in events.read_text())
         yield started
     finally:
         started.kill_tree()
@@ -53,6 +56,24 @@ def get(url, token=None):
         request.add_header("Authorization", f"Bearer {token.read_text()}")
     with urllib.request.urlopen(request, timeout=30) as response:
         return response.read().decode()
+
+
+def listening(processes):
+    """The addresses, in hexadecimal, on which any of them waits for connections."""
+    sockets = set()
+    for process in processes:
+        with suppress(OSError):
+            sockets |= {os.readlink(file) for file in Path(f"/proc/{process}/fd").iterdir()}
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {
+        row[1].partition(":")[0]
+        for row in rows
+        if row[3] == "0A" and f"socket:[{row[9]}]" in sockets
+    }
 
 
 def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path, search, token):
@@ -81,6 +102,10 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path
         return "ray_tune_robust_best" in names
 
     search.wait_until(gauges_are_published)
+    # Other machines reach nothing, the metrics that need no token included.
+    addresses = listening(search.processes(""))
+    assert addresses
+    assert all(address.endswith("0100007F") for address in addresses), addresses
     assert {"ray_tune_robust_val_accuracy", "ray_tune_robust_trials"} <= names
 
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
@@ -98,7 +123,7 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path
     ):
         done = subprocess.run(
             [sys.executable, "-c", program, address],
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"},
             capture_output=True,
             text=True,
             timeout=120,
@@ -106,6 +131,20 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path
         assert done.returncode != 0
         assert "joined" not in done.stdout
         assert "nauthenticated" in done.stderr, done.stderr
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
+def test_the_actors_page_shows_the_trials_in_a_browser(tmp_path, search):
+    url = json.loads(run("status", "r1", "--json", cwd=tmp_path).stdout)["dashboard"]
+    for out in ("actors.txt", "actors.png"):
+        subprocess.run(
+            [sys.executable, SCREENSHOT, f"{url}/#/actors", out, "--shows", "t00"],
+            cwd=tmp_path,
+            check=True,
+            timeout=120,
+        )
+    assert re.search(r"t\d{4} sam\.rho=\S+ saner\.alpha=\S+", (tmp_path / "actors.txt").read_text())
+    assert (tmp_path / "actors.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_authentication_ray_is_not_started(tmp_path, token, monkeypatch):

@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from tests.cli.command import Started, run
-from tests.cli.test_end_to_end import SPACE
+from tests.cli.tiny import SPACE
+from tests.search.simulated import simulate
 from tune_robust.search.runs.remote import Remote
+from tune_robust.search.spaces.space import Space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -29,8 +31,8 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     space = tmp_path / "tiny.yaml"
     space.write_text(yaml.safe_dump(SPACE))
     common = ("--storage", storage, "--no-dashboard")
-    arguments = ("--space", space, "--name", "r1", "--set", "train.epochs=100", "--trials", 6)
-    started = Started("search", *arguments, *common, cwd=tmp_path)
+    arguments = ("--space", space, "--name", "r1", "--set", "budget.scheduler=none")
+    started = Started("search", *arguments, "--set", "train.epochs=60", *common, cwd=tmp_path)
     started.wait_until(lambda: "done" in statuses(storage))
     refused = run("resume", "r1", *common, cwd=tmp_path, code=2)
     assert "another process is working on the run 'r1'" in refused.stderr
@@ -59,6 +61,18 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     page = tmp_path / "page.html"
     run("report", f"{storage}/r1", "--out", page, cwd=tmp_path)
     assert page.stat().st_size > 1_000_000
+    played = run("replay", "r1", "--seeds", 1, "--json", "--storage", storage, cwd=tmp_path)
+    # With the machine, some epochs of the two trials under way may have been lost.
+    assert json.loads(played.stdout)["pool"]["trials"] >= 3
+
+    confirm = ("confirm", "r1", "--top", 1, "--seeds", 1, "--no-baselines", *common)
+    assert f"{storage}/r1/confirm/confirmation.json" in run(*confirm, cwd=tmp_path).stdout
+    shutil.rmtree(tmp_path / "cache" / "tune-robust" / "runs")
+    simulate(Space.from_document(SPACE), tmp_path / "here")
+    compared = run("compare", "r1", "here", "--json", "--storage", storage, cwd=tmp_path)
+    searches = json.loads(compared.stdout)["scenes"][0]["searches"]
+    assert len(searches) == 2
+    assert sum(search["confirmed"] is not None for search in searches) == 1
     wrong = run("status", "r2", "--storage", storage, cwd=tmp_path, code=2)
     assert "Did you mean" in wrong.stderr
     assert "r1" in wrong.stderr

@@ -16,7 +16,7 @@ from tune_robust.cli import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILES = sorted((DOCS / "cluster").iterdir())
-PAGES = [*FILES, DOCS / "cluster.md", DOCS / "dashboard.md"]
+PAGES = [*(path for path in FILES if path.suffix), DOCS / "cluster.md", DOCS / "dashboard.md"]
 
 
 def commands(text):
@@ -47,7 +47,7 @@ def test_the_launchers_file_is_what_ray_takes():
     for part in ("head", "worker"):
         start = document[f"{part}_start_ray_commands"][-1]
         assert start.startswith("RAY_AUTH_MODE=token ray start")
-    assert "/home/ubuntu/.ray/auth_token" in document["file_mounts"]
+    assert "/home/ray/.ray/auth_token" in document["file_mounts"]
 
 
 def test_the_ray_job_has_what_kuberay_requires():
@@ -62,6 +62,15 @@ def test_the_ray_job_has_what_kuberay_requires():
     shell = shlex.split(job["spec"]["entrypoint"])
     assert shell[:2] == ["bash", "-c"]
     subprocess.run(["bash", "-n", "-c", shell[2]], check=True)
+
+
+def test_all_nodes_have_the_ray_that_is_tested_here():
+    wanted = re.search(r"^ray==(.+)$", (DOCS.parent / "constraints.txt").read_text(), re.M)[1]
+    launcher = yaml.safe_load((DOCS / "cluster" / "cluster.yaml").read_text())
+    job = yaml.safe_load((DOCS / "cluster" / "rayjob.yaml").read_text())
+    image = re.search(r"^FROM (.+)$", (DOCS / "cluster" / "Dockerfile").read_text(), re.M)[1]
+    assert job["spec"]["rayClusterSpec"]["rayVersion"] == wanted
+    assert image == launcher["docker"]["image"] == f"rayproject/ray:{wanted}-py311-gpu"
 
 
 def test_the_slurm_script_parses_and_guards_its_token():

@@ -27,6 +27,7 @@ for _name, _value in _SETTINGS.items():
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402
+from ray._private import ray_constants  # noqa: E402
 from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -56,6 +57,7 @@ def ray_session(
         warnings.simplefilter("ignore")
         if address is None:
             _protect_token()
+            _stay_on_loopback()
             context = ray.init("local", include_dashboard=dashboard, **options)
         else:
             context = _join(address, options)
@@ -166,6 +168,16 @@ def _protect_token() -> None:
             file.write(secrets.token_hex(32))
     with suppress(PermissionError):  # somebody else's, who gave it to be read
         token.chmod(0o600)
+
+
+def _stay_on_loopback() -> None:
+    """Have none of Ray's ports reachable from other machines, metrics without a token included.
+
+    Ray's own way for desktop systems, where no cluster is formed; it reads the variable on import,
+    and so do the processes that it starts.
+    """
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _last_line(error: Exception) -> str:

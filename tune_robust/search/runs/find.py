@@ -38,17 +38,23 @@ def find_run(run: str, storage: str) -> RunFolder:
     Raises:
         UserError: when there is none; names the nearest.
     """
-    if is_uri(run) or is_uri(storage):
-        return _find_remote(run, storage)
-    for path in (Path(run), Path(storage).expanduser() / run):
-        if (path / "run.json").is_file():
-            return RunFolder(path)
+    if is_uri(run):
+        return _find_remote(Remote(run))
+    if _is_run(path := Path(run)):
+        return RunFolder(path)
+    if is_uri(storage):
+        return _find_remote(Remote(storage).child(run))
+    if _is_run(path := Path(storage).expanduser() / run):
+        return RunFolder(path)
     known = sorted(p.parent.name for p in Path(storage).expanduser().glob("*/run.json"))
     raise _absent(run, storage, known)
 
 
-def _find_remote(run: str, storage: str) -> RunFolder:
-    remote = Remote(run) if is_uri(run) else Remote(storage).child(run)
+def _is_run(path: Path) -> bool:
+    return (path / "run.json").is_file()
+
+
+def _find_remote(remote: Remote) -> RunFolder:
     folder = RemoteRunFolder(remote)
     if not folder.exists():
         raise _absent(remote.name, remote.parent.uri, remote.parent.folders("run.json"))
