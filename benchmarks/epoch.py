@@ -4,6 +4,7 @@
     python benchmarks/epoch.py --quick         # the 8x8 CNN on digits, up to two minutes
     python benchmarks/epoch.py --quick --json
     python benchmarks/epoch.py --device cuda --steps 100
+    python benchmarks/epoch.py --quick --profile sam   # what an epoch of SAM spends its time on
 
 An epoch is ``tune_robust.training.train``'s own: shuffling, augmentation, normalisation, schedules,
 the method's step, the fits and weights of every sample. It is set against bare passes of the same
@@ -69,7 +70,7 @@ class Case(NamedTuple):
 
 
 SMALL = Case("small_cnn", 32, 35)
-ON_CPU = (SMALL, Case("resnet32", 128, 6), Case("resnet18", 128, 2))
+ON_CPU = (SMALL, Case("resnet32", 128, 3), Case("resnet18", 64, 2))
 ON_GPU = (SMALL, Case("resnet32", 128, 100), Case("resnet18", 128, 100))
 
 
@@ -252,7 +253,7 @@ def measure(
     tasks = {method: our_epoch(method) for method in configs}
     tasks |= {"passes": bare_epoch(any_config, splits, device)} | peers
     finished = {name: _finished(task, device) for name, task in tasks.items()}
-    seconds = rounds(finished, count=count, turn_seconds=0)
+    seconds = rounds(finished, count=count, turn_seconds=0, at_most=120.0)
     return Times(
         {method: times[WARM_UP:] for method, times in training.items()},
         {method: seconds[method] for method in configs},
@@ -296,13 +297,33 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
     return [case if case is SMALL or not steps else case._replace(steps=steps) for case in chosen]
 
 
-def result_of(case: Case, arguments: argparse.Namespace) -> Result:
-    """One case, measured."""
+def prepared(
+    case: Case, arguments: argparse.Namespace
+) -> tuple[dict[str, TrainConfig], Splits, str]:
+    """The configuration of each method, what it trains on, and which images those are."""
     source = source_of(case, arguments.data_dir)
     configs = {m: configuration(case, m, source, arguments.threads) for m in METHODS}
     random = source["dataset"] == "cifar10"
     splits = splits_of(configs["sgd"], real=not random)
-    images = "digits" if case is SMALL else "random" if random else "CIFAR-10"
+    return configs, splits, "digits" if case is SMALL else "random" if random else "CIFAR-10"
+
+
+def profile(case: Case, arguments: argparse.Namespace) -> str:
+    """The operations that the third epoch of one method spends most of its time on."""
+    configs, splits, images = prepared(case, arguments)
+    results = train(configs[arguments.profile], device=arguments.device, splits=splits)
+    for _ in range(WARM_UP):
+        next(results)
+    with torch.profiler.profile() as seen:
+        next(results)
+    on = "cuda" if arguments.device.startswith("cuda") else "cpu"
+    table = seen.key_averages().table(sort_by=f"self_{on}_time_total", row_limit=15)
+    return f"{case.network}, {arguments.profile}, {images} images\n{table}"
+
+
+def result_of(case: Case, arguments: argparse.Namespace) -> Result:
+    """One case, measured."""
+    configs, splits, images = prepared(case, arguments)
     times = measure(configs, splits, choose_device(arguments.device), arguments.rounds)
     passes = {method: config.passes_per_step for method, config in configs.items()}
     return Result(images, len(times.passes), list(compared(times, passes)))
@@ -328,7 +349,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="the 8x8 CNN on digits alone")
     parser.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
-    parser.add_argument("--rounds", type=int, default=30, help="at most; five there always are")
+    parser.add_argument(
+        "--rounds", type=int, default=30, help="at most; five take as long as they take"
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch, on the CPU")
     parser.add_argument("--steps", type=int, help="of an epoch on CIFAR-shaped images")
@@ -336,7 +359,11 @@ def main() -> None:
     beside = Path(__file__).parents[2] / "shared" / "data"
     default = Path(os.environ.get("TUNE_ROBUST_TEST_DATA", beside))
     parser.add_argument("--data-dir", type=Path, default=default, help="has cifar10/*.parquet")
+    parser.add_argument("--profile", choices=METHODS, help="no ratios: one epoch's operations")
     arguments = parser.parse_args()
+    if arguments.profile:
+        print(*(profile(case, arguments) for case in cases(arguments)), sep="\n")
+        return
     on = machine() | {"device": arguments.device, "threads": arguments.threads}
     results = {case: result_of(case, arguments) for case in cases(arguments)}
     if not arguments.json:

@@ -15,7 +15,7 @@ def parameters():
 def test_builds_sgd_with_its_settings():
     settings = SgdConfig(lr=0.3, momentum=0.7, weight_decay=0.01, nesterov=True)
     optimizer = build_optimizer(settings, parameters(), CPU)
-    assert type(optimizer) is torch.optim.SGD
+    assert isinstance(optimizer, torch.optim.SGD)
     names = ("lr", "momentum", "weight_decay", "nesterov")
     assert {name: optimizer.defaults[name] for name in names} == settings.model_dump(
         exclude={"name"}
@@ -35,14 +35,13 @@ def test_the_fused_form_steps_as_the_plain_one(settings):
     fused = parameters()
     plain = parameters()
     one = build_optimizer(settings, fused, CPU)
-    other = build_optimizer(settings, plain, CPU)
-    other.param_groups[0]["fused"] = False
+    other = build_optimizer(settings, plain, torch.device("meta"))  # for which nothing is fused
     for step in range(5):
         for (p,) in (fused, plain):
             p.grad = torch.full((3,), 0.1 * (step + 1))
         one.step()
         other.step()
-    assert one.param_groups[0]["fused"]
+    assert (one.param_groups[0]["fused"], other.param_groups[0]["fused"]) == (True, False)
     torch.testing.assert_close(fused[0], plain[0])
 
 
@@ -70,3 +69,40 @@ def test_takes_parameter_groups():
     groups = [{"params": parameters(), "lr": 0.5}, {"params": parameters()}]
     optimizer = build_optimizer(SgdConfig(lr=0.1), groups, CPU)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("gradients", [torch.contiguous_format, torch.channels_last])
+def test_sgd_on_a_cpu_is_torchs_own_in_any_memory_layout(layout, momentum, gradients):
+    settings = {"lr": 0.1, "momentum": momentum, "weight_decay": 0.01}
+    start = [torch.randn(4, 1, 3, 3), torch.randn(5, 4, 3, 3), torch.randn(5)]
+    given = [[torch.randn_like(w) for w in start] for _ in range(4)]
+
+    def laid_out(tensor, layout):
+        return tensor.clone(memory_format=layout if tensor.ndim == 4 else torch.preserve_format)
+
+    def trained(build, layout, gradients, steps, weights=start, state=None):
+        params = [torch.nn.Parameter(laid_out(w, layout)) for w in weights]
+        optimizer = build(params)
+        if state is not None:
+            optimizer.load_state_dict(state)
+        for grads in steps:
+            for param, grad in zip(params, grads, strict=True):
+                param.grad = laid_out(grad, gradients)
+            optimizer.step()
+        return [p.detach() for p in params], optimizer
+
+    def ours(params):
+        return build_optimizer(SgdConfig(**settings), params, torch.device("cpu"))
+
+    def theirs(params):
+        return torch.optim.SGD(params, **settings, fused=True)
+
+    # torch's own is right where a gradient lies as its weight does.
+    expected, _ = trained(theirs, layout, layout, given)
+    found, _ = trained(ours, layout, gradients, given)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    half, optimizer = trained(theirs, layout, layout, given[:2])
+    rest, _ = trained(ours, layout, gradients, given[2:], half, optimizer.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(rest, expected, strict=True))

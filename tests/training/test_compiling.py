@@ -29,7 +29,7 @@ def graphs(monkeypatch):
 
 def test_each_structure_is_compiled_once_and_however_many_there_are(graphs):
     document = {"method": "sam", "batch_size": 32, "compile": True, "threads": 1}
-    document |= {"data": {"subset": 80}}
+    document |= {"data": {"subset": 100, "validation": {"size": 30}}}
 
     def train_all(seed):
         for width in WIDTHS:

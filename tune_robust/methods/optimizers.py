@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tune_robust import config
 
@@ -22,7 +22,7 @@ def build_optimizer(
     fused = device.type in _FUSED_DEVICES
     match settings:
         case config.SgdConfig():
-            return torch.optim.SGD(
+            return (CpuSGD if device.type == "cpu" else torch.optim.SGD)(
                 parameters,
                 lr=settings.lr,
                 momentum=settings.momentum,
@@ -39,3 +39,52 @@ def build_optimizer(
                 fused=fused,
             )
     raise TypeError(f"not an optimizer's settings: {settings!r}")
+
+
+class CpuSGD(torch.optim.SGD):
+    """torch's fused SGD on a CPU, without dampening, for weights in either memory layout.
+
+    torch's own copies every channels-last gradient, does not use the copy, and takes half of its
+    time for that. It also reads a gradient that lies in another order than its weight as if it did
+    not; here it is brought into order first.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One step with the gradients there are."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            torch._fused_sgd_(
+                [_in_order_of(p, p) for p in params],
+                [_in_order_of(p, p.grad) for p in params],
+                [_in_order_of(p, self._momentum(p)) for p in params if group["momentum"]],
+                lr=group["lr"],
+                is_first_step=False,
+                **{name: group[name] for name in _SETTINGS},
+            )
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the ``state_dict`` of any SGD."""
+        super().load_state_dict(state_dict)
+        for param, state in self.state.items():
+            if state.get("momentum_buffer") is not None:
+                state["momentum_buffer"] = torch.empty_like(param).copy_(state["momentum_buffer"])
+
+    def _momentum(self, param: nn.Parameter) -> Tensor:
+        state = self.state[param]
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(param)
+        return state["momentum_buffer"]
+
+
+_SETTINGS = ("weight_decay", "momentum", "dampening", "nesterov", "maximize")
+
+
+def _in_order_of(param: Tensor, tensor: Tensor) -> Tensor:
+    """``tensor`` with its axes as ``param``, contiguous or channels-last, has them in memory."""
+    return (tensor if param.is_contiguous() else tensor.permute(0, 2, 3, 1)).contiguous()
