@@ -2,8 +2,8 @@
 
     python benchmarks/record.py RUN FOLDER
 
-Writes run.json, trials.parquet and epochs.parquet; metrics as 32-bit floats. Where things lay on the
-machine that recorded it is left out.
+Writes run.json, trials.parquet and epochs.parquet; metrics as 32-bit floats. Where things lay on
+the machine that recorded it is left out.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ def recordings() -> dict[str, Recording]:
     images = RunFolder(RECORDED / "methods_grid_cifar10n")
     document = open_grid(images.read_meta()["space"])
     # The shipped spaces are for whole CIFAR-10: this one has their budget and searcher, by default.
-    document |= {"budget": {"unit": CLOCK}, "searcher": {"name": "tpe"}}
+    budget = {"trials": document["budget"]["trials"], "unit": CLOCK}
+    document |= {"budget": budget, "searcher": {"name": "tpe"}}
     spaces = {
         "digits": (digits, load_space("methods_digits")),
         "cifar10n": (images, parse_space(document, source=str(images.path))),
@@ -153,7 +154,7 @@ def _optuna_median(recording: Recording, seed: int) -> Replay:
 
 
 def _optuna_median_late(recording: Recording, seed: int) -> Replay:
-    third = recording.space.train.epochs // 3
+    third = recording.space.train["epochs"] // 3
     return plain_optuna(recording, seed, optuna.pruners.MedianPruner(n_warmup_steps=third))
 
 

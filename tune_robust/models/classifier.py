@@ -23,7 +23,8 @@ def initialise(model: nn.Module) -> None:
     Normalisation starts as the identity; the linear layer keeps PyTorch's own start.
     """
     for module in model.modules():
-        if isinstance(module, nn.Conv2d):
+        # On the meta device nothing is drawn, yet torch would import its compiler to do so.
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 

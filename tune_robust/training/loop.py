@@ -34,7 +34,7 @@ from tune_robust.methods import (
     sharpness_aware,
 )
 from tune_robust.methods.mixing import Batch
-from tune_robust.models import build_model
+from tune_robust.models import Classifier, build_model
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
@@ -99,12 +99,46 @@ def train(
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
-    """Set a run up without training it, to find now what would fail each trial.
+    """Build the network and the batches, to find now what would fail each trial.
+
+    No optimizer: to make torch's first one takes longer than all else here.
 
     Raises:
         UserError: when the network or the batches do not fit the data.
     """
-    _Run(config, torch.device("cpu"), splits)
+    _network(config, splits.train, len(splits.classes))
+    _batches(config, splits.train, splits.mean, splits.std, torch.Generator())
+
+
+def _network(config: TrainConfig, part: LabelledImages, classes: int) -> Classifier:
+    """A network of fresh weights for such images."""
+    channels, image_size = part.images.shape[1:3]
+    return build_model(
+        config.model,
+        channels=channels,
+        image_size=image_size,
+        classes=classes,
+        download=config.data.download,
+    )
+
+
+def _batches(
+    config: TrainConfig,
+    part: LabelledImages,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    generator: torch.Generator,
+) -> Batches:
+    """The training batches of ``part``."""
+    return Batches(
+        part,
+        config.batch_size,
+        augment=config.data.augment,
+        mean=mean,
+        std=std,
+        generator=generator,
+        memory_format=memory_format(config),
+    )
 
 
 class _Run:
@@ -130,14 +164,8 @@ class _Run:
     def _begin_round(self, labels: Tensor) -> None:
         """A fresh network, and all that goes with it, to be trained on ``labels``."""
         config, device = self.config, self.device
-        channels, image_size = self.train_part.images.shape[1:3]
-        self.model = build_model(
-            config.model,
-            channels=channels,
-            image_size=image_size,
-            classes=self.classes,
-            download=config.data.download,
-        ).to(device, memory_format=memory_format(config))
+        model = _network(config, self.train_part, self.classes)
+        self.model = model.to(device, memory_format=memory_format(config))
         self.features = compiled(self.model.features) if config.compile else self.model.features
         self.parameters = [*self.model.parameters()]
         self.objective = Objective(
@@ -153,15 +181,8 @@ class _Run:
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
-        self.batches = Batches(
-            replace(self.train_part, labels=labels),
-            self.config.batch_size,
-            augment=self.config.data.augment,
-            mean=self.mean,
-            std=self.std,
-            generator=self.generator,
-            memory_format=memory_format(self.config),
-        )
+        part = replace(self.train_part, labels=labels)
+        self.batches = _batches(self.config, part, self.mean, self.std, self.generator)
         self.steps = len(self.batches)
 
     @property
