@@ -70,7 +70,7 @@ class Case(NamedTuple):
 
 
 SMALL = Case("small_cnn", 32, 35)
-ON_CPU = (SMALL, Case("resnet32", 128, 3), Case("resnet18", 64, 2))
+ON_CPU = (SMALL, Case("resnet32", 128, 3), Case("resnet18", 32, 1))
 ON_GPU = (SMALL, Case("resnet32", 128, 100), Case("resnet18", 128, 100))
 
 
