@@ -22,7 +22,7 @@ PATIENCE = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
 def work(tmp_path):
     """The folder that a job comes with: the space's file."""
     budget = {"trials": 2, "scheduler": "none"}
-    train = {**SPACE["train"], "epochs": 30}
+    train = {**SPACE["train"], "epochs": 60}
     space = {**SPACE, "train": train, "baselines": [], "budget": budget}
     folder = tmp_path / "work"
     folder.mkdir()
