@@ -86,7 +86,8 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path
 
     def a_trial_is_shown():
         actors = json.loads(get(f"{url}/logical/actors", token))["data"]["actors"].values()
-        labels.update({a["pid"]: a["reprName"] for a in actors if a["state"] == "ALIVE"})
+        alive = (actor for actor in actors if actor["state"] == "ALIVE" and actor["reprName"])
+        labels.update({actor["pid"]: actor["reprName"] for actor in alive})
         titles = {pid for pid in search.processes("ray::t0") if pid in labels}
         return any(not labels[pid].startswith(("t0001", "t0002")) for pid in titles)
 
