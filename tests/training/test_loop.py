@@ -116,6 +116,15 @@ def test_a_checkpoint_of_another_configuration_is_refused(splits, tmp_path):
         next(changed)
 
 
+def test_a_checkpoint_goes_on_under_a_version_with_more_settings(splits, tmp_path):
+    path = tmp_path / "last.pt"
+    next(train(config(epochs=2), splits=splits)).save(path)
+    older = torch.load(path)
+    del older["config"]["data"]["test_subset"], older["earlier"]
+    torch.save(older, path)
+    assert [r.epoch for r in train(config(epochs=2), splits=splits, resume=path)] == [2]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "pickle"])
 def test_a_damaged_checkpoint_is_named_and_never_executed(splits, tmp_path, damage):
     path = tmp_path / "last.pt"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_robust.config import TrainConfig
+from tune_robust.config import TrainConfig, parse_config
 from tune_robust.data import (
     Batches,
     LabelledImages,
@@ -375,7 +375,9 @@ class _Run:
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Go on from ``checkpoint``."""
-        _check_same(checkpoint.config, self.config.model_dump(mode="json"), path)
+        # Parsed: settings that are newer than the checkpoint have their defaults in it.
+        saved = parse_config(checkpoint.config, str(path)).model_dump(mode="json")
+        _check_same(saved, self.config.model_dump(mode="json"), path)
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:
