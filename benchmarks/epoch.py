@@ -40,9 +40,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from peers import one_at_a_time, plain_sgd
-from rich.console import Console
-from rich.table import Table
-from timing import Ratio, machine, ratio, rounds
+from timing import Ratio, machine, ratio, rounds, show_ratios
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
@@ -52,7 +50,7 @@ from tune_robust.config import TrainConfig, parse_config
 from tune_robust.data import Batches, LabelledImages, Splits, load_dataset, make_splits
 from tune_robust.models import build_model
 from tune_robust.training import train
-from tune_robust.training.device import autocast, choose_device, memory_format
+from tune_robust.training.device import autocast, choose_device, memory_format, wait_for
 
 METHODS = ("sgd", "sam", "saner", "slaw")
 PEERS = {"sgd": plain_sgd, "sam": lambda model: one_at_a_time(model, rho=0.1)}
@@ -150,7 +148,7 @@ def bare_epoch(config: TrainConfig, splits: Splits, device: torch.device) -> Cal
     """One forward and backward pass over each batch of an epoch, and nothing else."""
     model = network(config, splits, device)
     batches = [
-        (inputs.contiguous(memory_format=memory_format(config)), labels)
+        (inputs, labels)
         for inputs, labels, _ in Batches(
             splits.train.to(device),
             config.batch_size,
@@ -158,6 +156,7 @@ def bare_epoch(config: TrainConfig, splits: Splits, device: torch.device) -> Cal
             mean=splits.mean,
             std=splits.std,
             generator=torch.Generator(device),
+            memory_format=memory_format(config),
         )
     ]
 
@@ -267,8 +266,7 @@ def _finished(task: Callable[[], None], device: torch.device) -> Callable[[], No
 
     def run() -> None:
         task()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(device)
 
     return run
 
@@ -331,17 +329,11 @@ def result_of(case: Case, arguments: argparse.Namespace) -> Result:
 
 def show(results: dict[Case, Result], on: dict[str, Any]) -> None:
     """One table a case, for a person."""
-    console = Console()
-    for case, (images, n, rows) in results.items():
-        about = f"{case.network}, {case.steps} steps of {case.batch} {images} images, n = {n}"
-        table = Table(title=about)
-        for column in ("ratio", "method", "median", "middle half", "limit"):
-            table.add_column(column)
-        for name, method, found in rows:
-            spread = f"{found.low:.3f} to {found.high:.3f}"
-            table.add_row(name, method, f"{found.median:.3f}", spread, LIMITS.get(name, ""))
-        console.print(table)
-    console.print(", ".join(f"{key} {value}" for key, value in on.items()))
+    tables = {
+        f"{case.network}, {case.steps} steps of {case.batch} {images} images, n = {n}": rows
+        for case, (images, n, rows) in results.items()
+    }
+    show_ratios(tables, ("ratio", "method"), LIMITS, on)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ from epoch import Case, configuration, splits_of
 from timing import machine
 
 from tune_robust.training import train
+from tune_robust.training.device import wait_for
 
 BATCH, STEPS = 128, {"cpu": 4, "cuda": 100}
 CONTROL = "nvidia-cuda-mps-control"
@@ -76,8 +77,7 @@ def _trial(arguments: argparse.Namespace) -> None:
     while time.perf_counter() - began < arguments.seconds:
         next(epochs)
         done += 1
-    if arguments.device == "cuda":
-        torch.cuda.synchronize()
+    wait_for(torch.device(arguments.device))
     print(done * steps * BATCH / (time.perf_counter() - began), flush=True)
 
 

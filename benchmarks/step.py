@@ -33,9 +33,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from peers import peers
-from rich.console import Console
-from rich.table import Table
-from timing import Ratio, machine, ratio, rounds
+from timing import Ratio, machine, ratio, rounds, show_ratios
 from torch import Tensor
 
 from tune_robust.config import LawConfig, ModelConfig, SalsConfig, SgdConfig
@@ -144,18 +142,12 @@ def compared(seconds: dict[str, list[float]]) -> Iterator[tuple[str, str, Ratio]
 
 def show(results: dict[Case, dict[str, list[float]]], on: dict[str, Any]) -> None:
     """One table a case, for a person."""
-    console = Console()
-    for case, seconds in results.items():
-        n = len(seconds["two passes"])
-        about = f"{case.network}, batch {case.batch}, threads {case.threads}, n = {n}"
-        table = Table(title=about)
-        for column in ("step", "over", "median", "middle half", "limit"):
-            table.add_column(column)
-        for what, base, found in compared(seconds):
-            spread = f"{found.low:.3f} to {found.high:.3f}"
-            table.add_row(what, base, f"{found.median:.3f}", spread, LIMITS.get(what, ""))
-        console.print(table)
-    console.print(", ".join(f"{key} {value}" for key, value in on.items()))
+    tables = {
+        f"{case.network}, batch {case.batch}, threads {case.threads}, "
+        f"n = {len(seconds['two passes'])}": compared(seconds)
+        for case, seconds in results.items()
+    }
+    show_ratios(tables, ("step", "over"), LIMITS, on)
 
 
 def main() -> None:

@@ -39,8 +39,8 @@ from tune_robust.search.runs.store import RunFolder
 from tune_robust.search.simulation.recording import Pool, pool_of
 from tune_robust.search.simulation.replay import Finish, Recorded, Replay, open_grid, replay
 from tune_robust.search.simulation.replay_statistics import Spread, Statistics, statistics
-from tune_robust.search.spaces.distributions import Choice, Distribution, Int, LogInt, LogUniform
 from tune_robust.search.spaces.space import Space, load_space, parse_space
+from tune_robust.search.strategy.study import params_of, suggested
 
 RECORDED = Path(__file__).parent / "recorded"
 HALF_A_POINT = 0.005
@@ -92,12 +92,12 @@ def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePru
     started, finished, compute = [], [], 0.0
     for _ in recording.pool.trials:
         proposed = study.ask()
-        found = recorded.take_nearest(_suggested(recording.space, proposed))
+        found = recorded.take_nearest(suggested(recording.space, proposed))
         # The study is told the recorded settings, as ours is: they take the proposal's place.
         study.tell(proposed, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(_by_name(recording.space, found.values))
+        study.enqueue_trial(params_of(recording.space, found.values))
         trial = study.ask()
-        _suggested(recording.space, trial)
+        suggested(recording.space, trial)
         started.append(found.name)
         for epoch, metrics in sorted(found.epochs.items()):
             trial.report(metrics["val_accuracy"], epoch)
@@ -110,32 +110,6 @@ def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePru
             study.tell(trial, metrics["val_accuracy"])
             finished.append(Finish(found.name, metrics["val_accuracy"], compute))
     return Replay(seed, tuple(started), tuple(finished), compute)
-
-
-def _suggested(space: Space, trial: optuna.Trial) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for dim in space.dimensions:
-        if dim.active(values):
-            values[dim.path] = _suggest(trial, dim.name, dim.distribution)
-    return values
-
-
-def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> Any:
-    log = isinstance(distribution, LogUniform | LogInt)
-    match distribution:
-        case Choice(values=values):
-            return trial.suggest_categorical(name, values)
-        case Int(low=low, high=high) | LogInt(low=low, high=high):
-            return trial.suggest_int(name, low, high, log=log)
-    return trial.suggest_float(name, distribution.low, distribution.high, log=log)
-
-
-def _by_name(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        dim.name: values[dim.path]
-        for dim in space.dimensions
-        if dim.path in values and dim.active(values)
-    }
 
 
 NO_STOPPING = {"budget": {"scheduler": "none"}}

@@ -8,11 +8,13 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from rich.console import Console
+from rich.table import Table
 
 Task = Callable[[], object]
 
@@ -64,6 +66,27 @@ def ratio(times: list[float], base: list[float]) -> Ratio:
     """``times`` over ``base``, round by round."""
     low, median, high = statistics.quantiles((t / b for t, b in zip(times, base, strict=True)), n=4)
     return Ratio(median, low, high)
+
+
+def show_ratios(
+    tables: Mapping[str, Iterable[tuple[str, str, Ratio]]],
+    names: tuple[str, str],
+    limits: Mapping[str, str],
+    on: Mapping[str, Any],
+) -> None:
+    """For a person: tables by title, what the first two columns are, limits by the first's, ``on``
+    what it was measured.
+    """
+    console = Console()
+    for title, rows in tables.items():
+        table = Table(title=title)
+        for column in (*names, "median", "middle half", "limit"):
+            table.add_column(column)
+        for what, other, found in rows:
+            spread = f"{found.low:.3f} to {found.high:.3f}"
+            table.add_row(what, other, f"{found.median:.3f}", spread, limits.get(what, ""))
+        console.print(table)
+    console.print(", ".join(f"{key} {value}" for key, value in on.items()))
 
 
 def machine() -> dict[str, Any]:

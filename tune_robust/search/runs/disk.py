@@ -11,12 +11,9 @@ from tune_robust.config import SgdConfig, TrainConfig
 from tune_robust.data import load_dataset
 from tune_robust.errors import UserError
 from tune_robust.models import build_model
-from tune_robust.search.runs.retention import KEPT
+from tune_robust.search.runs.retention import FILES, KEPT
 from tune_robust.search.runs.store import RunFolder
 from tune_robust.search.spaces.space import Space
-
-FILES = 3
-"""Checkpoints of a trial: the last, the one before and the best."""
 
 
 def weight_count(config: TrainConfig, cache: Path) -> int:

@@ -9,6 +9,8 @@ from tune_robust.search.runs.store import RunFolder, Trial
 from tune_robust.search.spaces.objective import objective_of
 from tune_robust.search.spaces.space import Space
 
+FILES = 3
+"""Checkpoints of a trial: the last, the one before and the best."""
 KEPT = 5
 """Finished trials whose checkpoints stay, best first; of several objectives, the Pareto front."""
 

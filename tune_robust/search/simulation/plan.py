@@ -9,15 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from tune_robust.search.runs.retention import KEPT
+from tune_robust.search.runs.retention import FILES, KEPT
 from tune_robust.search.simulation.kinds import SEARCHES, Kind, drawn_trials, kind_of
 from tune_robust.search.spaces.objective import spent
 from tune_robust.search.spaces.space import Space
 from tune_robust.search.strategy.asha import Asha, NoStopping, Scheduler
 from tune_robust.search.strategy.schedulers import build_scheduler
-
-FILES_PER_TRIAL = 3
-"""Checkpoints of a trial: the last, the one before and the best."""
 
 Seconds = Mapping[Kind, float]
 
@@ -147,4 +144,4 @@ class _Course:
 
 def checkpoints_bytes(size: int, at_a_time: int) -> int:
     """The most that checkpoints of ``size`` take: live trials and the best finished keep theirs."""
-    return size * FILES_PER_TRIAL * (at_a_time + KEPT)
+    return size * FILES * (at_a_time + KEPT)

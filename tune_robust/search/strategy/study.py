@@ -76,13 +76,13 @@ class Study:
         if origin == "baseline":
             return origin, dict(values)
         if values is not None:
-            self._study.enqueue_trial(_params(self._space, values))
+            self._study.enqueue_trial(params_of(self._space, values))
         given = len(self._earlier) + len(self._space.known)
         self._study.sampler = build_sampler(self._space, number, given=given)
         asked = self._study.ask()
         asked.set_user_attr("trial", name_of(number))
         self._ids.append(asked._trial_id)
-        return origin, self._suggest(asked)
+        return origin, suggested(self._space, asked)
 
     def report(self, trial: Trial, epoch: int) -> None:
         """One epoch of a running trial."""
@@ -134,7 +134,7 @@ class Study:
     def _frozen(self, trial: Trial) -> FrozenTrial:
         """A recorded trial as Optuna would have it had it watched."""
         state = _STATES.get(trial.status, TrialState.RUNNING)
-        params = _params(self._space, trial.values)
+        params = params_of(self._space, trial.values)
         steps = dict(
             self._intermediate(trial, epoch)
             for epoch, metrics in sorted(trial.epochs.items())
@@ -156,7 +156,7 @@ class Study:
         return values_of(trial, self._objective, self._axes)
 
     def _frozen_earlier(self, trial: EarlierTrial) -> FrozenTrial:
-        params = _params(self._space, trial.values)
+        params = params_of(self._space, trial.values)
         return optuna.trial.create_trial(
             state=_STATES[trial.status],
             params=params,
@@ -179,13 +179,6 @@ class Study:
         step = step_of(self._space.budget.unit, epoch, metrics)
         return step, metrics[self._objective.metric]
 
-    def _suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for dim in self._space.dimensions:
-            if dim.active(values):
-                values[dim.path] = _draw(trial, dim)
-        return values
-
     def _number(self, trial: Trial) -> int:
         return len(self._earlier) + trial.number - len(self._space.baselines)
 
@@ -204,6 +197,15 @@ def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
             yield "sampled", values
 
 
+def suggested(space: Space, trial: optuna.Trial) -> dict[str, Any]:
+    """What ``trial`` draws of the space's dimensions, by path; conditions hold."""
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            values[dim.path] = _draw(trial, dim)
+    return values
+
+
 def _draw(trial: optuna.Trial, dim: Dimension) -> Any:
     match dim.distribution:
         case Uniform(low=low, high=high):
@@ -218,7 +220,7 @@ def _draw(trial: optuna.Trial, dim: Dimension) -> Any:
             return trial.suggest_categorical(dim.name, values)
 
 
-def _params(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
+def params_of(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by path, as Optuna's parameters by name."""
     return {
         dim.name: values[dim.path]
