@@ -87,7 +87,10 @@ def ours(recording: Recording, seed: int, **changes: Mapping[str, str]) -> Repla
 def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePruner) -> Replay:
     """A study as its documentation shows it: TPE, one pruner, a report after each epoch."""
     sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    # Hyperband deals its brackets out by the name, which would be another each time.
+    study = optuna.create_study(
+        study_name=f"seed {seed}", direction="maximize", sampler=sampler, pruner=pruner
+    )
     recorded = Recorded(recording.space.dimensions, recording.pool.trials)
     started, finished, compute = [], [], 0.0
     for _ in recording.pool.trials:
