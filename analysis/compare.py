@@ -24,7 +24,7 @@ from analysis.run import Objective, Run, load_run, scored_epochs
 from analysis.winner import label_sets, ranking
 from analysis.words import number
 from tune_robust.errors import UserError
-from tune_robust.search.winners.confirmation import CONFIDENCE, Estimate, estimate
+from tune_robust.statistics import CONFIDENCE, Estimate, estimate
 
 _DATA = (
     *("dataset", "label_column", "subset", "test_subset"),

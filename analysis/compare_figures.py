@@ -17,7 +17,7 @@ from analysis.style import (
     plain_axes,
 )
 from analysis.words import metric, plain
-from tune_robust.search.winners.confirmation import estimate
+from tune_robust.statistics import estimate
 
 COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", GREY)
 _FAINT = 0.18

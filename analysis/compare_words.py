@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.compare import Comparison, Entry, Place, Scene, noise_axis
 from analysis.words import MISSING, count, difference, metric, number, plain, score, sentence_case
-from tune_robust.search.winners.confirmation import Estimate, estimate
+from tune_robust.statistics import Estimate, estimate
 
 
 class Row(NamedTuple):

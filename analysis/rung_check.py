@@ -15,7 +15,7 @@ from analysis.winner import label_sets
 from analysis.words import number
 
 if TYPE_CHECKING:
-    from tune_robust.search.simulation.rung_check import RungCheck
+    from tune_robust.schedulers.rung_check import RungCheck
 
 _JUDGED = ("known", "sampled")
 _UNITS = {"gradient_evaluations": "gradient evaluations", "epochs": "epochs", "seconds": "seconds"}
@@ -41,9 +41,9 @@ def rung_check_data(run: Run) -> pd.DataFrame:
 @lru_cache(maxsize=4)
 def rung_check_info(run: Run) -> RungCheck | None:
     """The check; None without a cohort, across label sets, or with several objectives."""
-    from tune_robust.search.simulation.rung_check import Result, check_rungs
-    from tune_robust.search.spaces.space import Space
-    from tune_robust.search.strategy.schedulers import rungs_of, stopping_scheduler
+    from tune_robust.schedulers.building import rungs_of, stopping_scheduler
+    from tune_robust.schedulers.rung_check import Result, check_rungs
+    from tune_robust.spaces.space import Space
 
     judged = run.trials[run.trials["origin"].isin(_JUDGED)]
     cohort = _cohort(run, judged)

@@ -34,11 +34,11 @@ from typing import Any
 from replayed import EPOCHS, epochs, trainable
 from timing import machine
 
+from tune_robust.runs.provenance import provenance
+from tune_robust.runs.store import RunFolder, RunStore, Trial
 from tune_robust.search.engine.conductor import Conductor, Decision
 from tune_robust.search.engine.slots import Node, fit_slots
-from tune_robust.search.runs.provenance import provenance
-from tune_robust.search.runs.store import RunFolder, RunStore, Trial
-from tune_robust.search.spaces.space import Space
+from tune_robust.spaces.space import Space
 
 AT_A_TIME = 64
 SIZES = {"alone": (512, 5000), "ray": (512,)}

@@ -12,18 +12,19 @@ TIERS = (
     {"config"},
     {"data", "models", "methods"},
     {"training"},
-    {"search.spaces"},
-    {"search.runs"},
+    {"spaces"},
+    {"runs"},
+    {"schedulers", "statistics"},
+    {"analysis"},
     {"search.strategy"},
     {"search.engine", "search.simulation", "search.winners"},
-    {"analysis"},
     {"cli"},
 )
 TIER = {part: place for place, parts in enumerate(TIERS) for part in parts}
 
 
 def part_of(module):
-    """As in ``search.runs`` for ``tune_robust.search.runs.store``; None for what is not ours."""
+    """``search.engine`` for ``tune_robust.search.engine.slots``; None for what is not ours."""
     first, *rest = module.split(".")
     if first == "analysis":
         return "analysis"

@@ -15,9 +15,9 @@ from analysis.compare_words import conclusion, document, headline, rows
 from analysis.run import Objective
 from tests.search.simulated import peak, simulate, space
 from tune_robust.errors import UserError
-from tune_robust.search.runs.store import RunFolder
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.store import RunFolder
 from tune_robust.search.winners.retraining import confirmation_of, open_confirmation, write_summary
+from tune_robust.spaces.space import Space
 
 ACCURACY = Objective("val_accuracy", "max", "last")
 

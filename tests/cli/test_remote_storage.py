@@ -10,8 +10,8 @@ import yaml
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 from tests.search.simulated import simulate
-from tune_robust.search.runs.remote import Remote
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.remote import Remote
+from tune_robust.spaces.space import Space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from tune_robust.cli.spaces import app
 from tune_robust.errors import ConfigError, UserError
-from tune_robust.search.spaces.space import builtin_spaces, load_space, space_text
+from tune_robust.spaces.space import builtin_spaces, load_space, space_text
 
 
 def run(*arguments, refused=None):

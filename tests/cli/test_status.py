@@ -4,8 +4,8 @@ import json
 
 from tests.cli.command import run
 from tests.search.simulated import simulate, space, trading
-from tune_robust.search.runs.provenance import provenance
-from tune_robust.search.runs.store import RunFolder, RunStore
+from tune_robust.runs.provenance import provenance
+from tune_robust.runs.store import RunFolder, RunStore
 
 BUDGET = {"trials": 20, "scheduler": "asha", "grace": 2, "reduction": 2, "sentinels": 5}
 

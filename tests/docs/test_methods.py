@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tune_robust.config import PRESETS, TrainConfig, parse_config
-from tune_robust.search.spaces.paths import config_paths
+from tune_robust.spaces.paths import config_paths
 
 FOLDER = Path(__file__).parents[2] / "docs" / "methods"
 CARDS = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_robust.search.spaces.space import builtin_spaces, load_space
+from tune_robust.spaces.space import builtin_spaces, load_space
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reproduce.md").read_text()
 ROWS = re.findall(

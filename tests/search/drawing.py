@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tune_robust.errors import ConfigError
-from tune_robust.search.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
-from tune_robust.search.spaces.space import Space, parse_space
+from tune_robust.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
+from tune_robust.spaces.space import Space, parse_space
 
 
 def make_space(*overrides: str, **changes: Any) -> Space:

@@ -8,9 +8,9 @@ from typing import Any
 
 import optuna
 
+from tune_robust.runs.store import RunFolder, RunStore, Trial
 from tune_robust.search.engine.conductor import Conductor, Decision
-from tune_robust.search.runs.store import RunFolder, RunStore, Trial
-from tune_robust.search.spaces.space import Space
+from tune_robust.spaces.space import Space
 
 Curve = Callable[[Trial, int], float | None]
 

@@ -41,7 +41,7 @@ def compare(
     from analysis.compare_page import write_comparison
     from analysis.compare_words import conclusion, document
     from analysis.words import sentence_case
-    from tune_robust.search.runs.find import find_run
+    from tune_robust.runs.find import find_run
 
     found = compare_runs([find_run(run, storage).path for run in runs], reach=reach)
     page = write_comparison(found, out)

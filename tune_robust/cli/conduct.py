@@ -20,21 +20,21 @@ from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
+from tune_robust.runs.data_cache import cache_of
+from tune_robust.runs.pareto import pareto_front
+from tune_robust.runs.provenance import gpu_names
+from tune_robust.runs.remote import is_uri
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import RunFolder, RunStore, Trial
 from tune_robust.search.engine.conductor import Conductor
 from tune_robust.search.engine.slots import Node, Slots, fit_slots
-from tune_robust.search.runs.data_cache import cache_of
-from tune_robust.search.runs.pareto import pareto_front
-from tune_robust.search.runs.provenance import gpu_names
-from tune_robust.search.runs.remote import is_uri
-from tune_robust.search.runs.standing import Standing
-from tune_robust.search.runs.store import RunFolder, RunStore, Trial
-from tune_robust.search.spaces.dimensions import varies_labels
-from tune_robust.search.spaces.draws import grid_points
-from tune_robust.search.spaces.space import Space
 from tune_robust.search.winners.export import best_of_each_label_set, export_yaml, ranked
+from tune_robust.spaces.dimensions import varies_labels
+from tune_robust.spaces.draws import grid_points
+from tune_robust.spaces.space import Space
 
 if TYPE_CHECKING:
-    from tune_robust.search.runs.tensorboard import TensorBoard
+    from tune_robust.runs.tensorboard import TensorBoard
 
 EXPORTED = 3
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -136,10 +136,10 @@ def _run(
     tensorboard: bool,
 ) -> Conductor:
     """Run what remains, until it is done or interrupted; the run is released in any case."""
+    from tune_robust.runs.disk import check_disk
     from tune_robust.search.engine.ray_backend import run_trials
     from tune_robust.search.engine.ray_metrics import RayMetrics
     from tune_robust.search.engine.ray_session import check_nodes, ray_session
-    from tune_robust.search.runs.disk import check_disk
 
     folder, cache = store.folder, cache_of(storage)
     progress = Progress(console)
@@ -193,7 +193,7 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
 
 def _tensorboard(store: RunStore) -> TensorBoard:
     # Slow to import, and seldom asked for.
-    from tune_robust.search.runs.tensorboard import TensorBoard
+    from tune_robust.runs.tensorboard import TensorBoard
 
     board = TensorBoard(store.folder)
     board.open(store.trials.values())

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tune_robust.cli.conduct import RayOptions
+    from tune_robust.runs.store import RunFolder, RunStore
     from tune_robust.search.engine.conductor import Conductor
-    from tune_robust.search.runs.store import RunFolder, RunStore
 
 TOP = 3
 
@@ -54,11 +54,11 @@ def confirm(
       tune-robust confirm r1 --trial t0012 --trial t0031
     """
     from tune_robust.cli.conduct import RayOptions
-    from tune_robust.search.runs.find import find_run
-    from tune_robust.search.runs.store import ENDED, read_trials
-    from tune_robust.search.spaces.objective import objective_of
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.runs.find import find_run
+    from tune_robust.runs.store import ENDED, read_trials
     from tune_robust.search.winners.retraining import choose, open_confirmation
+    from tune_robust.spaces.objective import objective_of
+    from tune_robust.spaces.space import Space
 
     folder = find_run(run, storage)
     if "confirms" in (meta := folder.read_meta()):
@@ -93,8 +93,8 @@ def go_on(store: RunStore, ray: RayOptions, *, as_json: bool = False) -> None:
 
     from tune_robust.cli.conduct import conduct, prepare
     from tune_robust.config import parse_config
-    from tune_robust.search.spaces.space import Space
     from tune_robust.search.winners.retraining import confirmed_by, label_set
+    from tune_robust.spaces.space import Space
 
     space = Space.from_document(store.folder.read_meta()["space"])
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
@@ -175,7 +175,7 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 def status_line(source: RunFolder) -> str | None:
     """What ``status`` says of a run's confirmation; None if there is none."""
-    from tune_robust.search.runs.store import ENDED, read_trials
+    from tune_robust.runs.store import ENDED, read_trials
     from tune_robust.search.winners.retraining import confirmation_of, read_summary
 
     folder = confirmation_of(source)

@@ -64,7 +64,7 @@ def doctor(
 def _environment() -> Iterator[Finding]:
     import torch
 
-    from tune_robust.search.runs.provenance import provenance
+    from tune_robust.runs.provenance import provenance
 
     known = provenance()
     for package, version in known["versions"].items():

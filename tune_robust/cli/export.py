@@ -12,7 +12,7 @@ from tune_robust.cli.options import STORAGE, Run, Storage
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
-    from tune_robust.search.runs.store import RunFolder
+    from tune_robust.runs.store import RunFolder
 
 
 class Format(StrEnum):
@@ -56,10 +56,8 @@ def export(
       tune-robust export r1 --format csv
       tune-robust export r1 --winner plateau
     """
-    from tune_robust.search.runs.find import find_run
-    from tune_robust.search.runs.store import read_trials
-    from tune_robust.search.spaces.objective import objective_of
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.runs.find import find_run
+    from tune_robust.runs.store import read_trials
     from tune_robust.search.winners.export import (
         export_json,
         export_table,
@@ -67,6 +65,8 @@ def export(
         export_yaml,
         winners,
     )
+    from tune_robust.spaces.objective import objective_of
+    from tune_robust.spaces.space import Space
 
     if winner is Winner.plateau and (format is not Format.yaml or checkpoint):
         raise UserError(
@@ -109,7 +109,7 @@ def export(
 
 def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis import load_run, robust_region
-    from tune_robust.search.runs.store import read_trials
+    from tune_robust.runs.store import read_trials
     from tune_robust.search.winners.export import export_settings
 
     region = robust_region(load_run(folder.path))

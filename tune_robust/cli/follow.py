@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.live import Live
 
 from tune_robust.cli.overview import Clock, overview, trial_line
-from tune_robust.search.runs.standing import Standing
-from tune_robust.search.runs.store import ENDED, RunFolder, RunReader
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import ENDED, RunFolder, RunReader
+from tune_robust.spaces.space import Space
 
 _EVERY = 1.0  # seconds between two looks
 

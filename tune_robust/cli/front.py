@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tune_robust.cli.overview import headings, short
-from tune_robust.search.runs.pareto import axes_of
-from tune_robust.search.runs.store import Trial
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.pareto import axes_of
+from tune_robust.runs.store import Trial
+from tune_robust.spaces.space import Space
 
 
 def print_front(console: Console, front: list[Trial], space: Space) -> None:

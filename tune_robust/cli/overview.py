@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tune_robust.search.runs.standing import Standing
-from tune_robust.search.runs.store import Trial
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import Trial
+from tune_robust.spaces.space import Space
 
 SHOWN = 12
 COLUMNS = 4

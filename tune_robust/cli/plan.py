@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tune_robust.search.simulation.kinds import Kind
     from tune_robust.search.simulation.plan import Course
     from tune_robust.search.simulation.trial_times import Times
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.spaces.space import Space
 
 RAY_AND_REPORT = 9.0
 """Seconds that a search takes beside its trials: Ray's start and end, and the report."""
@@ -56,7 +56,7 @@ def plan(
       tune-robust plan --space methods_cifar10 --data-dir ~/data --price 2.5
       tune-robust plan --space my_space.yaml --trials 16 --set budget.scheduler=none --json
     """
-    from tune_robust.search.spaces.space import load_space
+    from tune_robust.spaces.space import load_space
 
     overrides = overrides_of(settings, data_dir, no_download, data="train.data")
     if trials is not None:
@@ -72,9 +72,9 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
     import torch
 
     from tune_robust.cli.conduct import new_slots, one_of_each_data, prepare
+    from tune_robust.runs.data_cache import cache_of
     from tune_robust.search.engine.ray_session import ray_session
     from tune_robust.search.engine.slots import Node
-    from tune_robust.search.runs.data_cache import cache_of
     from tune_robust.search.simulation.kinds import kinds_of
     from tune_robust.search.simulation.plan import checkpoints_bytes, expected_course
     from tune_robust.search.simulation.trial_times import time_kinds
@@ -142,7 +142,7 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
 def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
     """Of the decoded data sets, which every trial maps."""
     from tune_robust.data import load_dataset
-    from tune_robust.search.runs.data_cache import cache_of
+    from tune_robust.runs.data_cache import cache_of
 
     different = {config.data.dataset: config.data for config in configs}
     return sum(

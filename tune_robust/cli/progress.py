@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 
 from tune_robust.cli.overview import Clock, overview, trial_line
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import Trial
 from tune_robust.search.engine.slots import Slots
-from tune_robust.search.runs.standing import Standing
-from tune_robust.search.runs.store import Trial
 
 _EVERY = 0.5  # seconds between two drawings
 

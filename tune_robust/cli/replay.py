@@ -20,7 +20,7 @@ from tune_robust.files import write_aside
 if TYPE_CHECKING:
     from tune_robust.search.simulation.recording import Pool
     from tune_robust.search.simulation.replay_statistics import Spread, Statistics
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.spaces.space import Space
 
 
 class Clock(StrEnum):
@@ -41,7 +41,7 @@ class Combination(NamedTuple):
 
 def _name(space: Space) -> str:
     """As in ``asha 3 from 40 · tpe``."""
-    from tune_robust.search.strategy.schedulers import grace_of
+    from tune_robust.schedulers.building import grace_of
 
     budget = space.budget
     reduction = f" {budget.reduction}" if budget.scheduler == "asha" else ""
@@ -106,7 +106,7 @@ def replay(
     if out is not None and out.suffix not in {".html", ".json"}:
         raise UserError(f"--out {out}: give a file that ends in .html (a figure) or .json (data).")
 
-    from tune_robust.search.runs.find import find_run
+    from tune_robust.runs.find import find_run
     from tune_robust.search.simulation.recording import pool_of, read_recorded
 
     folder = find_run(run, storage)
@@ -148,7 +148,7 @@ def _combinations(choices: Mapping[str, list | None]) -> Iterator[list[str]]:
 def _space(recorded: dict[str, Any], name: str | None, overrides: list[str]) -> Space:
     """The space to search. The run's own, if it is a grid and the sampler is not, with ranges."""
     from tune_robust.search.simulation.replay import open_grid
-    from tune_robust.search.spaces.space import load_space, parse_space
+    from tune_robust.spaces.space import load_space, parse_space
 
     if name is not None:
         return load_space(name, overrides=overrides)

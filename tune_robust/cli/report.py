@@ -40,7 +40,7 @@ def report(
       tune-robust report r1 --figures tables --format csv
     """
     from analysis import load_run, write_figures, write_report
-    from tune_robust.search.runs.find import find_run
+    from tune_robust.runs.find import find_run
 
     folder = find_run(run, storage)
     if figures is None:

@@ -11,7 +11,7 @@ from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
     from tune_robust.cli.conduct import RayOptions
-    from tune_robust.search.runs.store import RunFolder
+    from tune_robust.runs.store import RunFolder
 
 
 def resume(
@@ -37,9 +37,9 @@ def resume(
       tune-robust resume runs/r1 --retry-failed
     """
     from tune_robust.cli.conduct import RayOptions, conduct, one_of_each_data, prepare
-    from tune_robust.search.runs.find import find_run
-    from tune_robust.search.runs.store import RunStore
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.runs.find import find_run
+    from tune_robust.runs.store import RunStore
+    from tune_robust.spaces.space import Space
 
     ray = RayOptions(address, dashboard, verbose)
     folder = find_run(run, storage)
@@ -66,7 +66,7 @@ def _resume_confirmation(
     folder: RunFolder, trials: str | None, retry_failed: bool, ray: RayOptions
 ) -> None:
     from tune_robust.cli.confirm import go_on
-    from tune_robust.search.runs.store import RunStore
+    from tune_robust.runs.store import RunStore
     from tune_robust.search.winners.retraining import add_missing
 
     if trials is not None:

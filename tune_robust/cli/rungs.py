@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from tune_robust.search.simulation.rung_check import Rung, RungCheck
-from tune_robust.search.spaces.objective import Unit
+from tune_robust.schedulers.rung_check import Rung, RungCheck
+from tune_robust.spaces.objective import Unit
 
 
 def print_rungs(console: Console, check: RungCheck, unit: Unit) -> None:

@@ -21,8 +21,8 @@ from tune_robust.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tune_robust.search.runs.store import RunFolder
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.runs.store import RunFolder
+    from tune_robust.spaces.space import Space
 
 
 def search(
@@ -54,10 +54,10 @@ def search(
       tune-robust search --space saner_cifar100 --address auto --storage s3://bucket/runs
       tune-robust search --space saner_digits --warm-start first --set searcher.name=gp
     """
-    from tune_robust.search.runs.find import find_run, new_run
-    from tune_robust.search.runs.provenance import provenance
-    from tune_robust.search.runs.store import RunStore
-    from tune_robust.search.spaces.space import load_space
+    from tune_robust.runs.find import find_run, new_run
+    from tune_robust.runs.provenance import provenance
+    from tune_robust.runs.store import RunStore
+    from tune_robust.spaces.space import load_space
 
     overrides = overrides_of(settings, data_dir, no_download, data="train.data")
     if trials is not None:
@@ -78,8 +78,8 @@ def search(
 
 def _warm_start(space: Space, folders: list[RunFolder]) -> dict[str, Any]:
     """What the runs have for the sampler, as run.json keeps it; says what was taken."""
-    from tune_robust.search.spaces.objective import objective_of
     from tune_robust.search.strategy.warm_start import harvest
+    from tune_robust.spaces.objective import objective_of
 
     found = harvest(space, objective_of(space), folders)
     taken = found.warm_start

@@ -13,7 +13,7 @@ from tune_robust.cli.options import Json, Settings
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.spaces.space import Space
 
 app = typer.Typer(help="The search spaces: list, show, check and copy them.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def list_spaces(as_json: Json = False) -> None:
       tune-robust spaces list
       tune-robust spaces list --json
     """
-    from tune_robust.search.spaces.space import builtin_spaces, load_space
+    from tune_robust.spaces.space import builtin_spaces, load_space
 
     rows = [_row(load_space(name)) for name in builtin_spaces()]
     if as_json:
@@ -54,7 +54,7 @@ def show(
       tune-robust spaces show saner_digits --set budget.trials=8 --set search.saner.k=null
       tune-robust spaces show my_space.yaml --resolved
     """
-    from tune_robust.search.spaces.space import load_space, space_text
+    from tune_robust.spaces.space import load_space, space_text
 
     if resolved or settings:
         print(_resolved_text(load_space(space, overrides=settings or [])), end="")
@@ -71,7 +71,7 @@ def check(space: SpaceName, settings: Settings = None) -> None:
       tune-robust spaces check my_space.yaml
       tune-robust spaces check saner_cifar100 --set train.epochs=60
     """
-    from tune_robust.search.spaces.space import load_space
+    from tune_robust.spaces.space import load_space
 
     loaded = load_space(space, overrides=settings or [])
     print(
@@ -94,7 +94,7 @@ def cp(
       tune-robust spaces cp saner_digits my_space.yaml
       tune-robust search --space my_space.yaml
     """
-    from tune_robust.search.spaces.space import space_text
+    from tune_robust.spaces.space import space_text
 
     text = space_text(space)
     target = file / f"{Path(space).stem}.yaml" if file.is_dir() else file
@@ -141,7 +141,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _resolved_text(space: Space) -> str:
-    from tune_robust.search.spaces.yaml_text import write_yaml
+    from tune_robust.spaces.yaml_text import write_yaml
 
     document = space.document()
     comment = "".join(f"# {line}".rstrip() + "\n" for line in space.description.splitlines())

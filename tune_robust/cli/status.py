@@ -13,8 +13,8 @@ from tune_robust.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tune_robust.search.runs.store import Record, RunFolder
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.runs.store import Record, RunFolder
+    from tune_robust.spaces.space import Space
 
 
 SHOWN = 200
@@ -44,9 +44,9 @@ def status(
       tune-robust status r1 --all
       tune-robust status runs/r1 --json
     """
-    from tune_robust.search.runs.find import find_run
-    from tune_robust.search.runs.store import read_record
-    from tune_robust.search.spaces.space import Space
+    from tune_robust.runs.find import find_run
+    from tune_robust.runs.store import read_record
+    from tune_robust.spaces.space import Space
 
     if follow and as_json:
         raise UserError("--follow shows the run as it goes, --json its state once: give one.")
@@ -72,9 +72,9 @@ def _print(
     from tune_robust.cli.front import print_front
     from tune_robust.cli.overview import trial_table
     from tune_robust.cli.rungs import print_rungs
-    from tune_robust.search.runs.pareto import pareto_front
-    from tune_robust.search.runs.standing import Standing
-    from tune_robust.search.simulation.rung_check import check_run
+    from tune_robust.runs.pareto import pareto_front
+    from tune_robust.runs.standing import Standing
+    from tune_robust.schedulers.rung_check import check_run
     from tune_robust.search.winners.export import ranked
 
     standing = Standing(space, record.trials)
@@ -112,9 +112,9 @@ def _print(
 
 
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
-    from tune_robust.search.runs.pareto import pareto_front
-    from tune_robust.search.runs.standing import Standing
-    from tune_robust.search.simulation.rung_check import check_run
+    from tune_robust.runs.pareto import pareto_front
+    from tune_robust.runs.standing import Standing
+    from tune_robust.schedulers.rung_check import check_run
     from tune_robust.search.winners.retraining import read_summary
 
     standing, check = Standing(space, record.trials), check_run(space, record)

@@ -39,8 +39,8 @@ def train(
       tune-robust train --config my.yaml --resume trained/last.pt
     """
     from tune_robust.config import parse_config
-    from tune_robust.search.spaces.overrides import apply_overrides
-    from tune_robust.search.spaces.yaml_text import read_yaml
+    from tune_robust.spaces.overrides import apply_overrides
+    from tune_robust.spaces.yaml_text import read_yaml
 
     document = read_yaml(config)
     given = document.get("train", document) if isinstance(document, dict) else document

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.search.simulated import peak, simulate, space, study_of
-from tune_robust.search.runs.store import RunFolder, read_trials
+from tune_robust.runs.store import RunFolder, read_trials
 
 
 def rows(path):

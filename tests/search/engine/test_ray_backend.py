@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_robust.search.runs.store import RunFolder, read_trials
+from tune_robust.runs.store import RunFolder, read_trials
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.search.simulated import peak, space, store_at
+from tune_robust.runs.store import read_trials
 from tune_robust.search.engine.conductor import RETRIES, Conductor, Decision
 from tune_robust.search.engine.slots import Slots
-from tune_robust.search.runs.store import read_trials
 
 
 @pytest.fixture

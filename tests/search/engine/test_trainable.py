@@ -7,7 +7,7 @@ import torch
 
 from tune_robust.config import parse_config
 from tune_robust.search.engine.trainable import Checkpoints, TrialRunner
-from tune_robust.search.spaces.objective import Objective
+from tune_robust.spaces.objective import Objective
 
 pytest.importorskip("ray.tune")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.search.simulated import simulate, space
 from tune_robust.errors import UserError
-from tune_robust.search.runs.store import RunFolder
+from tune_robust.runs.store import RunFolder
 from tune_robust.search.simulation.recording import pool_of, read_recorded
 
 NONE = {"trials": 12, "scheduler": "none"}

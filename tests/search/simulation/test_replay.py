@@ -3,11 +3,11 @@
 import pytest
 
 from tests.search.simulated import peak, simulate, space
-from tune_robust.search.runs.store import RunFolder, Trial, read_trials
+from tune_robust.runs.store import RunFolder, Trial, read_trials
 from tune_robust.search.simulation.recording import Pool, pool_of
 from tune_robust.search.simulation.replay import Finish, Recorded, Replay, open_grid, replay
 from tune_robust.search.simulation.replay_statistics import anytime_curve, spread, statistics
-from tune_robust.search.spaces.space import Space
+from tune_robust.spaces.space import Space
 
 GRID = {
     "sam.rho": {"grid": [0.03, 0.1, 0.3, 1.0]},

@@ -7,9 +7,9 @@ import pytest
 
 from tests.search.simulated import peak, simulate, space, study_of, trading
 from tune_robust.errors import ConfigError
-from tune_robust.search.runs.pareto import pareto_front
-from tune_robust.search.spaces.unit_cube import to_unit
+from tune_robust.runs.pareto import pareto_front
 from tune_robust.search.strategy.samplers import SAMPLERS
+from tune_robust.spaces.unit_cube import to_unit
 
 RANGES = {
     "sam.rho": {"log_uniform": [0.01, 1.0]},

@@ -10,8 +10,8 @@ import pytest
 
 from tests.search.simulated import peak, simulate, space
 from tune_robust.errors import UserError
+from tune_robust.runs.store import RunFolder, RunStore, read_trials
 from tune_robust.search.engine.conductor import objective_of
-from tune_robust.search.runs.store import RunFolder, RunStore, read_trials
 from tune_robust.search.strategy.warm_start import WarmStart, harvest
 
 ALPHA = {"saner.alpha": {"uniform": [0.0, 1.0]}}

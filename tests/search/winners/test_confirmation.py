@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tune_robust.search.winners.confirmation import (
-    Retrained,
-    conclusion,
-    estimate,
-    gain,
-    judge,
-    probability_best,
-)
+from tune_robust.search.winners.confirmation import Retrained, conclusion, judge
+from tune_robust.statistics import estimate, gain, probability_best
 
 SCORE = st.floats(0, 1).map(lambda x: round(x, 6))
 SCORES = st.lists(SCORE, min_size=2, max_size=8)

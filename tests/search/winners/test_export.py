@@ -8,8 +8,7 @@ import pytest
 from tests.search.simulated import peak, simulate, space
 from tune_robust.config import parse_config
 from tune_robust.errors import UserError
-from tune_robust.search.runs.store import RunFolder
-from tune_robust.search.spaces.yaml_text import read_yaml
+from tune_robust.runs.store import RunFolder
 from tune_robust.search.winners.export import (
     best_of_each_label_set,
     export_json,
@@ -19,6 +18,7 @@ from tune_robust.search.winners.export import (
     export_yaml,
     ranked,
 )
+from tune_robust.spaces.yaml_text import read_yaml
 
 PROVENANCE = {"command": ["tune-robust", "search"], "git_commit": None}
 

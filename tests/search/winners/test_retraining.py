@@ -8,9 +8,7 @@ import pytest
 from tests.search.simulated import peak, simulate, space
 from tune_robust.config import DataConfig
 from tune_robust.errors import UserError
-from tune_robust.search.runs.store import RunFolder, RunStore, read_trials
-from tune_robust.search.spaces.objective import objective_of
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.store import RunFolder, RunStore, read_trials
 from tune_robust.search.winners.export import ranked
 from tune_robust.search.winners.retraining import (
     add_missing,
@@ -21,6 +19,8 @@ from tune_robust.search.winners.retraining import (
     what_varies,
     write_summary,
 )
+from tune_robust.spaces.objective import objective_of
+from tune_robust.spaces.space import Space
 
 BASELINE = [{"method": "sgd"}]
 

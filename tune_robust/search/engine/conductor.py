@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import Enum
 
+from tune_robust.runs.retention import Retention
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import ENDED, REFERENCES, RunStore, Status, Trial
+from tune_robust.runs.tables import Tables
+from tune_robust.schedulers.building import build_scheduler
 from tune_robust.search.engine.slots import Slots
-from tune_robust.search.runs.retention import Retention
-from tune_robust.search.runs.standing import Standing
-from tune_robust.search.runs.store import ENDED, REFERENCES, RunStore, Status, Trial
-from tune_robust.search.runs.tables import Tables
-from tune_robust.search.spaces.objective import objective_of, spent
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.strategy.schedulers import build_scheduler
 from tune_robust.search.strategy.study import Study
 from tune_robust.search.strategy.warm_start import WarmStart
+from tune_robust.spaces.objective import objective_of, spent
+from tune_robust.spaces.space import Space
 
 RETRIES = 2
 """How often in a row, without an epoch between, a trial whose process was lost goes on."""

@@ -26,12 +26,12 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from tune_robust.metrics import METRICS
+from tune_robust.runs.data_cache import sent
+from tune_robust.runs.remote import is_uri
+from tune_robust.runs.store import Trial
 from tune_robust.search.engine.conductor import Conductor, Decision
 from tune_robust.search.engine.slots import fit_slots
 from tune_robust.search.engine.trainable import TrialRunner
-from tune_robust.search.runs.data_cache import sent
-from tune_robust.search.runs.remote import is_uri
-from tune_robust.search.runs.store import Trial
 
 _LOOKS_EVERY = 2.0
 """Seconds between two looks at which nodes there are."""

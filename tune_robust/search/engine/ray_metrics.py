@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ray.util.metrics import Gauge
 
-from tune_robust.search.runs.standing import Standing
-from tune_robust.search.runs.store import ENDED, Trial
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import ENDED, Trial
 
 SHOWN = ("val_accuracy", "train_loss", "noisy_fit", "rho", "alpha", "gradient_evaluations")
 """The metrics of each trial, as ``ray_tune_robust_<name>``."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tune_robust.config import TrainConfig
-from tune_robust.search.spaces.draws import grid_points
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.spaces.unit_cube import from_unit
+from tune_robust.spaces.draws import grid_points
+from tune_robust.spaces.space import Space
+from tune_robust.spaces.unit_cube import from_unit
 
 SEARCHES = 10
 """How many searches by chance stand for what a search may be."""

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from tune_robust.search.runs.retention import FILES, KEPT
+from tune_robust.runs.retention import FILES, KEPT
+from tune_robust.schedulers.asha import Asha, NoStopping, Scheduler
+from tune_robust.schedulers.building import build_scheduler
 from tune_robust.search.simulation.kinds import SEARCHES, Kind, drawn_trials, kind_of
-from tune_robust.search.spaces.objective import spent
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.strategy.asha import Asha, NoStopping, Scheduler
-from tune_robust.search.strategy.schedulers import build_scheduler
+from tune_robust.spaces.objective import spent
+from tune_robust.spaces.space import Space
 
 Seconds = Mapping[Kind, float]
 

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from tune_robust.config import TrainConfig, parse_config
 from tune_robust.errors import UserError
-from tune_robust.search.runs.store import RunFolder, Trial, read_trials
-from tune_robust.search.spaces.distributions import Choice, Distribution, Grid, Int, LogInt
-from tune_robust.search.spaces.objective import Objective, objective_of
-from tune_robust.search.spaces.space import Space
+from tune_robust.runs.store import RunFolder, Trial, read_trials
 from tune_robust.search.strategy.warm_start import values_in
+from tune_robust.spaces.distributions import Choice, Distribution, Grid, Int, LogInt
+from tune_robust.spaces.objective import Objective, objective_of
+from tune_robust.spaces.space import Space
 
 _MAY_DIFFER = {"seed", "threads", "data.dir", "data.download"}
 

@@ -16,15 +16,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tune_robust.search.runs.store import Trial
+from tune_robust.runs.store import Trial
+from tune_robust.schedulers.building import build_scheduler
 from tune_robust.search.simulation.recording import Pool
-from tune_robust.search.spaces.dimensions import Dimension
-from tune_robust.search.spaces.distributions import Choice, Grid
-from tune_robust.search.spaces.objective import spent
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.spaces.unit_cube import to_unit
-from tune_robust.search.strategy.schedulers import build_scheduler
 from tune_robust.search.strategy.study import Study
+from tune_robust.spaces.dimensions import Dimension
+from tune_robust.spaces.distributions import Choice, Grid
+from tune_robust.spaces.objective import spent
+from tune_robust.spaces.space import Space
+from tune_robust.spaces.unit_cube import to_unit
 
 Clock = Literal["gradient_evaluations", "seconds"]
 

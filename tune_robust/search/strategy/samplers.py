@@ -25,8 +25,8 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tune_robust.search.spaces.dimensions import Dimension
-from tune_robust.search.spaces.distributions import (
+from tune_robust.spaces.dimensions import Dimension
+from tune_robust.spaces.distributions import (
     Choice,
     Distribution,
     Grid,
@@ -35,8 +35,8 @@ from tune_robust.search.spaces.distributions import (
     LogUniform,
     Uniform,
 )
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.spaces.unit_cube import from_unit, to_unit
+from tune_robust.spaces.space import Space
+from tune_robust.spaces.unit_cube import from_unit, to_unit
 
 
 def build_sampler(space: Space, number: int, *, given: int = 0) -> BaseSampler:

@@ -21,15 +21,15 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from tune_robust.search.runs.pareto import axes_of, values_of
-from tune_robust.search.runs.store import REFERENCES, Origin, Trial, name_of
-from tune_robust.search.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
-from tune_robust.search.spaces.draws import grid_points
-from tune_robust.search.spaces.objective import Objective, step_of
-from tune_robust.search.spaces.space import Dimension, Space
+from tune_robust.runs.pareto import axes_of, values_of
+from tune_robust.runs.store import REFERENCES, Origin, Trial, name_of
 from tune_robust.search.strategy.journal import DerivedStorage
 from tune_robust.search.strategy.samplers import build_sampler, optuna_distribution
 from tune_robust.search.strategy.warm_start import EarlierTrial
+from tune_robust.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
+from tune_robust.spaces.draws import grid_points
+from tune_robust.spaces.objective import Objective, step_of
+from tune_robust.spaces.space import Dimension, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

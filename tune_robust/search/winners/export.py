@@ -14,14 +14,14 @@ import pyarrow.parquet
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
-from tune_robust.search.runs.pareto import pareto_front
-from tune_robust.search.runs.store import RunFolder, Trial
-from tune_robust.search.runs.tables import trials_table
-from tune_robust.search.spaces.dimensions import varies_labels
-from tune_robust.search.spaces.objective import Objective, objective_of
-from tune_robust.search.spaces.paths import nested_copy, set_path
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.spaces.yaml_text import write_yaml
+from tune_robust.runs.pareto import pareto_front
+from tune_robust.runs.store import RunFolder, Trial
+from tune_robust.runs.tables import trials_table
+from tune_robust.spaces.dimensions import varies_labels
+from tune_robust.spaces.objective import Objective, objective_of
+from tune_robust.spaces.paths import nested_copy, set_path
+from tune_robust.spaces.space import Space
+from tune_robust.spaces.yaml_text import write_yaml
 
 
 def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:

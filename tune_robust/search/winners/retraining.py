@@ -16,14 +16,15 @@ from typing import Any
 from tune_robust.config import DataConfig
 from tune_robust.errors import UserError, unknown
 from tune_robust.files import write_aside
-from tune_robust.search.runs.provenance import provenance
-from tune_robust.search.runs.store import RunFolder, RunStore, Trial, read_trials
-from tune_robust.search.spaces.dimensions import varies_labels
-from tune_robust.search.spaces.objective import Objective, objective_of
-from tune_robust.search.spaces.sections import Budget
-from tune_robust.search.spaces.space import Space
-from tune_robust.search.winners.confirmation import Estimate, Judged, Retrained, conclusion, judge
+from tune_robust.runs.provenance import provenance
+from tune_robust.runs.store import RunFolder, RunStore, Trial, read_trials
+from tune_robust.search.winners.confirmation import Judged, Retrained, conclusion, judge
 from tune_robust.search.winners.export import ranked
+from tune_robust.spaces.dimensions import varies_labels
+from tune_robust.spaces.objective import Objective, objective_of
+from tune_robust.spaces.sections import Budget
+from tune_robust.spaces.space import Space
+from tune_robust.statistics import Estimate
 
 FOLDER = "confirm"
 SUMMARY = "confirmation.json"

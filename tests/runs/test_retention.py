@@ -1,0 +1,49 @@
+"""Which checkpoints stay."""
+
+from pathlib import Path
+
+from tests.search.simulated import simulate, space, trading
+from tune_robust.runs.pareto import pareto_front
+from tune_robust.runs.retention import KEPT, Retention
+from tune_robust.runs.store import ENDED, RunFolder
+
+
+def run_of_nine(path):
+    """Trials of every status, each with a checkpoint folder, and the names that should stay."""
+    conductor = simulate(space(budget={"trials": 9, "scheduler": "none"}), path)
+    trials = list(conductor.trials.values())
+    trials[0].status, trials[1].status, trials[2].status = "running", "failed", "stopped"
+    for trial in trials:
+        Path(RunFolder(path).checkpoints(trial.name)).mkdir(parents=True)
+    finished = sorted(trials[3:], key=lambda t: -t.last["val_accuracy"])
+    return conductor.space, trials, {trials[0].name, *(t.name for t in finished[:KEPT])}
+
+
+def left(path):
+    return {folder.name for folder in (path / "checkpoints").iterdir()}
+
+
+def test_only_live_trials_and_the_best_finished_keep_theirs(tmp_path):
+    searched, trials, expected = run_of_nine(tmp_path / "r")
+    Retention(RunFolder(tmp_path / "r"), searched, [t for t in trials if t.status in ENDED])
+    assert left(tmp_path / "r") == expected
+
+
+def test_ending_one_by_one_leaves_the_same(tmp_path):
+    searched, trials, expected = run_of_nine(tmp_path / "r")
+    retention = Retention(RunFolder(tmp_path / "r"), searched, [])
+    for trial in trials:
+        if trial.status in ENDED:
+            retention.ended(trial)
+    assert left(tmp_path / "r") == expected
+
+
+def test_of_several_objectives_the_front_keeps_its_own(tmp_path):
+    searched = trading(budget={"trials": 20, "scheduler": "none"})
+    conductor = simulate(searched, tmp_path / "r", lambda t, e: t.number + e)
+    trials = list(conductor.trials.values())
+    retention = Retention(RunFolder(tmp_path / "r"), searched, [])
+    for trial in trials:
+        Path(RunFolder(tmp_path / "r").checkpoints(trial.name)).mkdir(parents=True)
+        retention.ended(trial)
+    assert left(tmp_path / "r") == {t.name for t in pareto_front(trials, searched)}

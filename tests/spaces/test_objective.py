@@ -1,0 +1,53 @@
+"""What ranks a trial."""
+
+import math
+
+import pytest
+
+from tune_robust.spaces.objective import Objective, spent, step_of
+
+EPOCHS = {
+    1: {"val_accuracy": 0.4, "gradient_evaluations": 2.0},
+    2: {"val_accuracy": 0.7, "gradient_evaluations": 4.0},
+    3: {"val_accuracy": 0.5, "gradient_evaluations": 6.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "at", "value"),
+    [("max", "last", 0.5), ("max", "best", 0.7), ("min", "best", 0.4), ("min", "last", 0.5)],
+)
+def test_value_at_the_last_or_the_best_epoch(mode, at, value):
+    assert Objective("val_accuracy", mode, at).value(EPOCHS) == value
+
+
+def test_nothing_before_the_first_epoch():
+    objective = Objective("val_accuracy", "max", "best")
+    assert objective.value({}) is None
+    assert objective.best({1: {"val_accuracy": None}}) is None
+
+
+def test_sorting_puts_the_best_first_and_the_missing_last():
+    values = [0.2, None, 0.9, math.nan]
+    best_first = sorted(values[:3], key=Objective("m", "max", "last").sort_key)
+    assert best_first == [0.9, 0.2, None]
+    assert sorted(values[:3], key=Objective("m", "min", "last").sort_key) == [0.2, 0.9, None]
+    assert Objective("m", "max", "last").sort_key(math.nan) == math.inf
+
+
+def test_better_is_strict():
+    assert Objective("m", "max", "last").better(2, 1)
+    assert not Objective("m", "max", "last").better(1, 1)
+    assert Objective("m", "min", "last").better(1, 2)
+
+
+def test_cost_in_each_unit():
+    assert spent("seconds", 3, {"seconds": 1.25}) == 1.25
+    assert spent("epochs", 3, EPOCHS[3]) == 3
+    assert spent("gradient_evaluations", 3, EPOCHS[3]) == 6.0
+
+
+def test_steps_are_whole_and_resolve_fractions_of_a_second():
+    assert step_of("gradient_evaluations", 3, {"gradient_evaluations": 6.0}) == 6
+    assert step_of("epochs", 3, {}) == 3
+    assert step_of("seconds", 3, {"seconds": 0.4567}) == 457

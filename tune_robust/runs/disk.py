@@ -1,0 +1,68 @@
+"""How much disk the checkpoints of a search take, and whether there is that much."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from tune_robust.config import SgdConfig, TrainConfig
+from tune_robust.data import load_dataset
+from tune_robust.errors import UserError
+from tune_robust.models import build_model
+from tune_robust.runs.retention import FILES, KEPT
+from tune_robust.runs.store import RunFolder
+from tune_robust.spaces.space import Space
+
+
+def weight_count(config: TrainConfig, cache: Path) -> int:
+    """Numbers in the network of ``config``, without making it."""
+    dataset = load_dataset(config.data, cache)
+    channels, size = dataset.train.images.shape[1:3]
+    untrained = config.model.model_copy(update={"weights": None})
+    with torch.device("meta"):
+        network = build_model(
+            untrained, channels=channels, image_size=size, classes=len(dataset.classes)
+        )
+    return sum(p.numel() for p in network.parameters())
+
+
+def checkpoint_bytes(config: TrainConfig, cache: Path) -> int:
+    """Of one checkpoint, at least: the weights, the optimizer's state and the average's."""
+    optimizer = config.optimizer
+    states = bool(optimizer.momentum) if isinstance(optimizer, SgdConfig) else 2
+    copies = 1 + states + (config.average is not None)
+    return 4 * copies * weight_count(config, cache)
+
+
+def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int) -> str | None:
+    """A warning if the disk may become full, None if it will not.
+
+    At most ``FILES`` checkpoints lie on disk of each trial that runs and of the ``KEPT`` best that
+    have finished, and one more of each that runs while it is being written. The best is often the
+    same file as another one: then two take space.
+
+    Raises:
+        UserError: when not even that fits.
+    """
+    if not folder.checkpoints_are_here:
+        return None
+    largest = max(checkpoint_bytes(config, cache) for config in space.examples)
+    trials = concurrency + min(KEPT, space.trials)
+    there = sum(p.stat().st_size for p in folder.path.glob("checkpoints/*/*"))
+    free = shutil.disk_usage(folder.path).free + there
+    least, most = (FILES - 1) * trials * largest, (FILES * trials + concurrency) * largest
+    if most <= free:
+        return None
+    numbers = (
+        f"the checkpoints of {concurrency} running and {trials - concurrency} finished trials, "
+        f"{largest / 1e6:.0f} MB each, take up to {most / 1e6:.0f} MB; "
+        f"{folder.path} has {free / 1e6:.0f} MB for them"
+    )
+    if least <= free:
+        return f"The disk may become full: {numbers}."
+    raise UserError(
+        f"the disk is too small: {numbers}. Make space and `resume` the run, or search with "
+        "another --storage, a smaller model or a smaller resources.concurrency."
+    )

@@ -1,0 +1,92 @@
+"""Finding a run: by its name in a storage, by its path, or by its URI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tune_robust.errors import UserError, nearest
+from tune_robust.runs.remote import Remote, is_uri
+from tune_robust.runs.remote_run import RemoteRunFolder
+from tune_robust.runs.store import RunFolder
+
+_JOBS_COPIES = "working_dir_files"
+"""The folder in which Ray keeps the working directories that jobs came with."""
+
+
+def new_run(storage: str, name: str) -> RunFolder:
+    """The folder of a run about to be created by ``RunStore.create``; it must not exist yet.
+
+    Raises:
+        UserError: on a name that leaves the storage, a run that exists, an unwritable storage, or
+            one that Ray will delete.
+    """
+    folder = _folder(storage, _checked_name(name))
+    if not is_uri(storage):
+        _refuse_passing(storage)
+    if folder.exists():
+        raise UserError(
+            f"there is already a run {name!r} at {folder.place}. Go on with it "
+            f"(`tune-robust resume {folder.place}`) or choose another --name."
+        )
+    folder.make()
+    return folder
+
+
+def find_run(run: str, storage: str) -> RunFolder:
+    """The folder of an existing run, by its name under ``storage``, its path or its URI.
+
+    Raises:
+        UserError: when there is none; names the nearest.
+    """
+    if is_uri(run):
+        return _find_remote(Remote(run))
+    if _is_run(path := Path(run)):
+        return RunFolder(path)
+    if is_uri(storage):
+        return _find_remote(Remote(storage).child(run))
+    if _is_run(path := Path(storage).expanduser() / run):
+        return RunFolder(path)
+    known = sorted(p.parent.name for p in Path(storage).expanduser().glob("*/run.json"))
+    raise _absent(run, storage, known)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "run.json").is_file()
+
+
+def _find_remote(remote: Remote) -> RunFolder:
+    folder = RemoteRunFolder(remote)
+    if not folder.exists():
+        raise _absent(remote.name, remote.parent.uri, remote.parent.folders("run.json"))
+    return folder.bring()
+
+
+def _folder(storage: str, name: str) -> RunFolder:
+    if is_uri(storage):
+        return RemoteRunFolder(Remote(storage).child(name))
+    return RunFolder(Path(storage).expanduser() / name)
+
+
+def _refuse_passing(storage: str) -> None:
+    """A Ray job's own copy of its --working-dir goes when the job has ended, and runs with it."""
+    path = Path(storage).expanduser().resolve()
+    if _JOBS_COPIES in path.parts:
+        raise UserError(
+            f"--storage {storage!r} is {path} here: Ray's copy of the job's working directory, "
+            "which is deleted after the job. Give a --storage that stays: an absolute path that "
+            "all nodes share, or a URI (s3://, gs://)."
+        )
+
+
+def _absent(run: str, storage: str, known: list[str]) -> UserError:
+    have = f" Runs there: {', '.join(known)}." if known else " There are no runs there."
+    return UserError(f"there is no run {run!r} under {storage}.{nearest(run, known)}{have}")
+
+
+def _checked_name(name: str) -> str:
+    plain = all(c.isalnum() or c in "._-" for c in name)
+    if not plain or not name or name.startswith("."):
+        raise UserError(
+            f"--name {name!r}: use letters, digits, '.', '_' and '-', not starting with '.'."
+        )
+    return name

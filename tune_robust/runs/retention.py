@@ -1,0 +1,49 @@
+"""Which checkpoints stay on disk: those of live trials, and of the best that have finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tune_robust.runs.pareto import pareto_front
+from tune_robust.runs.store import RunFolder, Trial
+from tune_robust.spaces.objective import objective_of
+from tune_robust.spaces.space import Space
+
+FILES = 3
+"""Checkpoints of a trial: the last, the one before and the best."""
+KEPT = 5
+"""Finished trials whose checkpoints stay, best first; of several objectives, the Pareto front."""
+
+
+class Retention:
+    """Deletes the checkpoints of trials that lost: stopped, failed, or finished below the best.
+
+    Args:
+        folder: the run's.
+        space: what the best are the best of.
+        ended: the trials that have ended before.
+    """
+
+    def __init__(self, folder: RunFolder, space: Space, ended: Iterable[Trial]):
+        self._folder, self._space, self._objective = folder, space, objective_of(space)
+        self._kept: list[Trial] = []
+        self._keep_best_of(ended)
+
+    def ended(self, trial: Trial) -> None:
+        """One more trial has ended: only those kept so far can lose their place to it."""
+        self._keep_best_of([*self._kept, trial])
+
+    def _keep_best_of(self, trials: Iterable[Trial]) -> None:
+        trials = list(trials)
+        self._kept = self._best(trials)
+        kept = {trial.name for trial in self._kept}
+        for trial in trials:
+            if trial.name not in kept:
+                self._folder.drop_checkpoints(trial.name)
+
+    def _best(self, trials: Iterable[Trial]) -> list[Trial]:
+        if self._space.objective.against:
+            return pareto_front(trials, self._space)
+        finished = [trial for trial in trials if trial.status == "done"]
+        finished.sort(key=lambda t: self._objective.sort_key(self._objective.value(t.epochs)))
+        return finished[:KEPT]

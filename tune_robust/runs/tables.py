@@ -1,0 +1,114 @@
+"""``trials.parquet`` and ``epochs.parquet``: what anyone reads of a run, at any moment of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tune_robust.files import write_aside
+from tune_robust.metrics import METRICS
+from tune_robust.runs.store import RunFolder, RunStore, Trial
+from tune_robust.spaces.objective import Objective
+
+EPOCHS_SCHEMA = pa.schema(
+    [("trial", pa.string()), ("epoch", pa.int64()), *((name, pa.float64()) for name in METRICS)]
+)
+
+
+def epochs_table(trials: Mapping[str, Trial], history: Iterable[tuple[str, int]]) -> pa.Table:
+    """One row per (trial, epoch), in the order in which ``history`` has them."""
+    seen = list(history)
+    rows = [trials[name].epochs[epoch] for name, epoch in seen]
+    # By columns: a few times as fast as by rows, and a large run has a hundred thousand.
+    columns = {name: [row.get(name) for row in rows] for name in METRICS}
+    names, epochs = [name for name, _ in seen], [epoch for _, epoch in seen]
+    return pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
+
+
+def trials_table(
+    trials: Iterable[Trial], paths: Iterable[str], objective: Objective, folder: RunFolder
+) -> pa.Table:
+    """One row per trial; one column per searched path, typed by the values that it took."""
+    trials, paths = list(trials), list(paths)
+    columns: dict[str, Any] = {
+        "trial": pa.array([t.name for t in trials], pa.string()),
+        "origin": pa.array([t.origin for t in trials], pa.string()),
+        "status": pa.array([t.status for t in trials], pa.string()),
+        "sentinel": pa.array([t.sentinel for t in trials], pa.bool_()),
+    }
+    for path in paths:
+        columns[path] = _value_column([trial.values.get(path) for trial in trials])
+    columns["epoch"] = pa.array([max(t.epochs, default=0) for t in trials], pa.int64())
+    columns["objective"] = _floats(objective.value(t.epochs) for t in trials)
+    columns[f"{objective.metric}_last"] = _floats(objective.last(t.epochs) for t in trials)
+    columns[f"{objective.metric}_best"] = _floats(objective.best(t.epochs) for t in trials)
+    for metric in METRICS:
+        if metric not in columns:
+            columns[metric] = _floats(t.last.get(metric) for t in trials)
+    columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())
+    columns["seed"] = pa.array([t.config["seed"] for t in trials], pa.int64())
+    columns["reliability"] = pa.array(
+        [json.dumps(t.reliability) if t.reliability else None for t in trials], pa.string()
+    )
+    columns["error"] = pa.array([t.error for t in trials], pa.string())
+    columns["checkpoint"] = pa.array([_checkpoint(folder, t) for t in trials], pa.string())
+    columns["config"] = pa.array([json.dumps(t.config) for t in trials], pa.string())
+    return pa.table(columns)
+
+
+def _value_column(values: list[Any]) -> pa.Array:
+    """Numbers as float64, everything else as text; lists and mappings as JSON."""
+    present = [v for v in values if v is not None]
+    if present and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
+        return _floats(values)
+    return pa.array(
+        [v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string()
+    )
+
+
+def _floats(values: Iterable[float | None]) -> pa.Array:
+    return pa.array(list(values), pa.float64())
+
+
+def _checkpoint(folder: RunFolder, trial: Trial) -> str | None:
+    if not trial.epochs or not folder.has_checkpoint(trial.name):
+        return None
+    return f"checkpoints/{trial.name}/last.pt"
+
+
+class Tables:
+    """Rewrites both tables of a run as it goes, at most a small share of the time."""
+
+    _SHARE = 0.02  # of the wall time spent rewriting
+
+    def __init__(self, store: RunStore, paths: Iterable[str], objective: Objective):
+        self._store, self._paths, self._objective = store, list(paths), objective
+        self._not_before = 0.0
+
+    def refresh(self) -> None:
+        """Rewrite, unless the last rewriting was only just now."""
+        if time.monotonic() >= self._not_before:
+            self.write()
+
+    def write(self) -> None:
+        """Rewrite both tables, each aside and then renamed."""
+        began = time.monotonic()
+        folder, trials = self._store.folder, self._store.trials
+        rows = trials_table(trials.values(), self._paths, self._objective, folder)
+        _write(folder.trials, rows)
+        _write(folder.epochs, epochs_table(trials, self._store.history))
+        ended = time.monotonic()
+        self._not_before = ended + max(1.0, (ended - began) / self._SHARE)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    buffer = BytesIO()
+    pq.write_table(table, buffer)
+    write_aside(path, buffer.getvalue())

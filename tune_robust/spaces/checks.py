@@ -1,0 +1,225 @@
+"""What a space must satisfy beyond the types of its sections: that all it can draw is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tune_robust.config import PRESETS, TrainConfig
+from tune_robust.errors import Problem
+from tune_robust.spaces.composition import PARTS, compose, has_part, method_parts
+from tune_robust.spaces.dimensions import (
+    Dimension,
+    ParsedSearch,
+    in_order,
+    named,
+    refusal,
+    unknown_path,
+)
+from tune_robust.spaces.distributions import Condition
+from tune_robust.spaces.draws import Draws
+from tune_robust.spaces.paths import config_paths, get_path
+from tune_robust.validation import collect_problems
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The dimensions in dependency order, and the paths of those that can never be drawn."""
+
+    dimensions: tuple[Dimension, ...]
+    left_out: frozenset[str]
+    problems: tuple[Problem, ...]
+
+
+def resolve(parsed: ParsedSearch, train: Mapping[str, Any], base: TrainConfig | None) -> Resolved:
+    """The dimensions that can be drawn, each with the conditions that are still open.
+
+    A condition on a setting that is not searched is decided by ``train`` (``base`` is its config),
+    so that one file serves both the search over methods and the search with one method fixed.
+    """
+    problems = [*parsed.problems, *_condition_problems(parsed, train)]
+    readable = {dimension.path for dimension in parsed.dimensions}
+    possible = []
+    for dimension in parsed.dimensions:
+        conditions = dimension.conditions.items()
+        decided = [(p, c) for p, c in conditions if p not in parsed.paths]
+        if base is None or all(c.holds(get_path(base, p)) for p, c in decided):
+            when = {p: c for p, c in conditions if p in readable}
+            possible.append(dimension.model_copy(update={"when": when or None}))
+    ordered, circles = in_order(possible)
+    draws = Draws(ordered)
+    drawn = named([d for d in ordered if draws.first(d.conditions) is not None])
+    if readable and not drawn and not circles:
+        problems.append(Problem("search", "no condition can be met, so nothing is searched"))
+    left_out = readable - {d.path for d in drawn}
+    problems += [*circles, *_drawn_problems(train, drawn)]
+    return Resolved(tuple(drawn), frozenset(left_out), tuple(problems))
+
+
+def _condition_problems(parsed: ParsedSearch, train: Mapping[str, Any]) -> Iterator[Problem]:
+    searched = parsed.dimensions
+    for dimension in searched:
+        for path, condition in dimension.conditions.items():
+            where = f"search.{dimension.path}.when.{path}"
+            for value in condition.values:
+                if any(d.path == path and d.distribution.contains(value) for d in searched):
+                    continue  # it is checked there, beside all that goes with it
+                for message in _value_messages(train, {path: value}, path):
+                    yield Problem(where, message)
+            follows = path not in parsed.paths and path.split(".")[0] in PARTS
+            if follows and "method" in parsed.paths:
+                yield Problem(where, "it follows from method, which is searched: name method")
+
+
+def _value_messages(
+    train: Mapping[str, Any],
+    values: Mapping[str, Any],
+    path: str,
+    own_parts: frozenset[str] = frozenset(),
+) -> list[str]:
+    """What is wrong at ``path``, or at what it stands in, with ``values`` laid over ``train``."""
+    found, _ = collect_problems(TrainConfig, compose(train, values, own_parts))
+    return [p.message for p in found if _within(p.path, path) or _within(path, p.path)]
+
+
+def _within(inner: str, outer: str) -> bool:
+    return bool(outer) and f"{inner}.".startswith(f"{outer}.")
+
+
+def methods_of(train: Mapping[str, Any], dimensions: Sequence[Dimension]) -> list[Any]:
+    """The methods that a space can draw; its own where it searches none."""
+    drawn = [m for d in dimensions if d.path == "method" for m in d.distribution.ends()]
+    return drawn or [train.get("method")]
+
+
+def _drawn_problems(train: Mapping[str, Any], dimensions: Sequence[Dimension]) -> list[Problem]:
+    """Values that TrainConfig refuses, methods that a dimension would change, ambiguous paths."""
+    draws = Draws(dimensions)
+    own_parts = method_parts(train, methods_of(train, dimensions))
+    of_parts = [*_part_problems(train, draws, own_parts)]
+    # Without a loss to belong to, its settings have no value that would be right.
+    homeless = {p.path for p in of_parts if p.path.startswith("search.loss.")}
+    of_values = [p for p in _value_problems(train, draws, own_parts) if p.path not in homeless]
+    return [*of_values, *of_parts, *_overlaps(draws)]
+
+
+def _value_problems(
+    train: Mapping[str, Any], draws: Draws, own_parts: frozenset[str]
+) -> list[Problem]:
+    at_ends: dict[Problem, None] = {}
+    inside: dict[Problem, None] = {}
+    for dimension, values in draws.each():
+        found = at_ends if values[dimension.path] in dimension.distribution.ends() else inside
+        for message in _value_messages(train, values, dimension.path, own_parts):
+            found[Problem(f"search.{dimension.name}", message)] = None
+    ended = {problem.path for problem in at_ends}
+    return [*at_ends, *(problem for problem in inside if problem.path not in ended)]
+
+
+def _part_problems(
+    train: Mapping[str, Any], draws: Draws, own_parts: frozenset[str]
+) -> Iterator[Problem]:
+    """Dimensions that would give a method a part that it lacks: SGD with a rho is SAM."""
+    methods = methods_of(train, draws.dimensions)
+    searched = any(d.path == "method" for d in draws.dimensions)
+    for dimension in draws.dimensions:
+        part = dimension.path.split(".")[0]
+        added = train.get(part) is not None and not (searched and part in own_parts)
+        if part not in PARTS or added:
+            continue
+        lacking = [m for m in methods if m in (None, *PRESETS) and not has_part(m, part)]
+        if searched:
+            lacking = [m for m in lacking if _meet(draws, m, dimension)]
+        if lacking:
+            message = _drawn_lack(lacking, part, methods) if searched else _lacks(lacking[0], part)
+            yield Problem(f"search.{dimension.name}", message)
+
+
+def _meet(draws: Draws, method: Any, dimension: Dimension) -> bool:
+    """Whether a trial can draw both the method and the dimension."""
+    drawn = {"method": Condition(among=(method,))}
+    return draws.first(drawn, dimension.conditions) is not None
+
+
+_DEFAULTS = {"loss": "{name: ce}", "bootstrap_rounds": "1"}
+"""The parts that every configuration has, and what they are where a method does not set them."""
+
+
+def _lacks(method: str | None, part: str) -> str:
+    having = ", ".join(m for m in PRESETS if has_part(m, part))
+    subject = f"the method {method!r}" if method else "train"
+    if part in _DEFAULTS:
+        return (
+            f"{subject} leaves {part} at {_DEFAULTS[part]}, and this would make another method of "
+            f"it. Set train.method to one that sets it ({having}), or say in the open that it may "
+            f"vary, with train.{part}: {_DEFAULTS[part]}"
+        )
+    return (
+        f"{subject} has no {part}, and this would add it. Set train.method to one that has it "
+        f"({having}), or add it in the open with train.{part}"
+    )
+
+
+def _drawn_lack(lacking: Sequence[Any], part: str, methods: Sequence[Any]) -> str:
+    names = " or ".join(str(method) for method in lacking)
+    having = ", ".join(m for m in methods if has_part(m, part))
+    remedy = f"Add when: {{method: [{having}]}}" if having else "Leave it out"
+    if part in _DEFAULTS:
+        default = _DEFAULTS[part]
+        return (
+            f"method can be {names}, with {part} at {default}, and this would change it. {remedy}"
+        )
+    return f"method can be {names}, without {part}, and this would add it. {remedy}"
+
+
+def _overlaps(draws: Draws) -> Iterator[Problem]:
+    for number, one in enumerate(draws.dimensions):
+        for other in draws.dimensions[number + 1 :]:
+            if one.path == other.path and draws.first(one.conditions, other.conditions) is not None:
+                message = (
+                    f"the alternatives {one.distribution} and {other.distribution} can hold at "
+                    "once: give each a when that excludes the other"
+                )
+                yield Problem(f"search.{one.path}", message)
+
+
+def combination_problems(
+    train: Mapping[str, Any], dimensions: Sequence[Dimension]
+) -> list[Problem]:
+    """Values that are valid one by one but not together: an example for each setting at fault."""
+    draws = Draws(dimensions)
+    own_parts = method_parts(train, methods_of(train, dimensions))
+    examples: dict[str, Problem] = {}
+    for values in (*(values for _, values in draws.each()), *draws.pairs()):
+        found, _ = collect_problems(TrainConfig, compose(train, values, own_parts))
+        drawn = ", ".join(f"{path}: {value}" for path, value in values.items())
+        for problem in found:
+            message = f"these can be drawn together: {drawn}. {problem}"
+            examples.setdefault(problem.path, Problem("search", message))
+    return [*examples.values()]
+
+
+def baseline_problems(
+    baselines: Mapping[int, Mapping[str, Any]],
+    train: Mapping[str, Any],
+    dimensions: Sequence[Dimension],
+) -> Iterator[Problem]:
+    """Baselines that name no setting, one that all trials share, or a config that is not valid."""
+    own_parts = method_parts(train, methods_of(train, dimensions))
+    of_train, _ = collect_problems(TrainConfig, train)
+    epochs = any(dimension.path == "epochs" for dimension in dimensions)
+    for number, baseline in baselines.items():
+        settings = {}
+        for path, value in baseline.items():
+            known = path in config_paths()
+            message = refusal(path, epochs=epochs) if known else unknown_path(path)
+            if message:
+                yield Problem(f"baselines.{number}.{path}", message)
+            else:
+                settings[path] = value
+        found, _ = collect_problems(TrainConfig, compose(train, settings, own_parts))
+        for problem in found:
+            if problem not in of_train:
+                where = ".".join(filter(None, [f"baselines.{number}", problem.path]))
+                yield Problem(where, problem.message)

@@ -1,0 +1,89 @@
+"""Which values the dimensions of a space can take together, and every point of a grid."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tune_robust.spaces.dimensions import Dimension
+from tune_robust.spaces.distributions import Condition
+
+
+class Draws:
+    """Which values the dimensions can take together, by a few representatives of each.
+
+    The representatives are every listed value, the ends of each range and a value on either side
+    of each number that some condition compares with, so that what holds for them holds for all.
+    """
+
+    def __init__(self, dimensions: Sequence[Dimension]):
+        self.dimensions = dimensions
+        cuts: dict[str, set[float]] = {}
+        for dimension in dimensions:
+            for path, condition in dimension.conditions.items():
+                cuts.setdefault(path, set()).update(condition.cuts)
+        self._probes = {id(d): d.distribution.probes(cuts.get(d.path, ())) for d in dimensions}
+
+    def probes(self, dimension: Dimension) -> tuple[Any, ...]:
+        """The representatives of one dimension."""
+        return self._probes[id(dimension)]
+
+    def first(self, *conditions: Mapping[str, Condition]) -> dict[str, Any] | None:
+        """Values that meet all the conditions, on them and on what they depend on, or None."""
+        wanted = [pair for mapping in conditions for pair in mapping.items()]
+        return next(self._assignments(wanted, {}), None)
+
+    def _assignments(
+        self, wanted: list[tuple[str, Condition]], values: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        if not wanted:
+            yield values
+            return
+        (path, condition), *rest = wanted
+        if path in values:
+            if condition.holds(values[path]):
+                yield from self._assignments(rest, values)
+            return
+        for dimension in self.dimensions:
+            if dimension.path == path:
+                needed = [*dimension.conditions.items(), *rest]
+                for probe in filter(condition.holds, self.probes(dimension)):
+                    yield from self._assignments(needed, {**values, path: probe})
+
+    def each(self) -> Iterator[tuple[Dimension, dict[str, Any]]]:
+        """Every dimension at each of its representatives, within a whole draw."""
+        for dimension in self.dimensions:
+            needed = self.first(dimension.conditions)
+            if needed is not None:
+                for probe in self.probes(dimension):
+                    yield dimension, self._completed({**needed, dimension.path: probe})
+
+    def pairs(self) -> Iterator[dict[str, Any]]:
+        """Whole draws in which every two dimensions take all their representatives together."""
+        for one, other in itertools.combinations(self.dimensions, 2):
+            for a, b in itertools.product(self.probes(one), self.probes(other)):
+                fixed = {one.path: Condition(among=(a,)), other.path: Condition(among=(b,))}
+                values = self.first(fixed, one.conditions, other.conditions)
+                if values is not None and one.path != other.path:
+                    yield self._completed(values)
+
+    def _completed(self, values: dict[str, Any]) -> dict[str, Any]:
+        for dimension in self.dimensions:
+            if dimension.path not in values and dimension.active(values):
+                values[dimension.path] = self.probes(dimension)[-1]
+        return values
+
+
+def grid_points(dimensions: Iterable[Dimension]) -> list[dict[str, Any]]:
+    """Every combination of the values; a conditional dimension multiplies only where active."""
+    points: list[dict[str, Any]] = [{}]
+    for dim in dimensions:
+        points = [extended for point in points for extended in _extended(point, dim)]
+    return points
+
+
+def _extended(point: dict[str, Any], dim: Dimension) -> list[dict[str, Any]]:
+    if not dim.active(point):
+        return [point]
+    return [{**point, dim.path: value} for value in dim.distribution.values]

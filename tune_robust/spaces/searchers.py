@@ -1,0 +1,79 @@
+"""Which searchers can search which dimensions and objectives: found out before anything runs.
+
+A sampler that cannot model a dimension would draw it at random without a word, so that a search by
+it would quietly be a random one. Such a space is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tune_robust.errors import Problem
+from tune_robust.spaces.dimensions import Dimension
+from tune_robust.spaces.distributions import Choice, Grid
+from tune_robust.spaces.sections import Budget, Objective
+
+_UNCONDITIONAL = ("gp", "cmaes", "qmc", "nsga2")
+_RANGES_ALONE = ("cmaes",)
+
+
+def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Problem]:
+    """What keeps the searcher ``name`` from searching ``dimensions``; nothing if there is none."""
+    if name == "grid":
+        return _unlisted(dimensions)
+    problems = []
+    conditional = [d.name for d in dimensions if d.when]
+    if conditional and name in _UNCONDITIONAL:
+        message = (
+            f"found {name}, which takes no conditions and would draw {_listed(conditional)} at "
+            "random. Choose tpe, random or grid, or search these without `when`"
+        )
+        problems.append(Problem("searcher.name", message))
+    unordered = [d.name for d in dimensions if isinstance(d.distribution, (Choice, Grid))]
+    if unordered and name in _RANGES_ALONE:
+        message = (
+            f"found {name}, which takes ranges alone and would draw {_listed(unordered)} at "
+            "random. Choose tpe, gp, qmc, random or grid, or give these a range"
+        )
+        problems.append(Problem("searcher.name", message))
+    return problems
+
+
+def objectives_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """What keeps the searcher ``name`` from that many objectives; nothing if there is nothing."""
+    against = ", ".join(objective.against)
+    if name != "nsga2":
+        message = (
+            f"found [{against}]; expected nothing, as {name or 'tpe'} has one objective. Leave it "
+            "out, or choose searcher.name: nsga2"
+        )
+        return [Problem("objective.against", message)] if against else []
+    problems = []
+    if not against:
+        message = (
+            "nsga2 needs what to weigh the objective against, as in against: "
+            "[gradient_evaluations]. With one objective, choose tpe"
+        )
+        problems.append(Problem("objective.against", message))
+    if budget.scheduler != "none":
+        message = (
+            f"found {budget.scheduler}; expected none, as the searcher is nsga2: a trial that is "
+            "weak in one objective may lead in another, and one stopped early has no final values"
+        )
+        problems.append(Problem("budget.scheduler", message))
+    return problems
+
+
+def _unlisted(dimensions: Sequence[Dimension]) -> list[Problem]:
+    return [
+        Problem(
+            f"search.{d.name}",
+            f"found {d.distribution}; expected grid or choice, as the searcher is grid",
+        )
+        for d in dimensions
+        if not isinstance(d.distribution, (Choice, Grid))
+    ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

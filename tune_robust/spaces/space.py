@@ -1,0 +1,313 @@
+"""A search space: a YAML file, its sections typed, everything it can draw known to be valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tune_robust.config import Part, TrainConfig, parse_config
+from tune_robust.errors import ConfigError, Problem, UserError, unknown
+from tune_robust.spaces.checks import (
+    baseline_problems,
+    combination_problems,
+    methods_of,
+    resolve,
+)
+from tune_robust.spaces.composition import compose, method_parts
+from tune_robust.spaces.dimensions import Dimension, parse_search, varies_labels
+from tune_robust.spaces.draws import Draws, grid_points
+from tune_robust.spaces.known import KnownPoints
+from tune_robust.spaces.overrides import SpaceOverrides, override_space
+from tune_robust.spaces.paths import nested_copy
+from tune_robust.spaces.searchers import objectives_problems, searcher_problems
+from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
+from tune_robust.spaces.sentinels import sentinel_numbers, sentinel_problems
+from tune_robust.spaces.yaml_text import parse_yaml, read_text
+from tune_robust.validation import collect_problems
+
+
+class Space(Part):
+    """A search space, resolved: what ``load_space`` makes of a file.
+
+    ``train`` is the section as given, the base of every trial. ``dimensions`` are in dependency
+    order: each comes after those that its condition names.
+    """
+
+    name: str
+    description: str
+    train: dict[str, Any]
+    dimensions: tuple[Dimension, ...]
+    known: tuple[dict[str, Any], ...]
+    baselines: tuple[dict[str, Any], ...]
+    budget: Budget
+    searcher: Searcher
+    objective: Objective
+    resources: Resources
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Space:
+        """The space that ``document()`` described.
+
+        Raises:
+            ConfigError: all the problems, if it does not describe one.
+        """
+        return parse_space(document, source=f"space {document.get('name')}")
+
+    def document(self) -> dict[str, Any]:
+        """The resolved space as plain data, which loads as this very space again."""
+        search: dict[str, list] = {}
+        for dimension in self.dimensions:
+            search.setdefault(dimension.path, []).append(dimension.document())
+        return {
+            "name": self.name,
+            **({"description": self.description} if self.description else {}),
+            "train": nested_copy(self.train),
+            "search": {p: found[0] if len(found) == 1 else found for p, found in search.items()},
+            "known": nested_copy(self.known),
+            "baselines": nested_copy(self.baselines),
+            "budget": self.budget.model_dump(),
+            "searcher": self.searcher.model_dump(),
+            "objective": self.objective.model_dump(),
+            "resources": self.resources.model_dump(),
+        }
+
+    @property
+    def purpose(self) -> str:
+        """The first line of the description."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def methods(self) -> tuple[str | None, ...]:
+        """The methods that it can draw; None where parts are given without a method's name."""
+        return tuple(methods_of(self.train, self.dimensions))
+
+    @cached_property
+    def _drawn(self) -> tuple[TrainConfig, ...]:
+        """Configurations that show every method that it can draw."""
+        drawn = (values for _, values in Draws(self.dimensions).each())
+        return tuple(self._parsed(values) for values in drawn)
+
+    @cached_property
+    def examples(self) -> tuple[TrainConfig, ...]:
+        """Configurations that show every value that can be listed, and the ends of each range."""
+        given = (self._parsed(values) for values in (*self.known, *self.baselines))
+        return (*self._drawn, *given)
+
+    @property
+    def max_resource(self) -> float:
+        """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
+        or ``budget.max`` if that is less; in seconds, ``budget.max``.
+        """
+        return self.budget.max if self.budget.unit == "seconds" else self._laid_out
+
+    @property
+    def _laid_out(self) -> float:
+        """What epochs are laid out for, in epochs or gradient evaluations."""
+        epochs = max(config.epochs for config in self._drawn)
+        full = epochs * max(map(self._cost_per_epoch, self._drawn))
+        bounded = self.budget.max is not None and self.budget.unit != "seconds"
+        return min(full, self.budget.max) if bounded else full
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search has: its budget's, or all that a smaller grid holds."""
+        if self.searcher.name == "grid":
+            return min(self.budget.trials, len(self._grid))
+        return self.budget.trials
+
+    @cached_property
+    def sentinels(self) -> frozenset[int]:
+        """The numbers (from 0) of the trials that are never stopped early."""
+        planned = len(self.baselines) + len(self.known)
+        return sentinel_numbers(self.budget.sentinels, planned=planned, total=self.trials)
+
+    @cached_property
+    def _grid(self) -> list[Mapping[str, Any]]:
+        return [*self.baselines, *self.known, *grid_points(self.dimensions)]
+
+    @property
+    def max_gradient_evaluations(self) -> float:
+        """What the whole search costs at most, if no trial is stopped; of a grid, what it costs."""
+        if self.searcher.name == "grid":
+            configs = map(self.config_for, self._grid[: self.trials])
+            return sum(config.gradient_evaluations for config in configs)
+        beyond = max(c.gradient_evaluations / self._spent(c) for c in self._drawn)
+        return self.budget.trials * self._laid_out * beyond
+
+    def _cost_per_epoch(self, config: TrainConfig) -> int:
+        """What one of its ``epochs`` takes of ``_laid_out``: it is trained in every round."""
+        passes = 1 if self.budget.unit == "epochs" else config.passes_per_step
+        return passes * (config.bootstrap_rounds if self.budget.rounds == "together" else 1)
+
+    def _spent(self, config: TrainConfig) -> int:
+        return self._cost_per_epoch(config) * config.epochs
+
+    def config_for(
+        self, values: Mapping[str, Any], *, number: int = 0, threads: int | None = None
+    ) -> TrainConfig:
+        """The configuration of trial ``number``, which drew ``values`` (by path).
+
+        Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``.
+
+        Raises:
+            ConfigError: ``values`` are not of this space.
+        """
+        changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
+        config = self._parsed(values)
+        changes["seed"] = config.seed + number
+        paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
+        changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
+        return config.model_copy(update=changes)
+
+    def _parsed(self, values: Mapping[str, Any]) -> TrainConfig:
+        own_parts = method_parts(self.train, self.methods)
+        return parse_config(compose(self.train, values, own_parts), f"a trial of {self.name}")
+
+
+def parse_space(
+    document: Any, *, source: str, description: str = "", overrides: Sequence[str] = ()
+) -> Space:
+    """``document`` (the plain data of a file) as a Space.
+
+    Raises:
+        ConfigError: with every problem of every section, in the name of ``source``.
+    """
+    if not isinstance(document, Mapping):
+        raise UserError(f"{source}: found {document!r}; expected a space: name, train, search, ...")
+    document = nested_copy(document)
+    done = override_space(document, overrides)
+    sections_problems, sections = collect_problems(Document, document)
+    problems = [*done.problems, *sections_problems]
+
+    train = document.get("train") if isinstance(document.get("train"), dict) else {}
+    searcher = _searcher_name(document.get("searcher"))
+    grid = searcher == "grid"
+    parsed = parse_search(document.get("search"), grid=grid)
+    problems += _unused(done, parsed.paths)
+    base = collect_problems(TrainConfig, train)[1]
+    resolved = resolve(parsed, train, base)
+    known, known_problems = KnownPoints(resolved, parsed.paths, done, base).sort(
+        _mappings(document.get("known"))
+    )
+    baselines = _mappings(document.get("baselines"))
+    problems += [*resolved.problems, *known_problems]
+    problems += baseline_problems(baselines, train, resolved.dimensions)
+    problems += searcher_problems(searcher, resolved.dimensions)
+    if sections is not None:
+        problems += objectives_problems(searcher, sections.objective, sections.budget)
+        problems += _incomparable(resolved.dimensions, sections.budget)
+    problems = problems or combination_problems(train, resolved.dimensions)
+    if problems:
+        raise ConfigError(source, problems)
+    space = Space(
+        name=sections.name,
+        description=sections.description or description,
+        train=train,
+        dimensions=resolved.dimensions,
+        known=tuple(known),
+        baselines=tuple(baselines.values()),
+        budget=sections.budget,
+        searcher=sections.searcher,
+        objective=sections.objective,
+        resources=sections.resources,
+    )
+    planned = len(space.baselines) + len(space.known)
+    if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
+        raise ConfigError(source, problems)
+    return space
+
+
+def _mappings(section: Any) -> dict[int, dict[str, Any]]:
+    """The well-formed entries by number; the others are reported as problems of the section."""
+    entries = enumerate(section if isinstance(section, list) else [])
+    return {
+        number: entry
+        for number, entry in entries
+        if isinstance(entry, dict) and all(isinstance(key, str) for key in entry)
+    }
+
+
+def _unused(done: SpaceOverrides, searched: Sequence[str]) -> list[Problem]:
+    return [
+        Problem(
+            f"train.{path}",
+            "it is searched, so that this value would not be used. To fix it, drop the dimension "
+            f"too: --set search.{path}=null",
+        )
+        for path in done.train
+        if path in searched
+    ]
+
+
+def _searcher_name(section: Any) -> Any:
+    return section.get("name") if isinstance(section, Mapping) else None
+
+
+def _incomparable(dimensions: Sequence[Dimension], budget: Budget) -> list[Problem]:
+    searched = dict.fromkeys(d.path for d in dimensions if varies_labels(d.path))
+    if not searched or budget.scheduler == "none":
+        return []
+    message = (
+        f"found {budget.scheduler}; expected none, as {', '.join(searched)} differs between "
+        "trials: what is measured against other labels cannot stop them"
+    )
+    return [Problem("budget.scheduler", message)]
+
+
+def builtin_spaces() -> list[str]:
+    """The names of the built-in spaces: the YAML files of the ``search_spaces`` package."""
+    files = resources.files("search_spaces").iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+
+
+def space_text(name_or_path: str | Path) -> str:
+    """The file of a built-in space, or the user's own, as it stands.
+
+    Raises:
+        UserError: there is no such space (the nearest is named), or its file cannot be read.
+    """
+    name = str(name_or_path)
+    if name in builtin_spaces():
+        return (resources.files("search_spaces") / f"{name}.yaml").read_text(encoding="utf-8")
+    path = Path(name).expanduser()
+    if path.is_file():
+        return read_text(path)
+    hint = "`tune-robust spaces list` shows the built-in ones; a path to a YAML file works too."
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise UserError(f"there is no space file {name!r}. {hint}")
+    raise UserError(f"{unknown('space', name, builtin_spaces())} {hint}")
+
+
+def load_space(name_or_path: str | Path, *, overrides: Sequence[str] = ()) -> Space:
+    """A built-in space by its name, or the user's own by its path.
+
+    Args:
+        name_or_path: as in ``saner_digits`` or ``my_space.yaml``.
+        overrides: changes as ``path=value``, values in YAML: ``train.epochs=2``,
+            ``search.sam.rho={log_uniform: [0.1, 1]}``, ``search.sam.rho=null``.
+
+    Raises:
+        UserError: there is no such space, or its file is not YAML (with the line).
+        ConfigError: it is not valid: every problem at once, each at its key path.
+    """
+    text = space_text(name_or_path)
+    return parse_space(
+        parse_yaml(text, str(name_or_path)),
+        source=str(name_or_path),
+        description=leading_comment(text),
+        overrides=overrides,
+    )
+
+
+def leading_comment(text: str) -> str:
+    """The block of comment lines that opens a file, without its marks."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" ").rstrip())
+    return "\n".join(lines)
