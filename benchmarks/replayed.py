@@ -9,7 +9,7 @@ from typing import Any
 
 from tune_robust.metrics import METRICS
 from tune_robust.runs.store import RunFolder
-from tune_robust.search.simulation.recording import read_recorded
+from tune_robust.tuning.simulation.recording import read_recorded
 
 EPOCHS = 40
 _RECORDED = Path(__file__).parent / "recorded" / "methods_grid_digits"

@@ -36,9 +36,9 @@ from timing import machine
 
 from tune_robust.runs.provenance import provenance
 from tune_robust.runs.store import RunFolder, RunStore, Trial
-from tune_robust.search.engine.conductor import Conductor, Decision
-from tune_robust.search.engine.slots import Node, fit_slots
 from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.engine.slots import Node, fit_slots
 
 AT_A_TIME = 64
 SIZES = {"alone": (512, 5000), "ray": (512,)}
@@ -147,7 +147,7 @@ def _conduct(conductor: Conductor, at_a_time: int) -> None:
 
 def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
     """Run all trials as a search does, each in a process that replays its curve."""
-    from tune_robust.search.engine import ray_backend, ray_session
+    from tune_robust.tuning.engine import ray_backend, ray_session
 
     ray = ray_session.ray
     ray_backend.TrialRunner = trainable()

@@ -46,12 +46,12 @@ from timing import machine
 
 from tune_robust.config import TrainConfig, parse_config
 from tune_robust.runs.store import RunFolder, RunStore
-from tune_robust.search.engine.conductor import Conductor
-from tune_robust.search.engine.ray_backend import run_trials, tune
-from tune_robust.search.engine.ray_session import ray_session
-from tune_robust.search.engine.slots import Slots
 from tune_robust.spaces.space import Space
 from tune_robust.training import train
+from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.ray_backend import run_trials, tune
+from tune_robust.tuning.engine.ray_session import ray_session
+from tune_robust.tuning.engine.slots import Slots
 
 TRAIN = {
     "data": {"dataset": "digits", "validation": {"size": 0.2}},

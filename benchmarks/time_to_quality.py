@@ -36,11 +36,11 @@ import optuna
 from timing import machine
 
 from tune_robust.runs.store import RunFolder
-from tune_robust.search.simulation.recording import Pool, pool_of
-from tune_robust.search.simulation.replay import Finish, Recorded, Replay, open_grid, replay
-from tune_robust.search.simulation.replay_statistics import Spread, Statistics, statistics
-from tune_robust.search.strategy.study import params_of, suggested
 from tune_robust.spaces.space import Space, load_space, parse_space
+from tune_robust.tuning.simulation.recording import Pool, pool_of
+from tune_robust.tuning.simulation.replay import Finish, Recorded, Replay, open_grid, replay
+from tune_robust.tuning.simulation.replay_statistics import Spread, Statistics, statistics
+from tune_robust.tuning.strategy.study import params_of, suggested
 
 RECORDED = Path(__file__).parent / "recorded"
 HALF_A_POINT = 0.005

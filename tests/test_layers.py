@@ -16,21 +16,21 @@ TIERS = (
     {"runs"},
     {"schedulers", "statistics"},
     {"analysis"},
-    {"search.strategy"},
-    {"search.engine", "search.simulation", "search.winners"},
+    {"tuning.strategy"},
+    {"tuning.engine", "tuning.simulation", "tuning.winners"},
     {"cli"},
 )
 TIER = {part: place for place, parts in enumerate(TIERS) for part in parts}
 
 
 def part_of(module):
-    """``search.engine`` for ``tune_robust.search.engine.slots``; None for what is not ours."""
+    """``tuning.engine`` for ``tune_robust.tuning.engine.slots``; None for what is not ours."""
     first, *rest = module.split(".")
     if first == "analysis":
         return "analysis"
     if first != "tune_robust" or not rest:
         return None
-    return ".".join(rest[:2]) if rest[0] == "search" else rest[0]
+    return ".".join(rest[:2]) if rest[0] == "tuning" else rest[0]
 
 
 def imported(tree):
@@ -60,9 +60,9 @@ def test_imports_only_what_it_rests_on(path, part):
 
 def test_every_part_has_its_tier():
     found = {part_of(f"tune_robust.{p.stem}") for p in (ROOT / "tune_robust").iterdir()}
-    found |= {f"search.{p.stem}" for p in (ROOT / "tune_robust/search").iterdir()}
+    found |= {f"tuning.{p.stem}" for p in (ROOT / "tune_robust/tuning").iterdir()}
     ours = {part for part in found if not part.rpartition(".")[2].startswith("__")}
-    assert ours - {"search"} == TIER.keys() - {"analysis"}
+    assert ours - {"tuning"} == TIER.keys() - {"analysis"}
 
 
 def test_every_package_is_one_for_those_who_install_it():

@@ -7,7 +7,7 @@ from analysis import write_report
 from analysis.compare import compare_runs
 from analysis.compare_page import write_comparison
 from tests.browser import BROWSER
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
 

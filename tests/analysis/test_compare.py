@@ -13,11 +13,11 @@ from analysis.compare_figures import band, bands, colours, finals, noise_map
 from analysis.compare_page import render
 from analysis.compare_words import conclusion, document, headline, rows
 from analysis.run import Objective
-from tests.search.simulated import peak, simulate, space
+from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.store import RunFolder
-from tune_robust.search.winners.retraining import confirmation_of, open_confirmation, write_summary
 from tune_robust.spaces.space import Space
+from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation, write_summary
 
 ACCURACY = Objective("val_accuracy", "max", "last")
 

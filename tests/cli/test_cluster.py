@@ -84,7 +84,7 @@ def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(
     ray_cluster.add_node()
     search = ("search", "--space", space, "--name", "r1")
     program = (
-        "from tune_robust.search.engine.ray_session import check_nodes, ray_session\n"
+        "from tune_robust.tuning.engine.ray_session import check_nodes, ray_session\n"
         f"with ray_session(address={ray_cluster.address!r}, dashboard=False, verbose=False):\n"
         "    check_nodes('/')\n"
         "    check_nodes('/no/such/folder')\n"

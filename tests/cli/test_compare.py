@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.command import run
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 
 
 @pytest.fixture

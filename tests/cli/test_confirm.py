@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
-from tests.search.simulated import simulate
+from tests.tuning.simulated import simulate
 from tune_robust.runs.provenance import provenance
 from tune_robust.runs.store import RunFolder
 from tune_robust.spaces.space import Space

@@ -20,7 +20,7 @@ from tests.cli.tiny import SPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-LONG_TRIALS = "from tune_robust.search.engine import ray_backend; ray_backend.LONG = 0.0; "
+LONG_TRIALS = "from tune_robust.tuning.engine import ray_backend; ray_backend.LONG = 0.0; "
 SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.py"
 COMMAND = [sys.executable, "-c", LONG_TRIALS + "from tune_robust.cli import main; main()"]
 

@@ -9,7 +9,7 @@ import yaml
 
 from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
-from tests.search.simulated import simulate
+from tests.tuning.simulated import simulate
 from tune_robust.spaces.space import Space
 
 pytestmark = [

@@ -16,7 +16,7 @@ import yaml
 
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE as TINY
-from tune_robust.search.strategy.journal import DerivedJournal
+from tune_robust.tuning.strategy.journal import DerivedJournal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.cli.command import run
-from tests.search.simulated import peak, simulate, space
+from tests.tuning.simulated import peak, simulate, space
 from tune_robust.cli.follow import follow
 from tune_robust.runs.store import RunFolder
 

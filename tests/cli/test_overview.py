@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 from tune_robust.cli.overview import Clock, overview, trial_table
 
 METHODS = {

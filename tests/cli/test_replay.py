@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.cli.command import run
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 
 GRID = {
     "sam.rho": {"grid": [0.03, 0.1, 0.3, 1.0]},

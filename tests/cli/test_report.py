@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.command import run
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 from tune_robust.config import parse_config
 from tune_robust.runs.store import RunFolder
 from tune_robust.spaces.yaml_text import read_yaml

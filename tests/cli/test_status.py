@@ -3,7 +3,7 @@
 import json
 
 from tests.cli.command import run
-from tests.search.simulated import simulate, space, trading
+from tests.tuning.simulated import simulate, space, trading
 from tune_robust.runs.provenance import provenance
 from tune_robust.runs.store import RunFolder, RunStore
 

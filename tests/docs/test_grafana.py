@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tune_robust.metrics import METRICS
-from tune_robust.search.engine.ray_metrics import SHOWN
+from tune_robust.tuning.engine.ray_metrics import SHOWN
 
 BOARD = Path(__file__).parents[2] / "docs" / "grafana.json"
 

@@ -4,15 +4,15 @@ from collections import namedtuple
 
 import pytest
 
-from tests.search.simulated import peak, space, store_at
+from tests.tuning.simulated import peak, space, store_at
 from tune_robust.errors import UserError
 from tune_robust.runs import disk
 from tune_robust.runs.checkpoints import open_checkpoints
 from tune_robust.runs.disk import FILES, check_disk, checkpoint_bytes
 from tune_robust.runs.retention import KEPT
-from tune_robust.search.engine.conductor import Conductor, Decision
-from tune_robust.search.engine.slots import Slots
 from tune_robust.training import train
+from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.engine.slots import Slots
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.search.drawing import make_space, problems
-from tests.search.simulated import simulate, trading
+from tests.tuning.drawing import make_space, problems
+from tests.tuning.simulated import simulate, trading
 from tune_robust.metrics import DIAGNOSTIC
 from tune_robust.runs.pareto import axes_of, pareto_front
 from tune_robust.runs.store import Trial

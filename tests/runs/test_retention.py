@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.search.simulated import simulate, space, trading
+from tests.tuning.simulated import simulate, space, trading
 from tune_robust.runs.pareto import pareto_front
 from tune_robust.runs.retention import KEPT, Retention
 from tune_robust.runs.store import ENDED, RunFolder

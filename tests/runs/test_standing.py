@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.search.simulated import peak, simulate, space, store_at
+from tests.tuning.simulated import peak, simulate, space, store_at
 from tune_robust.runs.standing import Standing
 from tune_robust.runs.store import ENDED, RunFolder, read_trials
 

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 from tune_robust.metrics import METRICS
 
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from tests.search.simulated import peak, simulate, space
+from tests.tuning.simulated import peak, simulate, space
 from tune_robust.runs.store import RunFolder, read_trials
 from tune_robust.runs.tensorboard import TensorBoard
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.search.simulated import simulate, space
+from tests.tuning.simulated import simulate, space
 from tune_robust.schedulers.asha import Asha
 from tune_robust.schedulers.building import rungs_of
 from tune_robust.schedulers.median import Median

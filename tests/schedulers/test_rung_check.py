@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from tests.search.simulated import simulate, space, trading
+from tests.tuning.simulated import simulate, space, trading
 from tune_robust.runs.store import RunFolder, read_record
 from tune_robust.schedulers.asha import Asha
 from tune_robust.schedulers.rung_check import Result, check_run, check_rungs

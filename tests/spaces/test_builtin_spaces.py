@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 import torch
 
-from tests.search.drawing import draw
+from tests.tuning.drawing import draw
 from tune_robust.data import LabelledImages, Splits
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.space import Space, builtin_spaces, load_space, space_text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.search.drawing import make_space, problems
+from tests.tuning.drawing import make_space, problems
 from tune_robust.spaces.draws import grid_points
 
 METHODS = {"choice": ["sgd", "sam", "saner"]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.search.drawing import make_space, problems
+from tests.tuning.drawing import make_space, problems
 
 POINT = {"sam.rho": 0.1, "saner.alpha": 0.5}
 METHODS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.search.drawing import make_space, problems
+from tests.tuning.drawing import make_space, problems
 from tune_robust.errors import ConfigError
 from tune_robust.spaces.overrides import apply_overrides
 

@@ -6,8 +6,8 @@ import json
 import pandas as pd
 import pytest
 
-from tests.search.drawing import make_space, problems
-from tests.search.simulated import simulate, space
+from tests.tuning.drawing import make_space, problems
+from tests.tuning.simulated import simulate, space
 from tune_robust.runs.store import RunFolder, read_trials
 from tune_robust.spaces.sentinels import sentinel_numbers
 

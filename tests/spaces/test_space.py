@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.search.drawing import document, draw, make_space, problems
+from tests.tuning.drawing import document, draw, make_space, problems
 from tune_robust.errors import ConfigError, UserError
 from tune_robust.metrics import DIAGNOSTIC
 from tune_robust.spaces.space import Space, leading_comment, load_space

@@ -26,12 +26,12 @@ from tune_robust.runs.provenance import gpu_names
 from tune_robust.runs.remote import is_uri
 from tune_robust.runs.standing import Standing
 from tune_robust.runs.store import RunFolder, RunStore, Trial
-from tune_robust.search.engine.conductor import Conductor
-from tune_robust.search.engine.slots import Node, Slots, fit_slots
-from tune_robust.search.winners.export import best_of_each_label_set, export_yaml, ranked
 from tune_robust.spaces.dimensions import varies_labels
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.slots import Node, Slots, fit_slots
+from tune_robust.tuning.winners.export import best_of_each_label_set, export_yaml, ranked
 
 if TYPE_CHECKING:
     from tune_robust.runs.tensorboard import TensorBoard
@@ -137,9 +137,9 @@ def _run(
 ) -> Conductor:
     """Run what remains, until it is done or interrupted; the run is released in any case."""
     from tune_robust.runs.disk import check_disk
-    from tune_robust.search.engine.ray_backend import run_trials
-    from tune_robust.search.engine.ray_metrics import RayMetrics
-    from tune_robust.search.engine.ray_session import check_nodes, ray_session
+    from tune_robust.tuning.engine.ray_backend import run_trials
+    from tune_robust.tuning.engine.ray_metrics import RayMetrics
+    from tune_robust.tuning.engine.ray_session import check_nodes, ray_session
 
     folder, cache = store.folder, cache_of(storage)
     progress = Progress(console)
@@ -206,7 +206,7 @@ def _slots(space: Space, folder: RunFolder, cache: Path, console: Console) -> Sl
     Raises:
         UserError: the cluster has no CPUs.
     """
-    from tune_robust.search.engine.ray_session import live_nodes
+    from tune_robust.tuning.engine.ray_session import live_nodes
 
     nodes = live_nodes()
     if not nodes:
@@ -231,7 +231,7 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], console: Console
 
 def _measured_share(space: Space, cache: Path, nodes: Sequence[Node], console: Console) -> float:
     """On the node with the most CPUs of those that have a GPU; 0 where none has."""
-    from tune_robust.search.engine.gpu_probe import share_of_gpu
+    from tune_robust.tuning.engine.gpu_probe import share_of_gpu
 
     node = max((node for node in nodes if node.gpus), default=None)
     if node is None:

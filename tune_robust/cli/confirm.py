@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tune_robust.cli.conduct import RayOptions
     from tune_robust.runs.store import RunFolder, RunStore
-    from tune_robust.search.engine.conductor import Conductor
+    from tune_robust.tuning.engine.conductor import Conductor
 
 TOP = 3
 
@@ -56,9 +56,9 @@ def confirm(
     from tune_robust.cli.conduct import RayOptions
     from tune_robust.runs.find import find_run
     from tune_robust.runs.store import ENDED, read_trials
-    from tune_robust.search.winners.retraining import choose, open_confirmation
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners.retraining import choose, open_confirmation
 
     folder = find_run(run, storage)
     if "confirms" in (meta := folder.read_meta()):
@@ -93,8 +93,8 @@ def go_on(store: RunStore, ray: RayOptions, *, as_json: bool = False) -> None:
 
     from tune_robust.cli.conduct import conduct, prepare
     from tune_robust.config import parse_config
-    from tune_robust.search.winners.retraining import confirmed_by, label_set
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners.retraining import confirmed_by, label_set
 
     space = Space.from_document(store.folder.read_meta()["space"])
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
@@ -113,7 +113,7 @@ def go_on(store: RunStore, ray: RayOptions, *, as_json: bool = False) -> None:
 
 def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     from analysis import write_report
-    from tune_robust.search.winners.retraining import SUMMARY, confirmed_by
+    from tune_robust.tuning.winners.retraining import SUMMARY, confirmed_by
 
     found = _summary(console, conductor, folder)
     console.print()
@@ -134,7 +134,7 @@ def _print_json(console: Console, conductor: Conductor, folder: RunFolder) -> No
 
 def _summary(console: Console, conductor: Conductor, folder: RunFolder) -> dict[str, Any]:
     from tune_robust.cli.conduct import all_failed
-    from tune_robust.search.winners.retraining import write_summary
+    from tune_robust.tuning.winners.retraining import write_summary
 
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         all_failed(console, conductor, folder)
@@ -176,7 +176,7 @@ def _estimate(estimate: dict[str, Any]) -> str:
 def status_line(source: RunFolder) -> str | None:
     """What ``status`` says of a run's confirmation; None if there is none."""
     from tune_robust.runs.store import ENDED, read_trials
-    from tune_robust.search.winners.retraining import confirmation_of, read_summary
+    from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
 
     folder = confirmation_of(source)
     if not folder.meta.exists():

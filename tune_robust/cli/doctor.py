@@ -97,7 +97,7 @@ def _disk(storage: Path) -> Finding:
 
 def _ray() -> Finding:
     """Whether Ray starts here, as a search would start it, and runs something."""
-    from tune_robust.search.engine.ray_session import ray_session
+    from tune_robust.tuning.engine.ray_session import ray_session
 
     try:
         with ray_session(dashboard=False, verbose=False):

@@ -58,15 +58,15 @@ def export(
     """
     from tune_robust.runs.find import find_run
     from tune_robust.runs.store import read_trials
-    from tune_robust.search.winners.export import (
+    from tune_robust.spaces.objective import objective_of
+    from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners.export import (
         export_json,
         export_table,
         export_weights,
         export_yaml,
         winners,
     )
-    from tune_robust.spaces.objective import objective_of
-    from tune_robust.spaces.space import Space
 
     if winner is Winner.plateau and (format is not Format.yaml or checkpoint):
         raise UserError(
@@ -110,7 +110,7 @@ def export(
 def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis import load_run, robust_region
     from tune_robust.runs.store import read_trials
-    from tune_robust.search.winners.export import export_settings
+    from tune_robust.tuning.winners.export import export_settings
 
     region = robust_region(load_run(folder.path))
     if region is None:

@@ -18,10 +18,10 @@ from tune_robust.cli.options import STORAGE, Json, NoDownload, Storage, override
 
 if TYPE_CHECKING:
     from tune_robust.config import TrainConfig
-    from tune_robust.search.simulation.kinds import Kind
-    from tune_robust.search.simulation.plan import Course
-    from tune_robust.search.simulation.trial_times import Times
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.simulation.kinds import Kind
+    from tune_robust.tuning.simulation.plan import Course
+    from tune_robust.tuning.simulation.trial_times import Times
 
 RAY_AND_REPORT = 9.0
 """Seconds that a search takes beside its trials: Ray's start and end, and the report."""
@@ -73,11 +73,11 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
 
     from tune_robust.cli.conduct import new_slots, one_of_each_data, prepare
     from tune_robust.runs.data_cache import cache_of
-    from tune_robust.search.engine.ray_session import ray_session
-    from tune_robust.search.engine.slots import Node
-    from tune_robust.search.simulation.kinds import kinds_of
-    from tune_robust.search.simulation.plan import checkpoints_bytes, expected_course
-    from tune_robust.search.simulation.trial_times import time_kinds
+    from tune_robust.tuning.engine.ray_session import ray_session
+    from tune_robust.tuning.engine.slots import Node
+    from tune_robust.tuning.simulation.kinds import kinds_of
+    from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
+    from tune_robust.tuning.simulation.trial_times import time_kinds
 
     prepare(one_of_each_data(space), storage)
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
@@ -156,7 +156,7 @@ def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
 def _print(found: dict[str, Any]) -> None:
     from analysis.words import count
     from tune_robust.cli.overview import open_console
-    from tune_robust.search.engine.slots import Slots
+    from tune_robust.tuning.engine.slots import Slots
 
     console = open_console()
     console.print(_table(found["kinds"]))

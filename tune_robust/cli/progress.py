@@ -14,7 +14,7 @@ from rich.live import Live
 from tune_robust.cli.overview import Clock, overview, trial_line
 from tune_robust.runs.standing import Standing
 from tune_robust.runs.store import Trial
-from tune_robust.search.engine.slots import Slots
+from tune_robust.tuning.engine.slots import Slots
 
 _EVERY = 0.5  # seconds between two drawings
 

@@ -18,9 +18,9 @@ from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 
 if TYPE_CHECKING:
-    from tune_robust.search.simulation.recording import Pool
-    from tune_robust.search.simulation.replay_statistics import Spread, Statistics
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.simulation.recording import Pool
+    from tune_robust.tuning.simulation.replay_statistics import Spread, Statistics
 
 
 class Clock(StrEnum):
@@ -107,7 +107,7 @@ def replay(
         raise UserError(f"--out {out}: give a file that ends in .html (a figure) or .json (data).")
 
     from tune_robust.runs.find import find_run
-    from tune_robust.search.simulation.recording import pool_of, read_recorded
+    from tune_robust.tuning.simulation.recording import pool_of, read_recorded
 
     folder = find_run(run, storage)
     overrides = list(settings or [])
@@ -147,8 +147,8 @@ def _combinations(choices: Mapping[str, list | None]) -> Iterator[list[str]]:
 
 def _space(recorded: dict[str, Any], name: str | None, overrides: list[str]) -> Space:
     """The space to search. The run's own, if it is a grid and the sampler is not, with ranges."""
-    from tune_robust.search.simulation.replay import open_grid
     from tune_robust.spaces.space import load_space, parse_space
+    from tune_robust.tuning.simulation.replay import open_grid
 
     if name is not None:
         return load_space(name, overrides=overrides)
@@ -170,8 +170,8 @@ def _replayed(
 ) -> Combination:
     from rich.console import Console
 
-    from tune_robust.search.simulation.replay import replay
-    from tune_robust.search.simulation.replay_statistics import anytime_curve, statistics
+    from tune_robust.tuning.simulation.replay import replay
+    from tune_robust.tuning.simulation.replay_statistics import anytime_curve, statistics
 
     limit = pool.cost(clock) * (math.inf if compute is None else compute)
     replays = []

@@ -67,7 +67,7 @@ def _resume_confirmation(
 ) -> None:
     from tune_robust.cli.confirm import go_on
     from tune_robust.runs.store import RunStore
-    from tune_robust.search.winners.retraining import add_missing
+    from tune_robust.tuning.winners.retraining import add_missing
 
     if trials is not None:
         raise UserError(

@@ -78,8 +78,8 @@ def search(
 
 def _warm_start(space: Space, folders: list[RunFolder]) -> dict[str, Any]:
     """What the runs have for the sampler, as run.json keeps it; says what was taken."""
-    from tune_robust.search.strategy.warm_start import harvest
     from tune_robust.spaces.objective import objective_of
+    from tune_robust.tuning.strategy.warm_start import harvest
 
     found = harvest(space, objective_of(space), folders)
     taken = found.warm_start

@@ -75,7 +75,7 @@ def _print(
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.standing import Standing
     from tune_robust.schedulers.rung_check import check_run
-    from tune_robust.search.winners.export import ranked
+    from tune_robust.tuning.winners.export import ranked
 
     standing = Standing(space, record.trials)
     best_first = [*standing.best_first()]
@@ -115,7 +115,7 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.standing import Standing
     from tune_robust.schedulers.rung_check import check_run
-    from tune_robust.search.winners.retraining import read_summary
+    from tune_robust.tuning.winners.retraining import read_summary
 
     standing, check = Standing(space, record.trials), check_run(space, record)
     best_first = [*standing.best_first()]

@@ -1,0 +1,132 @@
+"""The Ray trainable, driven by hand: reuse, checkpoints, and errors as results."""
+
+import math
+
+import pytest
+import torch
+
+from tune_robust.config import parse_config
+from tune_robust.spaces.objective import Objective
+from tune_robust.tuning.engine.trainable import Checkpoints, TrialRunner
+
+pytest.importorskip("ray.tune")
+
+OBJECTIVE = {"metric": "val_accuracy", "mode": "max", "at": "last"}
+TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
+
+
+def job(tmp_path, trial="t0001", **changes):
+    config = {
+        "data": {"dataset": "digits", "subset": 300, "validation": {"size": 0.2}},
+        "model": {"name": "small_cnn", "width": 0.25},
+        "epochs": 4,
+        "batch_size": 32,
+        "threads": 1,
+    }
+    return {
+        "trial": trial,
+        "label": trial,
+        "config": parse_config(config | changes).model_dump(mode="json"),
+        "checkpoints": str(tmp_path / "checkpoints" / trial),
+        "cache": str(tmp_path / "cache"),
+        "objective": OBJECTIVE,
+        "known": 0,
+        "gpus": 0,
+    }
+
+
+@pytest.fixture
+def runner():
+    runner = object.__new__(TrialRunner)
+    yield runner
+    runner.cleanup()
+
+
+def untimed(results):
+    return str([{k: v for k, v in r.items() if k not in TIMINGS} for r in results])
+
+
+def test_a_reused_actor_gives_the_numbers_of_a_fresh_one(tmp_path, runner):
+    runner.setup(job(tmp_path / "a", seed=3))
+    first = [runner.step() for _ in range(4)]
+    assert runner.reset_config(job(tmp_path / "b", "t0002", seed=5))
+    runner.step()
+    assert runner.reset_config(job(tmp_path / "c", seed=3))
+    assert untimed([runner.step() for _ in range(4)]) == untimed(first)
+
+
+def test_a_restarted_trial_reports_its_checkpoint_and_goes_on(tmp_path, runner):
+    runner.setup(job(tmp_path / "whole"))
+    whole = [runner.step() for _ in range(4)]
+    runner.reset_config(job(tmp_path / "lost"))
+    runner.step(), runner.step()
+    runner.reset_config(job(tmp_path / "lost") | {"known": 2})
+    assert untimed([runner.step() for _ in range(3)]) == untimed(whole[1:])
+
+
+def test_a_restarted_trial_reports_again_what_the_search_has_lost(tmp_path, runner):
+    runner.setup(job(tmp_path))
+    whole = [runner.step() for _ in range(4)]
+    runner.reset_config(job(tmp_path) | {"known": 1})
+    assert untimed([runner.step() for _ in range(3)]) == untimed(whole[1:])
+
+
+@pytest.mark.parametrize("damage", [b"", b"half of a checkpoint"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, runner, damage):
+    runner.setup(job(tmp_path))
+    whole = [runner.step() for _ in range(3)]
+    last = tmp_path / "checkpoints" / "t0001" / "last.pt"
+    last.unlink()
+    last.write_bytes(damage)
+    runner.reset_config(job(tmp_path) | {"known": 3})
+    assert untimed([runner.step(), runner.step()]) == untimed(whole[1:])
+
+
+def test_a_mistake_in_training_is_a_result_not_a_crash(tmp_path, runner):
+    runner.setup(job(tmp_path, batch_size=100_000))
+    result = runner.step()
+    assert "batch" in result["error"]
+    assert "Traceback" not in result["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+    ],
+)
+def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expected):
+    def raises():
+        raise error
+        yield
+
+    runner.setup(job(tmp_path))
+    runner._epochs = raises()
+    result = runner.step()
+    assert result["out_of_memory"] is expected
+    assert str(error) in result["error"]
+
+
+def test_the_dashboard_label_is_the_trials(tmp_path, runner):
+    runner.setup(job(tmp_path) | {"label": "t0001 sam.rho=0.1"})
+    assert repr(runner) == "t0001 sam.rho=0.1"
+
+
+class _Result:
+    def __init__(self, value):
+        self.metrics = {"val_accuracy": value}
+        self.value = value
+
+    def save(self, path):
+        path.unlink(missing_ok=True)
+        path.write_text(str(self.value))
+
+
+def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "t", Objective(**OBJECTIVE))
+    for value in (0.1, 0.9, 0.3, math.nan, 0.5):
+        checkpoints.save(_Result(value))
+    kept = {path.name: path.read_text() for path in (tmp_path / "t").iterdir()}
+    assert kept == {"last.pt": "0.5", "previous.pt": "nan", "best.pt": "0.9"}

@@ -1,0 +1,287 @@
+"""The search itself: what to run next, and what each result means. Knows nothing of Ray.
+
+A backend (Ray, or recorded curves) asks ``next_trial`` whenever it has room, hands every epoch to
+``on_epoch`` and does as it is told. All that happens goes through the store, and all that the
+conductor knows when it opens comes from it: an interrupted search goes on where it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from enum import Enum
+
+from tune_robust.runs.retention import Retention
+from tune_robust.runs.standing import Standing
+from tune_robust.runs.store import ENDED, REFERENCES, RunStore, Status, Trial
+from tune_robust.runs.tables import Tables
+from tune_robust.schedulers.building import build_scheduler
+from tune_robust.spaces.objective import objective_of, spent
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.slots import Slots
+from tune_robust.tuning.strategy.study import Study
+from tune_robust.tuning.strategy.warm_start import WarmStart
+
+RETRIES = 2
+"""How often in a row, without an epoch between, a trial whose process was lost goes on."""
+
+
+class Decision(Enum):
+    """What the backend does with a trial after an epoch."""
+
+    GO_ON = "go on"
+    END = "end"
+
+
+class Conductor:
+    """One search over one run.
+
+    Args:
+        space: what to search.
+        store: the run, opened for writing.
+        threads: CPU threads of each trial, part of its configuration.
+        watcher: called with a trial after each of its events, to show progress.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        store: RunStore,
+        *,
+        threads: int,
+        watcher: Callable[[Trial], None] = lambda trial: None,
+    ):
+        self.space, self.store, self.objective = space, store, objective_of(space)
+        self._threads, self._watcher = threads, watcher
+        self.standing = Standing(space, store.trials)
+        self.given: Slots | None = None
+        self.slots: Slots | None = None
+        self._began_with: dict[str, Slots | None] = {}
+        self._needed: dict[str, Slots] = {}
+        self._running: set[str] = set()
+        self._lost: Counter[str] = Counter()
+        self._exhausted = False
+        self._tables = Tables(
+            store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
+        )
+        self._scheduler = build_scheduler(space)
+        self._replay()
+        earlier = WarmStart.of(store.folder.read_meta()).trials
+        self._study = Study(
+            space, self.objective, store.folder.journal, self.trials.values(), earlier
+        )
+        self._retention = Retention(
+            store.folder, space, [t for t in self.trials.values() if t.status in ENDED]
+        )
+        self._waiting = [t for t in self.trials.values() if t.status in {"pending", "interrupted"}]
+        self._tables.write()
+
+    @property
+    def trials(self) -> Mapping[str, Trial]:
+        """All trials so far, by name, in the order proposed."""
+        return self.store.trials
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything there was to run has ended (a grid may be smaller than the budget)."""
+        proposed = len(self.trials) >= self.standing.total or self._exhausted
+        return proposed and all(t.status in ENDED for t in self.trials.values())
+
+    @property
+    def running(self) -> int:
+        """How many trials run now."""
+        return len(self._running)
+
+    def give(self, slots: Slots) -> None:
+        """Run on these slots; run.json keeps them, and what out-of-memory leaves of them."""
+        self.given = slots
+        self._take_slots()
+
+    def next_trial(self) -> Trial | None:
+        """An interrupted trial, else a new one; None when none is left, or all slots are taken."""
+        if self.slots is not None and self.running >= self.slots.concurrency:
+            return None
+        trial = self._waiting.pop(0) if self._waiting else self._propose()
+        if trial is not None:
+            self.store.start(trial.name)
+            self._running.add(trial.name)
+            self._began_with[trial.name] = self.slots
+            self._tables.refresh()
+            self._watcher(trial)
+        return trial
+
+    def on_epoch(
+        self,
+        name: str,
+        epoch: int,
+        metrics: Mapping[str, float | None],
+        *,
+        reliability: list[list[float]] | None = None,
+    ) -> Decision:
+        """Record an epoch, and how confidence holds at it if that is known; whether to go on."""
+        trial = self.trials[name]
+        if trial.status in ENDED:
+            return Decision.END
+        if epoch not in trial.epochs:
+            self._lost.pop(name, None)
+        self.store.add_epoch(name, epoch, metrics, reliability)
+        if missing := self._missing(metrics):
+            self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
+            return Decision.END
+        self._study.report(trial, epoch)
+        finished = self._finished(trial, epoch)
+        keep = self._keep(trial, epoch)
+        if finished or not keep:
+            self.end(name, "done" if finished else "stopped")
+            return Decision.END
+        self._tables.refresh()
+        self._watcher(trial)
+        return Decision.GO_ON
+
+    def end(self, name: str, status: Status, error: str | None = None) -> None:
+        """Record how a trial ended and tell the sampler."""
+        trial = self.trials[name]
+        if trial.status in ENDED:
+            return
+        self.store.end(name, status, error)
+        self._running.discard(name)
+        if status in ENDED:
+            self._study.tell(trial)
+            self._retention.ended(trial)
+        self._tables.refresh()
+        self._watcher(trial)
+
+    def process_lost(self, name: str, reason: str) -> None:
+        """A trial's process died: retry it from its last checkpoint, for as long as it gets on.
+
+        Nodes that come and go take no trial's chances away.
+        """
+        self._lost[name] += 1
+        if self._lost[name] > RETRIES:
+            self.end(name, "failed", f"its process was lost {RETRIES + 1} times in a row: {reason}")
+        else:
+            self._retry(name, f"its process was lost, retried: {reason}")
+
+    def out_of_memory(self, name: str, reason: str) -> None:
+        """A trial ran out of GPU memory: retry it from its last checkpoint, with fewer at a time.
+
+        A trial that has a whole GPU (or runs alone) and still runs out fails for good, and no
+        longer holds the others to a lower concurrency.
+
+        Args:
+            name: the trial; it was started after ``give``.
+            reason: what the device said.
+        """
+        needed = self._began_with[name].halved()
+        if needed is None:
+            self._needed.pop(name, None)
+            self.end(name, "failed", _too_large(reason))
+        else:
+            self._needed[name] = needed
+        self._take_slots()
+        if needed is not None:
+            self._retry(name, f"out of GPU memory, retried with {self.slots.describe()}: {reason}")
+
+    def _take_slots(self) -> None:
+        """Those given, or the fewest that a trial which ran out of memory needs."""
+        self.slots = min(
+            [self.given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
+        )
+        folder = self.store.folder
+        folder.write_meta({**folder.read_meta(), "slots": asdict(self.slots)})
+
+    def _retry(self, name: str, reason: str) -> None:
+        self.end(name, "interrupted", reason)
+        self._waiting.insert(0, self.trials[name])
+
+    def close(self) -> None:
+        """Mark what still runs as interrupted, bring the tables up to date, release the run.
+
+        Raises:
+            OSError: when the storage cannot be written to; the run is released all the same, and
+                what still ran counts as interrupted when it is next opened.
+        """
+        try:
+            for trial in self.trials.values():
+                if trial.status == "running":
+                    self.end(trial.name, "interrupted")
+            self._tables.write()
+        finally:
+            self.store.close()
+
+    def _propose(self) -> Trial | None:
+        number = len(self.trials)
+        if number >= self.standing.total:
+            return None
+        asked = self._study.ask(number)
+        if asked is None:
+            self._exhausted = True
+            return None
+        origin, values = asked
+        config = self.space.config_for(values, number=number, threads=self._threads)
+        return self.store.add_trial(
+            origin, values, config.model_dump(mode="json"), sentinel=self._is_sentinel(number)
+        )
+
+    def _is_sentinel(self, number: int) -> bool:
+        """An extended run has no more of them than the budget says."""
+        if number not in self.space.sentinels:
+            return False
+        so_far = sum(trial.sentinel for trial in self.trials.values())
+        return so_far < self.space.budget.sentinels
+
+    def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
+        """The first of the objectives that has no finite value."""
+        for metric in (self.objective.metric, *self.space.objective.against):
+            value = metrics.get(metric)
+            if value is None or not math.isfinite(value):
+                return metric
+        return None
+
+    def _spent(self, trial: Trial, epoch: int) -> float:
+        return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
+
+    def _finished(self, trial: Trial, epoch: int) -> bool:
+        """Whether it is at its last epoch, or has used up its time."""
+        timed = self.space.budget.unit == "seconds"
+        used_up = timed and self._spent(trial, epoch) >= self.space.max_resource
+        return used_up or epoch >= trial.total_epochs
+
+    def _keep(self, trial: Trial, epoch: int) -> bool:
+        """References run to their end and set no rung's bar.
+
+        Sentinels run to their end as well, but count in the rungs like any other.
+        """
+        if trial.origin in REFERENCES:
+            return True
+        until = {e: m for e, m in trial.epochs.items() if e <= epoch}
+        resource = self._spent(trial, epoch)
+        keep = self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        return keep or trial.sentinel
+
+    def _replay(self) -> None:
+        """Rebuild the rungs from the recorded epochs, in the order in which they came.
+
+        A crash can fall between an epoch and the decision that it led to: decide now.
+        """
+        for name, epoch in self.store.history:
+            trial = self.trials[name]
+            if self._missing(trial.epochs[epoch]):
+                continue
+            keep = self._keep(trial, epoch)
+            newest = epoch == max(trial.epochs)
+            if newest and trial.status not in ENDED:
+                if self._finished(trial, epoch):
+                    self.store.end(name, "done")
+                elif not keep:
+                    self.store.end(name, "stopped")
+
+
+def _too_large(reason: str) -> str:
+    return (
+        f"out of GPU memory with nothing beside it: {reason} It needs more than one GPU has left: "
+        "set a smaller train.batch_size or model; if other programs use the GPU, end them; with "
+        "resources.gpus: 1 each trial has a GPU to itself from the start."
+    )

@@ -1,0 +1,136 @@
+"""Measures on a GPU what ``resources.gpus: auto`` decides by: real trials in Ray's processes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from tune_robust.config import TrainConfig
+from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
+from tune_robust.runs.data_cache import received, sent
+from tune_robust.runs.disk import weight_count
+from tune_robust.spaces.space import Space
+from tune_robust.training import train
+from tune_robust.tuning.engine.gpu_share import Memory, Sharing, measure_sharing
+
+STEPS = 20
+"""Batches of a measured epoch."""
+EVALUATED = 1024
+"""Images of the validation and of the test part in a measured epoch."""
+SECONDS = 5.0
+
+
+def share_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Sharing:
+    """Measure on one GPU how many trials of the space it is best shared by.
+
+    Args:
+        space: its costliest configuration stands for all.
+        cache: where decoded data lies.
+        cpus: of each trial.
+        at_most: trials per GPU for which there are CPUs.
+    """
+    config = costliest(space, cache)
+    bundle = placement_group([{"GPU": 1, "CPU": cpus * at_most}])
+    ray.get(bundle.ready())
+
+    def together(count: int) -> list[Any]:
+        """So many trials on the one GPU, past their first epoch."""
+        options = {
+            "num_cpus": cpus,
+            "num_gpus": 1 / count,
+            "scheduling_strategy": PlacementGroupSchedulingStrategy(bundle),
+        }
+        return [_Trial.options(**options).remote(config, sent(cache)) for _ in range(count)]
+
+    def memory() -> Memory:
+        trials = together(1)
+        try:
+            return ray.get(trials[0].memory.remote())
+        finally:
+            _end(trials)
+
+    def throughput(count: int) -> float:
+        trials = together(count)
+        try:
+            ray.get([trial.ready.remote() for trial in trials])
+            return sum(ray.get([trial.images_per_second.remote() for trial in trials]))
+        except torch.OutOfMemoryError:
+            return 0.0
+        finally:
+            _end(trials)
+
+    try:
+        return measure_sharing(memory(), throughput, at_most=at_most)
+    finally:
+        remove_placement_group(bundle)
+
+
+def _end(trials: list[Any]) -> None:
+    for trial in trials:
+        ray.kill(trial)
+
+
+def costliest(space: Space, cache: Path) -> TrainConfig:
+    """Of configurations that show all that the space can draw: the largest batches and network."""
+
+    def cost(config: TrainConfig) -> float:
+        return config.batch_size * weight_count(config, cache) * config.passes_per_step
+
+    return max(space.examples, key=cost)
+
+
+@ray.remote
+class _Trial:
+    """One trial on a part of its data, without checkpoints."""
+
+    def __init__(self, config: TrainConfig, cache: str | None):
+        whole = make_splits(config.data, load_dataset(config.data, received(cache)))
+        part = shortened(whole, STEPS * config.batch_size)
+        self._left_out = _size(whole) - _size(part)
+        self._images = len(part.train)
+        self._epochs = train(config.model_copy(update={"epochs": 10**6}), splits=part)
+        next(self._epochs)
+
+    def ready(self) -> None:
+        """Returns once the first epoch is over: memory is reserved, kernels are chosen."""
+
+    def memory(self) -> Memory:
+        """While it is alone on the GPU; what other programs hold there counts as its own."""
+        free, total = torch.cuda.mem_get_info()
+        context = total - free - torch.cuda.memory_reserved()
+        trial = torch.cuda.max_memory_reserved() + self._left_out
+        return Memory(trial / 2**20, context / 2**20, total / 2**20)
+
+    def images_per_second(self) -> float:
+        """Over some seconds."""
+        began, epochs = time.perf_counter(), 0
+        while time.perf_counter() - began < SECONDS:
+            next(self._epochs)
+            epochs += 1
+        return epochs * self._images / (time.perf_counter() - began)
+
+
+def shortened(splits: Splits, images: int) -> Splits:
+    """The first ``images`` of the training part, and a batch of the parts that are evaluated."""
+
+    def first(part: LabelledImages, count: int) -> LabelledImages:
+        return LabelledImages(part.images[:count], part.labels[:count], part.true_labels[:count])
+
+    return replace(
+        splits,
+        train=first(splits.train, images),
+        validation=first(splits.validation, EVALUATED),
+        test=first(splits.test, EVALUATED),
+    )
+
+
+def _size(splits: Splits) -> int:
+    """Bytes of all images, which lie on the GPU."""
+    return sum(part.images.nbytes for part in (splits.train, splits.validation, splits.test))

@@ -1,0 +1,238 @@
+"""Ray Tune as the backend of a search: it executes what the conductor decides, and no more.
+
+Nothing of Ray's is needed again: its files lie in a temporary folder, and ``Tuner.restore`` (which
+loses rungs, repeats trials and unpickles files) is never called.
+"""
+
+from __future__ import annotations
+
+# First: it makes the settings that Ray reads when it is imported.
+from tune_robust.tuning.engine.ray_session import live_nodes  # isort: skip
+
+import logging
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from tune_robust.metrics import METRICS
+from tune_robust.runs.data_cache import sent
+from tune_robust.runs.remote import is_uri
+from tune_robust.runs.store import Trial
+from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.engine.slots import fit_slots
+from tune_robust.tuning.engine.trainable import TrialRunner
+
+_LOOKS_EVERY = 2.0
+"""Seconds between two looks at which nodes there are."""
+LONG = 300.0
+"""Seconds from which on a trial is worth a process of its own, which Ray then labels as the trial.
+
+To start one takes about 5 s; shorter trials take over the process of the one before.
+"""
+_CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
+"""Environment variables that the file systems of object stores read."""
+
+
+def run_trials(conductor: Conductor, cache: Path) -> None:
+    """Run until nothing remains, or until interrupted (then this returns normally).
+
+    Raises:
+        OSError: when the run's storage cannot be written to.
+    """
+    storage = _Storage()
+    # At the end Tune takes a trial that went on elsewhere for one that did not complete.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
+        tuner = tune.Tuner(
+            _with_credentials(conductor),
+            tune_config=tune.TuneConfig(
+                search_alg=_Proposals(conductor, cache, storage),
+                scheduler=_Decisions(conductor, storage),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+            ),
+            run_config=tune.RunConfig(
+                name=conductor.store.folder.path.name,
+                storage_path=rays_own,
+                stop=storage,
+                failure_config=tune.FailureConfig(max_failures=0),  # the conductor retries
+                # Trials checkpoint into the run's folder themselves.
+                checkpoint_config=tune.CheckpointConfig(
+                    checkpoint_frequency=0, checkpoint_at_end=False
+                ),
+                verbose=0,
+            ),
+        )
+        with _sigterm_as_ctrl_c():
+            tuner.fit()
+    if storage.error is not None:
+        raise storage.error
+
+
+class _Storage(Stopper):
+    """Ends the search, trials unharmed, as soon as the run's storage cannot be written to."""
+
+    def __init__(self):
+        self.error: OSError | None = None
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Notes what goes wrong inside; Ray would make an obscure error of its own of it."""
+        try:
+            yield
+        except OSError as error:
+            self.error = error
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.error is not None
+
+
+def _with_credentials(conductor: Conductor) -> type[TrialRunner]:
+    """Trials on remote storage get what opens it here, by Ray's object store alone.
+
+    A runtime environment would show it in the dashboard, and write it into Ray's log files.
+    """
+    if not is_uri(conductor.store.folder.place):
+        return TrialRunner
+    held = {name: value for name, value in os.environ.items() if name.startswith(_CREDENTIALS)}
+    return tune.with_parameters(TrialRunner, environment=held)
+
+
+def _name(trial: tune.experiment.Trial) -> str:
+    return trial.config["trial"]
+
+
+class _Proposals(Searcher):
+    """Hands Ray the conductor's next trial."""
+
+    def __init__(self, conductor: Conductor, cache: Path, storage: _Storage):
+        super().__init__()
+        self._conductor, self._cache, self._storage = conductor, cache, storage
+        self._nodes, self._looked = live_nodes(), time.monotonic()
+        self._long = False
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        trial = None
+        with self._storage.watched():
+            self._fit_to_nodes()
+            trial = self._conductor.next_trial()
+        if trial is not None:
+            return _job(trial, self._conductor, self._cache, alone=self._long)
+        # None asks Ray to come again: a trial that runs may yet have to be retried.
+        waits = self._conductor.running and not self._storage.stop_all()
+        return None if waits else Searcher.FINISHED
+
+    def _fit_to_nodes(self) -> None:
+        """A cluster's nodes come late and go early: run on those that are there."""
+        if time.monotonic() - self._looked < _LOOKS_EVERY:
+            return
+        nodes, self._looked = live_nodes(), time.monotonic()
+        if nodes and nodes != self._nodes:
+            self._nodes = nodes
+            wanted, given = self._conductor.space.resources, self._conductor.given
+            gpus = given.gpus if wanted.gpus == "auto" else wanted.gpus
+            self._conductor.give(fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Notes how long trials last."""
+        self._long = self._long or result["time_total_s"] >= LONG
+
+    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False):
+        """The scheduler has told the conductor already."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """The run store has it all."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles its searcher into a file that is never read."""
+        return {}
+
+
+class _Decisions(FIFOScheduler):
+    """Hands the conductor each result, and Ray its decision."""
+
+    def __init__(self, conductor: Conductor, storage: _Storage):
+        super().__init__()
+        self._conductor, self._storage = conductor, storage
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        with self._storage.watched():
+            return self._decision(trial.config["trial"], result)
+        return self.STOP
+
+    def _decision(self, name: str, result: dict[str, Any]) -> str:
+        if "unsaved" in result:
+            raise OSError(*result["unsaved"])
+        if result.get("out_of_memory"):
+            self._conductor.out_of_memory(name, result["error"])
+            return self.STOP
+        if "error" in result:
+            self._conductor.end(name, "failed", result["error"])
+            return self.STOP
+        metrics = {key: value for key, value in result.items() if key in METRICS}
+        decision = self._conductor.on_epoch(
+            name, result["epoch"], metrics, reliability=result.get("reliability")
+        )
+        return self.STOP if decision is Decision.END else self.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        if not trial.should_recover():  # a preempted actor Ray starts again by itself
+            with self._storage.watched():
+                self._conductor.process_lost(trial.config["trial"], _why_lost(trial))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles its scheduler into a file that is never read."""
+        return {}
+
+
+def _why_lost(trial: tune.experiment.Trial) -> str:
+    """What Ray noted last of the trial, on one line."""
+    noted = Path(trial.error_file).read_text().rpartition("Failure #")[2].splitlines()[1:]
+    return " ".join(line.strip() for line in noted if line.strip()) or "no reason given"
+
+
+def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dict[str, Any]:
+    """Plain data: all that an actor needs for one trial, ``alone`` in its process or not."""
+    settings = " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
+    return {
+        "trial": trial.name,
+        "label": f"{trial.name} {settings}".strip(),
+        "config": trial.config,
+        "checkpoints": conductor.store.folder.checkpoints(trial.name),
+        "cache": sent(cache),
+        "objective": asdict(conductor.objective),
+        "known": max(trial.epochs, default=0),
+        "cpus": conductor.slots.cpus,
+        "gpus": conductor.slots.gpus,
+        "process": trial.number + 1 if alone else 0,
+    }
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Slurm and spot instances end a job with SIGTERM: stop as cleanly as on Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

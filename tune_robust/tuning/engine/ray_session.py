@@ -1,0 +1,185 @@
+"""Ray for the time of a search: on this machine alone, or on a cluster that runs already."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+_SETTINGS = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that asks for no GPU sees none
+    "RAY_AUTH_MODE": "token",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # the conductor alone limits how many run
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+for _name, _value in _SETTINGS.items():
+    # Ray reads its settings when it is imported.
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+from ray._private import ray_constants  # noqa: E402
+from ray.exceptions import AuthenticationError, RayError  # noqa: E402
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
+
+from tune_robust.errors import UserError  # noqa: E402
+from tune_robust.tuning.engine.slots import Node  # noqa: E402
+
+PACKAGE = Path(__file__).parents[2]
+_PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+
+
+@contextmanager
+def ray_session(
+    *, dashboard: bool, verbose: bool, address: str | None = None
+) -> Iterator[str | None]:
+    """Ray with its token authentication on; yields the dashboard's URL.
+
+    Args:
+        dashboard: whether to start one; a cluster has its own, or none.
+        verbose: whether Ray says what it does.
+        address: of a cluster, as ``auto`` or HOST:PORT; None starts Ray on this machine alone.
+
+    Raises:
+        UserError: the cluster cannot be joined, or Ray would have no authentication.
+    """
+    options = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if address is None:
+            _protect_token()
+            _stay_on_loopback()
+            context = ray.init("local", include_dashboard=dashboard, **options)
+        else:
+            context = _join(address, options)
+    try:
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+    finally:
+        ray.shutdown()
+
+
+def live_nodes() -> list[Node]:
+    """The nodes that can run a trial, the largest first."""
+    have = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = (Node(int(h.get("CPU", 0)), int(h.get("GPU", 0))) for h in have)
+    return sorted((node for node in nodes if node.cpus), reverse=True)
+
+
+def check_nodes(folder: str | None) -> None:
+    """See that every node runs this code and, if ``folder`` is given, sees that folder.
+
+    Raises:
+        UserError: one does not; says which, and what to do.
+    """
+    for node in ray.nodes():
+        if not (node["Alive"] and node["Resources"].get("CPU")):
+            continue
+        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        name = node["NodeManagerAddress"]
+        try:
+            sees = ray.get(_sees.options(scheduling_strategy=there).remote(folder))
+        except RayError as error:
+            raise UserError(
+                f"the cluster's node {name} cannot run trials: {_last_line(error)} Every node "
+                "needs the Python, PyTorch and Ray that this machine has, and what tune-robust "
+                "depends on: `pip install tune-robust` there, or use one image for all nodes."
+            ) from error
+        if not sees:
+            raise UserError(
+                f"the cluster's node {name} does not see the run's folder {folder}, where trials "
+                "leave their checkpoints. Give a --storage that all nodes share: a network file "
+                "system at the same path everywhere, or a URI (s3://, gs://)."
+            )
+
+
+@ray.remote(num_cpus=0)
+def _sees(folder: str | None) -> bool:
+    """Importing the trainable shows whether the node has what a trial needs."""
+    import tune_robust.tuning.engine.trainable  # noqa: F401
+
+    return folder is None or Path(folder).exists()
+
+
+def _join(address: str, options: dict[str, Any]) -> Any:
+    """This very code goes to the nodes, whatever is installed there."""
+    _check_reachable(address)
+    shipped = {"py_modules": [str(PACKAGE)], "env_vars": _PASSED_ON}
+    # A Ray job may have an environment of its own: both hold, and where they differ, this one.
+    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
+    try:
+        return ray.init(address, runtime_env=shipped, **options)
+    except (ConnectionError, RayError, RuntimeError, ValueError) as error:
+        why = f"{error} {error.__cause__ or error.__context__}"
+        if isinstance(error, AuthenticationError) or "authenti" in why.lower():
+            raise UserError(
+                f"the Ray cluster at {address} refuses this machine's token. All its nodes and "
+                "this machine need the same one: copy the head's ~/.ray/auth_token (readable by "
+                "you alone), or set RAY_AUTH_TOKEN_PATH. See docs/cluster.md."
+            ) from error
+        raise _no_cluster(address, _last_line(error)) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdigit()) or "://" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise _no_cluster(address, f"{error.strerror or error}.") from error
+
+
+def _no_cluster(address: str, why: str) -> UserError:
+    return UserError(
+        f"cannot join a Ray cluster at {address!r}: {why} Expected `auto` on a node of the "
+        "cluster, or HOST:PORT of its head (`ray start --head` prints it); without --address and "
+        "RAY_ADDRESS, or with --address local, Ray starts on this machine alone."
+    )
+
+
+def _protect_token() -> None:
+    """Make the token before Ray does, which would let everyone on this machine read it.
+
+    Raises:
+        UserError: authentication was switched off in the environment.
+    """
+    if os.environ["RAY_AUTH_MODE"] != "token":
+        raise UserError(
+            f"RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']!r}: then anyone who reaches this "
+            "machine could run code in the search's name. Unset it: a search sets what it needs."
+        )
+    if "RAY_AUTH_TOKEN" in os.environ:
+        return
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
+    with suppress(FileExistsError):
+        token.parent.mkdir(parents=True, exist_ok=True)
+        made = os.open(token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(made, "w") as file:
+            file.write(secrets.token_hex(32))
+    with suppress(PermissionError):  # somebody else's, who gave it to be read
+        token.chmod(0o600)
+
+
+def _stay_on_loopback() -> None:
+    """Have none of Ray's ports reachable from other machines, metrics without a token included.
+
+    Ray's own way for desktop systems, where no cluster is formed; it reads the variable on import,
+    and so do the processes that it starts.
+    """
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{lines[-1].strip().rstrip('.')}." if lines else f"{type(error).__name__}."

@@ -1,0 +1,147 @@
+"""What a search will take: simulated with its own scheduler, on the times of a few real steps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from tune_robust.runs.retention import FILES, KEPT
+from tune_robust.schedulers.asha import Asha, NoStopping, Scheduler
+from tune_robust.schedulers.building import build_scheduler
+from tune_robust.spaces.objective import spent
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.simulation.kinds import SEARCHES, Kind, drawn_trials, kind_of
+
+Seconds = Mapping[Kind, float]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How many trials come to ``resource``, in the budget's unit, and how many go on."""
+
+    resource: float
+    reach: float
+    go_on: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a search goes, on average: seconds from the first trial to the last, what is spent, how
+    many trials run to their end, and the rungs."""
+
+    seconds: float
+    gradient_evaluations: float
+    finished: float
+    rungs: tuple[Rung, ...] = ()
+
+
+def expected_course(
+    space: Space, epoch_seconds: Seconds, *, at_a_time: int, stopping: bool
+) -> Course:
+    """The mean over searches whose trials are drawn at random and ranked by chance.
+
+    A trial's rank is the same at all its epochs: what early stopping saves, and whom it stops, is
+    then up to the scheduler's own rules. A sampler that learns proposes better trials later, more
+    of which go on, and ties survive: a real search stops somewhat fewer.
+
+    Args:
+        space: the search.
+        epoch_seconds: of each kind of trial that the space can draw.
+        at_a_time: trials that run together.
+        stopping: by the space's scheduler, or else not at all.
+    """
+    courses = [
+        _Course(space, epoch_seconds, at_a_time, stopping, seed).run() for seed in range(SEARCHES)
+    ]
+    columns = zip(*(course.rungs for course in courses), strict=True)
+    return Course(
+        seconds=fmean(course.seconds for course in courses),
+        gradient_evaluations=fmean(course.gradient_evaluations for course in courses),
+        finished=fmean(course.finished for course in courses),
+        rungs=tuple(
+            Rung(rungs[0].resource, fmean(r.reach for r in rungs), fmean(r.go_on for r in rungs))
+            for rungs in columns
+        ),
+    )
+
+
+class _Course:
+    """One search under way."""
+
+    def __init__(
+        self, space: Space, epoch_seconds: Seconds, at_a_time: int, stopping: bool, seed: int
+    ):
+        self._space, self._seconds, self._at_a_time = space, epoch_seconds, at_a_time
+        self._trials = list(drawn_trials(space, seed))
+        rng = random.Random(seed)
+        self._scores = [rng.random() for _ in self._trials]
+        self._scheduler: Scheduler = build_scheduler(space) if stopping else NoStopping()
+        self._queue: list[tuple[float, int, int]] = []
+        self._stopped: list[str] = []
+
+    def run(self) -> Course:
+        """To the end of the last trial."""
+        waiting = iter(range(len(self._trials)))
+        for number in itertools.islice(waiting, self._at_a_time):
+            self._await_epoch(0.0, number, 1)
+        now, passes, finished = 0.0, 0, 0
+        while self._queue:
+            now, number, epoch = heapq.heappop(self._queue)
+            config = self._trials[number][1]
+            passes += config.passes_per_step
+            if epoch == config.total_epochs or self._used_up(number, epoch):
+                finished += 1
+            elif self._keep(number, epoch):
+                self._await_epoch(now, number, epoch + 1)
+                continue
+            for following in itertools.islice(waiting, 1):
+                self._await_epoch(now, following, 1)
+        return Course(now, passes, finished, tuple(self._rungs()))
+
+    def _await_epoch(self, now: float, number: int, epoch: int) -> None:
+        heapq.heappush(self._queue, (now + self._epoch_seconds(number), number, epoch))
+
+    def _epoch_seconds(self, number: int) -> float:
+        return self._seconds[kind_of(self._trials[number][1])]
+
+    def _used_up(self, number: int, epoch: int) -> bool:
+        """A budget in seconds ends a trial by the clock."""
+        timed = self._space.budget.unit == "seconds"
+        return timed and self._spent(number, epoch) >= self._space.max_resource
+
+    def _keep(self, number: int, epoch: int) -> bool:
+        is_baseline, _ = self._trials[number]
+        if is_baseline:
+            return True
+        resource = self._spent(number, epoch)
+        keep = self._scheduler.keep(str(number), resource, self._scores[number])
+        if keep or number in self._space.sentinels:
+            return True
+        self._stopped.append(str(number))
+        return False
+
+    def _spent(self, number: int, epoch: int) -> float:
+        config = self._trials[number][1]
+        metrics = {
+            "gradient_evaluations": config.passes_per_step * epoch,
+            "seconds": self._epoch_seconds(number) * epoch,
+        }
+        return spent(self._space.budget.unit, epoch, metrics)
+
+    def _rungs(self) -> Iterator[Rung]:
+        """Of asha; the other schedulers have none."""
+        if not isinstance(self._scheduler, Asha):
+            return
+        rungs = self._scheduler.rungs
+        last = [max(r for r in rungs if trial in rungs[r]) for trial in self._stopped]
+        for resource, results in rungs.items():
+            yield Rung(resource, len(results), len(results) - last.count(resource))
+
+
+def checkpoints_bytes(size: int, at_a_time: int) -> int:
+    """The most that checkpoints of ``size`` take: live trials and the best finished keep theirs."""
+    return size * FILES * (at_a_time + KEPT)

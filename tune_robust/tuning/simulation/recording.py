@@ -1,0 +1,182 @@
+"""A finished run as a recording: its trials' curves, to be searched again without training."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tune_robust.config import TrainConfig, parse_config
+from tune_robust.errors import UserError
+from tune_robust.runs.store import RunFolder, Trial, read_trials
+from tune_robust.spaces.distributions import Choice, Distribution, Grid, Int, LogInt
+from tune_robust.spaces.objective import Objective, objective_of
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.strategy.warm_start import values_in
+
+_MAY_DIFFER = {"seed", "threads", "data.dir", "data.download"}
+
+
+def read_recorded(folder: RunFolder) -> dict[str, Trial]:
+    """All trials, from the events, or from the two tables where those alone were kept.
+
+    Raises:
+        UserError: neither is there.
+    """
+    if folder.events.exists():
+        return read_trials(folder)
+    for table in (folder.trials, folder.epochs):
+        if not table.exists():
+            raise UserError(
+                f"{folder.path} has no {folder.events.name}, and no {table.name} either: restore "
+                f"the events, or both {folder.trials.name} and {folder.epochs.name}."
+            )
+    return _from_tables(folder)
+
+
+def _from_tables(folder: RunFolder) -> dict[str, Trial]:
+    space = Space.from_document(folder.read_meta()["space"])
+    trials = {
+        row["trial"]: Trial(
+            name=row["trial"],
+            origin=row["origin"],
+            values=_values(space, row),
+            config=json.loads(row["config"]),
+            status=row["status"],
+        )
+        for row in _rows(folder.trials)
+    }
+    for row in _rows(folder.epochs):
+        trials[row.pop("trial")].epochs[row.pop("epoch")] = row
+    return trials
+
+
+def _rows(table: Path) -> list[dict[str, Any]]:
+    # Opened once: by its path, pyarrow opens it twice, and a search may replace it in between.
+    with table.open("rb") as opened:
+        return pq.read_table(opened).to_pylist()
+
+
+def _values(space: Space, row: dict[str, Any]) -> dict[str, Any]:
+    """A row's values by path; a baseline's lie outside the space, and are left out."""
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if row["origin"] != "baseline" and dim.active(values):
+            values[dim.path] = _decoded(dim.distribution, row[dim.path])
+    return values
+
+
+def _decoded(distribution: Distribution, cell: float | str | None) -> Any:
+    """A cell of ``trials.parquet``, whose numbers are floats and whose other values are text."""
+    match distribution:
+        case Int() | LogInt():
+            return int(cell)
+        case Choice(values=values) | Grid(values=values):
+            return next(v for v in values if v == cell or json.dumps(v) == cell)
+    return cell
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What a replay draws from: the trials of a recording that ran to their end in ``space``.
+
+    ``left_out`` counts the others by reason; of these ``stopped`` were stopped early.
+    """
+
+    space: Space
+    trials: tuple[Trial, ...]
+    left_out: Counter[str]
+    stopped: int
+
+    @property
+    def objective(self) -> Objective:
+        """What the space optimises."""
+        return objective_of(self.space)
+
+    @property
+    def best(self) -> float:
+        """The best objective of all."""
+        values = [self.objective.value(trial.epochs) for trial in self.trials]
+        return min(values, key=self.objective.sort_key)
+
+    def cost(self, clock: str) -> float:
+        """What all of them took, in ``gradient_evaluations`` or ``seconds``.
+
+        Raises:
+            UserError: that was not recorded.
+        """
+        if any(trial.last.get(clock) is None for trial in self.trials):
+            raise UserError(f"--clock {clock}: the {clock} of the trials were not recorded.")
+        return sum(trial.last[clock] for trial in self.trials)
+
+
+def pool_of(space: Space, folder: RunFolder) -> Pool:
+    """The pool that the run in ``folder`` is for a search of ``space``.
+
+    Raises:
+        UserError: fewer than two trials can be replayed.
+    """
+    left_out: Counter[str] = Counter()
+    trials = []
+    recorded = read_recorded(folder).values()
+    for trial in recorded:
+        try:
+            trials.append(_placed(space, trial))
+        except ValueError as reason:
+            left_out[str(reason)] += 1
+    if len(trials) < 2:
+        reasons = "; ".join(f"{n} x {reason}" for reason, n in left_out.most_common())
+        raise UserError(
+            f"{folder.path}: {len(trials)} of {len(recorded)} trials can be replayed in the space "
+            f"{space.name}, and a replay needs at least 2. Left out: {reasons or 'none'}. Record "
+            "full curves with `tune-robust search --set budget.scheduler=none`."
+        )
+    stopped = sum(trial.status == "stopped" for trial in recorded)
+    return Pool(space, tuple(trials), left_out, stopped)
+
+
+def _placed(space: Space, trial: Trial) -> Trial:
+    """The trial with its values in ``space``; ValueError with the reason if it cannot be used."""
+    if trial.origin == "baseline":
+        raise ValueError("a baseline, outside the space")
+    if trial.status != "done":
+        raise ValueError({"stopped": "stopped early"}.get(trial.status, trial.status))
+    if len(trial.epochs) < trial.total_epochs and space.budget.unit != "seconds":
+        raise ValueError("epochs are missing")
+    for metric in (space.objective.metric, *space.objective.against):
+        if trial.last.get(metric) is None:
+            raise ValueError(f"{metric} was not recorded")
+    values = values_in(space, trial)
+    here = dict(_settings(space.config_for(values)))
+    there = dict(_settings(parse_config(trial.config, trial.name)))
+    for path in here.keys() | there.keys():
+        if here.get(path) != there.get(path):
+            raise ValueError(f"{path} was {there.get(path)}, here {here.get(path)}")
+    return Trial(
+        name=trial.name,
+        origin=trial.origin,
+        values=values,
+        config=trial.config,
+        status=trial.status,
+        epochs=trial.epochs,
+    )
+
+
+def _settings(config: TrainConfig) -> Iterator[tuple[str, Any]]:
+    """All that decides how it trains, but for its seed and where things lie: (path, value)."""
+    for path, value in _flat(config.model_dump(mode="json")):
+        if path not in _MAY_DIFFER:
+            yield path, value
+
+
+def _flat(document: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,120 @@
+"""What many replays of one combination come to: how good, how soon, how surely."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tune_robust.tuning.simulation.recording import Pool
+from tune_robust.tuning.simulation.replay import Clock, Finish, Replay
+
+CURVE_POINTS = 200
+
+
+class Spread(NamedTuple):
+    """The median and the middle half, each an observed value; inf where it never came to that."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Of the seeds' values; an even number's median is the lower of the two."""
+    quantiles = np.quantile(list(values), [0.5, 0.25, 0.75], method="inverted_cdf")
+    return Spread(*(float(q) for q in quantiles))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of ``n`` replays.
+
+    ``trials``, ``finished``: how many started, and ran to their end. ``compute``: spent, as a share
+    of the pool's. ``regret``: how far the best finished trial is from the pool's best, in the
+    objective's unit, at least 0. ``within``: the share of the pool's compute until that is at most
+    the tolerance; ``reached``: in how many replays it ever was. ``winner_found``: in how many the
+    pool's best (or its equal) finished. ``test_accuracy``: of the trial that each replay chose, for
+    the record; None where it was not recorded.
+    """
+
+    n: int
+    trials: Spread
+    finished: Spread
+    compute: Spread
+    regret: Spread
+    within: Spread
+    reached: int
+    winner_found: int
+    test_accuracy: Spread | None
+
+
+def statistics(
+    pool: Pool, replays: Sequence[Replay], *, clock: Clock, tolerance: float
+) -> Statistics:
+    """Of replays of one combination on ``pool``; ``tolerance`` in the objective's unit."""
+    cost = pool.cost(clock)
+    regrets = [_regret(pool, replay.finished) for replay in replays]
+    within = [_within(pool, replay, tolerance) / cost for replay in replays]
+    tests = [_test_accuracy(pool, replay) for replay in replays]
+    return Statistics(
+        n=len(replays),
+        trials=spread(len(replay.started) for replay in replays),
+        finished=spread(len(replay.finished) for replay in replays),
+        compute=spread(replay.compute / cost for replay in replays),
+        regret=spread(regrets),
+        within=spread(within),
+        reached=sum(map(math.isfinite, within)),
+        winner_found=sum(regret == 0 for regret in regrets),
+        test_accuracy=None if None in tests else spread(tests),
+    )
+
+
+def anytime_curve(pool: Pool, replays: Sequence[Replay]) -> list[dict[str, Any]]:
+    """Best so far against compute: rows of compute, median, low and high (the middle half).
+
+    It begins where every value of the row has a finished trial behind it.
+    """
+    ends = np.linspace(0, max(replay.compute for replay in replays), CURVE_POINTS)
+    regrets = np.array([_regrets_at(pool, replay, ends) for replay in replays])
+    sign = -1 if pool.objective.mode == "max" else 1
+    rows = []
+    for end, column in zip(ends, regrets.T, strict=True):
+        median, low, high = (pool.best + sign * regret for regret in spread(column))
+        if math.isfinite(min(median, low, high)):
+            low, high = sorted((low, high))
+            rows.append({"compute": float(end), "median": median, "low": low, "high": high})
+    return rows
+
+
+def _regrets_at(pool: Pool, replay: Replay, ends: np.ndarray) -> np.ndarray:
+    regrets = [_gap(pool, finish) for finish in replay.finished]
+    best = np.minimum.accumulate([math.inf, *regrets])
+    return best[np.searchsorted([f.compute for f in replay.finished], ends, side="right")]
+
+
+def _regret(pool: Pool, finished: Iterable[Finish]) -> float:
+    return min((_gap(pool, finish) for finish in finished), default=math.inf)
+
+
+def _gap(pool: Pool, finish: Finish) -> float:
+    return abs(pool.best - finish.value)
+
+
+def _within(pool: Pool, replay: Replay, tolerance: float) -> float:
+    """The compute until some finished trial was near the best; inf if none ever was."""
+    # Differences of accuracies are exact to rounding only.
+    slack = tolerance + 1e-9
+    return min((f.compute for f in replay.finished if _gap(pool, f) <= slack), default=math.inf)
+
+
+def _test_accuracy(pool: Pool, replay: Replay) -> float | None:
+    """Of the finished trial that the objective ranks first."""
+    if not replay.finished:
+        return None
+    chosen = min(replay.finished, key=lambda finish: pool.objective.sort_key(finish.value))
+    trial = next(trial for trial in pool.trials if trial.name == chosen.trial)
+    return trial.last.get("test_accuracy")

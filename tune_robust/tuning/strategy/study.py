@@ -1,0 +1,229 @@
+"""Proposals: the bridge between a space and an Optuna study.
+
+The study is derived from the run store: opening it writes ``study.journal`` afresh from the
+recorded trials, so that whatever a crash did to it, the sampler knows exactly what the store knows.
+Stopped trials are told PRUNED with their intermediate values, failed ones FAIL; the step of a value
+is its cost in the budget's unit, so that methods of different price meet at equal compute. A study
+of several objectives has no intermediate values: Optuna takes none.
+Baselines lie outside the space, and so outside the study; trials of earlier runs come first in it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from tune_robust.runs.pareto import axes_of, values_of
+from tune_robust.runs.store import REFERENCES, Origin, Trial, name_of
+from tune_robust.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
+from tune_robust.spaces.draws import grid_points
+from tune_robust.spaces.objective import Objective, step_of
+from tune_robust.spaces.space import Dimension, Space
+from tune_robust.tuning.strategy.journal import DerivedStorage
+from tune_robust.tuning.strategy.samplers import build_sampler, optuna_distribution
+from tune_robust.tuning.strategy.warm_start import EarlierTrial
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+_STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+class Study:
+    """Asks the sampler for trials and tells it how they went.
+
+    Args:
+        space: the dimensions, known points, baselines and searcher.
+        objective: what the sampler optimises.
+        journal: path of the Optuna journal to write; None keeps the study in memory.
+        trials: what the run has so far, in the order in which it was proposed.
+        earlier: trials of other runs, for the sampler to learn from.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objective: Objective,
+        journal: Path | None,
+        trials: Iterable[Trial],
+        earlier: Sequence[EarlierTrial] = (),
+    ):
+        self._space, self._objective, self._earlier = space, objective, earlier
+        self._axes = axes_of(space)
+        self._planned = [*_planned(space)]
+        self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
+        # By number: Optuna would list all its trials to find one.
+        self._ids = [trial._trial_id for trial in self._study.get_trials(deepcopy=False)]
+
+    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
+        """The origin and the values of trial ``number``; None when a grid is used up.
+
+        A function of the space, the seed and the history alone: the sampler is seeded anew for each
+        trial, so that a resumed search proposes what the uninterrupted one would have.
+        """
+        origin, values = "sampled", None
+        if number < len(self._planned):
+            origin, values = self._planned[number]
+        elif self._space.searcher.name == "grid":
+            return None
+        if origin == "baseline":
+            return origin, dict(values)
+        if values is not None:
+            self._study.enqueue_trial(params_of(self._space, values))
+        given = len(self._earlier) + len(self._space.known)
+        self._study.sampler = build_sampler(self._space, number, given=given)
+        asked = self._study.ask()
+        asked.set_user_attr("trial", name_of(number))
+        self._ids.append(asked._trial_id)
+        return origin, suggested(self._space, asked)
+
+    def report(self, trial: Trial, epoch: int) -> None:
+        """One epoch of a running trial."""
+        if trial.origin in REFERENCES or len(self._axes) > 1:
+            return
+        step, value = self._intermediate(trial, epoch)
+        with warnings.catch_warnings():
+            # A trial that goes on from a checkpoint reports that epoch again.
+            warnings.filterwarnings("ignore", message="The reported value is ignored")
+            optuna.Trial(self._study, self._id(trial)).report(value, step)
+
+    def tell(self, trial: Trial) -> None:
+        """How a trial ended, by its status."""
+        if trial.origin in REFERENCES:
+            return
+        state = _STATES[trial.status]
+        values = self._values(trial) if state == TrialState.COMPLETE else None
+        self._study.tell(self._number(trial), values, state)
+
+    def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
+        if journal is None:
+            return self._filled(InMemoryStorage(), trials)
+        aside = journal.with_name(f".{journal.name}.{os.getpid()}")
+        aside.unlink(missing_ok=True)
+        self._filled(DerivedStorage(aside), trials)
+        aside.replace(journal)
+        return self._create(DerivedStorage(journal))
+
+    def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
+        study = self._create(storage)
+        with warnings.catch_warnings():
+            # optuna-dashboard then shows names instead of "Objective 0".
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([axis.metric for axis in self._axes])
+        for trial in self._earlier:
+            study.add_trial(self._frozen_earlier(trial))
+        for trial in trials:
+            study.add_trial(self._frozen(trial))
+        return study
+
+    def _create(self, storage: BaseStorage) -> optuna.Study:
+        return optuna.create_study(
+            study_name=self._space.name,
+            storage=storage,
+            directions=["maximize" if axis.mode == "max" else "minimize" for axis in self._axes],
+            load_if_exists=True,
+        )
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        """A recorded trial as Optuna would have it had it watched."""
+        state = _STATES.get(trial.status, TrialState.RUNNING)
+        params = params_of(self._space, trial.values)
+        steps = dict(
+            self._intermediate(trial, epoch)
+            for epoch, metrics in sorted(trial.epochs.items())
+            if metrics.get(self._objective.metric) is not None
+        )
+        values = self._values(trial) if state == TrialState.COMPLETE else None
+        if state == TrialState.PRUNED and steps:
+            values = [steps[max(steps)]]
+        return optuna.trial.create_trial(
+            state=state,
+            params=params,
+            distributions=self._distributions(params),
+            values=values,
+            intermediate_values=steps if len(self._axes) == 1 else {},
+            user_attrs={"trial": trial.name},
+        )
+
+    def _values(self, trial: Trial) -> list[float] | None:
+        return values_of(trial, self._objective, self._axes)
+
+    def _frozen_earlier(self, trial: EarlierTrial) -> FrozenTrial:
+        params = params_of(self._space, trial.values)
+        return optuna.trial.create_trial(
+            state=_STATES[trial.status],
+            params=params,
+            distributions=self._distributions(params),
+            value=trial.value,
+            intermediate_values=dict(trial.steps),
+            user_attrs={"warm_start": f"{trial.run} {trial.trial}"},
+        )
+
+    def _distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+        return {
+            dim.name: optuna_distribution(dim.distribution)
+            for dim in self._space.dimensions
+            if dim.name in params
+        }
+
+    def _intermediate(self, trial: Trial, epoch: int) -> tuple[int, float]:
+        """The cost so far as Optuna's integer step, and the objective's value."""
+        metrics = trial.epochs[epoch]
+        step = step_of(self._space.budget.unit, epoch, metrics)
+        return step, metrics[self._objective.metric]
+
+    def _number(self, trial: Trial) -> int:
+        return len(self._earlier) + trial.number - len(self._space.baselines)
+
+    def _id(self, trial: Trial) -> int:
+        return self._ids[self._number(trial)]
+
+
+def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
+    """The trials that need no sampler: baselines, known points and, for a grid, all its points."""
+    for overrides in space.baselines:
+        yield "baseline", overrides
+    for values in space.known:
+        yield "known", values
+    if space.searcher.name == "grid":
+        for values in grid_points(space.dimensions):
+            yield "sampled", values
+
+
+def suggested(space: Space, trial: optuna.Trial) -> dict[str, Any]:
+    """What ``trial`` draws of the space's dimensions, by path; conditions hold."""
+    values: dict[str, Any] = {}
+    for dim in space.dimensions:
+        if dim.active(values):
+            values[dim.path] = _draw(trial, dim)
+    return values
+
+
+def _draw(trial: optuna.Trial, dim: Dimension) -> Any:
+    match dim.distribution:
+        case Uniform(low=low, high=high):
+            return trial.suggest_float(dim.name, low, high)
+        case LogUniform(low=low, high=high):
+            return trial.suggest_float(dim.name, low, high, log=True)
+        case Int(low=low, high=high):
+            return trial.suggest_int(dim.name, low, high)
+        case LogInt(low=low, high=high):
+            return trial.suggest_int(dim.name, low, high, log=True)
+        case Choice(values=values) | Grid(values=values):
+            return trial.suggest_categorical(dim.name, values)
+
+
+def params_of(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by path, as Optuna's parameters by name."""
+    return {
+        dim.name: values[dim.path]
+        for dim in space.dimensions
+        if dim.path in values and dim.active(values)
+    }

@@ -1,0 +1,241 @@
+"""Retraining the winners of a search on fresh seeds: which, on what seeds, in which folder.
+
+A confirmation is an ordinary run in the folder ``confirm`` of the run that it confirms. Its trials
+are all in its store before the first starts: the confirmed trials' own configurations, at full
+budget, with another ``seed`` and ``data.seed``. They go seed by seed, so that an interrupted
+confirmation has a whole comparison on the seeds behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tune_robust.config import DataConfig
+from tune_robust.errors import UserError, unknown
+from tune_robust.files import write_aside
+from tune_robust.runs.provenance import provenance
+from tune_robust.runs.store import RunFolder, RunStore, Trial, read_trials
+from tune_robust.spaces.dimensions import varies_labels
+from tune_robust.spaces.objective import Objective, objective_of
+from tune_robust.spaces.sections import Budget
+from tune_robust.spaces.space import Space
+from tune_robust.statistics import Estimate
+from tune_robust.tuning.winners.confirmation import Judged, Retrained, conclusion, judge
+from tune_robust.tuning.winners.export import ranked
+
+FOLDER = "confirm"
+SUMMARY = "confirmation.json"
+_FIRST_SEEDS = 1000
+_DRAWN = ("symmetric", "asymmetric", "instance")
+
+
+def confirmation_of(source: RunFolder) -> RunFolder:
+    """Where the confirmation of a run lies, whether or not there is one."""
+    return source.inside(FOLDER)
+
+
+def confirmed_by(folder: RunFolder) -> RunFolder | None:
+    """The run that ``folder`` confirms; None if it is a search."""
+    return folder.outside() if "confirms" in folder.read_meta() else None
+
+
+def choose(
+    trials: Mapping[str, Trial],
+    objective: Objective,
+    *,
+    top: int,
+    named: Sequence[str] = (),
+    baselines: bool = True,
+) -> list[Trial]:
+    """The trials to confirm: those ``named``, the best ``top`` of each label set, the baselines.
+
+    Raises:
+        UserError: there is no trial of that name, or none with a result.
+    """
+    for name in named:
+        if name not in trials:
+            raise UserError(f"--trial: {unknown('trial', name, trials)}")
+    best = ranked(trials.values(), objective)
+    chosen = {name: trials[name] for name in named}
+    by_labels: dict[str, list[Trial]] = {}
+    for trial in best:
+        if trial.origin != "baseline":
+            by_labels.setdefault(label_set(trial), []).append(trial)
+    for leaders in by_labels.values():
+        chosen |= {trial.name: trial for trial in leaders[:top]}
+    if baselines:
+        chosen |= {trial.name: trial for trial in best if trial.origin == "baseline"}
+    return list(chosen.values())
+
+
+def label_set(trial: Trial) -> str:
+    """The labels that a trial learned, as text: scores compare where it is the same."""
+    data = trial.config["data"].items()
+    return json.dumps({k: v for k, v in data if varies_labels(f"data.{k}")}, sort_keys=True)
+
+
+def open_confirmation(source: RunFolder, trials: Iterable[str], seeds: int) -> RunStore:
+    """The confirmation of ``source``, opened for writing, with at least these trials and seeds.
+
+    What an earlier command has asked for stays; only what is missing is added.
+
+    Raises:
+        UserError: another process is working on it.
+    """
+    folder = confirmation_of(source)
+    if folder.meta.exists():
+        store, before = RunStore(folder), folder.read_meta()["confirms"]
+    else:
+        before = {"run": source.path.resolve().name, "trials": [], "seeds": []}
+        meta = {"space": source.read_meta()["space"], "confirms": before, **provenance()}
+        store = RunStore.create(folder, meta)
+    names = list(dict.fromkeys([*before["trials"], *trials]))
+    known = read_trials(source)
+    used = [s for t in known.values() for s in (t.config["seed"], t.config["data"]["seed"])]
+    asked = [*before["seeds"], *_fresh(seeds - len(before["seeds"]), used + before["seeds"])]
+    space = _space(Space.from_document(source.read_meta()["space"]), len(names) * len(asked))
+    confirms = {**before, "trials": names, "seeds": asked}
+    folder.write_meta(folder.read_meta() | {"space": space.document(), "confirms": confirms})
+    add_missing(store)
+    return store
+
+
+def add_missing(store: RunStore) -> None:
+    """Record every pair of trial and seed of the confirmation that its store does not have yet.
+
+    Raises:
+        UserError: a trial to add is no longer in the run that it comes from.
+    """
+    confirms = store.folder.read_meta()["confirms"]
+    have = {(trial.confirms, trial.config["seed"]) for trial in store.trials.values()}
+    missing = [
+        (name, seed)
+        for seed in confirms["seeds"]
+        for name in confirms["trials"]
+        if (name, seed) not in have
+    ]
+    known = read_trials(confirmed_by(store.folder)) if missing else {}
+    for name, seed in missing:
+        if name not in known:
+            raise UserError(
+                f"{store.folder.place} confirms {name} of the run {confirms['run']!r}, which is "
+                "not beside it any more. A confirmation belongs in the folder of its run."
+            )
+        trial = known[name]
+        data = {**trial.config["data"], "seed": seed}
+        config = {**trial.config, "data": data, "seed": seed}
+        store.add_trial("confirmation", trial.values, config, confirms=name)
+
+
+def _fresh(count: int, used: Sequence[int]) -> list[int]:
+    """``count`` seeds above all that are ``used``, beyond what a longer search would reach."""
+    first = max(_FIRST_SEEDS, *(seed + 1 for seed in used))
+    return [*range(first, first + max(0, count))]
+
+
+def _space(space: Space, trials: int) -> Space:
+    """The space of a confirmation: nothing is proposed beside its trials, and nothing stopped."""
+    budget = space.budget
+    kept = {name: getattr(budget, name) for name in ("unit", "max", "rounds")}
+    planned = Budget(trials=trials, scheduler="none", **kept)
+    return space.model_copy(update={"budget": planned, "known": (), "baselines": ()})
+
+
+def what_varies(data: DataConfig) -> list[str]:
+    """What a fresh seed draws anew: labels that people or files give are what they are."""
+    varies = ["network", "split"]
+    if data.noise.kind in _DRAWN:
+        varies.append("noise draw")
+    return varies if data.subset is None else [*varies, "subset"]
+
+
+def judged_trials(folder: RunFolder) -> list[Judged]:
+    """The trials of a confirmation, judged by what has ended so far."""
+    source, space = confirmed_by(folder), Space.from_document(folder.read_meta()["space"])
+    objective, known = objective_of(space), read_trials(source)
+    again: dict[str, list[Trial]] = {}
+    for trial in read_trials(folder).values():
+        again.setdefault(trial.confirms, []).append(trial)
+    retrained = [_retrained(known[name], again[name], objective) for name in again]
+    return judge(retrained, objective.mode)
+
+
+def _retrained(trial: Trial, again: Sequence[Trial], objective: Objective) -> Retrained:
+    done = {t.config["seed"]: objective.scored(t.epochs) for t in again if t.status == "done"}
+    in_search = objective.scored(trial.epochs) if trial.status == "done" else {}
+    return Retrained(
+        trial=trial.name,
+        origin=trial.origin,
+        values=trial.values,
+        labels=label_set(trial),
+        search_score=in_search.get(objective.metric),
+        scores=_finite({seed: m.get(objective.metric) for seed, m in done.items()}),
+        failed=tuple(t.config["seed"] for t in again if t.status == "failed"),
+        search_test_accuracy=in_search.get("test_accuracy"),
+        test_accuracies=_finite({seed: m.get("test_accuracy") for seed, m in done.items()}),
+    )
+
+
+def _finite(scores: Mapping[int, float | None]) -> dict[int, float]:
+    return {s: v for s, v in scores.items() if v is not None and math.isfinite(v)}
+
+
+def summary(folder: RunFolder) -> dict[str, Any]:
+    """A confirmation as plain data, best first: what ``confirmation.json`` holds."""
+    meta = folder.read_meta()
+    space = Space.from_document(meta["space"])
+    judged, objective = judged_trials(folder), objective_of(space)
+    base = DataConfig.model_validate(space.train.get("data", {}))
+    return {
+        "format": 1,
+        **meta["confirms"],
+        "metric": objective.metric,
+        "mode": objective.mode,
+        "at": objective.at,
+        "varies": what_varies(base),
+        "conclusion": conclusion(judged, objective.metric),
+        "trials": [_row(j) for j in judged],
+    }
+
+
+def _row(judged: Judged) -> dict[str, Any]:
+    of = judged.of
+    return {
+        "trial": of.trial,
+        "origin": of.origin,
+        "values": dict(of.values),
+        "labels": json.loads(of.labels),
+        "leads": judged.leads,
+        **_estimate(judged.score),
+        "scores": {str(seed): score for seed, score in of.scores.items()},
+        "failed_seeds": list(of.failed),
+        "probability_best": judged.probability_best,
+        "behind_leader": _estimate(judged.behind),
+        "search_score": of.search_score,
+        "optimism": judged.optimism,
+        "test_accuracy": {
+            **_estimate(judged.test_accuracy),
+            "in_search": of.search_test_accuracy,
+            "optimism": judged.test_optimism,
+        },
+    }
+
+
+def _estimate(given: Estimate | None) -> dict[str, Any]:
+    return (given or Estimate(0, None, None, None, None))._asdict()
+
+
+def write_summary(folder: RunFolder) -> dict[str, Any]:
+    """Write ``confirmation.json`` and return what it holds."""
+    found = summary(folder)
+    write_aside(folder.path / SUMMARY, json.dumps(found, indent=2).encode())
+    return found
+
+
+def read_summary(source: RunFolder) -> dict[str, Any] | None:
+    """What the run's last finished confirmation found; None if there is none."""
+    path = confirmation_of(source).path / SUMMARY
+    return json.loads(path.read_text()) if path.is_file() else None
