@@ -21,7 +21,7 @@ from scipy import stats
 from analysis.figures.best_so_far import cost_of_epochs
 from analysis.formatting import number
 from analysis.stored.ranking import label_sets, ranking
-from analysis.stored.run import Objective, Run, load_run, scored_epochs
+from analysis.stored.run import Objective, Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.errors import UserError
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate
@@ -208,6 +208,7 @@ def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> 
     _distinct(folders)
     runs = [load_run(folder) for folder in folders]
     for run in runs:
+        require_epochs(run)
         _comparable(run)
     _same_objective(runs)
     scenes = _scenes(runs, reach)

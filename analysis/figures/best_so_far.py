@@ -20,7 +20,7 @@ from analysis.figures.style import (
 from analysis.formatting import metric, plain
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, ranking
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 
 _MARKS = {
     # status: legend, symbol, fill, size
@@ -58,6 +58,7 @@ def best_so_far_data(run: Run) -> pd.DataFrame:
 
 
 def _best_so_far_info(run: Run) -> _BestSoFarInfo:
+    require_epochs(run)
     total = cost_of_epochs(run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()
     ended = run.trials.assign(spent=run.trials["trial"].map(until), score=run.trials["objective"])

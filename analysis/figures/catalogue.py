@@ -37,7 +37,7 @@ from analysis.figures.selection import selection, selection_data
 from analysis.figures.sensitivity import sensitivity, sensitivity_data
 from analysis.figures.sensitivity_3d import sensitivity_3d
 from analysis.figures.sweep import sweep, sweep_data
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 
@@ -99,6 +99,7 @@ def write_figures(run: Run, folder: str | Path, kind: str = "html") -> list[Path
     """
     if kind not in FORMATS:
         raise UserError(f"there is no format {kind!r}. Choose one of {', '.join(FORMATS)}.")
+    require_epochs(run)
     folder = Path(folder).expanduser()
     figures = run_figures(run)
     try:

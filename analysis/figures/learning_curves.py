@@ -15,7 +15,7 @@ from analysis.figures.style import BASELINE, GREY, WINNER, metric_axis, new_figu
 from analysis.formatting import metric
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import winner
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 
 _POINTS = 12_000  # of the faint curves; more are thinned, evenly within each trial
 _DIAGNOSTIC = "test_accuracy"
@@ -77,6 +77,7 @@ def learning_curves_data(run: Run) -> pd.DataFrame:
 
 
 def _learning_curves_info(run: Run) -> _LearningCurvesInfo:
+    require_epochs(run)
     best = winner(run)
     first = None if best is None else best["trial"]
     roles = {

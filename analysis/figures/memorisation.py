@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.style import RIGHT, WRONG, message, new_figure, plain_axes
 from analysis.formatting import plain
 from analysis.stored.ranking import baseline, winner
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 
 _FITS = {
     "clean_fit": ("correct labels", RIGHT, "solid"),
@@ -61,6 +61,7 @@ def memorisation_data(run: Run) -> pd.DataFrame:
 
 
 def _memorisation_info(run: Run) -> _MemorisationInfo:
+    require_epochs(run)
     best, reference = winner(run), baseline(run)
     shown: dict[str, pd.Series] = {}
     if best is not None:

@@ -12,7 +12,7 @@ from analysis.figures.style import GREY, GRID, RIGHT, WINNER, message, new_figur
 from analysis.formatting import metric, number, plain, score, sentence_case
 from analysis.stored.dimensions import Dimension, parse_dimensions
 from analysis.stored.ranking import ranking
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.importance import importance_info
 
 _MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
@@ -48,6 +48,7 @@ def parallel_data(run: Run) -> pd.DataFrame:
 
 
 def _parallel_info(run: Run) -> _ParallelInfo:
+    require_epochs(run)
     trials = run.trials[run.trials["status"].isin(["done", "stopped"])]
     trials = trials.dropna(subset=["objective"])
     searched = parse_dimensions(run.space.get("search") or {})

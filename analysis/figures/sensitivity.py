@@ -26,7 +26,7 @@ from analysis.figures.trial_marks import MARKS, hover, observed_groups
 from analysis.formatting import metric, plain
 from analysis.stored.dimensions import Dimension
 from analysis.stored.ranking import winner
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.surface import Surface, fit_surface
 
 _POINT = 0.01
@@ -100,6 +100,7 @@ def sensitivity_info(
     run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
 ) -> SensitivityInfo:
     """What ``sensitivity`` draws, as plain data."""
+    require_epochs(run)
     surface = fit_surface(run, metric_name, x, y)
     best = winner(run)
     name = None if best is None else best["trial"]

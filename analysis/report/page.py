@@ -22,7 +22,7 @@ from analysis.report.opening import (
 from analysis.report.sections import find_sections
 from analysis.report.summary import find_answer
 from analysis.report.trial_table import trial_table
-from analysis.stored.run import Run, load_run
+from analysis.stored.run import Run, load_run, require_epochs
 
 
 def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
@@ -42,6 +42,7 @@ def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
 
 def render(run: Run) -> str:
     """The whole page as text."""
+    require_epochs(run)
     answer = find_answer(run)
     surface = sensitivity_info(run)
     return fill_page(

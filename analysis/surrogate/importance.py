@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.formatting import count
 from analysis.stored.dimensions import Dimension
-from analysis.stored.run import Run
+from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.observations import credited, read_trials
 
 _FEWEST = 12  # trials, of the run and of those a dimension applies to
@@ -39,6 +39,7 @@ class ImportanceInfo(NamedTuple):
 @lru_cache(maxsize=4)
 def importance_info(run: Run) -> ImportanceInfo:
     """What ``importance`` draws, and why not."""
+    require_epochs(run)
     columns = ["path", "trials", *MEASURES]
     trials = _scored(run)
     varied = [d for d in run.dimensions if trials[d.path].nunique() > 1]
