@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 
 class UserError(Exception):
-    """Something the user can put right; the command line prints it without a traceback, exit 2."""
+    """Something the user can put right; the command line prints it without a traceback.
+
+    ``exit_code`` is what the command then ends with.
+    """
+
+    exit_code = 2
+
+
+class SearchFailed(UserError):
+    """A search in which no trial has succeeded. What there is of it is stored."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
