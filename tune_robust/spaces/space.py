@@ -101,15 +101,18 @@ class Space(Part):
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
         or ``budget.max`` if that is less; in seconds, ``budget.max``.
         """
-        return self.budget.max if self.budget.unit == "seconds" else self._laid_out
+        if self.budget.unit == "seconds" and self.budget.max is not None:
+            return self.budget.max
+        return self._laid_out
 
     @property
     def _laid_out(self) -> float:
         """What epochs are laid out for, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
-        bounded = self.budget.max is not None and self.budget.unit != "seconds"
-        return min(full, self.budget.max) if bounded else full
+        if self.budget.max is None or self.budget.unit == "seconds":
+            return full
+        return min(full, self.budget.max)
 
     @property
     def trials(self) -> int:
@@ -201,7 +204,7 @@ def parse_space(
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
-    if problems:
+    if problems or sections is None:
         raise ConfigError(source, problems)
     space = Space(
         name=sections.name,
