@@ -117,12 +117,17 @@ class AsymmetricNoise(Part):
 class InstanceNoise(Part):
     """Labels that depend on the image itself (Xia et al. 2020, arXiv 2006.07836).
 
-    ``rate`` is the centre of the images' own flip rates, normal of deviation 0.1 and cut off to
-    [0, 1]: near either end, the share of wrong labels is further inside (0.1 gives about 0.13).
+    ``variant: xia`` is the published algorithm, on pixels in [0, 1]: ``rate`` is the centre of the
+    images' own flip rates, which are normal with standard deviation 0.1, truncated to [0, 1]. Near
+    either end the fraction of wrong labels is therefore further inside (0.1 gives about 0.13).
+    ``variant: saner`` is what the code of SANER draws (Luong et al., arXiv 2411.17132): images
+    normalised per channel, and exactly int(rate * n) wrong labels. Its wrong labels are spread over
+    more classes.
     """
 
     kind: Literal["instance"] = "instance"
     rate: Annotated[float, Field(gt=0, le=1)]
+    variant: Literal["xia", "saner"] = "xia"
 
 
 class HumanNoise(Part):
@@ -387,12 +392,20 @@ def _named_infinity(value: Any) -> Any:
 Norm = Annotated[Annotated[float, Field(gt=1)] | Literal["inf"], BeforeValidator(_named_infinity)]
 
 
+def _renamed_convention(value: Any) -> Any:
+    """Earlier versions called ``asam_by_shape`` ``asam``: what they wrote keeps its meaning."""
+    return "asam_by_shape" if value == "asam" else value
+
+
 class SamConfig(Part):
     """Sharpness-aware perturbation (Foret et al. 2020; ASAM: Kwon et al. 2021) and its variants.
 
-    ``adaptive: asam`` scales by |w| + eta for weights and 1 elsewhere; ``elementwise`` by |w|
-    everywhere. ``rho`` is a length in weight space, about 0.05-0.5 (ten times that when adaptive),
-    measured in the p-norm ``norm``, above 1, up to ``inf``; the adaptive ones have 2.
+    ``adaptive`` scales the perturbation of each weight: ``asam_by_name`` by |w| + eta for
+    parameters whose name contains ``weight`` and 1 elsewhere, as the code published with ASAM does;
+    ``asam_by_shape`` by |w| + eta for tensors of more than one dimension and 1 elsewhere;
+    ``elementwise`` by |w| everywhere. ``asam`` is accepted as the earlier name of
+    ``asam_by_shape``. ``rho`` is a length in weight space, about 0.05-0.5 (ten times that when
+    adaptive), measured in the p-norm ``norm``, above 1, up to ``inf``; adaptive SAM requires 2.
 
     ``variant``: ``gsam`` also narrows the surrogate gap, weighted by ``g_alpha`` (Zhuang et al.
     2022); ``fsam``, Friendly-SAM, takes ``sigma`` of the mean gradient, of decay ``lmbda``, off the
@@ -403,7 +416,10 @@ class SamConfig(Part):
     rho: NonNegative = 0.1
     rho_schedule: Schedule = Constant()
     norm: Norm = 2.0
-    adaptive: Literal["none", "asam", "elementwise"] = "none"
+    adaptive: Annotated[
+        Literal["none", "asam_by_name", "asam_by_shape", "elementwise"],
+        BeforeValidator(_renamed_convention),
+    ] = "none"
     eta: NonNegative = 0.01
     variant: Literal["sam", "gsam", "fsam", "vasso"] = "sam"
     g_alpha: NonNegative = 0.01
@@ -674,9 +690,9 @@ _SANER = {"alpha": 0.5, "k": 50}
 PRESETS: dict[str, dict[str, Any]] = {
     "sgd": {},
     "sam": {"sam": _SAM},
-    "asam": {"sam": {"rho": 0.5, "adaptive": "asam"}},
+    "asam": {"sam": {"rho": 0.5, "adaptive": "asam_by_name"}},
     "saner": {"sam": _SAM, "saner": _SANER},
-    "asam_saner": {"sam": {"rho": 0.5, "adaptive": "asam"}, "saner": _SANER},
+    "asam_saner": {"sam": {"rho": 2.0, "adaptive": "elementwise"}, "saner": _SANER},
     "gsam_saner": {"sam": {**_SAM, "variant": "gsam"}, "saner": _SANER},
     "fsam_saner": {"sam": {**_SAM, "variant": "fsam"}, "saner": _SANER},
     "vasso_saner": {"sam": {**_SAM, "variant": "vasso"}, "saner": _SANER},

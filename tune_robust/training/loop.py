@@ -376,8 +376,11 @@ class _Run:
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Go on from ``checkpoint``."""
         # Parsed: settings that are newer than the checkpoint have their defaults in it.
-        saved = parse_config(checkpoint.config, str(path)).model_dump(mode="json")
-        _check_same(saved, self.config.model_dump(mode="json"), path)
+        saved = parse_config(checkpoint.config, str(path))
+        if _by_earlier_preset(checkpoint.config, self.config):
+            self.config = self.config.model_copy(update={"sam": saved.sam})
+            self.optimizer = self._sharpness_aware()
+        _check_same(saved.model_dump(mode="json"), self.config.model_dump(mode="json"), path)
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:
@@ -393,6 +396,15 @@ class _Run:
         self.totals = dict(state["totals"])
         self.epoch, self.history = checkpoint.epoch, [*checkpoint.earlier, checkpoint.metrics]
         self.reliability = checkpoint.reliability
+
+
+def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether an earlier version's preset filled ``sam``: a run goes on by what it began with.
+
+    The presets ``asam`` and ``asam_saner`` scaled tensors by their shape then, and called it so.
+    """
+    adaptive = (saved.get("sam") or {}).get("adaptive")
+    return adaptive == "asam" and config.method in ("asam", "asam_saner")
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:
