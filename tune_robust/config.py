@@ -79,13 +79,16 @@ class AsymmetricNoise(Part):
     Of the n images of each class that turns, exactly int(rate * n) do. ``class_map``, {from: to} by
     name or index, says which do; without it, CIFAR-10 (truck to automobile, bird to airplane, deer
     to horse, cat and dog to each other) and CIFAR-100 (to the next class of the superclass) have
-    theirs. ``transition_matrix`` takes the place of both: row i has the probabilities of the label
-    given to an image of class i.
+    theirs. ``class_map: next_class`` turns class y into (y + 1) mod K, as the code of SANER does
+    on CIFAR-100. ``transition_matrix`` takes the place of both: row i has the probabilities of the
+    label given to an image of class i.
     """
 
     kind: Literal["asymmetric"] = "asymmetric"
     rate: Share | None = None
-    class_map: Annotated[dict[ClassName, ClassName], Field(min_length=1)] | None = None
+    class_map: (
+        Literal["next_class"] | Annotated[dict[ClassName, ClassName], Field(min_length=1)] | None
+    ) = None
     transition_matrix: tuple[tuple[Share, ...], ...] | None = None
 
     def __hash__(self) -> int:
