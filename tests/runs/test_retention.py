@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from tests.tuning.simulated import simulate, space, trading
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
 from tune_robust.runs.retention import KEPT, Retention
-from tune_robust.runs.store import ENDED, RunFolder
+from tune_robust.runs.trial import ENDED
 
 
 def run_of_nine(path):

@@ -16,9 +16,9 @@ from ray._raylet import setproctitle
 
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
+from tune_robust.data.cache_folder import received
 from tune_robust.errors import UserError
 from tune_robust.runs.checkpoints import Checkpoints, open_checkpoints
-from tune_robust.runs.data_cache import received
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 

@@ -1,0 +1,158 @@
+"""A folder on a file system that pyarrow opens by its URI: s3://, gs://, abfs://, hdfs://, file://.
+
+Objects are written whole: a reader meets the old one or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyarrow import ArrowException
+from pyarrow.fs import FileSelector, FileSystem, FileType
+
+from tune_robust.errors import UserError
+from tune_robust.files import write_aside
+
+_CHUNK = 8 * 2**20
+_TRIES = 20  # of reading an object that is being replaced
+
+
+class Remote:
+    """The folder at ``uri``.
+
+    Raises:
+        UserError: the URI names no file system, or (in any method) it cannot be reached; says what
+            the file system said.
+    """
+
+    def __init__(self, uri: str):
+        self.uri = uri.rstrip("/")
+        try:
+            self._system, self._root = FileSystem.from_uri(self.uri)
+        except (ArrowException, OSError, ValueError) as error:
+            raise UserError(
+                f"--storage {uri!r} cannot be opened: {error}. Expected s3://BUCKET/FOLDER, "
+                "gs://, abfs:// or hdfs://, or a local folder."
+            ) from error
+        self._root = self._root.rstrip("/")
+
+    def child(self, name: str) -> Remote:
+        """The folder ``name`` in this one."""
+        base, mark, query = self.uri.partition("?")
+        return Remote(f"{base.rstrip('/')}/{name}{mark}{query}")
+
+    @property
+    def parent(self) -> Remote:
+        """The folder that it lies in."""
+        base, mark, query = self.uri.partition("?")
+        return Remote(f"{base.rpartition('/')[0]}{mark}{query}")
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self._root.rpartition("/")[2]
+
+    def folders(self, marker: str) -> list[str]:
+        """The names of the folders here that hold an object ``marker``."""
+        with self._explained("listed"):
+            found = self._system.get_file_info(FileSelector(self._root, allow_not_found=True))
+            names = sorted(info.base_name for info in found if info.type == FileType.Directory)
+            return [name for name in names if self.has(f"{name}/{marker}")]
+
+    def names(self) -> list[str]:
+        """The paths of all objects here, relative to this folder."""
+        with self._explained("listed"):
+            found = self._system.get_file_info(
+                FileSelector(self._root, allow_not_found=True, recursive=True)
+            )
+        files = (info.path for info in found if info.type == FileType.File)
+        return sorted(path.removeprefix(f"{self._root}/") for path in files)
+
+    def has(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+        with self._explained("read"):
+            return self._system.get_file_info(self._path(name)).type == FileType.File
+
+    def age(self, name: str, now: float) -> float | None:
+        """Seconds since the object was written, by its clock and the caller's ``now``."""
+        with self._explained("read"):
+            info = self._system.get_file_info(self._path(name))
+        return None if info.type != FileType.File else now - info.mtime_ns / 1e9
+
+    def read(self, name: str) -> bytes | None:
+        """An object's content; None where there is none."""
+        with self._explained("read"):
+            return self._whole(name)
+
+    def _whole(self, name: str) -> bytes | None:
+        """Read again while it is being replaced: its parts may come from two versions."""
+        before = self._system.get_file_info(self._path(name))
+        for _ in range(_TRIES):
+            if before.type != FileType.File:
+                return None
+            with self._system.open_input_stream(self._path(name)) as stream:
+                content = stream.read()
+            after = self._system.get_file_info(self._path(name))
+            unchanged = (before.size, before.mtime_ns) == (after.size, after.mtime_ns)
+            if unchanged and len(content) == after.size:
+                return content
+            before = after
+        raise OSError(f"{name} is replaced faster than it can be read")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write an object, replacing what was there."""
+        with self._explained("written"):
+            self._make_parent(name)
+            with self._system.open_output_stream(self._path(name)) as stream:
+                stream.write(data)
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Copy an object into a local file, aside and then renamed; False where there is none."""
+        content = self.read(name)
+        if content is None:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, content)
+        return True
+
+    def store(self, path: Path, name: str) -> None:
+        """Copy a local file into an object."""
+        with self._explained("written"), path.open("rb") as file:
+            self._make_parent(name)
+            with self._system.open_output_stream(self._path(name)) as stream:
+                while chunk := file.read(_CHUNK):
+                    stream.write(chunk)
+
+    def copy(self, name: str, to: str) -> None:
+        """Copy an object within this folder, without its content passing through here."""
+        with self._explained("written"):
+            self._system.copy_file(self._path(name), self._path(to))
+
+    def delete(self, name: str) -> None:
+        """Delete an object, or a folder with all that is in it, if it is there."""
+        with self._explained("deleted"):
+            kind = self._system.get_file_info(self._path(name)).type
+            if kind == FileType.File:
+                self._system.delete_file(self._path(name))
+            elif kind == FileType.Directory:
+                self._system.delete_dir(self._path(name))
+
+    def _make_parent(self, name: str) -> None:
+        """Object stores need no folders; the others do."""
+        if self._system.type_name in {"local", "hdfs"}:
+            self._system.create_dir(self._path(name).rpartition("/")[0], recursive=True)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    @contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ArrowException) as error:
+            raise UserError(
+                f"{self.uri} could not be {done}: {error}. Check the address, the network and "
+                "your credentials; nothing that is stored there was lost."
+            ) from error

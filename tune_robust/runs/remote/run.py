@@ -1,0 +1,104 @@
+"""A run on a remote file system: worked on in a local folder, uploaded by a mirror."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from tune_robust.data.cache_folder import cache_root
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.remote.lease import is_held
+from tune_robust.runs.remote.mirror import Mirror, Uploaded, download, upload
+from tune_robust.runs.remote.objects import Remote
+
+
+class RemoteRunFolder(RunFolder):
+    """The local folder of the run at ``remote``.
+
+    Checkpoints lie on the remote side alone, where every machine can reach them.
+    """
+
+    def __init__(self, remote: Remote, path: Path | None = None):
+        key = hashlib.sha256(remote.uri.encode()).hexdigest()[:12]
+        super().__init__(path or cache_root() / "runs" / key / remote.name)
+        self._remote = remote
+        self._dropped: set[str] = set()
+        self._uploaded: Uploaded = {}
+
+    @property
+    def place(self) -> str:
+        """Its URI."""
+        return self._remote.uri
+
+    @property
+    def storage(self) -> str:
+        """The URI of the folder that it lies in."""
+        return self._remote.parent.uri
+
+    @property
+    def checkpoints_are_here(self) -> bool:
+        """They lie on the remote side."""
+        return False
+
+    def inside(self, name: str) -> RemoteRunFolder:
+        """A run that lies within this one."""
+        return RemoteRunFolder(self._remote.child(name), self.path / name)
+
+    def outside(self) -> RemoteRunFolder:
+        """The run that this one lies in."""
+        return RemoteRunFolder(self._remote.parent).download()
+
+    def download(self) -> RemoteRunFolder:
+        """Bring the local folder up to date, unless a search on this machine is ahead of it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not super().is_live():
+            download(self._remote, self.path, self._uploaded)
+        return self
+
+    def is_live(self) -> bool:
+        """Whether some process, here or elsewhere, works on the run."""
+        return super().is_live() or is_held(self._remote)
+
+    def exists(self) -> bool:
+        """Whether there is a run."""
+        return self._remote.has("run.json")
+
+    def make(self) -> None:
+        """Make room for a new run; an object store needs no folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def uploader(self) -> Mirror:
+        """Uploads the local folder from now on; holds the run's lease."""
+        return Mirror(self.path, self._remote, self._uploaded)
+
+    def upload(self) -> None:
+        """Copy what was written since the run was closed."""
+        upload(self.path, self._remote, self._uploaded)
+
+    def checkpoints(self, trial: str) -> str:
+        """The URI of one trial's checkpoints."""
+        return self._remote.child(f"checkpoints/{trial}").uri
+
+    def has_checkpoint(self, trial: str) -> bool:
+        """Whether it has not been dropped; asking the remote side for each would take long."""
+        return trial not in self._dropped
+
+    def drop_checkpoints(self, trial: str) -> None:
+        """Delete a trial's checkpoints."""
+        if trial not in self._dropped:
+            self._remote.delete(f"checkpoints/{trial}")
+            self._dropped.add(trial)
+
+    def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
+        """Delete those of trials other than ``trials``, whose events were lost with a machine."""
+        for trial in self._remote.child("checkpoints").folders("last.pt"):
+            if trial not in trials:
+                self._remote.delete(f"checkpoints/{trial}")
+
+    def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
+        """A local copy of one checkpoint; None where there is none."""
+        inside = f"checkpoints/{trial}/{name}"
+        return self.path / inside if self._remote.fetch(inside, self.path / inside) else None
