@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.noise import ceiling
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.style import BASELINE, GREY, WINNER, message, metric_axis, new_figure, plain_axes
 from analysis.winner import baseline, ranking
 from analysis.words import metric, plain
@@ -50,6 +50,7 @@ def best_so_far_data(run: Run) -> pd.DataFrame:
 
 
 def _best_so_far_info(run: Run) -> _BestSoFarInfo:
+    require_epochs(run)
     total = cost_of_epochs(run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()
     ended = run.trials.assign(spent=run.trials["trial"].map(until), score=run.trials["objective"])

@@ -20,7 +20,7 @@ from scipy import stats
 
 from analysis.best_so_far import cost_of_epochs
 from analysis.robust_region import robust_region
-from analysis.run import Objective, Run, load_run, scored_epochs
+from analysis.run import Objective, Run, load_run, require_epochs, scored_epochs
 from analysis.winner import label_sets, ranking
 from analysis.words import number
 from tune_robust.errors import UserError
@@ -208,6 +208,7 @@ def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> 
     _distinct(folders)
     runs = [load_run(folder) for folder in folders]
     for run in runs:
+        require_epochs(run)
         _comparable(run)
     _same_objective(runs)
     scenes = _scenes(runs, reach)

@@ -32,7 +32,7 @@ from analysis.memorisation import memorisation, memorisation_data
 from analysis.pairs import by_option, by_option_data, important_pairs
 from analysis.parallel import parallel, parallel_data
 from analysis.reliability import reliability, reliability_data
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.rung_check import rung_check, rung_check_data
 from analysis.selection import selection, selection_data
 from analysis.sensitivity import sensitivity, sensitivity_data
@@ -99,6 +99,7 @@ def write_figures(run: Run, folder: str | Path, kind: str = "html") -> list[Path
     """
     if kind not in FORMATS:
         raise UserError(f"there is no format {kind!r}. Choose one of {', '.join(FORMATS)}.")
+    require_epochs(run)
     folder = Path(folder).expanduser()
     figures = run_figures(run)
     try:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from analysis.dimensions import Dimension
 from analysis.readings import credited, read_trials
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.style import BASELINE, GREY, WINNER, message, new_figure, plain_axes
 from analysis.words import count, plain
 
@@ -63,6 +63,7 @@ def importance_data(run: Run) -> pd.DataFrame:
 @lru_cache(maxsize=4)
 def importance_info(run: Run) -> ImportanceInfo:
     """What ``importance`` draws, and why not."""
+    require_epochs(run)
     columns = ["path", "trials", *_MEASURES]
     trials = _scored(run)
     varied = [d for d in run.dimensions if trials[d.path].nunique() > 1]

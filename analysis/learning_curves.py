@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.noise import ceiling
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.style import BASELINE, GREY, WINNER, metric_axis, new_figure, plain_axes
 from analysis.winner import winner
 from analysis.words import metric
@@ -77,6 +77,7 @@ def learning_curves_data(run: Run) -> pd.DataFrame:
 
 
 def _learning_curves_info(run: Run) -> _LearningCurvesInfo:
+    require_epochs(run)
     best = winner(run)
     first = None if best is None else best["trial"]
     roles = {

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.style import RIGHT, WRONG, message, new_figure, plain_axes
 from analysis.winner import baseline, winner
 from analysis.words import plain
@@ -61,6 +61,7 @@ def memorisation_data(run: Run) -> pd.DataFrame:
 
 
 def _memorisation_info(run: Run) -> _MemorisationInfo:
+    require_epochs(run)
     best, reference = winner(run), baseline(run)
     shown: dict[str, pd.Series] = {}
     if best is not None:

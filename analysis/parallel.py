@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from analysis.dimensions import Dimension, parse_dimensions
 from analysis.importance import importance_info
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.style import GREY, GRID, RIGHT, WINNER, message, new_figure
 from analysis.winner import ranking
 from analysis.words import metric, number, plain, score, sentence_case
@@ -48,6 +48,7 @@ def parallel_data(run: Run) -> pd.DataFrame:
 
 
 def _parallel_info(run: Run) -> _ParallelInfo:
+    require_epochs(run)
     trials = run.trials[run.trials["status"].isin(["done", "stopped"])]
     trials = trials.dropna(subset=["objective"])
     searched = parse_dimensions(run.space.get("search") or {})

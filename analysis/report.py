@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from analysis.answer import find_answer
 from analysis.label_set_table import label_set_guide, label_set_table
-from analysis.run import Run, load_run
+from analysis.run import Run, load_run, require_epochs
 from analysis.sections import Section, find_sections
 from analysis.sensitivity import sensitivity_info
 from analysis.story import headline, lead, next_steps, notes, provenance, subtitle, tiles, winners
@@ -40,6 +40,7 @@ def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
 
 def render(run: Run) -> str:
     """The whole page as text."""
+    require_epochs(run)
     answer = find_answer(run)
     surface = sensitivity_info(run)
     return fill_page(

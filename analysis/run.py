@@ -14,6 +14,8 @@ import pyarrow as pa
 from analysis.dimensions import Dimension, parse_dimensions
 from analysis.words import metric
 from tune_robust.errors import UserError, nearest
+from tune_robust.runs.store import RunFolder
+from tune_robust.runs.tables import epochs_table, trials_table
 
 _FORMAT = 1
 _TEXT = ("reliability", "trial", "origin", "status", "confirms", "error", "checkpoint", "config")
@@ -58,6 +60,8 @@ class Run:
     epochs: pd.DataFrame
     objective: Objective
     dimensions: tuple[Dimension, ...]
+    place: str
+    """Where the run lies, as a user names it: its path, or its URI on remote storage."""
 
     @property
     def space(self) -> dict[str, Any]:
@@ -70,24 +74,28 @@ class Run:
         return tuple(dimension.path for dimension in self.dimensions)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, place: str | None = None) -> Run:
     """Read the run stored in the folder ``path``.
 
+    A run whose first epoch has not ended yet has empty tables with the same columns.
+
+    Args:
+        path: the folder of the run, live or not.
+        place: where the run lies, if ``path`` is a local copy of it (a URI).
+
     Raises:
-        UserError: when there is no such folder, it is not a run, it is damaged or of another
-            version's format, or no epoch of it has ended yet.
+        UserError: when there is no such folder, it is not a run, or it is damaged or of another
+            version's format.
     """
     path = Path(path).expanduser()
     meta = _read_meta(path)
     dimensions = parse_dimensions(meta["space"].get("search") or {})
+    objective = _objective(meta["space"]["objective"])
     searched = [dimension.path for dimension in dimensions]
-    trials = _read_table(path / "trials.parquet", keep=searched)
-    epochs = _read_table(path / "epochs.parquet")
-    if epochs.empty:
-        raise UserError(
-            f"the run {path.name!r} has no epochs yet: there is nothing to show. Watch it with "
-            f"`tune-robust status {path}`, or go on with it with `tune-robust resume {path}`."
-        )
+    # A run that has only just begun has no tables yet.
+    no_trials = trials_table([], searched, objective, RunFolder(path))
+    trials = _read_table(path / "trials.parquet", no_trials, keep=searched)
+    epochs = _read_table(path / "epochs.parquet", epochs_table({}, []))
     for name in searched:
         if name not in trials:
             trials[name] = None
@@ -97,8 +105,31 @@ def load_run(path: str | Path) -> Run:
         meta=meta,
         trials=trials,
         epochs=epochs,
-        objective=_objective(meta["space"]["objective"]),
+        objective=objective,
         dimensions=dimensions,
+        place=place or str(path),
+    )
+
+
+def require_epochs(run: Run) -> None:
+    """See that there is something to show.
+
+    Raises:
+        UserError: no epoch of the run has ended yet.
+    """
+    if not run.epochs.empty:
+        return
+    errors = [] if run.trials.empty else [*run.trials["error"].dropna()]
+    if errors and (run.trials["status"] == "failed").all():
+        raise UserError(
+            f"all {len(run.trials)} trials of the run {run.name!r} failed before their first epoch "
+            f"ended, so there is nothing to show. The last error: {errors[-1].strip()} See "
+            f"`tune-robust status {run.place}`."
+        )
+    raise UserError(
+        f"the run {run.name!r} has no epochs yet: there is nothing to show. Watch it with "
+        f"`tune-robust status {run.place}`, or go on with it with "
+        f"`tune-robust resume {run.place}`."
     )
 
 
@@ -159,14 +190,19 @@ def _runs_beside(path: Path) -> str:
     return f"{nearest(path.name, names)} Runs there: {', '.join(names)}." if names else ""
 
 
-def _read_table(file: Path, keep: list[str] | tuple[str, ...] = ()) -> pd.DataFrame:
-    """A stored table; ``keep`` names columns to leave as they are, all other metrics are floats."""
+def _read_table(
+    file: Path, empty: pa.Table, keep: list[str] | tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """A stored table, or ``empty`` where there is none yet.
+
+    ``keep`` names columns to leave as they are, all other metrics are floats.
+    """
     try:
         # Opened once: by its path, pandas opens it twice, and a search may replace it in between.
         with file.open("rb") as opened:
             table = pd.read_parquet(opened)
     except FileNotFoundError:
-        return pd.DataFrame(columns=[*_REQUIRED[file.name], *keep])
+        table = empty.to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{file} cannot be read ({error}). `tune-robust resume {file.parent}` writes it anew."

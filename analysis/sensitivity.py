@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from analysis.dimensions import Dimension
 from analysis.observed import MARKS, hover, observed_groups
-from analysis.run import Run
+from analysis.run import Run, require_epochs
 from analysis.style import (
     GREY,
     INK,
@@ -100,6 +100,7 @@ def sensitivity_info(
     run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
 ) -> SensitivityInfo:
     """What ``sensitivity`` draws, as plain data."""
+    require_epochs(run)
     surface = fit_surface(run, metric_name, x, y)
     best = winner(run)
     name = None if best is None else best["trial"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_robust.metrics import METRICS
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.tuning.simulation.recording import read_recorded
 
 EPOCHS = 40

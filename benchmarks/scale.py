@@ -34,8 +34,10 @@ from typing import Any
 from replayed import EPOCHS, epochs, trainable
 from timing import machine
 
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.provenance import provenance
-from tune_robust.runs.store import RunFolder, RunStore, Trial
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import Node, fit_slots

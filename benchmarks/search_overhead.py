@@ -45,7 +45,8 @@ from rich.table import Table
 from timing import machine
 
 from tune_robust.config import TrainConfig, parse_config
-from tune_robust.runs.store import RunFolder, RunStore
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.store import RunStore
 from tune_robust.spaces.space import Space
 from tune_robust.training import train
 from tune_robust.tuning.engine.conductor import Conductor

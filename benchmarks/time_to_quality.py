@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import optuna
 from timing import machine
 
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.space import Space, load_space, parse_space
 from tune_robust.tuning.simulation.recording import Pool, pool_of
 from tune_robust.tuning.simulation.replay import Finish, Recorded, Replay, open_grid, replay

@@ -1,4 +1,4 @@
-"""Files that are never half-written."""
+"""Files that are never half-written, and which places are no local files at all."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def write_aside(path: Path, data: bytes | memoryview) -> None:
         with suppress(OSError):
             aside.unlink()
         raise
+
+
+def is_uri(place: str) -> bool:
+    """Whether ``place`` is a URI rather than a local path."""
+    return "://" in place

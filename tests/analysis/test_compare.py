@@ -15,7 +15,7 @@ from analysis.compare_words import conclusion, document, headline, rows
 from analysis.run import Objective
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation, write_summary
 

@@ -1,13 +1,26 @@
 import json
+import shutil
 import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.run import Objective, load_run, scored_epochs
+from analysis import (
+    best_so_far,
+    importance,
+    learning_curves,
+    memorisation,
+    parallel,
+    sensitivity,
+    write_figures,
+)
+from analysis.compare import compare_runs
+from analysis.report import render
+from analysis.run import Objective, load_run, require_epochs, scored_epochs
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
+from tune_robust.metrics import METRICS
 
 
 def test_a_run_reads_back(search_run):
@@ -48,18 +61,63 @@ def test_a_folder_that_is_no_run_says_what_is_missing(tmp_path):
         load_run(tmp_path)
 
 
-def test_a_run_without_epochs_says_what_to_do(build):
+def test_a_run_without_epochs_loads_and_says_what_to_do_where_it_is_to_be_shown(build):
     path = build.write([build.trial(1, {"sam.rho": 0.1}, status="pending", epochs=0)])
+    run = load_run(path)
+    assert list(run.trials["status"]) == ["pending"]
+    assert run.epochs.empty
     with pytest.raises(UserError, match=r"no epochs yet.*tune-robust resume"):
-        load_run(path)
+        require_epochs(run)
 
 
-def test_a_run_whose_tables_are_not_written_yet_has_no_epochs(build):
+def test_a_run_whose_tables_are_not_written_yet_has_empty_ones(build):
     path = build.write([build.trial(1, {})])
     for name in ("trials", "epochs"):
         (path / f"{name}.parquet").unlink()
+    run = load_run(path)
+    assert run.trials.empty
+    assert run.epochs.empty
+    assert {"trial", "status", "sam.rho", "objective", *METRICS, "error"} <= set(run.trials)
+    assert {"trial", "epoch", *METRICS} == set(run.epochs)
+
+
+def test_a_run_of_failed_trials_loads_and_names_the_error_where_it_is_to_be_shown(build):
+    failed = {"status": "failed", "epochs": 0, "error": "no such network"}
+    run = load_run(build.write([build.trial(n, {"sam.rho": 0.1}, **failed) for n in (1, 2)]))
+    assert list(run.trials["error"]) == ["no such network"] * 2
+    with pytest.raises(UserError, match=r"all 2 trials .* failed .* no such network"):
+        require_epochs(run)
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        best_so_far,
+        importance,
+        learning_curves,
+        memorisation,
+        parallel,
+        sensitivity,
+        render,
+        lambda run: write_figures(run, run.path / "figures"),
+        lambda run: compare_runs([run.path, build_another(run.path)]),
+    ],
+)
+def test_nothing_is_shown_of_a_run_without_epochs(build, show):
+    path = build.write([build.trial(1, {"sam.rho": 0.1}, status="pending", epochs=0)])
     with pytest.raises(UserError, match="no epochs yet"):
-        load_run(path)
+        show(load_run(path))
+    assert not (path / "figures").exists()
+
+
+def build_another(path):
+    return shutil.copytree(path, path.with_name("another"))
+
+
+def test_a_run_knows_where_it_lies_of_which_it_is_a_copy(build):
+    path = build.write([build.trial(1, {})])
+    assert load_run(path).place == str(path)
+    assert load_run(path, place="s3://b/r1").place == "s3://b/r1"
 
 
 def test_a_damaged_description_is_named(build):

@@ -13,7 +13,7 @@ import yaml
 
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote.objects import Remote
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 

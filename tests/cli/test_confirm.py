@@ -8,8 +8,8 @@ import pytest
 from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
 from tests.tuning.simulated import simulate
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.provenance import provenance
-from tune_robust.runs.store import RunFolder
 from tune_robust.spaces.space import Space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

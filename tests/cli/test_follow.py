@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.cli.command import run
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.cli.follow import follow
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize("terminal", [False, True])

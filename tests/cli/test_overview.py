@@ -41,6 +41,6 @@ def test_few_settings_have_a_column_each(tmp_path):
 
 def test_the_bar_is_full_when_all_is_over(tmp_path):
     conductor = simulate(space(), tmp_path / "r")
-    text = drawn(overview(conductor.standing, Clock(conductor.standing)), 100)
+    text = drawn(overview(conductor.progress, Clock(conductor.progress)), 100)
     assert "100%" in text
     assert "left" not in text

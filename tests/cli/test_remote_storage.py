@@ -10,7 +10,7 @@ import yaml
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 from tests.tuning.simulated import simulate
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.space import Space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.command import run
 from tests.tuning.simulated import simulate, space
 from tune_robust.config import parse_config
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.yaml_text import read_yaml
 
 pytestmark = pytest.mark.e2e

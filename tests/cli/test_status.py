@@ -4,8 +4,9 @@ import json
 
 from tests.cli.command import run
 from tests.tuning.simulated import simulate, space, trading
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.provenance import provenance
-from tune_robust.runs.store import RunFolder, RunStore
+from tune_robust.runs.store import RunStore
 
 BUDGET = {"trials": 20, "scheduler": "asha", "grace": 2, "reduction": 2, "sentinels": 5}
 
@@ -37,7 +38,7 @@ def test_of_very_many_trials_it_shows_the_best_and_all_on_request(tmp_path):
     (tmp_path / "runs").mkdir()
     many = space(budget={"trials": 205, "scheduler": "none"}, searcher={"name": "random"})
     found = simulate(many, tmp_path / "runs" / "r", stop_after=6 * 205 - 3)
-    ranked = [trial.name for trial in found.standing.best_first()]
+    ranked = [trial.name for trial in found.progress.best_first()]
     shown = run("status", "r", cwd=tmp_path).stdout
     assert all(name in shown for name in [*ranked[:200], "t0205"])
     assert not any(name in shown for name in ranked[201:] if name != "t0205")

@@ -10,7 +10,7 @@ from tests.tuning.drawing import make_space, problems
 from tests.tuning.simulated import simulate, trading
 from tune_robust.metrics import DIAGNOSTIC
 from tune_robust.runs.pareto import axes_of, pareto_front
-from tune_robust.runs.store import Trial
+from tune_robust.runs.trial import Trial
 
 coarse = st.integers(0, 4).map(float)
 points = st.lists(st.tuples(coarse, coarse, coarse), max_size=20)

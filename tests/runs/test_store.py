@@ -10,13 +10,11 @@ import pytest
 
 from tune_robust.errors import UserError
 from tune_robust.runs.find import find_run, new_run
-from tune_robust.runs.remote import Remote
-from tune_robust.runs.remote_run import RemoteRunFolder
-from tune_robust.runs.store import (
-    RunFolder,
-    RunStore,
-    read_trials,
-)
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_trials
+from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.run import RemoteRunFolder
+from tune_robust.runs.store import RunStore
 
 CONFIG = {"epochs": 3, "seed": 0}
 
@@ -102,7 +100,8 @@ def test_a_second_writer_is_refused_and_the_lock_dies_with_its_process(store):
     code = (
         "import sys; from pathlib import Path\n"
         "from tune_robust.errors import UserError\n"
-        "from tune_robust.runs.store import RunFolder, RunStore\n"
+        "from tune_robust.runs.folder import RunFolder\n"
+        "from tune_robust.runs.store import RunStore\n"
         "try: RunStore(RunFolder(Path(sys.argv[1])))\n"
         "except UserError as error: print(error)\n"
         "else: print('opened')\n"
@@ -204,6 +203,9 @@ def test_what_was_being_written_when_a_process_was_killed_is_removed(store):
     checkpoints.mkdir(parents=True)
     asides = [store.folder.path / ".trials.parquet.4711"]
     asides.append(checkpoints / ".last.pt.4711")
+    predictions = Path(store.folder.predictions) / "t0001"
+    predictions.mkdir(parents=True)
+    asides.append(predictions / ".last.npz.4711")
     for path in asides:
         path.write_bytes(b"half")
     reopened(store).close()

@@ -6,7 +6,8 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from tests.tuning.simulated import peak, simulate, space
-from tune_robust.runs.store import RunFolder, read_trials
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_trials
 from tune_robust.runs.tensorboard import TensorBoard
 
 

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from tests.tuning.simulated import simulate, space, trading
-from tune_robust.runs.store import RunFolder, read_record
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_record
 from tune_robust.schedulers.asha import Asha
 from tune_robust.schedulers.rung_check import Result, check_run, check_rungs
 

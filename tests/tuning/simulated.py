@@ -8,7 +8,9 @@ from typing import Any
 
 import optuna
 
-from tune_robust.runs.store import RunFolder, RunStore, Trial
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 

@@ -19,13 +19,15 @@ from tune_robust.cli.options import EXITS_INTERRUPTED, STORAGE
 from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
+from tune_robust.data.cache_folder import cache_of
 from tune_robust.errors import UserError
-from tune_robust.runs.data_cache import cache_of
+from tune_robust.files import is_uri
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
+from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.provenance import gpu_names
-from tune_robust.runs.remote import is_uri
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import RunFolder, RunStore, Trial
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.dimensions import varies_labels
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.space import Space
@@ -108,7 +110,7 @@ def conduct(
 ) -> None:
     """Run what remains of the search, then report; exits 130 when interrupted, 1 if all failed.
 
-    TensorBoard logs, once there are any, are carried on.
+    TensorBoard logs, once there are any, are continued.
 
     Raises:
         UserError: when the run's folder cannot be written to.
@@ -121,9 +123,9 @@ def conduct(
             raise
         raise _cannot_write(store.folder, error) from error
     if not conductor.complete:
-        _interrupted(console, store.folder, conductor.standing)
+        _interrupted(console, store.folder, conductor.progress)
     (sum_up or _sum_up)(console, conductor, store.folder)
-    store.folder.carry_over()
+    store.folder.upload()
 
 
 def _run(
@@ -160,7 +162,7 @@ def _run(
             console.print(f"Run [bold]{folder.place}[/]. {told} ...", highlight=False)
             with ray_session(dashboard=ray.dashboard, verbose=ray.verbose, address=address) as url:
                 if url:
-                    gauges = RayMetrics(folder.path.name, lambda: conductor.standing)
+                    gauges = RayMetrics(folder.path.name, lambda: conductor.progress)
                 if address:
                     check_nodes(None if is_uri(storage) else str(folder.path.resolve()))
                 conductor.give(_slots(space, folder, cache, console))
@@ -169,7 +171,7 @@ def _run(
                 if warning:
                     console.print(warning, style="yellow", highlight=False, soft_wrap=True)
                 with (
-                    progress.running(conductor.standing, conductor.slots, url),
+                    progress.running(conductor.progress, conductor.slots, url),
                     folder.noting(dashboard=url),
                 ):
                     run_trials(conductor, cache)
@@ -244,7 +246,7 @@ def _measured_share(space: Space, cache: Path, nodes: Sequence[Node], console: C
     return sharing.share
 
 
-def _interrupted(console: Console, folder: RunFolder, standing: Standing) -> None:
+def _interrupted(console: Console, folder: RunFolder, standing: SearchProgress) -> None:
     console.print(
         f"\nInterrupted: {standing.ended} of {standing.total} trials have "
         f"ended, nothing is lost. Go on with:\n  {command_for('resume', folder)}",

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tune_robust.cli.conduct import RayOptions
-    from tune_robust.runs.store import RunFolder, RunStore
+    from tune_robust.runs.folder import RunFolder
+    from tune_robust.runs.store import RunStore
     from tune_robust.tuning.engine.conductor import Conductor
 
 TOP = 3
@@ -55,7 +56,8 @@ def confirm(
     """
     from tune_robust.cli.conduct import RayOptions
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.store import ENDED, read_trials
+    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.trial import ENDED
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.retraining import choose, open_confirmation
@@ -124,7 +126,7 @@ def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
     source = confirmed_by(folder)
     if (source.path / "report.html").exists():
         report = write_report(source.path)
-        source.carry_over()
+        source.upload()
         console.print(f"Report:  {report}", highlight=False, soft_wrap=True)
 
 
@@ -175,7 +177,8 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 def status_line(source: RunFolder) -> str | None:
     """What ``status`` says of a run's confirmation; None if there is none."""
-    from tune_robust.runs.store import ENDED, read_trials
+    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.trial import ENDED
     from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
 
     folder = confirmation_of(source)

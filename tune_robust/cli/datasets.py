@@ -62,7 +62,7 @@ def prepare(
       tune-robust datasets prepare folder --data-dir ~/webvision --set data.image_size=224
     """
     from tune_robust.data import load_dataset
-    from tune_robust.runs.data_cache import cache_of
+    from tune_robust.data.cache_folder import cache_of
 
     config = _config("prepare", name, data_dir, {}, settings, no_download)
     dataset = load_dataset(config, cache_of(storage))
@@ -109,7 +109,7 @@ def check(
       tune-robust datasets check digits --noise symmetric --noise-rate 0.5 --json
     """
     from tune_robust.data import load_dataset, summarise
-    from tune_robust.runs.data_cache import cache_of
+    from tune_robust.data.cache_folder import cache_of
 
     described = {"kind": noise, "rate": noise_rate, "file": noise_file}
     described["column" if noise == "given" else "key"] = noise_key

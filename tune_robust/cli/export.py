@@ -12,7 +12,7 @@ from tune_robust.cli.options import STORAGE, Run, Storage
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
-    from tune_robust.runs.store import RunFolder
+    from tune_robust.runs.folder import RunFolder
 
 
 class Format(StrEnum):
@@ -57,7 +57,7 @@ def export(
       tune-robust export r1 --winner plateau
     """
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.store import read_trials
+    from tune_robust.runs.record import read_trials
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.export import (
@@ -78,7 +78,7 @@ def export(
     objective = objective_of(space)
     if winner is Winner.plateau:
         path = _export_plateau(folder, out or folder.path / "exported")
-        folder.carry_over()
+        folder.upload()
         print(path)
         return
     several = bool(space.objective.against)
@@ -102,14 +102,14 @@ def export(
             export_weights(folder, trial, objective.at, out / f"{place}_{trial.name}.safetensors")
             for place, trial in enumerate(best, 1)
         ]
-    folder.carry_over()
+    folder.upload()
     for path in paths:
         print(path)
 
 
 def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis import load_run, robust_region
-    from tune_robust.runs.store import read_trials
+    from tune_robust.runs.record import read_trials
     from tune_robust.tuning.winners.export import export_settings
 
     region = robust_region(load_run(folder.path))

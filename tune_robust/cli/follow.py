@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.live import Live
 
 from tune_robust.cli.overview import Clock, overview, trial_line
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import ENDED, RunFolder, RunReader
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.record import RunReader
+from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.space import Space
 
 _EVERY = 1.0  # seconds between two looks
@@ -19,7 +21,7 @@ def follow(console: Console, space: Space, folder: RunFolder) -> None:
     """Show the run until its search ends or is interrupted; Ctrl-C stops the following alone."""
     reader = RunReader(folder)
     live = reader.read()
-    standing = Standing(space, reader.record.trials)
+    standing = SearchProgress(space, reader.record.trials)
     try:
         if console.is_terminal:
             _draw(console, reader, standing, live)
@@ -29,7 +31,7 @@ def follow(console: Console, space: Space, folder: RunFolder) -> None:
         console.print("Stopped following; the search goes on.")
 
 
-def _draw(console: Console, reader: RunReader, standing: Standing, live: bool) -> None:
+def _draw(console: Console, reader: RunReader, standing: SearchProgress, live: bool) -> None:
     clock = Clock(standing)
     with Live(
         overview(standing, clock), console=console, refresh_per_second=2, transient=True
@@ -40,7 +42,7 @@ def _draw(console: Console, reader: RunReader, standing: Standing, live: bool) -
             display.update(overview(standing, clock))
 
 
-def _print_ends(console: Console, reader: RunReader, standing: Standing, live: bool) -> None:
+def _print_ends(console: Console, reader: RunReader, standing: SearchProgress, live: bool) -> None:
     told = _ended(standing)
     while live:
         time.sleep(_EVERY)
@@ -51,5 +53,5 @@ def _print_ends(console: Console, reader: RunReader, standing: Standing, live: b
         told = _ended(standing)
 
 
-def _ended(standing: Standing) -> set[str]:
+def _ended(standing: SearchProgress) -> set[str]:
     return {name for name, trial in standing.trials.items() if trial.status in ENDED}

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tune_robust.cli.overview import headings, short
 from tune_robust.runs.pareto import axes_of
-from tune_robust.runs.store import Trial
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 
 

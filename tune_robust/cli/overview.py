@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import Trial
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 
 SHOWN = 12
@@ -39,7 +39,7 @@ def open_console() -> Console:
 class Clock:
     """How long this has been watched, and how long the rest will take at the pace seen since."""
 
-    def __init__(self, standing: Standing):
+    def __init__(self, standing: SearchProgress):
         self._standing = standing
         self._began, self._spent_before = time.monotonic(), standing.spent
 
@@ -52,19 +52,19 @@ class Clock:
         return f"{_minutes(elapsed)} elapsed, about {_minutes(left * elapsed / gained)} left"
 
 
-def overview(standing: Standing, clock: Clock) -> Group:
+def overview(standing: SearchProgress, clock: Clock) -> Group:
     """The running trials and the best of the others, the counts, and a bar of compute."""
     table = trial_table(_shown(standing), standing.space, standing.best)
     return Group(table, *_retries(standing), _counts(standing), _progress(standing, clock))
 
 
-def _retries(standing: Standing) -> list[Text]:
+def _retries(standing: SearchProgress) -> list[Text]:
     """Why trials were started again, the latest three."""
     retried = [(t.name, reason) for t in standing.trials.values() for reason in t.retried]
     return [Text(f"{name}: {reason}", STYLES["interrupted"]) for name, reason in retried[-3:]]
 
 
-def _counts(standing: Standing) -> Text:
+def _counts(standing: SearchProgress) -> Text:
     counts = standing.counts
     shown = [
         (f"{counts[status]} {status}  ", STYLES[status]) for status in STYLES if counts[status]
@@ -72,7 +72,7 @@ def _counts(standing: Standing) -> Text:
     return Text.assemble(*shown)
 
 
-def _progress(standing: Standing, clock: Clock) -> Table:
+def _progress(standing: SearchProgress, clock: Clock) -> Table:
     spent, left = standing.spent, standing.left
     share = 0.0 if left is None else 1.0 if not spent + left else spent / (spent + left)
     row = Table.grid(padding=(0, 2))
@@ -85,13 +85,13 @@ def _progress(standing: Standing, clock: Clock) -> Table:
     return row
 
 
-def _shown(standing: Standing) -> list[Trial]:
+def _shown(standing: SearchProgress) -> list[Trial]:
     running = [t for t in standing.under_way() if t.status == "running"]
     others = (t for t in standing.best_first() if t.status != "running")
     return [*running[:SHOWN], *islice(others, max(0, SHOWN - len(running)))]
 
 
-def trial_line(trial: Trial, standing: Standing) -> str:
+def trial_line(trial: Trial, standing: SearchProgress) -> str:
     """What became of a trial, in a line."""
     value = trial.last.get(standing.objective.metric)
     shown = "" if value is None else f"  {standing.objective.metric} {value:.4g}"

@@ -72,7 +72,7 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
     import torch
 
     from tune_robust.cli.conduct import new_slots, one_of_each_data, prepare
-    from tune_robust.runs.data_cache import cache_of
+    from tune_robust.data.cache_folder import cache_of
     from tune_robust.tuning.engine.ray_session import ray_session
     from tune_robust.tuning.engine.slots import Node
     from tune_robust.tuning.simulation.kinds import kinds_of
@@ -142,7 +142,7 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
 def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
     """Of the decoded data sets, which every trial maps."""
     from tune_robust.data import load_dataset
-    from tune_robust.runs.data_cache import cache_of
+    from tune_robust.data.cache_folder import cache_of
 
     different = {config.data.dataset: config.data for config in configs}
     return sum(

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from tune_robust.cli.overview import Clock, overview, trial_line
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import Trial
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.trial import Trial
 from tune_robust.tuning.engine.slots import Slots
 
 _EVERY = 0.5  # seconds between two drawings
@@ -24,12 +24,12 @@ class Progress:
 
     def __init__(self, console: Console):
         self._console = console
-        self._standing: Standing | None = None
+        self._standing: SearchProgress | None = None
         self._live: Live | None = None
         self._drawn = 0.0
 
     @contextmanager
-    def running(self, standing: Standing, slots: Slots, url: str | None) -> Iterator[None]:
+    def running(self, standing: SearchProgress, slots: Slots, url: str | None) -> Iterator[None]:
         """Show the search for as long as it runs."""
         self._standing, self._clock = standing, Clock(standing)
         self._console.print(

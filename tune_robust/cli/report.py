@@ -45,7 +45,7 @@ def report(
     folder = find_run(run, storage)
     if figures is None:
         print(write_report(folder.path, out))
-        folder.carry_over()
+        folder.upload()
         return
     for file in write_figures(load_run(folder.path), figures, format.value):
         print(file)

@@ -11,7 +11,7 @@ from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
     from tune_robust.cli.conduct import RayOptions
-    from tune_robust.runs.store import RunFolder
+    from tune_robust.runs.folder import RunFolder
 
 
 def resume(

@@ -21,7 +21,7 @@ from tune_robust.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tune_robust.runs.store import RunFolder
+    from tune_robust.runs.folder import RunFolder
     from tune_robust.spaces.space import Space
 
 

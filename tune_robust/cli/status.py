@@ -13,7 +13,8 @@ from tune_robust.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tune_robust.runs.store import Record, RunFolder
+    from tune_robust.runs.folder import RunFolder
+    from tune_robust.runs.record import Record
     from tune_robust.spaces.space import Space
 
 
@@ -45,7 +46,7 @@ def status(
       tune-robust status runs/r1 --json
     """
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.store import read_record
+    from tune_robust.runs.record import read_record
     from tune_robust.spaces.space import Space
 
     if follow and as_json:
@@ -73,11 +74,11 @@ def _print(
     from tune_robust.cli.overview import trial_table
     from tune_robust.cli.rungs import print_rungs
     from tune_robust.runs.pareto import pareto_front
-    from tune_robust.runs.standing import Standing
+    from tune_robust.runs.progress import SearchProgress
     from tune_robust.schedulers.rung_check import check_run
     from tune_robust.tuning.winners.export import ranked
 
-    standing = Standing(space, record.trials)
+    standing = SearchProgress(space, record.trials)
     best_first = [*standing.best_first()]
     best = ranked(best_first, standing.objective)
     under_way = {trial.name for trial in standing.under_way()}
@@ -113,11 +114,11 @@ def _print(
 
 def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]:
     from tune_robust.runs.pareto import pareto_front
-    from tune_robust.runs.standing import Standing
+    from tune_robust.runs.progress import SearchProgress
     from tune_robust.schedulers.rung_check import check_run
     from tune_robust.tuning.winners.retraining import read_summary
 
-    standing, check = Standing(space, record.trials), check_run(space, record)
+    standing, check = SearchProgress(space, record.trials), check_run(space, record)
     best_first = [*standing.best_first()]
     front = pareto_front(best_first, space) if space.objective.against else None
     return {

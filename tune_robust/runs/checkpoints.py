@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tune_robust.errors import UserError
-from tune_robust.runs.remote import Remote, is_uri
+from tune_robust.files import is_uri
+from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import EpochResult, read_checkpoint
 

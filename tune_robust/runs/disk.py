@@ -11,8 +11,8 @@ from tune_robust.config import SgdConfig, TrainConfig
 from tune_robust.data import load_dataset
 from tune_robust.errors import UserError
 from tune_robust.models import build_model
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.retention import FILES, KEPT
-from tune_robust.runs.store import RunFolder
 from tune_robust.spaces.space import Space
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tune_robust.errors import UserError, nearest
-from tune_robust.runs.remote import Remote, is_uri
-from tune_robust.runs.remote_run import RemoteRunFolder
-from tune_robust.runs.store import RunFolder
+from tune_robust.files import is_uri
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.run import RemoteRunFolder
 
 _JOBS_COPIES = "working_dir_files"
 """The folder in which Ray keeps the working directories that jobs came with."""
@@ -58,7 +59,7 @@ def _find_remote(remote: Remote) -> RunFolder:
     folder = RemoteRunFolder(remote)
     if not folder.exists():
         raise _absent(remote.name, remote.parent.uri, remote.parent.folders("run.json"))
-    return folder.bring()
+    return folder.download()
 
 
 def _folder(storage: str, name: str) -> RunFolder:

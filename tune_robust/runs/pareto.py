@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from tune_robust.metrics import AGAINST
-from tune_robust.runs.store import Trial
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import Objective, objective_of
 from tune_robust.spaces.space import Space
 

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from tune_robust.errors import UserError
-from tune_robust.files import write_aside
-from tune_robust.runs.remote import Remote, is_uri
+from tune_robust.files import is_uri, write_aside
+from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
 
 if TYPE_CHECKING:

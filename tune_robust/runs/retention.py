@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
-from tune_robust.runs.store import RunFolder, Trial
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space
 

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 
 from tune_robust.files import write_aside
 from tune_robust.metrics import METRICS
-from tune_robust.runs.store import RunFolder, RunStore, Trial
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import Objective
 
 EPOCHS_SCHEMA = pa.schema(

@@ -12,7 +12,8 @@ from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from tune_robust.metrics import METRICS
-from tune_robust.runs.store import ENDED, RunFolder, Trial
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.trial import ENDED, Trial
 
 _COMPARED = ("val_accuracy", "val_loss", "gradient_evaluations")
 

@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from tune_robust.runs.store import REFERENCES, Record
+from tune_robust.runs.record import Record
+from tune_robust.runs.trial import REFERENCES
 from tune_robust.schedulers.asha import Scheduler
 from tune_robust.schedulers.building import rungs_of, stopping_scheduler
 from tune_robust.spaces.dimensions import varies_labels

@@ -64,6 +64,15 @@ def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
     return epoch if unit == "epochs" else metrics[unit]
 
 
+def is_finished(space: Space, epoch: int, total_epochs: int, cost: float) -> bool:
+    """Whether a trial has come to its end: its last epoch or, of a budget in seconds, its time.
+
+    ``cost``: what it has spent up to ``epoch``, in the budget's unit.
+    """
+    used_up = space.budget.unit == "seconds" and cost >= space.max_resource
+    return used_up or epoch >= total_epochs
+
+
 def step_of(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> int:
     """The same as one of Optuna's steps, which are whole numbers: seconds in milliseconds."""
     cost = spent(unit, epoch, metrics)

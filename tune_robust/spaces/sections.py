@@ -75,11 +75,15 @@ class Searcher(Part):
     Pareto front of several objectives. gp, cmaes and nsga2 take no conditional dimensions.
     ``startup``: trials that must have ended before tpe and gp model what they saw; those before are
     drawn at random. It is also the size of nsga2's generations.
+    ``seeds``: ``own`` trains each trial with a seed of its own, counted up from ``train.seed``;
+    ``shared`` trains all with ``train.seed``, so that they differ by their settings alone (common
+    random numbers).
     """
 
     name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
+    seeds: Literal["own", "shared"] = "own"
 
 
 class Objective(Part):
@@ -158,7 +162,7 @@ def _is_unique(moments: tuple[float | str, ...]) -> tuple[float | str, ...]:
     return moments
 
 
-Moment = Annotated[float, Field(gt=0, le=1)] | Literal["last", "best"]
+Moment = Annotated[float, Field(gt=0, le=1, strict=True)] | Literal["last", "best"]
 """A fraction of a trial's epochs, its newest epoch, or its best one by the objective."""
 
 

@@ -153,16 +153,16 @@ class Space(Part):
         """The configuration of trial ``number``, which drew ``values`` (by path).
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
-        or those that it drew, if that pays for them; its seed is the one that it drew, or else the
-        space's plus ``number``.
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
+        the space's own where the trials share it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        if "seed" not in values:
-            changes["seed"] = config.seed + number
+        shared = self.searcher.seeds == "shared"
+        changes["seed"] = config.seed if shared else config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)

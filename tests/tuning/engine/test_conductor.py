@@ -7,7 +7,8 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.tuning.simulated import peak, simulate, space, study_of
-from tune_robust.runs.store import RunFolder, read_trials
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_trials
 
 
 def rows(path):
@@ -196,7 +197,7 @@ def test_a_grid_runs_each_point_once_and_stops_by_itself(tmp_path):
     gridded = space(search=grid, searcher={"name": "grid"}, budget={"trials": 50})
     conductor = simulate(gridded, tmp_path / "r")
     assert conductor.complete
-    assert conductor.standing.total == 6
+    assert conductor.progress.total == 6
     points = rows(tmp_path / "r")[["sam.rho", "saner.alpha"]]
     assert len(points) == len(points.drop_duplicates()) == 6
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.tuning.simulated import simulate, space
 from tune_robust.errors import UserError
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.tuning.simulation.recording import pool_of, read_recorded
 
 NONE = {"trials": 12, "scheduler": "none"}

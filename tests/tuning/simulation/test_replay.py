@@ -3,7 +3,9 @@
 import pytest
 
 from tests.tuning.simulated import peak, simulate, space
-from tune_robust.runs.store import RunFolder, Trial, read_trials
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_trials
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.simulation.recording import Pool, pool_of
 from tune_robust.tuning.simulation.replay import Finish, Recorded, Replay, open_grid, replay

@@ -8,7 +8,7 @@ import pytest
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.config import parse_config
 from tune_robust.errors import UserError
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.yaml_text import read_yaml
 from tune_robust.tuning.winners.export import (
     best_of_each_label_set,

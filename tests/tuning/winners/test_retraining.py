@@ -8,7 +8,9 @@ import pytest
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.config import DataConfig
 from tune_robust.errors import UserError
-from tune_robust.runs.store import RunFolder, RunStore, read_trials
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_trials
+from tune_robust.runs.store import RunStore
 from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.export import ranked

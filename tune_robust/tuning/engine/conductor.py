@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import Enum
 
+from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.retention import Retention
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import ENDED, REFERENCES, RunStore, Status, Trial
+from tune_robust.runs.store import RunStore
 from tune_robust.runs.tables import Tables
+from tune_robust.runs.trial import ENDED, REFERENCES, Status, Trial
 from tune_robust.schedulers.building import build_scheduler
-from tune_robust.spaces.objective import objective_of, spent
+from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.slots import Slots
 from tune_robust.tuning.strategy.study import Study
@@ -55,7 +56,7 @@ class Conductor:
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
-        self.standing = Standing(space, store.trials)
+        self.progress = SearchProgress(space, store.trials)
         self.given: Slots | None = None
         self.slots: Slots | None = None
         self._began_with: dict[str, Slots | None] = {}
@@ -86,7 +87,7 @@ class Conductor:
     @property
     def complete(self) -> bool:
         """Whether everything there was to run has ended (a grid may be smaller than the budget)."""
-        proposed = len(self.trials) >= self.standing.total or self._exhausted
+        proposed = len(self.trials) >= self.progress.total or self._exhausted
         return proposed and all(t.status in ENDED for t in self.trials.values())
 
     @property
@@ -213,7 +214,7 @@ class Conductor:
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)
-        if number >= self.standing.total:
+        if number >= self.progress.total:
             return None
         asked = self._study.ask(number)
         if asked is None:
@@ -244,10 +245,7 @@ class Conductor:
         return spent(self.space.budget.unit, epoch, trial.epochs[epoch])
 
     def _finished(self, trial: Trial, epoch: int) -> bool:
-        """Whether it is at its last epoch, or has used up its time."""
-        timed = self.space.budget.unit == "seconds"
-        used_up = timed and self._spent(trial, epoch) >= self.space.max_resource
-        return used_up or epoch >= trial.total_epochs
+        return is_finished(self.space, epoch, trial.total_epochs, self._spent(trial, epoch))
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
         """References run to their end and set no rung's bar.

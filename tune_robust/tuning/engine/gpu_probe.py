@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tune_robust.config import TrainConfig
 from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
-from tune_robust.runs.data_cache import received, sent
+from tune_robust.data.cache_folder import received, sent
 from tune_robust.runs.disk import weight_count
 from tune_robust.spaces.space import Space
 from tune_robust.training import train

@@ -25,10 +25,10 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
+from tune_robust.data.cache_folder import sent
+from tune_robust.files import is_uri
 from tune_robust.metrics import METRICS
-from tune_robust.runs.data_cache import sent
-from tune_robust.runs.remote import is_uri
-from tune_robust.runs.store import Trial
+from tune_robust.runs.trial import Trial
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import fit_slots
 from tune_robust.tuning.engine.trainable import TrialRunner

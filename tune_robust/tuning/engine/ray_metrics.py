@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ray.util.metrics import Gauge
 
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import ENDED, Trial
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.trial import ENDED, Trial
 
 SHOWN = ("val_accuracy", "train_loss", "noisy_fit", "rho", "alpha", "gradient_evaluations")
 """The metrics of each trial, as ``ray_tune_robust_<name>``."""
@@ -21,8 +21,8 @@ class RayMetrics:
     status. A gauge stays where a trial left it: ``status`` tells whether it is over.
     """
 
-    def __init__(self, run: str, standing: Callable[[], Standing]):
-        self._run, self._standing = run, standing
+    def __init__(self, run: str, progress: Callable[[], SearchProgress]):
+        self._run, self._progress = run, progress
         self._gauges = {
             name: Gauge(f"tune_robust_{name}", f"{name} of a trial", tag_keys=("run", "trial"))
             for name in SHOWN
@@ -37,11 +37,11 @@ class RayMetrics:
             if value is not None and math.isfinite(value):
                 gauge.set(value, {"run": self._run, "trial": trial.name})
         if trial.status in ENDED or not trial.epochs:
-            self._publish_standing()
+            self._publish_progress()
 
-    def _publish_standing(self) -> None:
-        standing = self._standing()
-        for status, count in standing.counts.items():
+    def _publish_progress(self) -> None:
+        progress = self._progress()
+        for status, count in progress.counts.items():
             self._trials.set(count, {"run": self._run, "status": status})
-        if (best := standing.best) is not None:
-            self._best.set(standing.objective.value(best.epochs), {"run": self._run})
+        if (best := progress.best) is not None:
+            self._best.set(progress.objective.value(best.epochs), {"run": self._run})

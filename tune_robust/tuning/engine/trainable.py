@@ -16,9 +16,9 @@ from ray._raylet import setproctitle
 
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
+from tune_robust.data.cache_folder import received
 from tune_robust.errors import UserError
 from tune_robust.runs.checkpoints import Checkpoints, open_checkpoints
-from tune_robust.runs.data_cache import received
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
@@ -28,9 +28,9 @@ class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
     Ray's config is ``{"trial", "label", "config", "checkpoints", "predictions", "cache",
-    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever
-    restarted it, and reports that checkpoint's epoch again first, so that no epoch is missing from
-    the store.
+    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints goes on from the newest
+    good one, whoever restarted it, and reports that checkpoint's epoch again first, so that no
+    epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
     the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,

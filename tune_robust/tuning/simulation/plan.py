@@ -12,7 +12,7 @@ from statistics import fmean
 from tune_robust.runs.retention import FILES, KEPT
 from tune_robust.schedulers.asha import Asha, NoStopping, Scheduler
 from tune_robust.schedulers.building import build_scheduler
-from tune_robust.spaces.objective import spent
+from tune_robust.spaces.objective import is_finished, spent
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.simulation.kinds import SEARCHES, Kind, drawn_trials, kind_of
 
@@ -93,7 +93,8 @@ class _Course:
             now, number, epoch = heapq.heappop(self._queue)
             config = self._trials[number][1]
             passes += config.passes_per_step
-            if epoch == config.total_epochs or self._used_up(number, epoch):
+            cost = self._spent(number, epoch)
+            if is_finished(self._space, epoch, config.total_epochs, cost):
                 finished += 1
             elif self._keep(number, epoch):
                 self._await_epoch(now, number, epoch + 1)
@@ -107,11 +108,6 @@ class _Course:
 
     def _epoch_seconds(self, number: int) -> float:
         return self._seconds[kind_of(self._trials[number][1])]
-
-    def _used_up(self, number: int, epoch: int) -> bool:
-        """A budget in seconds ends a trial by the clock."""
-        timed = self._space.budget.unit == "seconds"
-        return timed and self._spent(number, epoch) >= self._space.max_resource
 
     def _keep(self, number: int, epoch: int) -> bool:
         is_baseline, _ = self._trials[number]

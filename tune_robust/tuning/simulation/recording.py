@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from tune_robust.config import TrainConfig, parse_config
 from tune_robust.errors import UserError
-from tune_robust.runs.store import RunFolder, Trial, read_trials
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.record import read_trials
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.distributions import Choice, Distribution, Grid, Int, LogInt
 from tune_robust.spaces.objective import Objective, objective_of
 from tune_robust.spaces.space import Space

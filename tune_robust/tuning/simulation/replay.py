@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tune_robust.runs.store import Trial
+from tune_robust.runs.trial import Trial
 from tune_robust.schedulers.building import build_scheduler
 from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid
-from tune_robust.spaces.objective import spent
+from tune_robust.spaces.objective import is_finished, spent
 from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import to_unit
 from tune_robust.tuning.simulation.recording import Pool
@@ -134,8 +134,7 @@ class _Search:
         value = self._objective.value(trial.epochs)
         resource = spent(self._space.budget.unit, epoch, trial.last)
         keep = self._scheduler.keep(trial.name, resource, value)
-        timed = self._space.budget.unit == "seconds"
-        if epoch == len(curve) or (timed and resource >= self._space.max_resource):
+        if is_finished(self._space, epoch, len(curve), resource):
             trial.status = "done"
             self.finished.append(Finish(self.started[number], value, self.compute))
         elif not keep and number not in self._space.sentinels:

@@ -22,7 +22,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.runs.pareto import axes_of, values_of
-from tune_robust.runs.store import REFERENCES, Origin, Trial, name_of
+from tune_robust.runs.trial import REFERENCES, Origin, Trial, name_of
 from tune_robust.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.objective import Objective, step_of

@@ -14,9 +14,10 @@ import pyarrow.parquet
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
-from tune_robust.runs.store import RunFolder, Trial
 from tune_robust.runs.tables import trials_table
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.dimensions import varies_labels
 from tune_robust.spaces.objective import Objective, objective_of
 from tune_robust.spaces.paths import nested_copy, set_path

@@ -1,13 +1,13 @@
-"""A local folder carried over to a remote one while it is written, and back."""
+"""A local folder uploaded to a remote one while it is written, and back."""
 
 import time
 
 import pytest
 
-from tune_robust.runs import mirror as module
-from tune_robust.runs.lease import Lease, TakenOver, is_held
-from tune_robust.runs.mirror import Mirror, bring
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote import mirror as module
+from tune_robust.runs.remote.lease import Lease, TakenOver, is_held
+from tune_robust.runs.remote.mirror import Mirror, download
+from tune_robust.runs.remote.objects import Remote
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_what_changes_goes_over_and_the_rest_stays(folder, remote):
     (folder / "checkpoints" / "last.pt").write_bytes(b"")
     (folder / ".aside").write_bytes(b"")
     mirror = Mirror(folder, remote, {})
-    mirror.nudge()
+    mirror.upload_soon()
     until(lambda: remote.read("events.jsonl") == b"1\n")
     assert is_held(remote)
     with (folder / "events.jsonl").open("ab") as file:
@@ -56,7 +56,7 @@ def test_another_writer_ends_it(folder, remote, monkeypatch):
 
     def taken():
         try:
-            mirror.nudge()
+            mirror.upload_soon()
         except TakenOver:
             return True
         return False
@@ -72,9 +72,9 @@ def test_events_that_never_got_over_are_kept(folder, remote):
     remote.write("run.json", b"{}")
     remote.write("exported/1.yaml", b"a: 1\n")
     (folder / "events.jsonl").write_bytes(b"1\n2\n3\n")
-    bring(remote, folder, {})
+    download(remote, folder, {})
     assert (folder / "events.jsonl").read_bytes() == b"1\n2\n3\n"
     assert (folder / "exported" / "1.yaml").read_bytes() == b"a: 1\n"
     (folder / "events.jsonl").write_bytes(b"another history, and a longer one\n")
-    bring(remote, folder, {})
+    download(remote, folder, {})
     assert (folder / "events.jsonl").read_bytes() == b"1\n2\n"

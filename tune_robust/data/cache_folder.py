@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tune_robust.runs.remote import is_uri
+from tune_robust.files import is_uri
 
 
 def cache_root() -> Path:

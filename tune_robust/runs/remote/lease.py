@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tune_robust.errors import UserError
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote.objects import Remote
 
 LEASE = "run.lease"
 RENEWED_EVERY = 10.0

@@ -6,17 +6,19 @@ from collections import Counter
 import pytest
 
 from tests.tuning.simulated import peak, simulate, space, store_at
-from tune_robust.runs.standing import Standing
-from tune_robust.runs.store import ENDED, RunFolder, read_trials
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.record import read_trials
+from tune_robust.runs.trial import ENDED
 
 
-def standing(path, **changes):
-    return Standing(space(**changes), read_trials(RunFolder(path)))
+def progress(path, **changes):
+    return SearchProgress(space(**changes), read_trials(RunFolder(path)))
 
 
 def test_a_finished_search_has_nothing_left(tmp_path):
     simulate(space(), tmp_path / "r")
-    found = standing(tmp_path / "r")
+    found = progress(tmp_path / "r")
     assert (found.ended, found.remaining, found.left) == (12, 0, 0)
     assert found.counts["done"] + found.counts["stopped"] == 12
     epochs = sum(max(trial.epochs) for trial in found.trials.values())
@@ -26,7 +28,7 @@ def test_a_finished_search_has_nothing_left(tmp_path):
 
 def test_half_way_the_rest_is_taken_to_cost_what_ended_trials_did(tmp_path):
     simulate(space(), tmp_path / "r", stop_after=13)
-    found = standing(tmp_path / "r")
+    found = progress(tmp_path / "r")
     ended = [t for t in found.trials.values() if t.status in {"done", "stopped"}]
     under_way = [t for t in found.trials.values() if t.status == "interrupted"]
     assert len(under_way) == 1
@@ -38,13 +40,13 @@ def test_half_way_the_rest_is_taken_to_cost_what_ended_trials_did(tmp_path):
 
 def test_before_any_trial_has_ended_nothing_is_foretold(tmp_path):
     simulate(space(), tmp_path / "r", stop_after=3)
-    found = standing(tmp_path / "r")
+    found = progress(tmp_path / "r")
     assert (found.left, found.ended, found.spent) == (None, 0, 6)
 
 
 def test_it_says_at_every_moment_what_going_through_all_trials_would(tmp_path):
     store = store_at(tmp_path / "r", space())
-    found = Standing(space(), store.trials)
+    found = SearchProgress(space(), store.trials)
     draw = random.Random(0)
     for number in range(40):
         store.add_trial("sampled", {"sam.rho": 0.1}, {"epochs": 6, "seed": number})
@@ -92,7 +94,7 @@ def test_what_was_stopped_or_failed_leads_only_when_nothing_else_does(tmp_path):
         return float("nan") if trial.number == 0 and epoch == 2 else peak(trial, epoch) / 10
 
     simulate(space(), tmp_path / "r", curve)
-    assert standing(tmp_path / "r").best.status == "done"
+    assert progress(tmp_path / "r").best.status == "done"
     store = store_at(tmp_path / "fresh", space())
-    assert Standing(space(), store.trials).best is None
+    assert SearchProgress(space(), store.trials).best is None
     store.close()

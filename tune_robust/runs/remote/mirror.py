@@ -1,6 +1,6 @@
 """A run's folder on this machine, kept up to date on a remote file system.
 
-The search works on the local folder at its own speed; a thread carries changed files over. The
+The search works on the local folder at its own speed; a thread uploads changed files. The
 machine lost, at most the last few seconds are, of a very large run some ten more: trials go on from
 their checkpoints, which lie on the remote side from the start.
 """
@@ -14,16 +14,16 @@ from pathlib import Path
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
-from tune_robust.runs.lease import LEASE, RENEWED_EVERY, Lease, TakenOver
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote.lease import LEASE, RENEWED_EVERY, Lease, TakenOver
+from tune_robust.runs.remote.objects import Remote
 
 EVERY = 5.0
-"""Seconds between two carryings."""
+"""Seconds between two uploads."""
 _RESTS = 4.0
-"""Times as long as a carrying took: files go over whole, and large ones not at every change. Never
-so long that the lease is lost."""
+"""Times as long as an upload took: files are uploaded whole, and large ones not at every change.
+Never so long that the lease is lost."""
 EVENTS = "events.jsonl"
-Carried = dict[Path, tuple[int, int]]
+Uploaded = dict[Path, tuple[int, int]]
 """Files that are the same on both sides, each as it was then: time of change and size."""
 _LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEASE}
 
@@ -31,22 +31,22 @@ _LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEAS
 class Mirror:
     """Carries ``folder`` over to ``remote`` until closed. Holds the run's lease.
 
-    ``carried``: what is the same on both sides; kept up to date.
+    ``uploaded``: what is the same on both sides; kept up to date.
     """
 
-    def __init__(self, folder: Path, remote: Remote, carried: Carried):
+    def __init__(self, folder: Path, remote: Remote, uploaded: Uploaded):
         self._folder, self._remote = folder, remote
         self._lease = Lease(remote)
         # Whoever had the run before may have written until now.
-        bring(remote, folder, carried)
-        self._carried = carried
+        download(remote, folder, uploaded)
+        self._uploaded = uploaded
         self._wake, self._closing = threading.Event(), threading.Event()
         self._problem: UserError | None = None
         self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
         self._thread.start()
 
-    def nudge(self) -> None:
+    def upload_soon(self) -> None:
         """Carry over soon. Raises TakenOver when another process has the run."""
         if self._problem is not None:
             raise self._problem
@@ -57,14 +57,14 @@ class Mirror:
 
         Raises:
             UserError: when that fails; all is in the local folder, and opening the run again
-                carries it over.
+                uploads it.
         """
         self._closing.set()
         self._wake.set()
         self._thread.join()
         if self._problem is not None:
             raise self._problem
-        carry_over(self._folder, self._remote, self._carried)
+        upload(self._folder, self._remote, self._uploaded)
         self._lease.release()
 
     def _work(self) -> None:
@@ -74,7 +74,7 @@ class Mirror:
             began = time.monotonic()
             try:
                 self._renew()
-                carry_over(self._folder, self._remote, self._carried)
+                upload(self._folder, self._remote, self._uploaded)
             except TakenOver as error:
                 self._problem = error
                 return
@@ -90,19 +90,19 @@ class Mirror:
             self._renewed = time.monotonic()
 
 
-def carry_over(folder: Path, remote: Remote, carried: Carried) -> None:
-    """Copy the files of ``folder`` that have changed since they were noted in ``carried``."""
+def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
+    """Copy the files of ``folder`` that have changed since they were noted in ``uploaded``."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if _stays(inside.parts) or not path.is_file():
             continue
         state = _state(path)
-        if carried.get(path) != state:
+        if uploaded.get(path) != state:
             remote.store(path, inside.as_posix())
-            carried[path] = state
+            uploaded[path] = state
 
 
-def bring(remote: Remote, folder: Path, carried: Carried) -> None:
+def download(remote: Remote, folder: Path, uploaded: Uploaded) -> None:
     """Make the local folder what the remote one is, keeping events that never got there.
 
     After a kill the local events may be ahead: then they begin with the remote ones.
@@ -117,7 +117,7 @@ def bring(remote: Remote, folder: Path, carried: Carried) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, content)
-        carried[path] = _state(path)
+        uploaded[path] = _state(path)
 
 
 def _state(path: Path) -> tuple[int, int]:

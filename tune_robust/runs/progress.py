@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tune_robust.runs.store import ENDED, Trial, name_of
+from tune_robust.runs.trial import ENDED, Trial, name_of
 from tune_robust.spaces.objective import objective_of, spent
 from tune_robust.spaces.space import Space
 
@@ -22,7 +22,7 @@ class _Place(NamedTuple):
     trial: Trial
 
 
-class Standing:
+class SearchProgress:
     """Of the trials so far, by name; a view, always up to date with them.
 
     A trial that has ended is looked at once, so that asking costs as much as trials run, not as

@@ -3,7 +3,7 @@
 import pytest
 
 from tune_robust.errors import UserError
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote.objects import Remote
 
 
 @pytest.fixture(params=["file", "s3"])

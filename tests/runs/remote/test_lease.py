@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tune_robust.runs import lease
-from tune_robust.runs.lease import LEASE, LOST_AFTER, Lease, TakenOver, is_held
-from tune_robust.runs.remote import Remote
+from tune_robust.runs.remote import lease
+from tune_robust.runs.remote.lease import LEASE, LOST_AFTER, Lease, TakenOver, is_held
+from tune_robust.runs.remote.objects import Remote
 
 
 @pytest.fixture

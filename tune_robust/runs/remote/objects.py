@@ -19,11 +19,6 @@ _CHUNK = 8 * 2**20
 _TRIES = 20  # of reading an object that is being replaced
 
 
-def is_uri(place: str) -> bool:
-    """Whether ``place`` is a URI rather than a local path."""
-    return "://" in place
-
-
 class Remote:
     """The folder at ``uri``.
 

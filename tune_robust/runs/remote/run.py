@@ -1,4 +1,4 @@
-"""A run on a remote file system: worked on in a local folder, carried over by a mirror."""
+"""A run on a remote file system: worked on in a local folder, uploaded by a mirror."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from tune_robust.runs.data_cache import cache_root
-from tune_robust.runs.lease import is_held
-from tune_robust.runs.mirror import Carried, Mirror, bring, carry_over
-from tune_robust.runs.remote import Remote
-from tune_robust.runs.store import RunFolder
+from tune_robust.data.cache_folder import cache_root
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.remote.lease import is_held
+from tune_robust.runs.remote.mirror import Mirror, Uploaded, download, upload
+from tune_robust.runs.remote.objects import Remote
 
 
 class RemoteRunFolder(RunFolder):
@@ -25,7 +25,7 @@ class RemoteRunFolder(RunFolder):
         super().__init__(path or cache_root() / "runs" / key / remote.name)
         self._remote = remote
         self._dropped: set[str] = set()
-        self._carried: Carried = {}
+        self._uploaded: Uploaded = {}
 
     @property
     def place(self) -> str:
@@ -48,13 +48,13 @@ class RemoteRunFolder(RunFolder):
 
     def outside(self) -> RemoteRunFolder:
         """The run that this one lies in."""
-        return RemoteRunFolder(self._remote.parent).bring()
+        return RemoteRunFolder(self._remote.parent).download()
 
-    def bring(self) -> RemoteRunFolder:
+    def download(self) -> RemoteRunFolder:
         """Bring the local folder up to date, unless a search on this machine is ahead of it."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not super().is_live():
-            bring(self._remote, self.path, self._carried)
+            download(self._remote, self.path, self._uploaded)
         return self
 
     def is_live(self) -> bool:
@@ -70,13 +70,13 @@ class RemoteRunFolder(RunFolder):
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
-    def carrier(self) -> Mirror:
-        """What carries the local folder over from now on; holds the run's lease."""
-        return Mirror(self.path, self._remote, self._carried)
+    def uploader(self) -> Mirror:
+        """Uploads the local folder from now on; holds the run's lease."""
+        return Mirror(self.path, self._remote, self._uploaded)
 
-    def carry_over(self) -> None:
+    def upload(self) -> None:
         """Copy what was written since the run was closed."""
-        carry_over(self.path, self._remote, self._carried)
+        upload(self.path, self._remote, self._uploaded)
 
     def checkpoints(self, trial: str) -> str:
         """The URI of one trial's checkpoints."""

@@ -1,0 +1,1 @@
+"""Runs on a remote file system, such as an object store."""
