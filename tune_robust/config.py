@@ -704,6 +704,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "slaw": {"sals": {}, "law": {}},
     "saner_slaw": {"sam": _SAM, "saner": _SANER, "sals": {}, "law": {}},
     "swa": {"average": {"kind": "swa"}},
+    "ema": {"average": {"kind": "ema"}},
     "bootstrap_sgd": {"bootstrap_rounds": 2},
     "bootstrap_sam": {"sam": _SAM, "bootstrap_rounds": 2},
     "gce": {"loss": {"name": "gce"}},
