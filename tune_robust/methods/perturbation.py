@@ -15,8 +15,8 @@ from torch import Tensor
 
 from tune_robust.methods.tensors import Tensors
 
-ADAPTIVE = ("asam", "elementwise")
-"""The two conventions that go by the name of adaptive SAM."""
+ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
+"""The conventions that go by the name of adaptive SAM, which differ in what they scale."""
 
 _TINY = 1e-12
 """Keeps a gradient of exactly zero from becoming 0/0; far below any norm that training meets."""
@@ -53,6 +53,7 @@ def moved_weights(
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
+    names: Sequence[str] | None = None,
 ) -> tuple[Tensors, Tensor]:
     """The weights ``w + e``, new tensors, and ``||g||_2`` (0-dim).
 
@@ -68,15 +69,19 @@ def moved_weights(
             adaptive. In other norms lengths differ: n equal components are n^(1/p) long. One per
             parameter scales each parameter's part of ``e`` by its own.
         norm: p, above 1, up to inf; 2 when adaptive.
-        adaptive: None is SAM, ``T_w = 1``. ``"asam"``: ``T_w = |w| + eta`` for weights (more than
-            one dimension), 1 for biases and normalisation parameters (Kwon et al.).
-            ``"elementwise"``: ``T_w = |w|`` everywhere (davda54/sam's ``adaptive=True``).
-        eta: added to ``|w|`` by ``"asam"`` alone.
+        adaptive: None is SAM, ``T_w = 1``. ``"asam_by_name"``: ``T_w = |w| + eta`` for parameters
+            whose name contains ``weight``, BatchNorm's included, and 1 for the others, as in the
+            code published with ASAM (SamsungLabs/ASAM). ``"asam_by_shape"``: the same scale for
+            tensors of more than one dimension, and 1 for biases and normalisation parameters.
+            ``"elementwise"``: ``T_w = |w|`` everywhere (davda54/sam's and SANER's
+            ``adaptive=True``).
+        eta: added to ``|w|`` by the two ``asam`` conventions.
+        names: the parameters' names, in the order of ``params``; used by ``"asam_by_name"`` alone.
     """
     norms = torch._foreach_norm(grads)
     size = _joint(norms)
     if adaptive is not None:
-        places, scales = _scales(params, adaptive, eta)
+        places, scales = _scales(params, adaptive, eta, names)
         scaled = torch._foreach_mul([grads[i] for i in places], scales)
         length = _joint(_replaced(norms, places, torch._foreach_norm(scaled)))
         torch._foreach_mul_(scaled, scales)
@@ -131,11 +136,18 @@ def _point(params: Tensors, tensors: Tensors) -> None:
         param.data = tensor
 
 
-def _scales(params: Tensors, adaptive: str, eta: float) -> tuple[list[int], Tensors]:
+def _scales(
+    params: Tensors, adaptive: str, eta: float, names: Sequence[str] | None
+) -> tuple[list[int], Tensors]:
     """The places of the parameters whose ``T_w`` is not 1, and their ``T_w``."""
     if adaptive == "elementwise":
         return list(range(len(params))), torch._foreach_abs(params)
-    places = [i for i, w in enumerate(params) if w.ndim > 1]
+    if adaptive == "asam_by_name":
+        if names is None:
+            raise ValueError("asam_by_name needs the names of the parameters")
+        places = [i for i, name in enumerate(names) if "weight" in name]
+    else:
+        places = [i for i, w in enumerate(params) if w.ndim > 1]
     scales = torch._foreach_abs([params[i] for i in places])
     torch._foreach_add_(scales, eta)
     return places, scales

@@ -75,8 +75,11 @@ class SharpnessAware(Optimizer):
             steps. A parameter group with a ``rho`` of its own is moved by that instead; the norm of
             the gradient is that of all groups together.
         norm: p of the p-norm in which ``rho`` is measured, above 1, up to inf; 2 when adaptive.
-        adaptive: None, ``"asam"`` or ``"elementwise"``; see ``moved_weights``.
-        eta: ``"asam"``'s addend to ``|w|``, at least 0.
+        adaptive: None, ``"asam_by_name"`` (the code published with ASAM, which needs the
+            parameters' names: give ``model``, or build the base optimizer from
+            ``model.named_parameters()``), ``"asam_by_shape"`` or ``"elementwise"``; see
+            ``moved_weights``. ``"asam"`` is what earlier versions called ``"asam_by_shape"``.
+        eta: what both ``asam`` conventions add to ``|w|``, at least 0.
         variant: ``"sam"``; ``"gsam"``, ``"fsam"`` (Friendly-SAM) or ``"vasso"``; see ``variants``.
         g_alpha: GSAM's weight of the surrogate gap, at least 0; 0 is SAM.
         sigma: the share of the mean gradient that Friendly-SAM takes away, at least 0; 0 is SAM.
@@ -85,7 +88,8 @@ class SharpnessAware(Optimizer):
         alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
             own gradient, 0 removes group B. It compares with the raw first gradient, whatever the
             variant. May be set between steps.
-        model: if given, its BatchNorm running statistics move in the first pass only.
+        model: if given, its BatchNorm running statistics move in the first pass only, and its
+            parameters' names are known.
 
     Attributes:
         passes: closure evaluations so far (forward and backward each).
@@ -113,6 +117,7 @@ class SharpnessAware(Optimizer):
     ) -> None:
         # Optimizer.__init__ would build groups and a state; this shell uses the base's.
         _check_base(base_optimizer)
+        adaptive = "asam_by_shape" if adaptive == "asam" else adaptive
         if adaptive is not None and adaptive not in ADAPTIVE:
             raise UserError(f"SharpnessAware: {unknown('adaptive convention', adaptive, ADAPTIVE)}")
         if variant not in VARIANTS:
@@ -136,6 +141,9 @@ class SharpnessAware(Optimizer):
         self.alpha = alpha
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
+        self._names = _parameter_names(base_optimizer, model)
+        if adaptive == "asam_by_name":
+            _check_named(base_optimizer, self._names)
         self.passes = 0
         self.gradient_norm: Tensor | None = None
         self._means = {"fsam": GradientMeans(1 - lmbda), "vasso": GradientMeans(theta)}.get(variant)
@@ -276,8 +284,16 @@ class SharpnessAware(Optimizer):
             norm=self.norm,
             adaptive=self.adaptive,
             eta=self.eta,
+            names=self._names_of(params),
         )
         return moved, norm if directions is grads else global_norm(grads)
+
+    def _names_of(self, params: Sequence[Tensor]) -> list[str] | None:
+        if self.adaptive != "asam_by_name":
+            return None
+        if any(param not in self._names for param in params):  # of a group added later
+            _check_named(self.base_optimizer, self._names)
+        return [self._names[param] for param in params]
 
     def _radii(self) -> list[float]:
         """The radius of each parameter group: its own ``rho``, else the optimizer's."""
@@ -422,6 +438,28 @@ def _check_base(base: object) -> None:
 
 def _radius(value: object) -> float:
     return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
+
+
+def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:
+    """What the parameters are called, in the model or in the optimizer's own record."""
+    names: dict[Tensor, str] = {}
+    for group in base.param_groups:
+        names |= dict(zip(group["params"], group.get("param_names", ()), strict=False))
+    if model is not None:
+        names |= {param: name for name, param in model.named_parameters()}
+    return names
+
+
+def _check_named(base: Optimizer, names: dict[Tensor, str]) -> None:
+    params = [p for group in base.param_groups for p in group["params"]]
+    nameless = sum(p not in names for p in params)
+    if nameless:
+        raise UserError(
+            'SharpnessAware: adaptive is "asam_by_name", which scales the parameters whose name '
+            f'contains "weight", and {nameless} of {len(params)} parameters have no name here. '
+            "Give model=..., or build the base optimizer from model.named_parameters(); "
+            'adaptive="asam_by_shape" needs no names.'
+        )
 
 
 def _within(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:

@@ -20,6 +20,7 @@ Reliability = list[list[float]]
 class Evaluation(NamedTuple):
     """Mean cross-entropy, accuracy against the given and the true labels, calibration against the
     true: ``reliability`` has the confidence bins that ECE sums up, none where it is not finite.
+    ``probabilities`` float32 (N, K) are those predicted for each image, in order.
     """
 
     loss: float
@@ -27,6 +28,7 @@ class Evaluation(NamedTuple):
     accuracy_true: float
     ece: float
     reliability: Reliability
+    probabilities: Tensor
 
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -56,7 +58,8 @@ def evaluate(
         labels = torch.cat([y for _, y in outputs])
         predicted = logits.argmax(1)
         known = true_labels != UNKNOWN
-        bins = reliability(logits[known].softmax(1), true_labels[known])
+        probabilities = logits.softmax(1)
+        bins = reliability(probabilities[known], true_labels[known])
         figures = torch.stack(
             [
                 F.cross_entropy(logits, labels),
@@ -68,7 +71,7 @@ def evaluate(
     model.train(was_training)
     known_bins = bins.tolist() if bins.isfinite().all() else []
     loss, accuracy, accuracy_true, ece = figures.tolist()
-    return Evaluation(loss, accuracy, accuracy_true, ece, known_bins)
+    return Evaluation(loss, accuracy, accuracy_true, ece, known_bins, probabilities)
 
 
 def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
