@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-ADAPTIVE = ("asam", "elementwise")
-"""The two conventions that go by the name of adaptive SAM."""
+ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
+"""The conventions that go by the name of adaptive SAM, which differ in what they scale."""
 
 _TINY = 1e-12
 """Keeps a gradient of exactly zero from becoming 0/0; far below any norm that training meets."""
@@ -37,9 +37,10 @@ def _joint(norms: Sequence[Tensor], order: float = 2) -> Tensor:
 
 def overflowed(tensors: Sequence[Tensor]) -> Tensor:
     """1 if a component is not finite, else 0 (0-dim, no sync): a third of a norm's time."""
-    device = tensors[0].device
-    found = torch.zeros((), device=device)
-    torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones((), device=device))
+    # The kernel takes float32 alone, whatever torch's default type is.
+    made = {"device": tensors[0].device, "dtype": torch.float32}
+    found = torch.zeros((), **made)
+    torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones((), **made))
     return found
 
 
@@ -47,10 +48,11 @@ def moved_weights(
     params: Sequence[Tensor],
     grads: Sequence[Tensor],
     *,
-    rho: float,
+    rho: float | Sequence[float],
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
+    names: Sequence[str] | None = None,
 ) -> tuple[Sequence[Tensor], Tensor]:
     """The weights ``w + e``, new tensors, and ``||g||_2`` (0-dim).
 
@@ -63,17 +65,22 @@ def moved_weights(
         params: the weights ``w``.
         grads: their gradients ``g``, or another direction to climb, of the same shapes.
         rho: radius, a length in weight space; for the 2-norm about 0.05-0.5, ten times that when
-            adaptive. In other norms lengths differ: n equal components are n^(1/p) long.
+            adaptive. In other norms lengths differ: n equal components are n^(1/p) long. One per
+            parameter scales each parameter's part of ``e`` by its own.
         norm: p, above 1, up to inf; 2 when adaptive.
-        adaptive: None is SAM, ``T_w = 1``. ``"asam"``: ``T_w = |w| + eta`` for weights (more than
-            one dimension), 1 for biases and normalisation parameters (Kwon et al.).
-            ``"elementwise"``: ``T_w = |w|`` everywhere (davda54/sam's ``adaptive=True``).
-        eta: added to ``|w|`` by ``"asam"`` alone.
+        adaptive: None is SAM, ``T_w = 1``. ``"asam_by_name"``: ``T_w = |w| + eta`` for parameters
+            whose name contains ``weight``, BatchNorm's included, and 1 for the others, as in the
+            code published with ASAM (SamsungLabs/ASAM). ``"asam_by_shape"``: the same scale for
+            tensors of more than one dimension, and 1 for biases and normalisation parameters.
+            ``"elementwise"``: ``T_w = |w|`` everywhere (davda54/sam's and SANER's
+            ``adaptive=True``).
+        eta: added to ``|w|`` by the two ``asam`` conventions.
+        names: the parameters' names, in the order of ``params``; used by ``"asam_by_name"`` alone.
     """
     norms = torch._foreach_norm(grads)
     size = _joint(norms)
     if adaptive is not None:
-        places, scales = _scales(params, adaptive, eta)
+        places, scales = _scales(params, adaptive, eta, names)
         scaled = torch._foreach_mul([grads[i] for i in places], scales)
         length = _joint(_replaced(norms, places, torch._foreach_norm(scaled)))
         torch._foreach_mul_(scaled, scales)
@@ -97,9 +104,14 @@ def _steepest(grads: Sequence[Tensor], norm: float) -> list[Tensor]:
 
 
 def _along(
-    directions: Sequence[Tensor], params: Sequence[Tensor], rho: float, length: Tensor
+    directions: Sequence[Tensor],
+    params: Sequence[Tensor],
+    rho: float | Sequence[float],
+    length: Tensor,
 ) -> Sequence[Tensor]:
     """``params + rho / length * directions``."""
+    if isinstance(rho, Sequence):
+        directions, rho = torch._foreach_mul(directions, rho), 1.0
     if length.device.type == "cpu":  # one pass over memory, and reading a number is free there
         return torch._foreach_add(params, directions, alpha=rho / (length.item() + _TINY))
     moved = torch._foreach_mul(directions, (length + _TINY).reciprocal_().mul_(rho))
@@ -127,12 +139,15 @@ def _point(params: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:
 
 
 def _scales(
-    params: Sequence[Tensor], adaptive: str, eta: float
+    params: Sequence[Tensor], adaptive: str, eta: float, names: Sequence[str] | None
 ) -> tuple[list[int], Sequence[Tensor]]:
     """The places of the parameters whose ``T_w`` is not 1, and their ``T_w``."""
     if adaptive == "elementwise":
         return list(range(len(params))), torch._foreach_abs(params)
-    places = [i for i, w in enumerate(params) if w.ndim > 1]
+    if adaptive == "asam_by_name":
+        places = [i for i, name in enumerate(names) if "weight" in name]
+    else:
+        places = [i for i, w in enumerate(params) if w.ndim > 1]
     scales = torch._foreach_abs([params[i] for i in places])
     torch._foreach_add_(scales, eta)
     return places, scales

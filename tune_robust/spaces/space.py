@@ -23,7 +23,7 @@ from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.overrides import SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
-from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
+from tune_robust.spaces.sections import Budget, Document, Objective, Record, Resources, Searcher
 from tune_robust.spaces.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.spaces.yaml_text import parse_yaml, read_text
 from tune_robust.validation import collect_problems
@@ -46,6 +46,7 @@ class Space(Part):
     searcher: Searcher
     objective: Objective
     resources: Resources
+    record: Record = Record()
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Space:
@@ -72,6 +73,7 @@ class Space(Part):
             "searcher": self.searcher.model_dump(),
             "objective": self.objective.model_dump(),
             "resources": self.resources.model_dump(),
+            "record": self.record.model_dump(mode="json"),
         }
 
     @property
@@ -151,14 +153,16 @@ class Space(Part):
         """The configuration of trial ``number``, which drew ``values`` (by path).
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
-        or those that it drew, if that pays for them; its seed is the space's plus ``number``.
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
+        the space's own where the trials share it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        changes["seed"] = config.seed + number
+        shared = self.searcher.seeds == "shared"
+        changes["seed"] = config.seed if shared else config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
@@ -214,6 +218,7 @@ def parse_space(
         searcher=sections.searcher,
         objective=sections.objective,
         resources=sections.resources,
+        record=sections.record,
     )
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):

@@ -19,6 +19,7 @@ Reliability = list[list[float]]
 class Evaluation(NamedTuple):
     """Mean cross-entropy, accuracy against the given and the true labels, calibration against the
     true: ``reliability`` has the confidence bins that ECE sums up, none where it is not finite.
+    ``probabilities`` float32 (N, K) are those predicted for each image, in order.
     """
 
     loss: float
@@ -26,6 +27,7 @@ class Evaluation(NamedTuple):
     accuracy_true: float
     ece: float
     reliability: Reliability
+    probabilities: Tensor
 
 
 def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluation:
@@ -46,7 +48,8 @@ def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluat
         labels = torch.cat([y for _, y in outputs])
         predicted = logits.argmax(1)
         known = true_labels != UNKNOWN
-        bins = reliability(logits[known].softmax(1), true_labels[known])
+        probabilities = logits.softmax(1)
+        bins = reliability(probabilities[known], true_labels[known])
         figures = torch.stack(
             [
                 F.cross_entropy(logits, labels),
@@ -57,7 +60,7 @@ def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluat
         )
     model.train(was_training)
     known_bins = bins.tolist() if bins.isfinite().all() else []
-    return Evaluation(*figures.tolist(), reliability=known_bins)
+    return Evaluation(*figures.tolist(), reliability=known_bins, probabilities=probabilities)
 
 
 def predictions(model: nn.Module, batches, forward) -> Tensor:

@@ -58,6 +58,8 @@ def class_pairs(noise: AsymmetricNoise, classes: Sequence[str]) -> dict[int, int
         UserError: when the map names no class, or there is none for these classes.
     """
     names = tuple(_MISSPELT.get(name, name) for name in classes)
+    if noise.class_map == "next_class":
+        return {label: (label + 1) % len(classes) for label in range(len(classes))}
     if noise.class_map is not None:
         return _indexed(noise.class_map, classes)
     if names == CIFAR10:
