@@ -47,6 +47,27 @@ resources: {cpus: 2, gpus: 0.25}
 """  # noqa: E501
 
 
+@pytest.mark.parametrize(("seeds", "expected"), [("own", [7, 8, 9]), ("shared", [7, 7, 7])])
+def test_trials_have_seeds_of_their_own_or_share_one(seeds, expected):
+    seeded = make_space("train.seed=7", searcher={"seeds": seeds})
+    values = {"sam.rho": 0.1, "saner.alpha": 0.5}
+    assert [seeded.config_for(values, number=n).seed for n in range(3)] == expected
+
+
+def test_what_trials_record_is_part_of_the_space():
+    moments = [0.333, 1, "best"]
+    recorded = make_space(record={"predictions": moments})
+    assert recorded.record.predictions == (0.333, 1.0, "best")
+    assert Space.from_document(recorded.document()) == recorded
+    assert make_space().record.predictions == ()
+
+
+@pytest.mark.parametrize("moments", [[0.0], [1.5], ["first"], [0.5, 0.5], [True]])
+def test_moments_that_there_are_not_are_refused(moments):
+    found = problems(record={"predictions": moments})
+    assert any(path.startswith("record.predictions") for path in found)
+
+
 def test_the_documented_example_loads_from_a_file(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(EXAMPLE)

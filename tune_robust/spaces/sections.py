@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from tune_robust.config import Part, TrainConfig
 from tune_robust.errors import unknown
@@ -72,14 +72,18 @@ class Searcher(Part):
     ``tpe`` takes every space. ``gp`` (Gaussian process) learns more from few trials, but from
     finished ones alone; ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
     the space evenly, ``random`` at random, ``grid`` runs each point once. ``nsga2`` looks for the
-    Pareto front of several objectives. gp, cmaes, qmc and nsga2 take no conditional dimensions.
+    Pareto front of several objectives. gp, cmaes and nsga2 take no conditional dimensions.
     ``startup``: trials that must have ended before tpe and gp model what they saw; those before are
     drawn at random. It is also the size of nsga2's generations.
+    ``seeds``: ``own`` trains each trial with a seed of its own, counted up from ``train.seed``;
+    ``shared`` trains all with ``train.seed``, so that they differ by their settings alone (common
+    random numbers).
     """
 
     name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
+    seeds: Literal["own", "shared"] = "own"
 
 
 class Objective(Part):
@@ -165,6 +169,30 @@ FORMAT = 2
 """Of a space's document. In format 1, ``budget.trials`` counts the baselines too."""
 
 
+def _is_unique(moments: tuple[float | str, ...]) -> tuple[float | str, ...]:
+    twice = next((moment for moment in moments if moments.count(moment) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} is given twice")
+    return moments
+
+
+Moment = Annotated[float, Field(gt=0, le=1, strict=True)] | Literal["last", "best"]
+"""A fraction of a trial's epochs, its newest epoch, or its best one by the objective."""
+
+
+class Record(Part):
+    """What each trial keeps beside its metrics.
+
+    ``predictions``: the moments at which the predicted probabilities on the validation images are
+    kept, as 16-bit floats. A number is a fraction of the trial's epochs, above 0 and up to 1, the
+    last epoch; ``last`` is the newest epoch, also of a trial that was stopped early; ``best`` is
+    the best epoch by the objective. By default none are kept. Predictions on the test images are
+    never kept.
+    """
+
+    predictions: Annotated[tuple[Moment, ...], AfterValidator(_is_unique)] = ()
+
+
 class Document(Part):
     """The sections of a space's file; ``search`` has a reader of its own."""
 
@@ -179,6 +207,7 @@ class Document(Part):
     searcher: Searcher = Searcher()
     objective: Objective = Objective(mode="max")
     resources: Resources = Resources()
+    record: Record = Record()
 
     @field_validator("name")
     @classmethod

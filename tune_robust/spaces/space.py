@@ -28,6 +28,7 @@ from tune_robust.spaces.sections import (
     Budget,
     Document,
     Objective,
+    Record,
     Resources,
     Searcher,
 )
@@ -54,6 +55,7 @@ class Space(Part):
     searcher: Searcher
     objective: Objective
     resources: Resources
+    record: Record = Record()
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Space:
@@ -84,6 +86,7 @@ class Space(Part):
             "searcher": self.searcher.model_dump(),
             "objective": self.objective.model_dump(),
             "resources": self.resources.model_dump(),
+            "record": self.record.model_dump(mode="json"),
         }
 
     @property
@@ -113,15 +116,18 @@ class Space(Part):
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
         or ``budget.max`` if that is less; in seconds, ``budget.max``.
         """
-        return self.budget.max if self.budget.unit == "seconds" else self._laid_out
+        if self.budget.unit == "seconds" and self.budget.max is not None:
+            return self.budget.max
+        return self._laid_out
 
     @property
     def _laid_out(self) -> float:
         """What epochs are laid out for, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
-        bounded = self.budget.max is not None and self.budget.unit != "seconds"
-        return min(full, self.budget.max) if bounded else full
+        if self.budget.max is None or self.budget.unit == "seconds":
+            return full
+        return min(full, self.budget.max)
 
     @property
     def trials(self) -> int:
@@ -166,14 +172,16 @@ class Space(Part):
         """The configuration of trial ``number``, which drew ``values`` (by path).
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
-        or those that it drew, if that pays for them; its seed is the space's plus ``number``.
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
+        the space's own where the trials share it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        changes["seed"] = config.seed + number
+        shared = self.searcher.seeds == "shared"
+        changes["seed"] = config.seed if shared else config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
@@ -216,7 +224,7 @@ def parse_space(
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
-    if problems:
+    if problems or sections is None:
         raise ConfigError(source, problems)
     space = Space(
         format=sections.format,
@@ -230,6 +238,7 @@ def parse_space(
         searcher=sections.searcher,
         objective=sections.objective,
         resources=sections.resources,
+        record=sections.record,
     )
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):

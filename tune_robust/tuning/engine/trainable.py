@@ -19,6 +19,7 @@ from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.data.cache_folder import received
 from tune_robust.errors import UserError
 from tune_robust.runs.checkpoints import Checkpoints, open_checkpoints
+from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 
@@ -26,10 +27,10 @@ from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
-    Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective", "cpus",
-    "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever
-    restarted it, and reports that checkpoint's epoch again first, so that no epoch is missing from
-    the store.
+    Ray's config is ``{"trial", "label", "config", "checkpoints", "predictions", "cache",
+    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints goes on from the newest
+    good one, whoever restarted it, and reports that checkpoint's epoch again first, so that no
+    epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
     the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
@@ -94,9 +95,17 @@ class TrialRunner(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial, self._label = config["trial"], config["label"]
         _stay_within(config["gpus"])
+        train_config = TrainConfig.model_validate(config["config"])
+        objective = Objective(**config["objective"])
         self._epochs = _epochs(
-            TrainConfig.model_validate(config["config"]),
-            open_checkpoints(config["checkpoints"], Objective(**config["objective"])),
+            train_config,
+            open_checkpoints(config["checkpoints"], objective),
+            KeptPredictions(
+                **config["predictions"],
+                trial=self._trial,
+                total_epochs=train_config.total_epochs,
+                objective=objective,
+            ),
             received(config["cache"]),
             config["known"],
         )
@@ -153,7 +162,11 @@ def _says(error: Exception, texts: Sequence[str]) -> bool:
 
 
 def _epochs(
-    config: TrainConfig, checkpoints: Checkpoints, cache: Path, known: int
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    predictions: KeptPredictions,
+    cache: Path,
+    known: int,
 ) -> Iterator[dict[str, Any]]:
     """Reports of the epochs, first those that the search lost with its machine: all above ``known``
     that the checkpoint tells of, and in any case its own.
@@ -165,8 +178,11 @@ def _epochs(
             if epoch > known:
                 yield {"epoch": epoch, **metrics}
         yield _report(saved, config)
-    for result in train(config, resume=resume, splits=_splits(config.data, cache)):
+    splits = _splits(config.data, cache)
+    for result in train(config, resume=resume, splits=splits):
         try:
+            # Before the checkpoint: an epoch whose predictions are not there is trained again.
+            predictions.save(result, splits.validation)
             checkpoints.save(result)
         except OSError as error:
             raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
