@@ -167,6 +167,18 @@ def test_statistics_are_those_of_the_training_part_alone(random_dataset):
     )
 
 
+def test_the_parts_share_the_images_of_the_dataset(random_dataset):
+    dataset = random_dataset(N, K)
+    splits = split(dataset, subset=100, test_subset=20)
+    for part, whole in (
+        (splits.train, dataset.train),
+        (splits.validation, dataset.train),
+        (splits.test, dataset.test),
+    ):
+        assert part.source.data_ptr() == whole.images.data_ptr()
+        assert len(part.images) == len(part)
+
+
 def test_statistics_do_not_depend_on_chunks_or_order(monkeypatch):
     images = torch.randint(0, 256, (500, 2, 9, 7), dtype=torch.uint8)
     whole = channel_statistics(images)

@@ -33,23 +33,24 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     def part(positions: np.ndarray) -> LabelledImages:
         chosen = torch.from_numpy(positions)
         labels = torch.from_numpy(given[positions])
-        return LabelledImages(source.images[chosen], labels, true[chosen])
+        return LabelledImages(source.images, labels, true[chosen], chosen)
 
     training = part(train)
-    mean, std = channel_statistics(training.images)
+    mean, std = channel_statistics(source.images, training.positions)
     test = _test_part(config, dataset.test)
     return Splits(training, part(validation), test, dataset.classes, mean, std)
 
 
 def _test_part(config: DataConfig, test: Images) -> LabelledImages:
     """The test images, or a part of them that does not depend on the seed."""
-    images, labels = test.images, test.labels
-    if config.test_subset is not None:
-        total = len(labels)
-        count = resolve_count(config.test_subset, total, "data.test_subset", total, "test images")
-        chosen = torch.from_numpy(stratified(labels.numpy(), count, stream(0, "test_subset")))
-        images, labels = images[chosen], labels[chosen]
-    return LabelledImages(images, labels, labels)
+    labels = test.labels
+    whole = LabelledImages(test.images, labels, labels)
+    if config.test_subset is None:
+        return whole
+    total = len(labels)
+    count = resolve_count(config.test_subset, total, "data.test_subset", total, "test images")
+    chosen = stratified(labels.numpy(), count, stream(0, "test_subset"))
+    return whole.take(torch.from_numpy(chosen))
 
 
 def _positions(config: DataConfig, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +36,7 @@ def probe_part(part: LabelledImages, seed: int) -> LabelledImages:
     kinds = shuffled[~noisy], shuffled[noisy]
     count = min(_SAMPLES, *map(len, kinds))
     chosen = torch.cat([kind[:count] for kind in kinds])
-    fields = ("images", "labels", "true_labels")
-    return replace(part, **{name: getattr(part, name)[chosen] for name in fields})
+    return part.take(chosen)
 
 
 def noise_ratios(
@@ -65,7 +63,7 @@ def noise_ratios(
         labels: (2 n,), as given.
         noise_rate: the share of wrong labels in training, by which the two halves are mixed.
     """
-    if optimizer.rho == 0 or not len(labels):
+    if optimizer.rho == 0:
         return dict.fromkeys(NOISE_RATIOS, math.nan)
     params = [p for g in optimizer.param_groups for p in g["params"] if p.requires_grad]
 
