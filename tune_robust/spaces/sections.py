@@ -19,7 +19,8 @@ Count = Annotated[int, Field(ge=1)]
 class Budget(Part):
     """How many trials, and how long each may run.
 
-    ``trials``: all of them, baselines and known points included. ``max``: the longest run, in
+    ``trials``: all of them, baselines and known points included; ``all``, for a grid, is as many as
+    it holds. ``max``: the longest run, in
     ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost, all its
     bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
     training set: SGD takes 1 an epoch, SAM 2.
@@ -34,7 +35,7 @@ class Budget(Part):
     stopped, to show what early stopping would have lost.
     """
 
-    trials: Count
+    trials: Count | Literal["all"]
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
@@ -77,13 +78,21 @@ class Searcher(Part):
     drawn at random. It is also the size of nsga2's generations.
     ``seeds``: ``own`` trains each trial with a seed of its own, counted up from ``train.seed``;
     ``shared`` trains all with ``train.seed``, so that they differ by their settings alone (common
-    random numbers).
+    random numbers). The default is ``shared`` for a grid and ``own`` for a search. A grid over
+    ``search.seed`` trains every cell once with each of those seeds.
     """
 
     name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
     seeds: Literal["own", "shared"] = "own"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_of_a_grid_share_the_seed(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("seeds") is None:
+            return {**given, "seeds": "shared" if given.get("name") == "grid" else "own"}
+        return given
 
 
 class Objective(Part):

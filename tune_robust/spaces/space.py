@@ -55,6 +55,10 @@ class Space(Part):
         Raises:
             ConfigError: all the problems, if it does not describe one.
         """
+        searcher = document.get("searcher") or {}
+        if isinstance(searcher, Mapping):
+            # Before spaces said so, each trial had a seed of its own, also in a grid.
+            document = {**document, "searcher": {"seeds": "own", **searcher}}
         return parse_space(document, source=f"space {document.get('name')}")
 
     def document(self) -> dict[str, Any]:
@@ -154,15 +158,18 @@ class Space(Part):
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
         or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
-        the space's own where the trials share it.
+        the space's own where the trials share it. A seed that a grid goes through is also the
+        data's, so that the split and the noise are drawn again with it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        shared = self.searcher.seeds == "shared"
-        changes["seed"] = config.seed if shared else config.seed + number
+        if "seed" in values:
+            changes["data"] = config.data.model_copy(update={"seed": config.seed})
+        elif self.searcher.seeds == "own":
+            changes["seed"] = config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
@@ -199,9 +206,11 @@ def parse_space(
     )
     baselines = _mappings(document.get("baselines"))
     problems += [*resolved.problems, *known_problems]
+    baselines = _with_each_seed(baselines, resolved.dimensions)
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
     if sections is not None:
+        problems += _countless(sections.budget, grid)
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
@@ -220,6 +229,9 @@ def parse_space(
         resources=sections.resources,
         record=sections.record,
     )
+    if space.budget.trials == "all":
+        everything = space.budget.model_copy(update={"trials": len(space._grid)})
+        space = space.model_copy(update={"budget": everything})
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
         raise ConfigError(source, problems)
@@ -250,6 +262,28 @@ def _unused(done: SpaceOverrides, searched: Sequence[str]) -> list[Problem]:
 
 def _searcher_name(section: Any) -> Any:
     return section.get("name") if isinstance(section, Mapping) else None
+
+
+def _with_each_seed(
+    baselines: dict[int, dict[str, Any]], dimensions: Sequence[Dimension]
+) -> dict[int, dict[str, Any]]:
+    """The baselines by number, each repeated with every seed that a grid goes through."""
+    seeds = [seed for d in dimensions if d.path == "seed" for seed in d.distribution.values]
+    if not seeds:
+        return baselines
+    each = [
+        {**baseline, "seed": seed}
+        for baseline in baselines.values()
+        for seed in ([baseline["seed"]] if "seed" in baseline else seeds)
+    ]
+    return dict(enumerate(each))
+
+
+def _countless(budget: Budget, grid: bool) -> list[Problem]:
+    if grid or budget.trials != "all":
+        return []
+    message = "found all; expected a number of trials, as only a grid has a last one"
+    return [Problem("budget.trials", message)]
 
 
 def _incomparable(dimensions: Sequence[Dimension], budget: Budget) -> list[Problem]:
