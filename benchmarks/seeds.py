@@ -30,6 +30,7 @@ SEARCHES = 20_000
 
 
 def main() -> None:
+    """Train the table, draw the searches from it and print what they lost."""
     options = _options()
     space = load_space("methods_digits", overrides=[f"train.epochs={options.epochs}"])
     configs = _configurations(space, options.configurations)

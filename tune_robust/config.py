@@ -713,7 +713,28 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Shorthands: what each method's name fills in. Fields given beside the name win."""
 
-Method = Literal[tuple(PRESETS)]
+Method = Literal[
+    "sgd",
+    "sam",
+    "asam",
+    "saner",
+    "asam_saner",
+    "gsam_saner",
+    "fsam_saner",
+    "vasso_saner",
+    "sals",
+    "law",
+    "slaw",
+    "saner_slaw",
+    "swa",
+    "ema",
+    "bootstrap_sgd",
+    "bootstrap_sam",
+    "gce",
+    "sce",
+    "mixup",
+]
+"""The names of ``PRESETS``."""
 
 
 def _fill(defaults: dict, given: dict) -> dict:
@@ -723,6 +744,19 @@ def _fill(defaults: dict, given: dict) -> dict:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _fill(merged[key], value) if both else value
     return merged
+
+
+_EARLIER_PRESETS: dict[str, dict[str, Any]] = {
+    "asam": {"sam": {"adaptive": "asam_by_shape"}},
+    "asam_saner": {"sam": {"rho": 0.5, "adaptive": "asam_by_shape"}},
+}
+"""What presets filled in otherwise in spaces of format 1: their runs go on as they began."""
+
+
+def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
+    """A run's configuration with what its preset meant in format 1 spelled out."""
+    earlier = _EARLIER_PRESETS.get(str(document.get("method")))
+    return _fill(earlier, document) if earlier else document
 
 
 class TrainConfig(Part):

@@ -46,7 +46,7 @@ from tune_robust.training.device import (
     peak_memory_mb,
     wait_for,
 )
-from tune_robust.training.evaluation import Reliability, evaluate, predictions
+from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
 
@@ -187,7 +187,7 @@ class _Run:
         """A fresh network, and all that goes with it, to be trained on ``labels``."""
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
-        self.model = model.to(device, memory_format=memory_format(config))
+        self.model = model.to(device).to(memory_format=memory_format(config))
         self.features = compiled(self.model.features) if config.compile else self.model.features
         self.parameters = [*self.model.parameters()]
         self.objective = Objective(
@@ -279,7 +279,9 @@ class _Run:
             progress = (self.round_epoch + done / self.steps) / self.config.epochs
             self.average.update(self.model, progress, epoch_over=done == self.steps)
 
-    def _step(self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation):
+    def _step(
+        self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation
+    ) -> Tensor:
         """One optimizer step; SALS and LAW look at the first pass and hold for the second."""
         plan = None
 
@@ -352,7 +354,7 @@ class _Run:
             "generalization_gap": train_accuracy - test.accuracy,
         }
 
-    def _evaluate(self, part: LabelledImages):
+    def _evaluate(self, part: LabelledImages) -> Evaluation:
         batches = self._in_order(part, self._evaluation_batch)
         return evaluate(self.evaluated, batches, part.true_labels, self._logits)
 
