@@ -713,7 +713,28 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Shorthands: what each method's name fills in. Fields given beside the name win."""
 
-Method = Literal[tuple(PRESETS)]
+Method = Literal[
+    "sgd",
+    "sam",
+    "asam",
+    "saner",
+    "asam_saner",
+    "gsam_saner",
+    "fsam_saner",
+    "vasso_saner",
+    "sals",
+    "law",
+    "slaw",
+    "saner_slaw",
+    "swa",
+    "ema",
+    "bootstrap_sgd",
+    "bootstrap_sam",
+    "gce",
+    "sce",
+    "mixup",
+]
+"""The names of ``PRESETS``."""
 
 
 def _fill(defaults: dict, given: dict) -> dict:

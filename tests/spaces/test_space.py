@@ -146,8 +146,29 @@ def test_a_grids_cost_is_that_of_its_points():
     search = {"method": {"choice": ["sgd", "sam"]}}
     space = make_space(search=search, budget=budget, **grid)
     assert space.max_gradient_evaluations == 10 + 10 + 20
-    space = make_space(search=search, budget={**budget, "trials": 2}, **grid)
+    space = make_space(search=search, budget={**budget, "trials": 1}, **grid)
     assert space.max_gradient_evaluations == 10 + 10
+
+
+def test_baselines_run_beside_the_trials_of_the_budget():
+    space = make_space(baselines=[{"method": "sgd"}, {"method": "sam"}])
+    assert (space.budget.trials, space.trials) == (4, 6)
+    assert Space.from_document(space.document()).trials == 6
+
+
+def test_a_run_of_an_earlier_version_keeps_the_trials_that_it_had():
+    """Its budget counted the baselines, and could reserve GPUs that nothing used."""
+    written = document(baselines=[{"method": "sgd"}], resources={"gpus": 2})
+    space = Space.from_document(written)
+    assert space.trials == 4
+    assert space.resources.gpus == 1
+    assert Space.from_document(space.document()) == space
+
+
+def test_more_than_one_gpu_per_trial_is_refused():
+    message = problems(resources={"gpus": 2})["resources.gpus"]
+    assert "found 2; a trial trains on one GPU" in message
+    assert "expected 0 to 1" in message
 
 
 def test_the_length_is_that_of_the_costliest_method_drawn_not_of_a_baseline():

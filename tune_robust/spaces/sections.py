@@ -19,9 +19,9 @@ Count = Annotated[int, Field(ge=1)]
 class Budget(Part):
     """How many trials, and how long each may run.
 
-    ``trials``: all of them, baselines and known points included. ``max``: the longest run, in
-    ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost, all its
-    bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
+    ``trials``: how many, known points included; baselines run beside them. ``max``: the longest
+    run, in ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost,
+    all its bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
     training set: SGD takes 1 an epoch, SAM 2.
     ``unit: seconds`` counts the time that each trial itself has trained and evaluated, whatever
     else the machine was doing: ``max`` is required. Epochs and schedules are laid out as for
@@ -146,13 +146,27 @@ def _checked(metric: str, allowed: Iterable[str]) -> str:
 class Resources(Part):
     """What one trial takes, and how many run at once (by default as many as fit).
 
-    ``gpus``: a share of one GPU, or a whole number of them; ``auto`` measures which share makes the
-    most of it. Without a GPU, trials run on the CPU whatever it says.
+    ``gpus``: the fraction of one GPU that a trial has, 1 for a whole one; ``auto`` measures which
+    fraction makes the most of it. Without a GPU, trials run on the CPU whatever it says.
     """
 
     cpus: Count = 1
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     concurrency: Count | None = None
+
+    @field_validator("gpus")
+    @classmethod
+    def _of_one_gpu(cls, gpus: float | str) -> float | str:
+        if gpus != "auto" and gpus > 1:
+            raise ValueError(
+                f"found {gpus:g}; a trial trains on one GPU, and the others reserved for it would "
+                "stay idle: expected 0 to 1, such as 1 or 0.25, or auto"
+            )
+        return gpus
+
+
+FORMAT = 2
+"""Of a space's document. In format 1, ``budget.trials`` counts the baselines too."""
 
 
 def _is_unique(moments: tuple[float | str, ...]) -> tuple[float | str, ...]:
@@ -182,6 +196,7 @@ class Record(Part):
 class Document(Part):
     """The sections of a space's file; ``search`` has a reader of its own."""
 
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
     name: str
     description: str = ""
     train: TrainConfig
