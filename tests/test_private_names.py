@@ -22,7 +22,7 @@ def private(name):
 
 
 def imported_names(tree):
-    """What the file's imports bind, by the name that they bind: ``{"F": "torch.nn.functional"}``."""
+    """What the imports bind, as ``{"F": "torch.nn.functional"}``."""
     names = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
