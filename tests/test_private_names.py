@@ -80,11 +80,11 @@ def test_every_listed_name_is_used(entry):
 
 @pytest.mark.parametrize("name", sorted(name for name in used() if "." in name))
 def test_every_used_name_exists(name):
-    module, _, attribute = name.rpartition(".")
-    found = importlib.import_module(name.split(".")[0])
-    for part in name.split(".")[1:]:
+    first, *parts = name.split(".")
+    found = importlib.import_module(first)
+    for part in parts:
         if not hasattr(found, part):
-            importlib.import_module(module)
+            importlib.import_module(name.rpartition(".")[0])
         found = getattr(found, part)
 
 
