@@ -304,8 +304,8 @@ def _with_each_seed(
     baselines: dict[int, dict[str, Any]], dimensions: Sequence[Dimension]
 ) -> dict[int, dict[str, Any]]:
     """The baselines by number, each repeated with every seed that a grid goes through."""
-    listed = [d.distribution for d in dimensions if d.path == "seed"]
-    seeds = [seed for d in listed if isinstance(d, Choice | Grid) for seed in d.values]
+    drawn = [d.distribution for d in dimensions if d.path == "seed"]
+    seeds = [seed for d in drawn if isinstance(d, Choice | Grid) for seed in d.values]
     if not seeds:
         return baselines
     each = [
