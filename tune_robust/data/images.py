@@ -15,16 +15,18 @@ UNKNOWN = -1
 class Images(NamedTuple):
     """Images as a source gives them: uint8 (N, C, H, W), C 1 or 3, and labels int64 (N,).
 
-    ``given_labels`` int64 (N,) where the source has noisy labels beside these.
+    ``given_labels`` int64 (N,) where the source has noisy labels beside these, ``names`` the files
+    that the images come from where a table of labels may name them.
     """
 
     images: Tensor
     labels: Tensor
     given_labels: Tensor | None = None
+    names: tuple[str, ...] | None = None
 
 
 class Dataset(NamedTuple):
-    """A source's training and test images; labels index ``classes``."""
+    """A source's training and test images, of which there may be none; labels index ``classes``."""
 
     train: Images
     test: Images
