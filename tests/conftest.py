@@ -14,6 +14,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 pytest_plugins = ["tests.s3", "tests.cluster"]
 
 
+def pytest_collection_modifyitems(items):
+    """The slow tests first: what runs side by side then ends at about the same time."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     """PyTorch sums in one order, wherever it is imported at all: `analysis` does without it."""
