@@ -74,14 +74,15 @@ def test_search_then_status_export_train_report(tmp_path, space):
         in run("report", "r1", "--out", tmp_path / "other.html", cwd=tmp_path).stdout.strip()
     )
 
-    more = run("resume", "r1", "--trials", "+1", cwd=tmp_path).stdout
+    more = run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=tmp_path).stdout
     assert "1 trials to run" in more
     assert len(pd.read_parquet(folder / "trials.parquet")) == 7
 
 
 def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
-    arguments = ("--space", space, "--trials", 7, "--name", "r1", "--set", "budget.scheduler=none")
-    started = Started("search", *arguments, "--set", "train.epochs=40", cwd=tmp_path)
+    arguments = ("--space", space, "--trials", 7, "--name", "r1", "--no-dashboard")
+    longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=40")
+    started = Started("search", *arguments, *longer, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 2)
     refused = run("resume", "r1", cwd=tmp_path, code=2)
@@ -91,7 +92,7 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
     assert ended(folder) < 8
     assert "interrupted" in run("status", "r1", cwd=tmp_path).stdout
 
-    run("resume", "r1", cwd=tmp_path)
+    run("resume", "r1", "--no-dashboard", cwd=tmp_path)
     after = events(folder)
     assert after[: len(before)] == before
     trials = pd.read_parquet(folder / "trials.parquet")
@@ -126,19 +127,20 @@ def test_a_warm_start_is_counted_recorded_and_kept_out_of_the_tables(tmp_path, s
     assert len(pd.read_parquet(tmp_path / "runs" / "r1" / "trials.parquet")) == 2
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_is_clean_and_says_how_to_go_on(tmp_path, space, sign):
+@pytest.mark.parametrize(("sign", "dashboard"), [("SIGINT", True), ("SIGTERM", False)])
+def test_an_interruption_is_clean_and_says_how_to_go_on(tmp_path, space, sign, dashboard):
     arguments = ("--space", space, "--trials", 7, "--name", "r1", "--set", "train.epochs=20")
+    arguments += () if dashboard else ("--no-dashboard",)
     started = Started("search", *arguments, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 1)
-    code, output = started.interrupt(sign)
+    code, output = started.interrupt(signal.Signals[sign])
     assert code == 130, output
     assert "tune-robust resume r1" in output
     assert "Traceback" not in output
     trials = pd.read_parquet(folder / "trials.parquet")
     assert "running" not in set(trials["status"])
-    done = run("resume", "r1", cwd=tmp_path).stdout
+    done = run("resume", "r1", "--no-dashboard", cwd=tmp_path).stdout
     assert "Winner:" in done
     assert len(pd.read_parquet(folder / "trials.parquet")) == 8
 
@@ -153,6 +155,7 @@ def test_a_search_whose_first_trials_all_fail_stops_and_says_why_and_how_to_go_o
     path = tmp_path / "hopeless.yaml"
     path.write_text(yaml.safe_dump(document))
     arguments = ("--space", path, "--name", "r1", "--set", "resources.concurrency=1")
+    arguments += ("--no-dashboard",)
     done = run("search", *arguments, cwd=tmp_path, code=1)
     for promised in (
         "the first 3 trials have all failed with the same error",
