@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := 2  # tests at a time: each of the end-to-end ones has a search on Ray of its own
 
-.PHONY: demo test test-fast coverage lint clean
+.PHONY: demo test test-fast coverage lint docs clean
 
 demo: $(VENV)/.installed  ## search saner_digits on real digits with wrong labels, and report
 	$(BIN)/tune-robust search --space saner_digits
@@ -24,6 +24,10 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed  ## the documentation, into build/site; a broken link is an error
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,docs]"
+	$(BIN)/zensical build --clean --strict
 
 # Written last, so that an interrupted installation starts over.
 $(VENV)/.installed: pyproject.toml constraints.txt
