@@ -1,10 +1,13 @@
 """What the tests of the command share: none leaves a process behind, even where it fails."""
 
+import shutil
 import sys
 
 import pytest
+import yaml
 
-from tests.cli.command import Started
+from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE
 from tune_robust.cli import main
 
 
@@ -13,6 +16,19 @@ def _kill_what_is_left():
     yield
     for started in list(Started.left):
         started.kill_tree()
+
+
+@pytest.fixture
+def searched(once, tmp_path):
+    """A folder in which the tiny space was searched as ``r1``; what was said is in output.txt."""
+
+    def search(folder):
+        folder.mkdir()
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(SPACE))
+        done = run("search", "--space", "tiny.yaml", "--name", "r1", cwd=folder)
+        (folder / "output.txt").write_text(done.stdout)
+
+    return shutil.copytree(once("searched", search), tmp_path / "searched", symlinks=True)
 
 
 @pytest.fixture

@@ -38,9 +38,9 @@ def ended(run_folder):
     return int(read_table(path)["status"].isin(["done", "stopped", "failed"]).sum())
 
 
-def test_search_then_status_export_train_report(tmp_path, space):
-    output = run("search", "--space", space, "--name", "r1", cwd=tmp_path).stdout
-    folder = tmp_path / "runs" / "r1"
+def test_search_then_status_export_train_report(searched):
+    output = (searched / "output.txt").read_text()
+    folder = searched / "runs" / "r1"
     for promised in ("Winner:", "t0001 method sgd", "val_accuracy", "test accuracy", "report.html"):
         assert promised in output
 
@@ -55,26 +55,26 @@ def test_search_then_status_export_train_report(tmp_path, space):
     assert not epochs.duplicated(["trial", "epoch"]).any()
     assert (folder / "report.html").stat().st_size > 1_000_000
 
-    shown = json.loads(run("status", "r1", "--json", cwd=tmp_path).stdout)
+    shown = json.loads(run("status", "r1", "--json", cwd=searched).stdout)
     assert (shown["ended"], shown["total"], shown["live"]) == (6, 6, False)
-    assert "t0001" in run("status", "r1", cwd=tmp_path).stdout
+    assert "t0001" in run("status", "r1", cwd=searched).stdout
 
-    out = tmp_path / "winners"
-    run("export", "r1", "--top", 2, "--checkpoint", "--out", out, cwd=tmp_path)
+    out = searched / "winners"
+    run("export", "r1", "--top", 2, "--checkpoint", "--out", out, cwd=searched)
     winner = trials[trials["status"] == "done"].sort_values("objective").iloc[-1]["trial"]
     exported = sorted(path.name for path in out.iterdir())
     assert exported[:2] == [f"1_{winner}.safetensors", f"1_{winner}.yaml"]
-    again = run("train", "--config", out / f"1_{winner}.yaml", cwd=tmp_path)
+    again = run("train", "--config", out / f"1_{winner}.yaml", cwd=searched)
     assert "Reproduced: every metric equals the exported one exactly." in again.stdout
 
-    run("export", "r1", "--format", "csv", "--out", out, cwd=tmp_path)
+    run("export", "r1", "--format", "csv", "--out", out, cwd=searched)
     assert pd.read_csv(out / "trials.csv").loc[0, "trial"] == winner
     assert (
-        str(tmp_path / "other.html")
-        in run("report", "r1", "--out", tmp_path / "other.html", cwd=tmp_path).stdout.strip()
+        str(searched / "other.html")
+        in run("report", "r1", "--out", searched / "other.html", cwd=searched).stdout.strip()
     )
 
-    more = run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=tmp_path).stdout
+    more = run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=searched).stdout
     assert "1 trials to run" in more
     assert len(pd.read_parquet(folder / "trials.parquet")) == 7
 
