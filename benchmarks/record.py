@@ -1,15 +1,16 @@
-"""A finished run cut down to what ``tune-robust replay`` needs, small enough to commit.
+"""A finished run cut down to what is read of it later, small enough to commit.
 
     python benchmarks/record.py RUN FOLDER
 
-Writes run.json, trials.parquet and epochs.parquet; metrics as 32-bit floats. Where things lay on
-the machine that recorded it is left out.
+Writes run.json, trials.parquet and epochs.parquet, with the metrics that ``tune-robust replay``
+needs, as 32-bit floats. Where things lay on the machine that recorded it is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -22,11 +23,11 @@ META = (
     *("format", "name", "created", "space", "images", "wrong_labels"),
     *("versions", "git_commit", "hardware"),
 )
-METRICS = ("val_accuracy", "val_loss", "test_accuracy", "gradient_evaluations", "seconds")
+REPLAYED = ("val_accuracy", "val_loss", "test_accuracy", "gradient_evaluations", "seconds")
 
 
-def record(run: Path, out: Path) -> None:
-    """Write the recording of ``run`` into the folder ``out``."""
+def record(run: Path, out: Path, metrics: Sequence[str] = REPLAYED) -> None:
+    """Write the recording of ``run``, with these metrics of its epochs, into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     meta = json.loads((run / "run.json").read_text())
     meta = {name: meta[name] for name in META if name in meta}
@@ -36,11 +37,11 @@ def record(run: Path, out: Path) -> None:
     searched = [path for path in meta["space"]["search"] if path in trials.column_names]
     configs = pa.array([_without_folder(config) for config in trials["config"].to_pylist()])
     trials = trials.select(["trial", "origin", "status", *searched])
-    _write(trials.append_column("config", configs), out)
-    epochs = pq.read_table(run / "epochs.parquet").select(["trial", "epoch", *METRICS])
-    narrow = {"epoch": pa.int16(), **dict.fromkeys(METRICS, pa.float32())}
+    write(trials.append_column("config", configs), out / "trials.parquet")
+    epochs = pq.read_table(run / "epochs.parquet").select(["trial", "epoch", *metrics])
+    narrow = {"epoch": pa.int16(), **dict.fromkeys(metrics, pa.float32())}
     fields = [pa.field(f.name, narrow.get(f.name, f.type)) for f in epochs.schema]
-    _write(epochs.cast(pa.schema(fields)), out)
+    write(epochs.cast(pa.schema(fields)), out / "epochs.parquet")
 
 
 def _without_folder(config: str) -> str:
@@ -49,11 +50,11 @@ def _without_folder(config: str) -> str:
     return json.dumps(document)
 
 
-def _write(table: pa.Table, out: Path) -> None:
-    name = "epochs" if "epoch" in table.column_names else "trials"
+def write(table: pa.Table, path: Path) -> None:
+    """Write a table as small as Parquet makes it, aside and then renamed."""
     buffer = BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=19)
-    write_aside(out / f"{name}.parquet", buffer.getvalue())
+    write_aside(path, buffer.getvalue())
 
 
 if __name__ == "__main__":

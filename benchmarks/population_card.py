@@ -1,0 +1,100 @@
+"""The card of the recorded populations: what is in them, how they came about, how to read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from populations import POPULATIONS, Recorded, load, recorded
+
+from tune_robust.files import write_aside
+
+_OPENING = """\
+# Recorded populations
+
+Written by `python benchmarks/record_populations.py --export`. Each population is one data set with one
+kind of label noise and one draw of both, and 60 configurations of twelve methods trained on it to their
+end: the same 60 points of one Sobol sequence in every population (`benchmarks/populations/space.yaml`),
+nothing stopped early, all at equal compute (an epoch with two passes a step counts twice). Within a
+population all trials share the split, the noise draw and the seed of the network, so that they differ by
+their settings alone.
+
+Whatever is tuned, is tuned on the populations marked `develop`; those marked `report` are for figures
+about what came out of it. The marks were fixed before anything was recorded. Draws of one kind of noise
+share their test images.
+
+| file | what it holds |
+|---|---|
+| `run.json` | the space, versions, commit and machine; images and wrong labels of each part |
+| `trials.parquet` | a row per trial: its settings by path, its status, its whole configuration |
+| `epochs.parquet` | a row per trial and epoch: every metric, as 32-bit floats |
+| `predictions.parquet` | per trial and `moment` (0.333, 0.667 and 1.0 of its epochs) the probabilities \
+predicted for the validation images, float16, image by image |
+| `labels.parquet` | the `given` and the `true` labels of the validation images, in the same order |
+
+```python
+from populations import load, recorded  # in benchmarks/
+
+population = load("digits_symmetric_0")
+population.last  # a row per trial: its settings, and the metrics of its last epoch
+population.predictions["t0001", 1.0]  # (images, classes)
+```
+
+`python benchmarks/check_recorded.py --trials 10` trains ten random trials again and compares all their
+numbers exactly; floating-point sums differ between kinds of processors and versions of PyTorch, so it
+says on which they were recorded.
+"""
+
+
+def write_card(folder: Path) -> None:
+    """Write README.md into ``folder`` about the populations recorded there."""
+    there = [load(name, folder=folder) for name in recorded(folder=folder)]
+    missing = [name for name in POPULATIONS if name not in {r.population.name for r in there}]
+    parts = [_OPENING, _table(there)]
+    if missing:
+        parts.append(f"Not recorded so far: {', '.join(missing)}.\n")
+    parts.append(_commands(there))
+    write_aside(folder / "README.md", "\n".join(parts).encode())
+
+
+def _table(populations: list[Recorded]) -> str:
+    lines = [
+        "## What there is\n",
+        "| population | mark | images: train, validation, test | wrong labels: train, validation | "
+        "`noisy_fit` of SGD at the end, most and least | test accuracy, best and median |",
+        "|---|---|---|---|---|---|",
+        *map(_row, populations),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(recorded: Recorded) -> str:
+    images, wrong = recorded.meta["images"], recorded.meta["wrong_labels"]
+    last = recorded.last
+    fit = last.loc[last["method"] == "sgd", "noisy_fit"]
+    test = last["test_accuracy"]
+    fits = "-" if fit.isna().all() else f"{100 * fit.max():.0f} %, {100 * fit.min():.0f} %"
+    return (
+        f"| `{recorded.population.name}` | {recorded.population.mark} "
+        f"| {images['train']}, {images['validation']}, {images['test']} "
+        f"| {100 * wrong['train']:.1f} %, {100 * wrong['validation']:.1f} % "
+        f"| {fits} | {100 * test.max():.1f} %, {100 * test.median():.1f} % |"
+    )
+
+
+def _commands(populations: list[Recorded]) -> str:
+    lines = ["## How they were recorded\n"]
+    for recorded in populations:
+        meta = recorded.meta
+        hours = recorded.last["seconds"].sum() / 3600
+        machine = f"{meta['hardware']['machine']}, {meta['hardware']['cpus']} CPU cores"
+        lines.append(
+            f"- `{recorded.population.command}`\n"
+            f"  ({meta['created']}; commit {meta['git_commit'][:7]}; PyTorch "
+            f"{meta['versions']['torch']}; {machine}, shared, one thread; {hours:.1f} hours)"
+        )
+    lines.append(
+        "\nDIR holds CIFAR-10 as Parquet files and CIFAR-10_human.pt. "
+        "`python benchmarks/record_populations.py --storage RUNS --data-dir DIR` runs all of them in "
+        "one process, and goes on where it was interrupted.\n"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""Records the populations: trains their trials one by one, then keeps what they showed.
+
+    python benchmarks/record_populations.py --list
+    nice -n 19 python benchmarks/record_populations.py --storage RUNS --data-dir DIR
+    python benchmarks/record_populations.py --storage RUNS --export
+
+The second goes on where it was, however it ended: a trial that was under way begins again, and
+comes to the same numbers. Everything runs in this one process and on one thread, without Ray, so
+that it can take hours at the lowest priority on a busy machine; ``tune-robust resume`` finishes the
+same runs with Ray. --export writes those that are complete into benchmarks/recorded/populations,
+with a card. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from population_card import write_card
+from populations import POPULATIONS, RECORDED, SPACE, Population
+from record import record, write
+
+from tune_robust.config import TrainConfig
+from tune_robust.data import Splits, load_dataset, make_splits
+from tune_robust.metrics import METRICS
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.predictions import KeptPredictions, read_labels, read_predictions
+from tune_robust.runs.provenance import provenance
+from tune_robust.runs.record import read_trials
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import Trial
+from tune_robust.spaces.space import Space, load_space
+from tune_robust.training import train
+from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.engine.slots import Slots
+
+
+def space_of(population: Population, data_dir: Path | None) -> Space:
+    """The space of one population."""
+    here = [] if data_dir is None else [f"train.data.dir={data_dir}", "train.data.download=false"]
+    digits = population.data == "digits"
+    return load_space(SPACE, overrides=[*population.overrides, *([] if digits else here)])
+
+
+def record_run(population: Population, storage: Path, data_dir: Path | None) -> None:
+    """Train what remains of a population's run."""
+    folder = RunFolder(storage / population.name)
+    folder.make()
+    if folder.meta.exists():
+        store = RunStore(folder)
+        space = Space.from_document(folder.read_meta()["space"])
+    else:
+        space = space_of(population, data_dir)
+        store = RunStore.create(folder, {"space": space.document(), **provenance()})
+    conductor = Conductor(space, store, threads=1)
+    try:
+        conductor.give(Slots(cpus=1, gpus=0.0, concurrency=1))
+        if not conductor.complete:
+            data = space.examples[0].data
+            _train_all(conductor, make_splits(data, load_dataset(data, storage / ".data")))
+    finally:
+        conductor.close()
+
+
+def _train_all(conductor: Conductor, splits: Splits) -> None:
+    _note_labels(conductor.store.folder, splits)
+    while (trial := conductor.next_trial()) is not None:
+        began = time.monotonic()
+        _train(trial, conductor, splits)
+        last = trial.last.get("val_accuracy")
+        score = math.nan if last is None else last
+        name = conductor.store.folder.path.name
+        took = time.monotonic() - began
+        print(f"{name} {trial.name} {trial.status} {score:.3f} {took:.0f} s", flush=True)
+
+
+def _train(trial: Trial, conductor: Conductor, splits: Splits) -> None:
+    """One trial, without checkpoints: it is short, and comes to the same numbers again."""
+    config = TrainConfig.model_validate(trial.config)
+    space, place = conductor.space, conductor.store.folder.predictions
+    moments, epochs = space.record.predictions, config.total_epochs
+    kept = KeptPredictions(place, trial.name, moments, epochs, conductor.objective)
+    for result in train(config, device="cpu", splits=splits):
+        kept.save(result, splits.validation)
+        reliability = result.reliability if result.epoch == epochs else None
+        metrics = result.metrics
+        decision = conductor.on_epoch(trial.name, result.epoch, metrics, reliability=reliability)
+        if decision is Decision.END:
+            return
+
+
+def _note_labels(folder: RunFolder, splits: Splits) -> None:
+    """What run.json says of each part: its number of images and its fraction of wrong labels."""
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    facts = {
+        "images": {name: len(part) for name, part in parts.items()},
+        "wrong_labels": {name: part.noisy.float().mean().item() for name, part in parts.items()},
+    }
+    folder.write_meta(folder.read_meta() | facts)
+
+
+def export(storage: Path, out: Path) -> Iterator[str]:
+    """Write every complete population into ``out``, and the card of all; yields their names."""
+    for name in POPULATIONS:
+        folder = RunFolder(storage / name)
+        if folder.meta.exists() and _is_complete(folder):
+            place = out / name
+            record(folder.path, place, METRICS)
+            _write_predictions(folder, place)
+            yield name
+    write_card(out)
+
+
+def _is_complete(folder: RunFolder) -> bool:
+    trials = read_trials(folder)
+    space = Space.from_document(folder.read_meta()["space"])
+    ended = [trial for trial in trials.values() if trial.status in ("done", "failed")]
+    return len(ended) == space.trials
+
+
+def _write_predictions(folder: RunFolder, out: Path) -> None:
+    space = Space.from_document(folder.read_meta()["space"])
+    trials = [t.name for t in read_trials(folder).values() if t.status == "done"]
+    found = {
+        (trial, moment): read_predictions(folder.predictions, trial, moment)
+        for trial in trials
+        for moment in space.record.predictions
+    }
+    (labels,) = {predictions.labels for predictions in found.values()}
+    write(pa.table(read_labels(folder.predictions, labels)._asdict()), out / "labels.parquet")
+    probabilities = np.stack([predictions.probabilities.ravel() for predictions in found.values()])
+    columns = {
+        "trial": [trial for trial, _ in found],
+        "moment": [moment for _, moment in found],
+        "epoch": pa.array([predictions.epoch for predictions in found.values()], pa.int16()),
+        "images": [len(predictions.probabilities) for predictions in found.values()],
+        "probabilities": pa.FixedSizeListArray.from_arrays(
+            pa.array(probabilities.ravel()), probabilities.shape[1]
+        ),
+    }
+    write(pa.table(columns), out / "predictions.parquet")
+
+
+def _listed(populations: Iterable[Population]) -> None:
+    for population in populations:
+        print(f"{population.name} ({population.mark})\n  {population.command}")
+
+
+def main() -> None:
+    """Record, list or export."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--storage", type=Path, default=Path("runs"), help="where the runs lie")
+    parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 and CIFAR-10_human.pt lie")
+    parser.add_argument("--only", nargs="+", choices=POPULATIONS, metavar="NAME", help="of all")
+    parser.add_argument("--list", action="store_true", help="print the populations' commands")
+    parser.add_argument("--export", action="store_true", help="write the complete ones")
+    parser.add_argument(
+        "--out", type=Path, default=RECORDED, help="the folder that --export writes"
+    )
+    arguments = parser.parse_args()
+    chosen = [POPULATIONS[name] for name in arguments.only or POPULATIONS]
+    if arguments.list:
+        _listed(chosen)
+    elif arguments.export:
+        for name in export(arguments.storage, arguments.out):
+            print(f"exported {name}")
+    else:
+        for population in chosen:
+            if population.data == "digits" or arguments.data_dir is not None:
+                record_run(population, arguments.storage, arguments.data_dir)
+
+
+if __name__ == "__main__":
+    main()
