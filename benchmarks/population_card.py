@@ -11,25 +11,26 @@ from tune_robust.files import write_aside
 _OPENING = """\
 # Recorded populations
 
-Written by `python benchmarks/record_populations.py --export`. Each population is one data set with one
-kind of label noise and one draw of both, and 60 configurations of twelve methods trained on it to their
-end: the same 60 points of one Sobol sequence in every population (`benchmarks/populations/space.yaml`),
-nothing stopped early, all at equal compute (an epoch with two passes a step counts twice). Within a
-population all trials share the split, the noise draw and the seed of the network, so that they differ by
-their settings alone.
+Written by `python benchmarks/record_populations.py --export`. Each population is one data set with
+one kind of label noise and one draw of both, and 60 configurations of twelve methods trained on it
+to their end: the same 60 points of one Sobol sequence in every population
+(`benchmarks/populations/space.yaml`), nothing stopped early, all at equal compute (an epoch with
+two passes a step counts twice). Within a population all trials share the split, the noise draw and
+the seed of the network, so that they differ by their settings alone. A population that is still
+being recorded has the first points of the sequence, which cover the space evenly too.
 
-Whatever is tuned, is tuned on the populations marked `develop`; those marked `report` are for figures
-about what came out of it. The marks were fixed before anything was recorded. Draws of one kind of noise
-share their test images.
+Whatever is tuned, is tuned on the populations marked `develop`; those marked `report` are for
+figures about what came out of it. The marks were fixed before anything was recorded. Draws of one
+kind of noise share their test images.
 
 | file | what it holds |
 |---|---|
 | `run.json` | the space, versions, commit and machine; images and wrong labels of each part |
 | `trials.parquet` | a row per trial: its settings by path, its status, its whole configuration |
 | `epochs.parquet` | a row per trial and epoch: every metric, as 32-bit floats |
-| `predictions.parquet` | per trial and `moment` (0.333, 0.667 and 1.0 of its epochs) the probabilities \
-predicted for the validation images, float16, image by image |
-| `labels.parquet` | the `given` and the `true` labels of the validation images, in the same order |
+| `predictions.parquet` | per trial and `moment` (0.333, 0.667 and 1.0 of its epochs) the \
+probabilities predicted for the validation images, float16, image by image |
+| `labels.parquet` | `given` and `true` labels of the validation images, in the same order |
 
 ```python
 from populations import load, recorded  # in benchmarks/
@@ -39,9 +40,9 @@ population.last  # a row per trial: its settings, and the metrics of its last ep
 population.predictions["t0001", 1.0]  # (images, classes)
 ```
 
-`python benchmarks/check_recorded.py --trials 10` trains ten random trials again and compares all their
-numbers exactly; floating-point sums differ between kinds of processors and versions of PyTorch, so it
-says on which they were recorded.
+`python benchmarks/check_recorded.py --trials 10` trains ten random trials again and compares all
+their numbers exactly. Floating-point sums differ between kinds of processors and versions of
+PyTorch: it says on which they were recorded.
 """
 
 
@@ -56,45 +57,47 @@ def write_card(folder: Path) -> None:
     write_aside(folder / "README.md", "\n".join(parts).encode())
 
 
-def _table(populations: list[Recorded]) -> str:
+def _table(there: list[Recorded]) -> str:
     lines = [
         "## What there is\n",
-        "| population | mark | images: train, validation, test | wrong labels: train, validation | "
-        "`noisy_fit` of SGD at the end, most and least | test accuracy, best and median |",
-        "|---|---|---|---|---|---|",
-        *map(_row, populations),
+        "`noisy_fit` is the fraction of wrong training labels that the network has learned: here",
+        "that of the SGD trials at their end, the most and the least.\n",
+        "| population | mark | trials | images: train, validation, test | wrong labels: train, "
+        "validation | `noisy_fit` of SGD | test accuracy, best and median |",
+        "|---|---|---|---|---|---|---|",
+        *map(_row, there),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(recorded: Recorded) -> str:
-    images, wrong = recorded.meta["images"], recorded.meta["wrong_labels"]
-    last = recorded.last
+def _row(one: Recorded) -> str:
+    images, wrong = one.meta["images"], one.meta["wrong_labels"]
+    last = one.last
     fit = last.loc[last["method"] == "sgd", "noisy_fit"]
     test = last["test_accuracy"]
     fits = "-" if fit.isna().all() else f"{100 * fit.max():.0f} %, {100 * fit.min():.0f} %"
     return (
-        f"| `{recorded.population.name}` | {recorded.population.mark} "
+        f"| `{one.population.name}` | {one.population.mark} | {len(one.trials)} "
         f"| {images['train']}, {images['validation']}, {images['test']} "
         f"| {100 * wrong['train']:.1f} %, {100 * wrong['validation']:.1f} % "
         f"| {fits} | {100 * test.max():.1f} %, {100 * test.median():.1f} % |"
     )
 
 
-def _commands(populations: list[Recorded]) -> str:
+def _commands(there: list[Recorded]) -> str:
     lines = ["## How they were recorded\n"]
-    for recorded in populations:
-        meta = recorded.meta
-        hours = recorded.last["seconds"].sum() / 3600
+    for one in there:
+        meta = one.meta
+        hours = one.last["seconds"].sum() / 3600
         machine = f"{meta['hardware']['machine']}, {meta['hardware']['cpus']} CPU cores"
         lines.append(
-            f"- `{recorded.population.command}`\n"
+            f"- `{one.population.command}`\n"
             f"  ({meta['created']}; commit {meta['git_commit'][:7]}; PyTorch "
-            f"{meta['versions']['torch']}; {machine}, shared, one thread; {hours:.1f} hours)"
+            f"{meta['versions']['torch']}; {machine}, shared, one thread; {hours:.2f} hours)"
         )
     lines.append(
-        "\nDIR holds CIFAR-10 as Parquet files and CIFAR-10_human.pt. "
-        "`python benchmarks/record_populations.py --storage RUNS --data-dir DIR` runs all of them in "
-        "one process, and goes on where it was interrupted.\n"
+        "\nDIR holds CIFAR-10 as Parquet files and CIFAR-10_human.pt. `python "
+        "benchmarks/record_populations.py\n--storage RUNS --data-dir DIR` runs all of them in one "
+        "process, and goes on where it was interrupted.\n"
     )
     return "\n".join(lines)

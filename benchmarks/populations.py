@@ -1,10 +1,12 @@
 """The recorded populations: many configurations of all methods trained to their end, with all seen.
 
 A population is one data set, one kind of label noise and one draw of both; each has the same 60
-configurations (populations/space.yaml). ``recorded()`` names those that there are, ``load`` reads one.
+configurations (populations/space.yaml). ``recorded()`` names those that there are, ``load`` reads
+one.
 
-``mark`` was fixed before anything was recorded: whatever is tuned, is tuned on the populations marked
-``develop``; those marked ``report`` are for figures about what came out, each looked at once.
+``mark`` was fixed before anything was recorded: whatever is tuned, is tuned on the populations
+marked ``develop``; those marked ``report`` are for figures about what came out of it, looked at
+once.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tune_robust.files import write_aside
@@ -26,22 +27,42 @@ META = (
 REPLAYED = ("val_accuracy", "val_loss", "test_accuracy", "gradient_evaluations", "seconds")
 
 
-def record(run: Path, out: Path, metrics: Sequence[str] = REPLAYED) -> None:
-    """Write the recording of ``run``, with these metrics of its epochs, into the folder ``out``."""
+def record(
+    run: Path,
+    out: Path,
+    metrics: Sequence[str] = REPLAYED,
+    *,
+    trials: Sequence[str] | None = None,
+) -> None:
+    """Write the recording of ``run`` into the folder ``out``.
+
+    Args:
+        run: the run's folder.
+        out: made if it is not there.
+        metrics: those to keep of each epoch.
+        trials: those to keep; by default all.
+    """
     out.mkdir(parents=True, exist_ok=True)
     meta = json.loads((run / "run.json").read_text())
     meta = {name: meta[name] for name in META if name in meta}
     meta["space"]["train"]["data"].pop("dir", None)
     write_aside(out / "run.json", (json.dumps(meta, indent=2) + "\n").encode())
-    trials = pq.read_table(run / "trials.parquet")
-    searched = [path for path in meta["space"]["search"] if path in trials.column_names]
-    configs = pa.array([_without_folder(config) for config in trials["config"].to_pylist()])
-    trials = trials.select(["trial", "origin", "status", *searched])
-    write(trials.append_column("config", configs), out / "trials.parquet")
-    epochs = pq.read_table(run / "epochs.parquet").select(["trial", "epoch", *metrics])
+    table = _only(trials, pq.read_table(run / "trials.parquet"))
+    searched = [path for path in meta["space"]["search"] if path in table.column_names]
+    configs = pa.array([_without_folder(config) for config in table["config"].to_pylist()])
+    table = table.select(["trial", "origin", "status", *searched])
+    write(table.append_column("config", configs), out / "trials.parquet")
+    epochs = _only(trials, pq.read_table(run / "epochs.parquet"))
+    epochs = epochs.select(["trial", "epoch", *metrics])
     narrow = {"epoch": pa.int16(), **dict.fromkeys(metrics, pa.float32())}
     fields = [pa.field(f.name, narrow.get(f.name, f.type)) for f in epochs.schema]
     write(epochs.cast(pa.schema(fields)), out / "epochs.parquet")
+
+
+def _only(trials: Sequence[str] | None, table: pa.Table) -> pa.Table:
+    if trials is None:
+        return table
+    return table.filter(pc.is_in(table["trial"], pa.array(trials)))
 
 
 def _without_folder(config: str) -> str:

@@ -7,8 +7,9 @@
 The second goes on where it was, however it ended: a trial that was under way begins again, and
 comes to the same numbers. Everything runs in this one process and on one thread, without Ray, so
 that it can take hours at the lowest priority on a busy machine; ``tune-robust resume`` finishes the
-same runs with Ray. --export writes those that are complete into benchmarks/recorded/populations,
-with a card. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
+same runs with Ray. --export writes what has finished of each population into
+benchmarks/recorded/populations, with a card, once there are at least 24 trials, two for each method
+on average. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from population_card import write_card
 from populations import POPULATIONS, RECORDED, SPACE, Population
@@ -31,13 +33,15 @@ from tune_robust.metrics import METRICS
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import KeptPredictions, read_labels, read_predictions
 from tune_robust.runs.provenance import provenance
-from tune_robust.runs.record import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space, load_space
 from tune_robust.training import train
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import Slots
+
+FEWEST = 24
+"""Finished trials of a population from which on it is exported."""
 
 
 def space_of(population: Population, data_dir: Path | None) -> Space:
@@ -105,27 +109,27 @@ def _note_labels(folder: RunFolder, splits: Splits) -> None:
 
 
 def export(storage: Path, out: Path) -> Iterator[str]:
-    """Write every complete population into ``out``, and the card of all; yields their names."""
+    """Write the populations with enough trials into ``out``, and the card; yields their names."""
     for name in POPULATIONS:
         folder = RunFolder(storage / name)
-        if folder.meta.exists() and _is_complete(folder):
-            place = out / name
-            record(folder.path, place, METRICS)
-            _write_predictions(folder, place)
+        done = _finished(folder)
+        if len(done) >= FEWEST:
+            record(folder.path, out / name, METRICS, trials=done)
+            _write_predictions(folder, done, out / name)
             yield name
     write_card(out)
 
 
-def _is_complete(folder: RunFolder) -> bool:
-    trials = read_trials(folder)
-    space = Space.from_document(folder.read_meta()["space"])
-    ended = [trial for trial in trials.values() if trial.status in ("done", "failed")]
-    return len(ended) == space.trials
+def _finished(folder: RunFolder) -> list[str]:
+    """The trials that the run's table has as done: it may be a little behind a run that goes on."""
+    if not folder.trials.exists():
+        return []
+    table = pd.read_parquet(folder.trials, columns=["trial", "status"])
+    return table.loc[table["status"] == "done", "trial"].tolist()
 
 
-def _write_predictions(folder: RunFolder, out: Path) -> None:
+def _write_predictions(folder: RunFolder, trials: Sequence[str], out: Path) -> None:
     space = Space.from_document(folder.read_meta()["space"])
-    trials = [t.name for t in read_trials(folder).values() if t.status == "done"]
     found = {
         (trial, moment): read_predictions(folder.predictions, trial, moment)
         for trial in trials
@@ -158,7 +162,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 and CIFAR-10_human.pt lie")
     parser.add_argument("--only", nargs="+", choices=POPULATIONS, metavar="NAME", help="of all")
     parser.add_argument("--list", action="store_true", help="print the populations' commands")
-    parser.add_argument("--export", action="store_true", help="write the complete ones")
+    parser.add_argument("--export", action="store_true", help="write what there is")
     parser.add_argument(
         "--out", type=Path, default=RECORDED, help="the folder that --export writes"
     )
