@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from populations import POPULATIONS, Recorded, load, recorded
@@ -30,6 +31,7 @@ kind of noise share their test images.
 | `epochs.parquet` | a row per trial and epoch: every metric, as 32-bit floats |
 | `predictions.parquet` | per trial and `moment` (0.333, 0.667 and 1.0 of its epochs) the \
 probabilities predicted for the validation images, float16, image by image |
+| `confirmed.parquet` | where it is there: each method's best configuration on fresh `seed`s |
 | `labels.parquet` | `given` and `true` labels of the validation images, in the same order |
 
 ```python
@@ -49,15 +51,20 @@ PyTorch: it says on which they were recorded.
 def write_card(folder: Path) -> None:
     """Write README.md into ``folder`` about the populations recorded there."""
     there = [load(name, folder=folder) for name in recorded(folder=folder)]
+    write_aside(folder / "README.md", card(there).encode())
+
+
+def card(there: Sequence[Recorded]) -> str:
+    """The text of the card about the populations that are ``there``."""
     missing = [name for name in POPULATIONS if name not in {r.population.name for r in there}]
     parts = [_OPENING, _table(there)]
     if missing:
         parts.append(f"Not recorded so far: {', '.join(missing)}.\n")
     parts.append(_commands(there))
-    write_aside(folder / "README.md", "\n".join(parts).encode())
+    return "\n".join(parts)
 
 
-def _table(there: list[Recorded]) -> str:
+def _table(there: Sequence[Recorded]) -> str:
     lines = [
         "## What there is\n",
         "`noisy_fit` is the fraction of wrong training labels that the network has learned: here",
@@ -84,7 +91,7 @@ def _row(one: Recorded) -> str:
     )
 
 
-def _commands(there: list[Recorded]) -> str:
+def _commands(there: Sequence[Recorded]) -> str:
     lines = ["## How they were recorded\n"]
     for one in there:
         meta = one.meta

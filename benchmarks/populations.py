@@ -133,7 +133,9 @@ class Recorded:
     ``trials`` has a row per trial, with its settings by their paths and its ``config`` as JSON;
     ``epochs`` one per trial and epoch, with every metric. ``labels`` are those of the validation
     images, given and true; ``predictions`` the probabilities float16 (N, K) on them by trial and
-    moment (0.333, 0.667 and 1.0 of its training).
+    moment (0.333, 0.667 and 1.0 of its training). ``confirmed``, where that has been done, has a
+    row per ``trial`` trained again and fresh ``seed``, with its ``method``, ``val_accuracy`` and
+    ``test_accuracy``.
     """
 
     population: Population
@@ -142,6 +144,7 @@ class Recorded:
     epochs: pd.DataFrame
     labels: Labels
     predictions: Mapping[tuple[str, float], np.ndarray] = field(repr=False)
+    confirmed: pd.DataFrame | None = None
 
     @property
     def last(self) -> pd.DataFrame:
@@ -174,6 +177,7 @@ def load(name: str, *, folder: Path = RECORDED) -> Recorded:
             f"{', '.join(recorded(folder=folder)) or 'none'}."
         )
     labels = pq.read_table(place / "labels.parquet")
+    confirmed = place / "confirmed.parquet"
     return Recorded(
         population=POPULATIONS[name],
         meta=json.loads((place / "run.json").read_text()),
@@ -181,6 +185,7 @@ def load(name: str, *, folder: Path = RECORDED) -> Recorded:
         epochs=pd.read_parquet(place / "epochs.parquet"),
         labels=Labels(*(labels[column].to_numpy() for column in Labels._fields)),
         predictions=_predictions(pq.read_table(place / "predictions.parquet")),
+        confirmed=pd.read_parquet(confirmed) if confirmed.exists() else None,
     )
 
 

@@ -2,14 +2,17 @@
 
     python benchmarks/record_populations.py --list
     nice -n 19 python benchmarks/record_populations.py --storage RUNS --data-dir DIR
+    nice -n 19 python benchmarks/record_populations.py --storage RUNS --data-dir DIR --confirm 5
     python benchmarks/record_populations.py --storage RUNS --export
 
-The second goes on where it was, however it ended: a trial that was under way begins again, and
-comes to the same numbers. Everything runs in this one process and on one thread, without Ray, so
-that it can take hours at the lowest priority on a busy machine; ``tune-robust resume`` finishes the
-same runs with Ray. --export writes what has finished of each population into
-benchmarks/recorded/populations, with a card, once there are at least 24 trials, two for each method
-on average. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
+The second records, and goes on where it was, however it ended: a trial that was under way begins
+again, and comes to the same numbers. Everything runs in this one process and on one thread, without
+Ray, so that it can take hours at the lowest priority on a busy machine; ``tune-robust resume``
+finishes the same runs with Ray. --confirm trains the best configuration of each method, by noisy
+validation accuracy, again on so many fresh seeds. --export writes what has finished of each
+population into benchmarks/recorded/populations, with a card, once there are at least 24 trials, two
+for each method on average. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits
+need none.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import argparse
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +31,7 @@ from population_card import write_card
 from populations import POPULATIONS, RECORDED, SPACE, Population
 from record import record, write
 
-from tune_robust.config import TrainConfig
+from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.metrics import METRICS
 from tune_robust.runs.folder import RunFolder
@@ -39,6 +43,7 @@ from tune_robust.spaces.space import Space, load_space
 from tune_robust.training import train
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import Slots
+from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation
 
 FEWEST = 24
 """Finished trials of a population from which on it is exported."""
@@ -57,37 +62,44 @@ def record_run(population: Population, storage: Path, data_dir: Path | None) -> 
     folder.make()
     if folder.meta.exists():
         store = RunStore(folder)
-        space = Space.from_document(folder.read_meta()["space"])
     else:
         space = space_of(population, data_dir)
         store = RunStore.create(folder, {"space": space.document(), **provenance()})
+        _note_labels(folder, _splits(space.examples[0].data, storage / ".data"))
+    _train_rest(store, storage / ".data")
+
+
+def confirm_run(population: Population, storage: Path, seeds: int) -> None:
+    """Train each method's best configuration on ``seeds`` fresh seeds, as far as not done yet."""
+    folder = RunFolder(storage / population.name)
+    done = _finished(folder)
+    if len(done) >= FEWEST:
+        best = done.loc[done.groupby("method")["objective"].idxmax(), "trial"]
+        _train_rest(open_confirmation(folder, best, seeds), storage / ".data")
+
+
+def _train_rest(store: RunStore, cache: Path) -> None:
+    """Train the trials of a run that have not ended, one after the other."""
+    space = Space.from_document(store.folder.read_meta()["space"])
     conductor = Conductor(space, store, threads=1)
     try:
         conductor.give(Slots(cpus=1, gpus=0.0, concurrency=1))
-        if not conductor.complete:
-            data = space.examples[0].data
-            _train_all(conductor, make_splits(data, load_dataset(data, storage / ".data")))
+        while (trial := conductor.next_trial()) is not None:
+            began = time.monotonic()
+            _train(trial, conductor, cache)
+            score = trial.last.get("val_accuracy") or math.nan
+            took = f"{score:.3f} {time.monotonic() - began:.0f} s"
+            print(f"{store.folder.path} {trial.name} {trial.status} {took}", flush=True)
     finally:
         conductor.close()
 
 
-def _train_all(conductor: Conductor, splits: Splits) -> None:
-    _note_labels(conductor.store.folder, splits)
-    while (trial := conductor.next_trial()) is not None:
-        began = time.monotonic()
-        _train(trial, conductor, splits)
-        last = trial.last.get("val_accuracy")
-        score = math.nan if last is None else last
-        name = conductor.store.folder.path.name
-        took = time.monotonic() - began
-        print(f"{name} {trial.name} {trial.status} {score:.3f} {took:.0f} s", flush=True)
-
-
-def _train(trial: Trial, conductor: Conductor, splits: Splits) -> None:
+def _train(trial: Trial, conductor: Conductor, cache: Path) -> None:
     """One trial, without checkpoints: it is short, and comes to the same numbers again."""
     config = TrainConfig.model_validate(trial.config)
-    space, place = conductor.space, conductor.store.folder.predictions
-    moments, epochs = space.record.predictions, config.total_epochs
+    splits = _splits(config.data, cache)
+    place, moments = conductor.store.folder.predictions, conductor.space.record.predictions
+    epochs = config.total_epochs
     kept = KeptPredictions(place, trial.name, moments, epochs, conductor.objective)
     for result in train(config, device="cpu", splits=splits):
         kept.save(result, splits.validation)
@@ -96,6 +108,11 @@ def _train(trial: Trial, conductor: Conductor, splits: Splits) -> None:
         decision = conductor.on_epoch(trial.name, result.epoch, metrics, reliability=reliability)
         if decision is Decision.END:
             return
+
+
+@lru_cache(maxsize=1)
+def _splits(data: DataConfig, cache: Path) -> Splits:
+    return make_splits(data, load_dataset(data, cache))
 
 
 def _note_labels(folder: RunFolder, splits: Splits) -> None:
@@ -112,20 +129,32 @@ def export(storage: Path, out: Path) -> Iterator[str]:
     """Write the populations with enough trials into ``out``, and the card; yields their names."""
     for name in POPULATIONS:
         folder = RunFolder(storage / name)
-        done = _finished(folder)
+        done = _finished(folder)["trial"].tolist()
         if len(done) >= FEWEST:
             record(folder.path, out / name, METRICS, trials=done)
             _write_predictions(folder, done, out / name)
+            _write_confirmation(folder, out / name)
             yield name
     write_card(out)
 
 
-def _finished(folder: RunFolder) -> list[str]:
+def _finished(folder: RunFolder) -> pd.DataFrame:
     """The trials that the run's table has as done: it may be a little behind a run that goes on."""
     if not folder.trials.exists():
-        return []
-    table = pd.read_parquet(folder.trials, columns=["trial", "status"])
-    return table.loc[table["status"] == "done", "trial"].tolist()
+        return pd.DataFrame(columns=["trial"])
+    table = pd.read_parquet(folder.trials)
+    return table[table["status"] == "done"]
+
+
+def _write_confirmation(folder: RunFolder, out: Path) -> None:
+    """The fresh seeds that have ended, if there are any."""
+    again = _finished(confirmation_of(folder))
+    if again.empty:
+        return
+    columns = ["confirms", "method", "seed", "val_accuracy_last", "test_accuracy"]
+    names = {"confirms": "trial", "val_accuracy_last": "val_accuracy"}
+    table = again[columns].rename(columns=names)
+    write(pa.Table.from_pandas(table, preserve_index=False), out / "confirmed.parquet")
 
 
 def _write_predictions(folder: RunFolder, trials: Sequence[str], out: Path) -> None:
@@ -161,6 +190,7 @@ def main() -> None:
     parser.add_argument("--storage", type=Path, default=Path("runs"), help="where the runs lie")
     parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 and CIFAR-10_human.pt lie")
     parser.add_argument("--only", nargs="+", choices=POPULATIONS, metavar="NAME", help="of all")
+    parser.add_argument("--confirm", type=int, metavar="SEEDS", help="train the best again")
     parser.add_argument("--list", action="store_true", help="print the populations' commands")
     parser.add_argument("--export", action="store_true", help="write what there is")
     parser.add_argument(
@@ -175,7 +205,11 @@ def main() -> None:
             print(f"exported {name}")
     else:
         for population in chosen:
-            if population.data == "digits" or arguments.data_dir is not None:
+            if population.data != "digits" and arguments.data_dir is None:
+                continue
+            if arguments.confirm:
+                confirm_run(population, arguments.storage, arguments.confirm)
+            else:
                 record_run(population, arguments.storage, arguments.data_dir)
 
 

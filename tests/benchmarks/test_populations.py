@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,38 +28,51 @@ def benchmarks():
         yield populations, record_populations
 
 
-@pytest.fixture
-def small(benchmarks, tmp_path, monkeypatch):
-    """The recorder and the loader, on a space of four short trials with small networks."""
+@pytest.fixture(scope="module")
+def small(benchmarks, tmp_path_factory):
+    """The recorder with a space of three short trials of small networks; where the space lies."""
     populations, recorder = benchmarks
     text = populations.SPACE.read_text()
     for old, new in (
+        ("dataset: digits", "dataset: digits\n    subset: 400"),
+        ("size: 0.2", "size: 200"),
         ("epochs: 20", "epochs: 3"),
         ("choice: [0.5, 1.0]", "choice: [0.125]"),
-        ("trials: 60", "trials: 4"),
-        ("size: 0.2", "size: 200"),
+        ("trials: 60", "trials: 3"),
     ):
         assert old in text
         text = text.replace(old, new)
-    (tmp_path / "space.yaml").write_text(text)
-    monkeypatch.setattr(recorder, "SPACE", tmp_path / "space.yaml")
-    monkeypatch.setattr(recorder, "FEWEST", 2)
-    return populations, recorder
+    path = tmp_path_factory.mktemp("space") / "space.yaml"
+    path.write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "SPACE", path)
+        patch.setattr(recorder, "FEWEST", 2)
+        yield path
 
 
-def recorded(small, storage):
-    populations, recorder = small
+def recorded(benchmarks, storage):
+    """What is recorded and exported in ``storage``, going on with what is there."""
+    populations, recorder = benchmarks
     recorder.record_run(populations.POPULATIONS[NAME], storage, None)
-    out = storage / "out"
-    assert [*recorder.export(storage, out)] == [NAME]
-    return populations.load(NAME, folder=out)
+    assert [*recorder.export(storage, storage / "out")] == [NAME]
+    return populations.load(NAME, folder=storage / "out")
 
 
-def test_what_is_recorded_reads_back(small, tmp_path):
-    found = recorded(small, tmp_path)
-    assert len(found.trials) == 4
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def found(benchmarks, small, storage):
+    """A recorded population."""
+    return recorded(benchmarks, storage)
+
+
+def test_what_is_recorded_reads_back(found):
+    assert len(found.trials) == 3
     assert (found.trials["status"] == "done").all()
-    assert found.meta["images"] == {"train": 1237, "validation": 200, "test": 360}
+    assert found.meta["images"] == {"train": 200, "validation": 200, "test": 360}
     assert found.meta["wrong_labels"]["train"] == pytest.approx(0.5, abs=0.01)
     assert set(found.predictions) == {
         (trial, moment) for trial in found.trials["trial"] for moment in (0.333, 0.667, 1.0)
@@ -75,52 +87,69 @@ def test_what_is_recorded_reads_back(small, tmp_path):
         assert accuracy == pytest.approx(found.last.loc[trial, "val_accuracy_clean"], abs=0.02)
     configs = [json.loads(text) for text in found.trials["config"]]
     assert {(c["seed"], c["data"]["seed"], c["data"]["dir"]) for c in configs} == {(0, 0, None)}
-    card = (tmp_path / "out" / "README.md").read_text()
-    assert f"| `{NAME}` | develop | 4 | 1237, 200, 360 |" in card
+
+
+def test_the_card_says_what_there_is_and_what_is_not(benchmarks, found, tmp_path):
+    import population_card
+
+    card = population_card.card([found])
+    assert f"| `{NAME}` | develop | 3 | 200, 200, 360 |" in card
+    assert f"tune-robust search --space benchmarks/populations/space.yaml --name {NAME}" in card
     assert "Not recorded so far: digits_asymmetric_0" in card
 
 
-def test_a_trial_trained_again_is_the_same_and_a_changed_number_is_found(small, tmp_path):
+def test_a_trial_trained_again_is_the_same_and_a_changed_number_is_found(found):
     import check_recorded
 
-    found = recorded(small, tmp_path)
     trial = found.trials["trial"].iloc[-1]
     assert check_recorded.differences(found, trial, None) == []
-    rows = found.epochs["trial"] == trial
-    found.epochs.loc[rows & (found.epochs["epoch"] == 2), "val_loss"] += 1e-6
-    predicted = found.predictions[trial, 1.0] + np.float16(0.001)
-    found = replace(found, predictions={**found.predictions, (trial, 1.0): predicted})
-    epochs = found.epochs.loc[rows, "epoch"].max()
-    assert check_recorded.differences(found, trial, None) == [
+    epochs = found.epochs.copy()
+    rows = epochs["trial"] == trial
+    epochs.loc[rows & (epochs["epoch"] == 2), "val_loss"] += 1e-6
+    last = epochs.loc[rows, "epoch"].max()
+    predictions = found.predictions | {(trial, 1.0): found.predictions[trial, 1.0] + 1}
+    changed = replace(found, epochs=epochs, predictions=predictions)
+    assert check_recorded.differences(changed, trial, None) == [
         "epoch 2: val_loss",
-        f"epoch {epochs}: predictions",
+        f"epoch {last}: predictions",
     ]
+
+
+def test_the_best_of_each_method_is_trained_again_on_fresh_seeds(benchmarks, found, storage):
+    populations, recorder = benchmarks
+    assert found.confirmed is None
+    recorder.confirm_run(populations.POPULATIONS[NAME], storage, 2)
+    confirmed = recorded(benchmarks, storage).confirmed
+    assert confirmed.groupby("trial").size().eq(2).all()
+    assert not set(confirmed["seed"]) & {0}
+    last = found.last
+    for trial, method in confirmed[["trial", "method"]].drop_duplicates().itertuples(index=False):
+        rivals = last[last["method"] == method]
+        assert last.loc[trial, "val_accuracy"] == rivals["val_accuracy"].max()
+    assert set(confirmed["method"]) == set(last["method"])
 
 
 KILLED = """\
 import sys
 from pathlib import Path
 import record_populations as recorder
-recorder.SPACE = Path(sys.argv[1]) / "space.yaml"
+recorder.SPACE = Path(sys.argv[1])
 recorder.record_run(recorder.POPULATIONS["digits_symmetric_0"], Path(sys.argv[2]), None)
 """
 
 
-def test_a_killed_recording_goes_on_and_comes_to_the_same(small, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    expected = recorded(small, whole)
+def test_a_killed_recording_goes_on_and_comes_to_the_same(benchmarks, small, found, tmp_path):
     command = [sys.executable, "-c", KILLED]
-    started = Started(tmp_path, cut, cwd=BENCHMARKS, command=command)
-    events = cut / NAME / "events.jsonl"
+    started = Started(small, tmp_path, cwd=BENCHMARKS, command=command)
+    events = tmp_path / NAME / "events.jsonl"
     started.wait_until(lambda: events.exists() and events.read_text().count('"epoch"') > 7)
     started.kill_tree()
-    found = recorded(small, cut)
+    again = recorded(benchmarks, tmp_path)
     pd.testing.assert_frame_equal(
-        found.epochs.drop(columns=TIMES), expected.epochs.drop(columns=TIMES)
+        again.epochs.drop(columns=TIMES), found.epochs.drop(columns=TIMES)
     )
-    assert all(
-        (found.predictions[key] == expected.predictions[key]).all() for key in found.predictions
-    )
+    for key, predictions in found.predictions.items():
+        assert (again.predictions[key] == predictions).all()
 
 
 def test_half_of_the_populations_are_for_reports_and_all_can_be_searched(benchmarks):
