@@ -2,10 +2,11 @@
 
 import json
 import math
+import typing
 
 import pytest
 
-from tune_robust.config import SamConfig, TrainConfig, parse_config
+from tune_robust.config import PRESETS, Method, SamConfig, TrainConfig, parse_config
 from tune_robust.errors import ConfigError
 
 
@@ -50,6 +51,10 @@ def test_variants_refuse_parameters_out_of_range(sam):
     (key,) = sam
     with pytest.raises(ConfigError, match=rf"sam\.{key}"):
         parse_config({"sam": sam})
+
+
+def test_every_preset_is_a_method():
+    assert typing.get_args(Method) == tuple(PRESETS)
 
 
 def test_earlier_versions_called_asam_by_shape_asam():

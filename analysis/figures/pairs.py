@@ -21,12 +21,13 @@ from analysis.figures.style import (
     new_figure,
     plain_axes,
 )
-from analysis.formatting import metric, number, plain
-from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.formatting import number, plain
+from analysis.stored.axes import Axis, axes_of
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from analysis.surrogate.surface import Surface, fit_surface, of_one_kind
 from tune_robust.errors import UserError, unknown
+from tune_robust.metrics import metric
 
 _MOST_PAIRS = 6
 _FIRST = "sam.rho"
@@ -42,7 +43,7 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
     if default.y is None:
         return []
     trials, kind = of_one_kind(run)
-    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    searched = axes_of(run.space.get("search") or {}, kind)
     numeric = [d.path for d in searched if d.is_numeric and trials[d.path].nunique() > 2]
     order = list(importance_info(run).table["path"])
     numeric.sort(key=lambda path: order.index(path) if path in order else len(order))
@@ -126,7 +127,7 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
     if not info.surfaces:
         return message("No choice was searched beside a number with two options tried.")
     figure = new_figure(height=440, margin={"l": 56, "r": 12, "t": 60, "b": 64})
-    value = "%{y:.1%}" if metric(info.metric).is_share else "%{y:.3g}"
+    value = "%{y:.1%}" if metric(info.metric).is_fraction else "%{y:.3g}"
     for (option, surface), colour, dash in zip(
         info.surfaces.items(), PALETTE, DASHES, strict=False
     ):
@@ -155,7 +156,7 @@ def _opacity(trials: pd.DataFrame) -> np.ndarray:
     return np.where(trials["status"] == "done", 0.8, 0.25).astype("float32")
 
 
-def _widest(info: _ByOptionInfo) -> Dimension:
+def _widest(info: _ByOptionInfo) -> Axis:
     axes = [surface.x for surface in info.surfaces.values()]
     return replace(axes[0], low=min(a.low for a in axes), high=max(a.high for a in axes))
 

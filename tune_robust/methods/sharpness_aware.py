@@ -22,8 +22,9 @@ from tune_robust.methods.perturbation import (
     overflowed,
     weights_at,
 )
-from tune_robust.methods.reweighting import reweight_
+from tune_robust.methods.reweighting import GroupRule
 from tune_robust.methods.step_statistics import StepStatistics
+from tune_robust.methods.tensors import Tensors, gradients
 from tune_robust.methods.variants import (
     VARIANTS,
     GradientMeans,
@@ -41,7 +42,7 @@ class SharpnessAware(Optimizer):
     Each ``step(closure)`` takes the gradient at ``w``, moves the weights ``rho`` up the loss, takes
     the gradient there, puts the weights back bit for bit and lets the base optimizer step with the
     second gradient (Foret et al. 2020, arXiv 2010.01412). Weight decay, momentum, learning rate and
-    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's::
+    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's:
 
         optimizer = SharpnessAware(SGD(model.parameters(), lr=0.1), rho=0.1, model=model)
 
@@ -87,6 +88,8 @@ class SharpnessAware(Optimizer):
         alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
             own gradient, 0 removes group B. It compares with the raw first gradient, whatever the
             variant. May be set between steps.
+        rule: which components ``alpha`` is applied to, and how; see ``GroupRule``.
+        last_layer: apply it to the weight of the model's last linear layer alone; needs ``model``.
         model: if given, its BatchNorm running statistics move in the first pass only, and its
             parameters' names are known.
 
@@ -112,6 +115,8 @@ class SharpnessAware(Optimizer):
         lmbda: float = 0.9,
         theta: float = 0.2,
         alpha: float | None = None,
+        rule: GroupRule | None = None,
+        last_layer: bool = False,
         model: nn.Module | None = None,
     ) -> None:
         # Optimizer.__init__ would build groups and a state; this shell uses the base's.
@@ -140,6 +145,8 @@ class SharpnessAware(Optimizer):
         self.alpha = alpha
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
+        self.rule = rule or GroupRule()
+        self._last_weight = _last_weight(model) if last_layer else None
         self._names = _parameter_names(base_optimizer, model)
         if adaptive == "asam_by_name":
             _check_named(base_optimizer, self._names)
@@ -165,7 +172,7 @@ class SharpnessAware(Optimizer):
         vars(self).update(state)
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor:
+    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]
         """One step, one pass if ``rho`` is 0 in every parameter group and two otherwise.
 
         A step in which the first gradient's norm or the second gradient is not finite changes
@@ -198,7 +205,7 @@ class SharpnessAware(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """The base optimizer's, with this shell's own numbers and mean gradients beside it."""
-        own = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
+        own: dict[str, Any] = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
         if self._means is not None:
             own["means"] = self._means.state(self._parameters())
         return {**self.base_optimizer.state_dict(), "sharpness_aware": own}
@@ -228,7 +235,7 @@ class SharpnessAware(Optimizer):
 
     def _one_pass(self, closure: Closure) -> Tensor:
         loss = self._evaluate(closure)
-        norm = global_norm([p.grad for p in self._with_gradient()])
+        norm = global_norm(gradients(self._with_gradient()))
         self._update(norm, norm, torch.full_like(norm, math.nan))
         return loss
 
@@ -236,33 +243,34 @@ class SharpnessAware(Optimizer):
         with self._unsynchronised():
             loss = self._evaluate(closure)
         params = self._with_gradient()
-        sgd_grads = [p.grad for p in params]
+        sgd_grads = gradients(params)
         sample = self._statistics.sample(sgd_grads)
         moved, norm = self.moved(params, sgd_grads)
-        compares = self.variant == "gsam" or self.alpha not in (None, 1)
+        reweights = self.rule.changes(self.alpha)
+        compares = self.variant == "gsam" or reweights
         if not compares and self._means is None:
-            sgd_grads = None  # freed: the second gradients take their place in memory
+            sgd_grads = []  # freed: the second gradients take their place in memory
         for param in params:
             param.grad = None  # never copied, and out of reach of the closure's zeroing
         second = self._unsynchronised() if compares else nullcontext()
         with weights_at(params, moved), statistics_paused(self._batch_norms), second:
             moved_loss = self._evaluate(closure)
         del moved  # its memory is the reweighting's scratch
-        norms = self._agreed(norm / (1 - overflowed([p.grad for p in self._with_gradient()])))
+        norms = self._agreed(norm / (1 - overflowed(gradients(self._with_gradient()))))
         if self._means is not None:
             self._means.add(params, sgd_grads, norms)
         if self.variant == "gsam":
             narrow_gap_(*_pairs(params, sgd_grads), self.g_alpha)
         if sample is not None:
             self._statistics.add_groups(*_pairs(params, sample), norms)
-        if self.alpha not in (None, 1):
-            reweight_(*_pairs(params, sgd_grads), self.alpha)
+        if reweights and self.alpha is not None:
+            self._reweight(params, sgd_grads, self.alpha)
         if compares:
             self._average_gradients()
         self._update(norms, norm, moved_loss - loss)
         return loss
 
-    def moved(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> tuple[Any, Tensor]:
+    def moved(self, params: Tensors, grads: Tensors) -> tuple[Tensors, Tensor]:
         """Where a step from these first gradients takes its second one, and their norm (0-dim).
 
         Args:
@@ -270,10 +278,10 @@ class SharpnessAware(Optimizer):
             grads: their gradients.
         """
         directions = grads
-        if self.variant == "fsam":
+        if self._means is not None and self.variant == "fsam":
             means = self._means.of(params, grads, torch.zeros_like)
             directions = friendly(grads, means, self.sigma)
-        elif self.variant == "vasso":
+        elif self._means is not None:
             means = self._means.of(params, grads, torch.clone)
             directions = variance_suppressed(grads, means, self.theta)
         moved, norm = moved_weights(
@@ -287,13 +295,19 @@ class SharpnessAware(Optimizer):
         )
         return moved, norm if directions is grads else global_norm(grads)
 
+    def _reweight(self, params: Tensors, sgd_grads: Tensors, alpha: float) -> None:
+        """Apply SANER to the second gradients, or to those of the last layer's weight alone."""
+        if self._last_weight is not None:
+            last = [i for i, p in enumerate(params) if p is self._last_weight]
+            params, sgd_grads = [params[i] for i in last], [sgd_grads[i] for i in last]
+        self.rule.apply_(*_pairs([*params], [*sgd_grads]), alpha)
+
     def _names_of(self, params: Sequence[Tensor]) -> list[str] | None:
         if self.adaptive != "asam_by_name":
             return None
-        names = [self._names.get(param) for param in params]
-        if None in names:  # of a parameter group added later
+        if any(param not in self._names for param in params):  # of a group added later
             _check_named(self.base_optimizer, self._names)
-        return names
+        return [self._names[param] for param in params]
 
     def _radii(self) -> list[float]:
         """The radius of each parameter group: its own ``rho``, else the optimizer's."""
@@ -341,7 +355,7 @@ class SharpnessAware(Optimizer):
         if self._distributed is None:
             return
         group = self._distributed.process_group
-        grads = [p.grad for p in self._with_gradient()]
+        grads = gradients(self._with_gradient())
         flat = torch.cat([g.flatten() for g in grads])
         distributed.all_reduce(flat, group=group)
         flat /= distributed.get_world_size(group)
@@ -354,11 +368,11 @@ class SharpnessAware(Optimizer):
         self._statistics.add(norm, rise, norms)
         base = self.base_optimizer
         if self._checks_on_device(norms):
-            base.found_inf = norms.isfinite().logical_not().float()
+            base.found_inf = norms.isfinite().logical_not().float()  # type: ignore[attr-defined]
             try:
                 base.step()
             finally:
-                del base.found_inf
+                del base.found_inf  # type: ignore[attr-defined]
         elif math.isfinite(norms.item()):
             base.step()
             self._has_stepped = True
@@ -370,6 +384,11 @@ class SharpnessAware(Optimizer):
         """
         fused = getattr(self.base_optimizer, "_step_supports_amp_scaling", False)
         return fused and self._has_stepped and norms.device.type != "cpu"
+
+
+def group_rule(saner: SanerConfig) -> GroupRule:
+    """Which components a configuration treats apart, and how."""
+    return GroupRule(saner.action, saner.group, saner.threshold, saner.soft)
 
 
 def sharpness_aware(
@@ -394,6 +413,8 @@ def sharpness_aware(
         lmbda=sam.lmbda,
         theta=sam.theta,
         alpha=None if saner is None else saner.alpha,
+        rule=None if saner is None else group_rule(saner),
+        last_layer=saner is not None and saner.layers == "last",
         model=model,
     )
 
@@ -438,6 +459,16 @@ def _check_base(base: object) -> None:
 
 def _radius(value: object) -> float:
     return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
+
+
+def _last_weight(model: nn.Module | None) -> Tensor:
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear)] if model is not None else []
+    if not linear:
+        raise UserError(
+            "SharpnessAware: last_layer reweights the weight of the last linear layer, and there "
+            "is none to be found. Give model=..., a network that has a torch.nn.Linear."
+        )
+    return linear[-1].weight
 
 
 def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:

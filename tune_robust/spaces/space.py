@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tune_robust.config import Part, TrainConfig, parse_config
+from tune_robust.config import Part, TrainConfig, parse_config, with_earlier_preset
 from tune_robust.errors import ConfigError, Problem, UserError, unknown
 from tune_robust.spaces.checks import (
     baseline_problems,
@@ -18,12 +18,21 @@ from tune_robust.spaces.checks import (
 )
 from tune_robust.spaces.composition import compose, method_parts
 from tune_robust.spaces.dimensions import Dimension, parse_search, varies_labels
+from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.overrides import SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
-from tune_robust.spaces.sections import Budget, Document, Objective, Record, Resources, Searcher
+from tune_robust.spaces.sections import (
+    FORMAT,
+    Budget,
+    Document,
+    Objective,
+    Record,
+    Resources,
+    Searcher,
+)
 from tune_robust.spaces.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.spaces.yaml_text import parse_yaml, read_text
 from tune_robust.validation import collect_problems
@@ -33,9 +42,10 @@ class Space(Part):
     """A search space, resolved: what ``load_space`` makes of a file.
 
     ``train`` is the section as given, the base of every trial. ``dimensions`` are in dependency
-    order: each comes after those that its condition names.
+    order: each comes after those that its condition names. ``format`` is that of its document.
     """
 
+    format: int = FORMAT
     name: str
     description: str
     train: dict[str, Any]
@@ -50,11 +60,15 @@ class Space(Part):
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Space:
-        """The space that ``document()`` described.
+        """The space that ``document()`` described, in this version or an earlier one.
 
         Raises:
             ConfigError: all the problems, if it does not describe one.
         """
+        document = {"format": 1, **nested_copy(document)}
+        if document["format"] == 1:
+            _use_one_gpu(document.get("resources"))
+            _use_own_seeds(document)
         return parse_space(document, source=f"space {document.get('name')}")
 
     def document(self) -> dict[str, Any]:
@@ -63,6 +77,7 @@ class Space(Part):
         for dimension in self.dimensions:
             search.setdefault(dimension.path, []).append(dimension.document())
         return {
+            "format": self.format,
             "name": self.name,
             **({"description": self.description} if self.description else {}),
             "train": nested_copy(self.train),
@@ -103,22 +118,28 @@ class Space(Part):
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
         or ``budget.max`` if that is less; in seconds, ``budget.max``.
         """
-        return self.budget.max if self.budget.unit == "seconds" else self._laid_out
+        if self.budget.unit == "seconds" and self.budget.max is not None:
+            return self.budget.max
+        return self._laid_out
 
     @property
     def _laid_out(self) -> float:
         """What epochs are laid out for, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
-        bounded = self.budget.max is not None and self.budget.unit != "seconds"
-        return min(full, self.budget.max) if bounded else full
+        if self.budget.max is None or self.budget.unit == "seconds":
+            return full
+        return min(full, self.budget.max)
 
     @property
     def trials(self) -> int:
-        """How many trials the search has: its budget's, or all that a smaller grid holds."""
+        """How many trials the search has: the baselines, and beside them its budget's, or all that
+        a smaller grid holds.
+        """
+        beside = len(self.baselines) if self.format > 1 else 0
         if self.searcher.name == "grid":
-            return min(self.budget.trials, len(self._grid))
-        return self.budget.trials
+            return min(self.budget.trials + beside, len(self._grid))
+        return self.budget.trials + beside
 
     @cached_property
     def sentinels(self) -> frozenset[int]:
@@ -137,7 +158,7 @@ class Space(Part):
             configs = map(self.config_for, self._grid[: self.trials])
             return sum(config.gradient_evaluations for config in configs)
         beyond = max(c.gradient_evaluations / self._spent(c) for c in self._drawn)
-        return self.budget.trials * self._laid_out * beyond
+        return self.trials * self._laid_out * beyond
 
     def _cost_per_epoch(self, config: TrainConfig) -> int:
         """What one of its ``epochs`` takes of ``_laid_out``: it is trained in every round."""
@@ -154,22 +175,28 @@ class Space(Part):
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
         or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
-        the space's own where the trials share it.
+        the space's own where the trials share it. A seed that a grid goes through is also the
+        data's, so that the split and the noise are drawn again with it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        shared = self.searcher.seeds == "shared"
-        changes["seed"] = config.seed if shared else config.seed + number
+        if "seed" in values:
+            changes["data"] = config.data.model_copy(update={"seed": config.seed})
+        elif self.searcher.seeds == "own":
+            changes["seed"] = config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
 
     def _parsed(self, values: Mapping[str, Any]) -> TrainConfig:
         own_parts = method_parts(self.train, self.methods)
-        return parse_config(compose(self.train, values, own_parts), f"a trial of {self.name}")
+        document = compose(self.train, values, own_parts)
+        if self.format == 1:
+            document = with_earlier_preset(document)
+        return parse_config(document, f"a trial of {self.name}")
 
 
 def parse_space(
@@ -184,12 +211,13 @@ def parse_space(
         raise UserError(f"{source}: found {document!r}; expected a space: name, train, search, ...")
     document = nested_copy(document)
     done = override_space(document, overrides)
+    searcher = _searcher_name(document.get("searcher"))
+    grid = searcher == "grid"
+    takes_all = _takes_all(document, grid)
     sections_problems, sections = collect_problems(Document, document)
     problems = [*done.problems, *sections_problems]
 
     train = document.get("train") if isinstance(document.get("train"), dict) else {}
-    searcher = _searcher_name(document.get("searcher"))
-    grid = searcher == "grid"
     parsed = parse_search(document.get("search"), grid=grid)
     problems += _unused(done, parsed.paths)
     base = collect_problems(TrainConfig, train)[1]
@@ -199,15 +227,17 @@ def parse_space(
     )
     baselines = _mappings(document.get("baselines"))
     problems += [*resolved.problems, *known_problems]
+    baselines = _with_each_seed(baselines, resolved.dimensions)
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
     if sections is not None:
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
-    if problems:
+    if problems or sections is None:
         raise ConfigError(source, problems)
     space = Space(
+        format=sections.format,
         name=sections.name,
         description=sections.description or description,
         train=train,
@@ -220,10 +250,28 @@ def parse_space(
         resources=sections.resources,
         record=sections.record,
     )
+    if takes_all:
+        count = len(space._grid) - len(space.baselines)
+        everything = space.budget.model_copy(update={"trials": count})
+        space = space.model_copy(update={"budget": everything})
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
         raise ConfigError(source, problems)
     return space
+
+
+def _use_one_gpu(resources: Any) -> None:
+    """In format 1, more GPUs could be reserved than the one that a trial uses."""
+    gpus = resources.get("gpus") if isinstance(resources, dict) else None
+    if isinstance(gpus, int | float) and gpus > 1:
+        resources["gpus"] = 1
+
+
+def _use_own_seeds(document: dict[str, Any]) -> None:
+    """In format 1, each trial had a seed of its own also in a grid, unless the space said else."""
+    searcher = document.setdefault("searcher", {})
+    if isinstance(searcher, dict):
+        searcher.setdefault("seeds", "own")
 
 
 def _mappings(section: Any) -> dict[int, dict[str, Any]]:
@@ -250,6 +298,31 @@ def _unused(done: SpaceOverrides, searched: Sequence[str]) -> list[Problem]:
 
 def _searcher_name(section: Any) -> Any:
     return section.get("name") if isinstance(section, Mapping) else None
+
+
+def _with_each_seed(
+    baselines: dict[int, dict[str, Any]], dimensions: Sequence[Dimension]
+) -> dict[int, dict[str, Any]]:
+    """The baselines by number, each repeated with every seed that a grid goes through."""
+    drawn = [d.distribution for d in dimensions if d.path == "seed"]
+    seeds = [seed for d in drawn if isinstance(d, Choice | Grid) for seed in d.values]
+    if not seeds:
+        return baselines
+    each = [
+        {**baseline, "seed": seed}
+        for baseline in baselines.values()
+        for seed in ([baseline["seed"]] if "seed" in baseline else seeds)
+    ]
+    return dict(enumerate(each))
+
+
+def _takes_all(document: dict[str, Any], grid: bool) -> bool:
+    """Whether a grid asks for ``all`` its trials; how many that is, is known once it is read."""
+    budget = document.get("budget")
+    if not grid or not isinstance(budget, dict) or budget.get("trials") != "all":
+        return False
+    budget["trials"] = 1
+    return True
 
 
 def _incomparable(dimensions: Sequence[Dimension], budget: Budget) -> list[Problem]:

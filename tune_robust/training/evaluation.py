@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,16 @@ class Evaluation(NamedTuple):
     probabilities: Tensor
 
 
-def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluation:
+Batches = Iterable[tuple[Tensor, Tensor]]
+"""Of inputs (B, C, H, W) and labels (B,)."""
+
+Forward = Callable[[Tensor], Tensor]
+"""Inputs (B, C, H, W) -> logits (B, K)."""
+
+
+def evaluate(
+    model: nn.Module, batches: Batches, true_labels: Tensor, forward: Forward
+) -> Evaluation:
     """Run ``model`` over ``batches`` (inputs, labels), in order, without gradients.
 
     Args:
@@ -60,10 +70,11 @@ def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluat
         )
     model.train(was_training)
     known_bins = bins.tolist() if bins.isfinite().all() else []
-    return Evaluation(*figures.tolist(), reliability=known_bins, probabilities=probabilities)
+    loss, accuracy, accuracy_true, ece = figures.tolist()
+    return Evaluation(loss, accuracy, accuracy_true, ece, known_bins, probabilities)
 
 
-def predictions(model: nn.Module, batches, forward) -> Tensor:
+def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
     """The most probable class of each input of ``batches`` (inputs, labels), int64 (N,), in order.
 
     ``model`` and ``forward`` as in ``evaluate``. Not under inference mode: the predictions may

@@ -12,10 +12,10 @@ from analysis.comparison.figures import band, bands, colours, finals, noise_map
 from analysis.comparison.page import render
 from analysis.comparison.scenes import Curve, compare_runs, noise_axis
 from analysis.comparison.text import conclusion, document, headline, rows
-from analysis.stored.run import Objective
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
+from tune_robust.spaces.objective import Objective
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation, write_summary
 
@@ -147,6 +147,10 @@ def test_confirmed_scores_are_shown(tmp_path):
     expected = write_summary(folder)["trials"][0]
     (entry,) = compare_runs(paths).scenes[0].entries
     assert (entry.confirmed.mean, entry.confirmed.n) == (expected["mean"], 3)
+    summary = folder.path / "confirmation.json"
+    summary.write_text(summary.read_text().replace('"mean"', '"meen"'))
+    with pytest.raises(UserError, match=r"confirmation\.json is damaged.*writes it anew"):
+        compare_runs(paths)
     with pytest.raises(UserError, match="is a confirmation: give the run itself"):
         compare_runs([paths[0], folder.path])
 

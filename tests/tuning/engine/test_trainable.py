@@ -8,7 +8,7 @@ import torch
 from tune_robust.config import parse_config
 from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.tuning.engine.trainable import Checkpoints, TrialRunner
+from tune_robust.tuning.engine.trainable import Checkpoints, TrialRunner, tensor_share
 
 pytest.importorskip("ray.tune")
 
@@ -96,7 +96,9 @@ def test_a_mistake_in_training_is_a_result_not_a_crash(tmp_path, runner):
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
         (RuntimeError("CUDA error: out of memory"), True),
-        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
+        (RuntimeError("Unable to find a valid cuDNN algorithm to run convolution"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
 def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expected):
@@ -109,6 +111,37 @@ def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expect
     result = runner.step()
     assert result["out_of_memory"] is expected
     assert str(error) in result["error"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    ],
+)
+def test_any_other_cuda_error_leaves_the_process_so_that_ray_ends_it(tmp_path, runner, error):
+    def raises():
+        raise error
+        yield
+
+    runner.setup(job(tmp_path))
+    runner._epochs = raises()
+    with pytest.raises(type(error)):
+        runner.step()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "total", "expected"),
+    [
+        (0.25, 80 * 2**30, 0.25 - 600 / (80 * 1024)),
+        (0.05, 8 * 2**30, 0.025),  # less than the context: half is left for tensors
+        (1.0, 8 * 2**30, 1.0),
+    ],
+)
+def test_a_share_of_a_gpu_leaves_room_for_the_cuda_context(gpus, total, expected):
+    assert tensor_share(gpus, total) == pytest.approx(expected)
 
 
 def test_the_dashboard_label_is_the_trials(tmp_path, runner):

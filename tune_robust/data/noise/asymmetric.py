@@ -42,11 +42,12 @@ def asymmetric(
     keys = generator.random(len(true))
     if noise.transition_matrix is not None:
         return replaced(source, _drawn(noise.transition_matrix, true, keys, len(classes)), parts)
+    rate = noise.rate or 0.0  # given where there is no matrix
     labels = true.copy()
     for origin, target in class_pairs(noise, classes).items():
         for part in parts:
             members = part[true[part] == origin]
-            smallest = np.argsort(keys[members], kind="stable")[: int(noise.rate * len(members))]
+            smallest = np.argsort(keys[members], kind="stable")[: int(rate * len(members))]
             labels[members[smallest]] = target
     return labels
 

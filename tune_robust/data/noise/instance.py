@@ -48,9 +48,10 @@ def instance(
     true = source.labels.numpy()
     flip_keys, class_keys = generator.random((2, len(true)))
     if noise.variant == "xia":
-        rates, normalised = _flip_rates(noise.rate, flip_keys), _in_unit_range
+        rates = _flip_rates(noise.rate, flip_keys)
     else:
-        rates, normalised = _chosen(noise.rate, flip_keys, parts), _normaliser(source)
+        rates = _chosen(noise.rate, flip_keys, parts)
+    normalised = _in_unit_range if noise.variant == "xia" else _normaliser(source)
     labels = true.copy()
     for label in range(count):
         weights = _standard_normal(generator, source.images[0].numel(), count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,8 @@ class TrialRunner(tune.Trainable):
             return {"trial": self._trial, "unsaved": error.args}
         except Exception as error:
             too_large = _is_out_of_memory(error)
+            if not too_large and _has_broken_cuda(error):
+                raise  # Ray ends this process, and the conductor retries the trial in a new one
             explained = str(error) if too_large else _explain(error)
             return {"trial": self._trial, "error": explained, "out_of_memory": too_large}
         return {"trial": self._trial, **result}
@@ -116,13 +118,47 @@ class _Unsaved(Exception):
 def _stay_within(gpus: float) -> None:
     """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
     if gpus and torch.cuda.is_available():
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(tensor_share(gpus, total))
+
+
+CUDA_CONTEXT = 600 * 2**20
+"""Bytes that a process takes on a GPU beside its tensors: the driver's context and kernels."""
+
+
+def tensor_share(gpus: float, total: int) -> float:
+    """The fraction of a GPU of ``total`` bytes that the tensors of a trial may take.
+
+    That is its own fraction ``gpus`` of the GPU less the CUDA context of its process, and at least
+    half of that fraction on a small GPU. A trial with a whole GPU is bounded by the GPU itself.
+    """
+    return 1.0 if gpus >= 1 else max(gpus / 2, gpus - CUDA_CONTEXT / total)
+
+
+_OUT_OF_MEMORY = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    # cuDNN where no algorithm's workspace fits into the memory that is left.
+    "unable to find an engine",
+    "Unable to find a valid cuDNN algorithm",
+)
+"""What the CUDA libraries say when memory runs out; PyTorch's allocator has an error type."""
+
+_CUDA_ERRORS = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "CUSOLVER_STATUS_")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """PyTorch's own allocator has an error of its own; the CUDA libraries only say so."""
-    said = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)
+    return isinstance(error, torch.OutOfMemoryError) or _says(error, _OUT_OF_MEMORY)
+
+
+def _has_broken_cuda(error: Exception) -> bool:
+    """Whether CUDA may be unusable in this process from now on, as after a failed kernel."""
+    return isinstance(error, torch.AcceleratorError) or _says(error, _CUDA_ERRORS)
+
+
+def _says(error: Exception, texts: Sequence[str]) -> bool:
+    return any(text in str(error) for text in texts)
 
 
 def _epochs(
