@@ -39,7 +39,7 @@ def record(
     Args:
         run: the run's folder.
         out: made if it is not there.
-        metrics: those to keep of each epoch.
+        metrics: those to keep of each epoch, as far as they were recorded.
         trials: those to keep; by default all.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -53,6 +53,7 @@ def record(
     table = table.select(["trial", "origin", "status", *searched])
     write(table.append_column("config", configs), out / "trials.parquet")
     epochs = _only(trials, pq.read_table(run / "epochs.parquet"))
+    metrics = [metric for metric in metrics if metric in epochs.column_names]
     epochs = epochs.select(["trial", "epoch", *metrics])
     narrow = {"epoch": pa.int16(), **dict.fromkeys(metrics, pa.float32())}
     fields = [pa.field(f.name, narrow.get(f.name, f.type)) for f in epochs.schema]

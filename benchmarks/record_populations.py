@@ -131,7 +131,7 @@ def export(storage: Path, out: Path) -> Iterator[str]:
         folder = RunFolder(storage / name)
         done = _finished(folder)["trial"].tolist()
         if len(done) >= FEWEST:
-            record(folder.path, out / name, METRICS, trials=done)
+            record(folder.path, out / name, [*METRICS], trials=done)
             _write_predictions(folder, done, out / name)
             _write_confirmation(folder, out / name)
             yield name
