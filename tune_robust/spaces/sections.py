@@ -165,7 +165,7 @@ class Resources(Part):
     @field_validator("gpus")
     @classmethod
     def _of_one_gpu(cls, gpus: float | str) -> float | str:
-        if gpus != "auto" and gpus > 1:
+        if isinstance(gpus, float) and gpus > 1:
             raise ValueError(
                 f"found {gpus:g}; a trial trains on one GPU, and the others reserved for it would "
                 "stay idle: expected 0 to 1, such as 1 or 0.25, or auto"

@@ -18,6 +18,7 @@ from tune_robust.spaces.checks import (
 )
 from tune_robust.spaces.composition import compose, method_parts
 from tune_robust.spaces.dimensions import Dimension, parse_search, varies_labels
+from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.overrides import SpaceOverrides, override_space
@@ -303,7 +304,8 @@ def _with_each_seed(
     baselines: dict[int, dict[str, Any]], dimensions: Sequence[Dimension]
 ) -> dict[int, dict[str, Any]]:
     """The baselines by number, each repeated with every seed that a grid goes through."""
-    seeds = [seed for d in dimensions if d.path == "seed" for seed in d.distribution.values]
+    drawn = [d.distribution for d in dimensions if d.path == "seed"]
+    seeds = [seed for d in drawn if isinstance(d, Choice | Grid) for seed in d.values]
     if not seeds:
         return baselines
     each = [
