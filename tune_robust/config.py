@@ -448,6 +448,12 @@ class SanerConfig(Part):
     ``probe_every``: every so many epochs measure ``p_r``, how much each group fits wrong labels
     over right ones, at two extra passes over 256 samples; 0 is never. It needs the true labels.
     ``alpha_schedule`` multiplies alpha over the run, as ``rho_schedule`` does rho.
+
+    What alpha is applied to: with r = g_SAM / g_SGD, ``group: a`` is r >= ``threshold``, ``b``
+    (published) 0 < r < ``threshold``, ``c`` r <= 0 and ``ab`` r > 0. ``soft`` lets the factor rise
+    from alpha at r = 0 to 1 at ``threshold``, for group b. ``layers: last`` reweights the last
+    linear layer's weight alone. ``action: without`` takes the plain gradient g_SGD on the group and
+    SAM's elsewhere, ``only`` the reverse: the ablations of the paper, which do not use alpha.
     """
 
     alpha: Annotated[float, Field(ge=0, le=2)] = 0.5
@@ -457,6 +463,21 @@ class SanerConfig(Part):
     ) = 50
     ramp: Literal["linear", "cosine", "step"] = "linear"
     probe_every: Annotated[int, Field(ge=0)] = 0
+    action: Literal["reweight", "without", "only"] = "reweight"
+    group: Literal["a", "b", "c", "ab"] = "b"
+    threshold: Annotated[float, Field(gt=0, le=1)] = 1.0
+    soft: bool = False
+    layers: Literal["all", "last"] = "all"
+
+    @model_validator(mode="after")
+    def _soft_reweights_group_b(self) -> Self:
+        if self.soft and (self.group != "b" or self.action != "reweight"):
+            raise ValueError(
+                "soft lets alpha's factor rise to 1 at the end of group b; here group is "
+                f"{self.group} and action is {self.action}: leave soft out, or use group: b with "
+                "action: reweight"
+            )
+        return self
 
     def ramp_epochs(self, epochs: int) -> float:
         """``k`` in epochs, of a run of ``epochs``."""
