@@ -68,20 +68,24 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
 
     ``configs``: one of each data set and label set, as ``one_of_each_data`` gives them.
 
-    Returns, for run.json, each part's number of images and measured share of wrong labels; nothing
-    where these differ from trial to trial.
+    Returns, for run.json, what is odd about the data (``cautions``), each part's number of images
+    and measured share of wrong labels; the latter two only where all trials share them.
     """
-    from tune_robust.data import load_dataset, make_splits
+    from tune_robust.data import cautions, load_dataset, make_splits
     from tune_robust.training import check_fits
 
+    found: list[str] = []
     for config in configs:
-        splits = make_splits(config.data, load_dataset(config.data, cache_of(storage)))
+        dataset = load_dataset(config.data, cache_of(storage))
+        splits = make_splits(config.data, dataset)
         check_fits(config, splits)
+        found += cautions(config.data, dataset, splits)
+    odd = {"cautions": list(dict.fromkeys(found))}
     if len(configs) > 1:
-        return {}
+        return odd
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     known = config.data.truth_known
-    return {
+    return odd | {
         "images": {name: len(part) for name, part in parts.items()},
         "wrong_labels": {
             name: part.noisy.float().mean().item() if known else None
@@ -170,8 +174,8 @@ def _run(
                 conductor.give(_slots(space, folder, cache, console))
                 concurrency = conductor.slots.concurrency
                 warning = check_disk(space, folder, cache, concurrency=concurrency)
-                if warning:
-                    console.print(warning, style="yellow", highlight=False, soft_wrap=True)
+                for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
+                    console.print(text, style="yellow", highlight=False, soft_wrap=True)
                 with (
                     progress.running(conductor.progress, conductor.slots, url),
                     folder.noting(dashboard=url),
