@@ -143,7 +143,7 @@ class Scene:
         return sorted(self.entries, key=lambda entry: self.objective.sort_key(means[entry]))
 
     @property
-    def level(self) -> float | None:
+    def level(self) -> float:
         if self.reach is not None:
             return self.reach
         finals = [score for entry in self.entries for score in entry.final]
