@@ -11,7 +11,7 @@ import pytest
 from tune_robust.errors import UserError
 from tune_robust.runs.find import find_run, new_run
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.run import RemoteRunFolder
 from tune_robust.runs.store import RunStore
@@ -84,7 +84,7 @@ def test_a_damaged_line_is_named(store):
     store.add_trial("sampled", {}, CONFIG)
     store.close()
     store.folder.events.write_bytes(b"nonsense\n" + store.folder.events.read_bytes())
-    with pytest.raises(UserError, match="line 1: not an event"):
+    with pytest.raises(UserError, match="line 1: this is no event of a run: Invalid JSON"):
         read_trials(store.folder)
 
 
@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_no_half_a_line(store, monkeypatch):
 
     before = store.folder.events.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_events", Full(store._events))
+        patch.setattr(store._log, "_file", Full(store._log._file))
         with pytest.raises(OSError, match="No space left"):
             store.start("t0001")
     assert store.folder.events.read_bytes() == before

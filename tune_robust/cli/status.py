@@ -46,7 +46,7 @@ def status(
       tune-robust status runs/r1 --json
     """
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.record import read_record
+    from tune_robust.runs.reader import read_record
     from tune_robust.spaces.space import Space
 
     if follow and as_json:
