@@ -17,12 +17,14 @@ STEPS = 24
 METHODS = {
     "sgd": {"rho": 0.0},
     "sam": {"rho": 0.3},
-    "asam": {"rho": 1.0, "adaptive": "asam", "eta": 0.02},
+    "asam_by_name": {"rho": 1.0, "adaptive": "asam_by_name", "eta": 0.02},
+    "asam_by_shape": {"rho": 1.0, "adaptive": "asam_by_shape", "eta": 0.02},
     "elementwise": {"rho": 2.0, "adaptive": "elementwise"},
     "saner": {"rho": 0.3, "alpha": 0.4},
     "saner_without_b": {"rho": 0.3, "alpha": 0.0},
     "saner_above_one": {"rho": 0.3, "alpha": 1.5},
-    "asam_saner": {"rho": 1.0, "adaptive": "asam", "alpha": 0.4},
+    "asam_saner": {"rho": 1.0, "adaptive": "asam_by_name", "alpha": 0.4},
+    "elementwise_saner": {"rho": 2.0, "adaptive": "elementwise", "alpha": 0.4},
     "norm_near_one": {"rho": 0.3, "norm": 1.2},
     "norm_three_saner": {"rho": 0.3, "norm": 3.0, "alpha": 0.4},
     "norm_inf": {"rho": 0.02, "norm": math.inf},
@@ -31,7 +33,7 @@ METHODS = {
     "fsam": {"rho": 0.3, "variant": "fsam", "sigma": 0.8, "lmbda": 0.7},
     "fsam_saner": {"rho": 0.3, "variant": "fsam", "alpha": 0.4},
     "vasso": {"rho": 0.3, "variant": "vasso", "theta": 0.3},
-    "vasso_asam_saner": {"rho": 0.3, "variant": "vasso", "adaptive": "asam", "alpha": 0.4},
+    "vasso_asam_saner": {"rho": 0.3, "variant": "vasso", "adaptive": "asam_by_name", "alpha": 0.4},
     "fsam_norm_inf": {"rho": 0.02, "variant": "fsam", "norm": math.inf},
 }
 
@@ -192,7 +194,7 @@ def _held():
     [
         ({"rho": 0.0}, 0),
         ({}, 1),
-        ({"adaptive": "asam"}, 1),
+        ({"adaptive": "asam_by_shape"}, 1),
         ({"norm": 3}, 1),
         ({"alpha": 0.5}, 2),
         ({"variant": "gsam"}, 2),
@@ -446,19 +448,68 @@ def test_survives_pickling_and_copying():
         ({"rho": 0.1, "eta": -1}, "eta is -1"),
         ({"rho": 0.1, "alpha": math.inf}, "alpha is inf"),
         ({"rho": 0.1, "norm": 1}, "norm is 1; allowed: a number, above 1"),
-        ({"rho": 0.1, "norm": 3, "adaptive": "asam"}, "defined for norm 2"),
+        ({"rho": 0.1, "norm": 3, "adaptive": "asam_by_name"}, "defined for norm 2"),
         ({"rho": 0.1, "variant": "gsm"}, "Did you mean 'gsam'"),
         ({"rho": 0.1, "theta": 0}, r"theta is 0; allowed: a number, in \(0, 1\]"),
         ({"rho": 0.1, "lmbda": 1}, "lmbda is 1"),
         ({"rho": 0.1, "sigma": -1}, "sigma is -1"),
         ({"rho": 0.1, "g_alpha": -1}, "g_alpha is -1"),
-        ({"rho": 0.1, "adaptive": "asm"}, "Did you mean 'asam'"),
+        ({"rho": 0.1, "adaptive": "asam_by_nme"}, "Did you mean 'asam_by_name'"),
         ({"rho": 0.1, "model": "resnet"}, "model is 'resnet'"),
     ],
 )
 def test_refuses_bad_settings(settings, message):
     with pytest.raises(UserError, match=message):
         SharpnessAware(sgd(awkward()), **settings)
+
+
+def test_the_published_asam_scales_batch_norms_weights_too():
+    """SamsungLabs/ASAM scales all parameters whose name has ``weight``; by shape, none of these."""
+    model, by_shape = awkward(), awkward()
+    train(model, sharpness_aware(model, rho=1.0, adaptive="asam_by_name"), 6)
+    train(by_shape, sharpness_aware(by_shape, rho=1.0, adaptive="asam_by_shape"), 6)
+    assert (model.norm.weight - by_shape.norm.weight).abs().max() > 1e-4
+
+
+def test_names_may_come_from_the_base_optimizer():
+    model, twin = awkward(), awkward()
+    named = torch.optim.SGD(model.named_parameters(), lr=0.1)
+    plain = torch.optim.SGD(twin.parameters(), lr=0.1)
+    settings = {"rho": 1.0, "adaptive": "asam_by_name"}
+    train(model, SharpnessAware(named, **settings), 5)
+    plain = SharpnessAware(plain, **settings, model=twin)
+    plain._batch_norms = []  # the other one knows of no BatchNorm
+    train(twin, plain, 5)
+    assert_same(model, twin)
+
+
+def test_asam_by_name_without_names_says_where_to_get_them():
+    model = awkward()
+    part = nn.ModuleList([model.convolution, model.frozen, model.norm])
+    with pytest.raises(UserError, match=r"7 of 12 parameters.*Give model=\.\.\..*asam_by_shape"):
+        SharpnessAware(sgd(model), rho=0.1, adaptive="asam_by_name", model=part)
+
+
+def test_a_parameter_group_added_later_needs_names_too():
+    model = awkward()
+    optimizer = sharpness_aware(model, rho=0.1, adaptive="asam_by_name")
+    extra = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer.add_param_group({"params": [extra]})
+
+    def closure():
+        loss = model(next(batches(1))[0]).sum() * extra.sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(UserError, match="1 of 13 parameters have no name"):
+        optimizer.step(closure)
+
+
+def test_asam_is_the_earlier_name_of_asam_by_shape():
+    model, renamed = awkward(), awkward()
+    train(model, sharpness_aware(model, rho=1.0, adaptive="asam"), 3)
+    train(renamed, sharpness_aware(renamed, rho=1.0, adaptive="asam_by_shape"), 3)
+    assert_same(model, renamed)
 
 
 @pytest.mark.parametrize("base", [torch.optim.SGD, None, "sgd"])
@@ -470,6 +521,95 @@ def test_refuses_what_is_no_optimizer(base):
 def test_refuses_to_wrap_itself():
     with pytest.raises(UserError, match="already"):
         SharpnessAware(SharpnessAware(sgd(awkward()), rho=0.1), rho=0.1)
+
+
+def test_refuses_lbfgs_and_says_what_to_wrap():
+    with pytest.raises(UserError, match=r"LBFGS.*such as torch\.optim\.SGD"):
+        SharpnessAware(torch.optim.LBFGS(awkward().parameters()), rho=0.1)
+
+
+def test_a_gradient_scaler_is_refused_with_what_to_do_instead():
+    model = awkward(dtype=torch.float32)
+    optimizer, scaler = sharpness_aware(model, rho=0.1), torch.amp.GradScaler("cpu")
+    ((x, y),) = batches(1, torch.float32)
+    scaler.scale(F.cross_entropy(model(x), y)).backward()
+    with pytest.raises(UserError, match=r"GradScaler.*bfloat16 autocast inside the closure"):
+        scaler.step(optimizer)
+
+
+def test_a_trainer_that_calls_step_by_itself_is_refused_with_what_to_do_instead():
+    with pytest.raises(UserError, match=r"Hugging Face's Trainer.*write the training loop"):
+        sharpness_aware(awkward(), rho=0.1).step()
+
+
+class TestRhoOfAParameterGroup:
+    """A group's own ``rho`` counts, and the norm stays that of all groups together."""
+
+    @staticmethod
+    def moves(groups, rho):
+        """How far each of two parameters stands from its weights in the second pass."""
+        params = [group["params"][0] for group in groups]
+        optimizer = SharpnessAware(torch.optim.SGD(groups, lr=0.1), rho=rho)
+        seen = []
+
+        def closure():
+            seen.append([p.detach().clone() for p in params])
+            for p in params:
+                p.grad = None
+            loss = (params[0] * 3).sum() + (params[1] * 4).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return [[(a - b).item() for a, b in zip(pass_, seen[0], strict=True)] for pass_ in seen[1:]]
+
+    @staticmethod
+    def groups(*radii):
+        return [
+            {"params": [nn.Parameter(torch.ones(1))], **({} if rho is None else {"rho": rho})}
+            for rho in radii
+        ]
+
+    def test_is_what_its_parameters_move_by(self):
+        ((one, other),) = self.moves(self.groups(0.5, None), rho=0.1)
+        assert one == pytest.approx(0.5 * 3 / 5)
+        assert other == pytest.approx(0.1 * 4 / 5)
+
+    def test_of_zero_leaves_its_parameters_where_they_are(self):
+        ((one, other),) = self.moves(self.groups(0.0, None), rho=0.1)
+        assert one == 0
+        assert other == pytest.approx(0.1 * 4 / 5)
+
+    def test_takes_a_second_pass_where_the_others_need_none(self):
+        assert len(self.moves(self.groups(0.5, None), rho=0.0)) == 1
+
+    def test_of_zero_everywhere_takes_one_pass(self):
+        assert self.moves(self.groups(0.0, 0.0), rho=0.1) == []
+
+    def test_equal_to_the_optimizers_is_the_same(self):
+        own, shared = (
+            self.moves(self.groups(0.1, 0.1), 0.5),
+            self.moves(self.groups(None, None), 0.1),
+        )
+        assert own[0] == pytest.approx(shared[0], rel=1e-5)
+
+    def test_out_of_range_is_refused(self):
+        with pytest.raises(UserError, match="rho is -1; allowed: a number, at least 0"):
+            self.moves(self.groups(-1, None), rho=0.1)
+
+
+@pytest.mark.parametrize("settings", METHODS.values(), ids=METHODS)
+def test_float64_as_the_default_type_changes_nothing(settings):
+    model, plain = awkward(), awkward()
+    torch.set_default_dtype(torch.float64)
+    try:
+        optimizer = sharpness_aware(model, **settings)
+        train(model, optimizer, 3)
+        assert optimizer.read_statistics()["skipped_steps"] == 0
+    finally:
+        torch.set_default_dtype(torch.float32)
+    train(plain, sharpness_aware(plain, **settings), 3)
+    assert_same(model, plain)
 
 
 @pytest.mark.parametrize("closure", [None, lambda: None, lambda: torch.zeros(())])

@@ -20,7 +20,7 @@ from tune_robust.cli.overview import open_console
 from tune_robust.cli.progress import Progress
 from tune_robust.config import TrainConfig
 from tune_robust.data.cache_folder import cache_of
-from tune_robust.errors import UserError
+from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
@@ -122,6 +122,8 @@ def conduct(
         if error.errno not in UNWRITABLE:
             raise
         raise _cannot_write(store.folder, error) from error
+    if conductor.hopeless is not None:
+        raise _hopeless(conductor, store.folder)
     if not conductor.complete:
         _interrupted(console, store.folder, conductor.progress)
     (sum_up or _sum_up)(console, conductor, store.folder)
@@ -182,6 +184,16 @@ def _run(
         if board:
             board.close()
     return conductor
+
+
+def _hopeless(conductor: Conductor, folder: RunFolder) -> SearchFailed:
+    failed = conductor.progress.counts["failed"]
+    return SearchFailed(
+        f"the first {failed} trials have all failed with the same error, so the search has "
+        f"stopped:\n  {conductor.hopeless}\nSee `{command_for('status', folder)}`. Once the cause "
+        "is removed, train the failed trials again and go on with:\n"
+        f"  {command_for('resume', folder)} --retry-failed"
+    )
 
 
 def _cannot_write(folder: RunFolder, error: OSError) -> UserError:

@@ -24,6 +24,7 @@ from tune_robust.methods.perturbation import (
 )
 from tune_robust.methods.reweighting import reweight_
 from tune_robust.methods.step_statistics import StepStatistics
+from tune_robust.methods.tensors import Tensors, gradients
 from tune_robust.methods.variants import (
     VARIANTS,
     GradientMeans,
@@ -55,7 +56,8 @@ class SharpnessAware(Optimizer):
 
     Under bf16 autocast, open the autocast context inside the closure: one around both passes would
     hand the second one the low-precision copies of the first one's weights. A gradient scaler is
-    neither needed nor supported.
+    neither needed nor supported, and neither is a trainer that calls ``step()`` without a closure,
+    as Hugging Face's ``Trainer`` does.
 
     Given a ``DistributedDataParallel`` model, every process perturbs the weights with its own
     gradient, as SAM's paper does, and the second gradients are averaged. What compares the two
@@ -70,10 +72,14 @@ class SharpnessAware(Optimizer):
         base_optimizer: steps with the gradient found; any ``torch.optim.Optimizer``.
         rho: radius, a length in weight space, at least 0; about 0.05-0.5, ten times that when
             adaptive. 0 takes one pass a step and is exactly the base optimizer. May be set between
-            steps.
+            steps. A parameter group with a ``rho`` of its own is moved by that instead; the norm of
+            the gradient is that of all groups together.
         norm: p of the p-norm in which ``rho`` is measured, above 1, up to inf; 2 when adaptive.
-        adaptive: None, ``"asam"`` or ``"elementwise"``; see ``moved_weights``.
-        eta: ``"asam"``'s addend to ``|w|``, at least 0.
+        adaptive: None, ``"asam_by_name"`` (the code published with ASAM, which needs the
+            parameters' names: give ``model``, or build the base optimizer from
+            ``model.named_parameters()``), ``"asam_by_shape"`` or ``"elementwise"``; see
+            ``moved_weights``. ``"asam"`` is what earlier versions called ``"asam_by_shape"``.
+        eta: what both ``asam`` conventions add to ``|w|``, at least 0.
         variant: ``"sam"``; ``"gsam"``, ``"fsam"`` (Friendly-SAM) or ``"vasso"``; see ``variants``.
         g_alpha: GSAM's weight of the surrogate gap, at least 0; 0 is SAM.
         sigma: the share of the mean gradient that Friendly-SAM takes away, at least 0; 0 is SAM.
@@ -82,14 +88,15 @@ class SharpnessAware(Optimizer):
         alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
             own gradient, 0 removes group B. It compares with the raw first gradient, whatever the
             variant. May be set between steps.
-        model: if given, its BatchNorm running statistics move in the first pass only.
+        model: if given, its BatchNorm running statistics move in the first pass only, and its
+            parameters' names are known.
 
     Attributes:
         passes: closure evaluations so far (forward and backward each).
         gradient_norm: of the last step's first pass, 0-dim on the device; None before it.
 
     Raises:
-        UserError: for an argument out of its range.
+        UserError: for an argument out of its range, or for LBFGS, which calls the closure itself.
     """
 
     def __init__(
@@ -110,6 +117,7 @@ class SharpnessAware(Optimizer):
     ) -> None:
         # Optimizer.__init__ would build groups and a state; this shell uses the base's.
         _check_base(base_optimizer)
+        adaptive = "asam_by_shape" if adaptive == "asam" else adaptive
         if adaptive is not None and adaptive not in ADAPTIVE:
             raise UserError(f"SharpnessAware: {unknown('adaptive convention', adaptive, ADAPTIVE)}")
         if variant not in VARIANTS:
@@ -117,7 +125,7 @@ class SharpnessAware(Optimizer):
         if not isinstance(model, nn.Module | None):
             raise UserError(f"SharpnessAware: model is {model!r}; allowed: a torch module or None.")
         self.base_optimizer = base_optimizer
-        self.rho = _within("rho", rho, "at least 0", lambda x: 0 <= x < math.inf)
+        self.rho = _radius(rho)
         self.norm = _within("norm", norm, "above 1, up to inf", lambda x: x > 1)
         if adaptive is not None and self.norm != 2:
             raise UserError(
@@ -133,6 +141,9 @@ class SharpnessAware(Optimizer):
         self.alpha = alpha
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
+        self._names = _parameter_names(base_optimizer, model)
+        if adaptive == "asam_by_name":
+            _check_named(base_optimizer, self._names)
         self.passes = 0
         self.gradient_norm: Tensor | None = None
         self._means = {"fsam": GradientMeans(1 - lmbda), "vasso": GradientMeans(theta)}.get(variant)
@@ -140,6 +151,7 @@ class SharpnessAware(Optimizer):
         self._distributed = model if isinstance(model, DistributedDataParallel) else None
         self._has_stepped = False
         self._statistics = StepStatistics()
+        self._radii()
 
     def __getattr__(self, name: str) -> Any:
         """All that an optimizer has and this shell lacks is the base's: groups, state, hooks."""
@@ -154,8 +166,8 @@ class SharpnessAware(Optimizer):
         vars(self).update(state)
 
     @torch.no_grad()
-    def step(self, closure: Closure) -> Tensor:
-        """One step, one pass if ``rho`` is 0 and two otherwise.
+    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]
+        """One step, one pass if ``rho`` is 0 in every parameter group and two otherwise.
 
         A step in which the first gradient's norm or the second gradient is not finite changes
         neither the weights nor the optimizer's state, and is counted. No host sync on an
@@ -170,9 +182,11 @@ class SharpnessAware(Optimizer):
         Raises:
             UserError: if there is no closure, or it returns no loss or leaves no gradient.
         """
+        if closure is None:
+            raise UserError(f"{_NO_CLOSURE} {_USAGE}")
         if not callable(closure):
             raise UserError(f"SharpnessAware.step needs a closure, got {closure!r}. {_USAGE}")
-        return self._one_pass(closure) if self.rho == 0 else self._two_passes(closure)
+        return self._two_passes(closure) if any(self._radii()) else self._one_pass(closure)
 
     def read_statistics(self) -> dict[str, float]:
         """What the steps since the last read saw, with one host sync.
@@ -185,7 +199,7 @@ class SharpnessAware(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """The base optimizer's, with this shell's own numbers and mean gradients beside it."""
-        own = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
+        own: dict[str, Any] = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
         if self._means is not None:
             own["means"] = self._means.state(self._parameters())
         return {**self.base_optimizer.state_dict(), "sharpness_aware": own}
@@ -215,7 +229,7 @@ class SharpnessAware(Optimizer):
 
     def _one_pass(self, closure: Closure) -> Tensor:
         loss = self._evaluate(closure)
-        norm = global_norm([p.grad for p in self._with_gradient()])
+        norm = global_norm(gradients(self._with_gradient()))
         self._update(norm, norm, torch.full_like(norm, math.nan))
         return loss
 
@@ -223,33 +237,33 @@ class SharpnessAware(Optimizer):
         with self._unsynchronised():
             loss = self._evaluate(closure)
         params = self._with_gradient()
-        sgd_grads = [p.grad for p in params]
+        sgd_grads = gradients(params)
         sample = self._statistics.sample(sgd_grads)
         moved, norm = self.moved(params, sgd_grads)
         compares = self.variant == "gsam" or self.alpha not in (None, 1)
         if not compares and self._means is None:
-            sgd_grads = None  # freed: the second gradients take their place in memory
+            sgd_grads = []  # freed: the second gradients take their place in memory
         for param in params:
             param.grad = None  # never copied, and out of reach of the closure's zeroing
         second = self._unsynchronised() if compares else nullcontext()
         with weights_at(params, moved), statistics_paused(self._batch_norms), second:
             moved_loss = self._evaluate(closure)
         del moved  # its memory is the reweighting's scratch
-        norms = self._agreed(norm / (1 - overflowed([p.grad for p in self._with_gradient()])))
+        norms = self._agreed(norm / (1 - overflowed(gradients(self._with_gradient()))))
         if self._means is not None:
             self._means.add(params, sgd_grads, norms)
         if self.variant == "gsam":
             narrow_gap_(*_pairs(params, sgd_grads), self.g_alpha)
         if sample is not None:
             self._statistics.add_groups(*_pairs(params, sample), norms)
-        if self.alpha not in (None, 1):
+        if self.alpha is not None and self.alpha != 1:
             reweight_(*_pairs(params, sgd_grads), self.alpha)
         if compares:
             self._average_gradients()
         self._update(norms, norm, moved_loss - loss)
         return loss
 
-    def moved(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> tuple[Any, Tensor]:
+    def moved(self, params: Tensors, grads: Tensors) -> tuple[Tensors, Tensor]:
         """Where a step from these first gradients takes its second one, and their norm (0-dim).
 
         Args:
@@ -257,21 +271,43 @@ class SharpnessAware(Optimizer):
             grads: their gradients.
         """
         directions = grads
-        if self.variant == "fsam":
+        if self._means is not None and self.variant == "fsam":
             means = self._means.of(params, grads, torch.zeros_like)
             directions = friendly(grads, means, self.sigma)
-        elif self.variant == "vasso":
+        elif self._means is not None:
             means = self._means.of(params, grads, torch.clone)
             directions = variance_suppressed(grads, means, self.theta)
         moved, norm = moved_weights(
             params,
             directions,
-            rho=self.rho,
+            rho=self._rho_of(params),
             norm=self.norm,
             adaptive=self.adaptive,
             eta=self.eta,
+            names=self._names_of(params),
         )
         return moved, norm if directions is grads else global_norm(grads)
+
+    def _names_of(self, params: Sequence[Tensor]) -> list[str] | None:
+        if self.adaptive != "asam_by_name":
+            return None
+        if any(param not in self._names for param in params):  # of a group added later
+            _check_named(self.base_optimizer, self._names)
+        return [self._names[param] for param in params]
+
+    def _radii(self) -> list[float]:
+        """The radius of each parameter group: its own ``rho``, else the optimizer's."""
+        groups = self.base_optimizer.param_groups
+        return [_radius(group["rho"]) if "rho" in group else self.rho for group in groups]
+
+    def _rho_of(self, params: Sequence[Tensor]) -> float | list[float]:
+        """One radius, or one for each of ``params`` where groups have their own."""
+        groups = self.base_optimizer.param_groups
+        if not any("rho" in group for group in groups):
+            return self.rho
+        radii = zip(groups, self._radii(), strict=True)
+        by_param = {param: radius for group, radius in radii for param in group["params"]}
+        return [by_param[param] for param in params]
 
     def _evaluate(self, closure: Closure) -> Tensor:
         with torch.enable_grad():
@@ -305,7 +341,7 @@ class SharpnessAware(Optimizer):
         if self._distributed is None:
             return
         group = self._distributed.process_group
-        grads = [p.grad for p in self._with_gradient()]
+        grads = gradients(self._with_gradient())
         flat = torch.cat([g.flatten() for g in grads])
         distributed.all_reduce(flat, group=group)
         flat /= distributed.get_world_size(group)
@@ -318,11 +354,11 @@ class SharpnessAware(Optimizer):
         self._statistics.add(norm, rise, norms)
         base = self.base_optimizer
         if self._checks_on_device(norms):
-            base.found_inf = norms.isfinite().logical_not().float()
+            base.found_inf = norms.isfinite().logical_not().float()  # type: ignore[attr-defined]
             try:
                 base.step()
             finally:
-                del base.found_inf
+                del base.found_inf  # type: ignore[attr-defined]
         elif math.isfinite(norms.item()):
             base.step()
             self._has_stepped = True
@@ -368,6 +404,13 @@ def _pairs(params: list[Tensor], others: list[Tensor]) -> tuple[list[Tensor], li
     return [grad for grad, _ in both], [other for _, other in both]
 
 
+_NO_CLOSURE = (
+    "SharpnessAware.step was called without a closure, which it needs to compute the gradient "
+    "twice. A GradScaler and Hugging Face's Trainer call step() this way, and neither works with "
+    "SharpnessAware. Instead of a GradScaler use bfloat16 autocast inside the closure, which needs "
+    "no scaler; instead of the Trainer write the training loop yourself. Pass a closure to step."
+)
+
 _USAGE = """It must zero the gradients, run forward and backward, and return the loss:
     def closure():
         optimizer.zero_grad()
@@ -384,6 +427,38 @@ def _check_base(base: object) -> None:
         raise UserError(
             f"SharpnessAware wraps an optimizer, got {base!r}. Build the base optimizer first: "
             "SharpnessAware(torch.optim.SGD(model.parameters(), lr=0.1), rho=0.1)."
+        )
+    if isinstance(base, torch.optim.LBFGS):
+        raise UserError(
+            "SharpnessAware does not work with LBFGS, which evaluates the closure itself, several "
+            "times a step: the gradient at the moved weights would be lost. Wrap an optimizer that "
+            "takes one gradient a step, such as torch.optim.SGD or torch.optim.AdamW."
+        )
+
+
+def _radius(value: object) -> float:
+    return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
+
+
+def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:
+    """What the parameters are called, in the model or in the optimizer's own record."""
+    names: dict[Tensor, str] = {}
+    for group in base.param_groups:
+        names |= dict(zip(group["params"], group.get("param_names", ()), strict=False))
+    if model is not None:
+        names |= {param: name for name, param in model.named_parameters()}
+    return names
+
+
+def _check_named(base: Optimizer, names: dict[Tensor, str]) -> None:
+    params = [p for group in base.param_groups for p in group["params"]]
+    nameless = sum(p not in names for p in params)
+    if nameless:
+        raise UserError(
+            'SharpnessAware: adaptive is "asam_by_name", which scales the parameters whose name '
+            f'contains "weight", and {nameless} of {len(params)} parameters have no name here. '
+            "Give model=..., or build the base optimizer from model.named_parameters(); "
+            'adaptive="asam_by_shape" needs no names.'
         )
 
 

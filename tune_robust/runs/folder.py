@@ -98,10 +98,8 @@ class RunFolder:
         return (self._checkpoints(trial) / "last.pt").exists()
 
     def drop_checkpoints(self, trial: str) -> None:
-        """Delete a trial's checkpoints, unless a link leads out of the run to them."""
-        folder = self._checkpoints(trial)
-        if is_trial_name(trial) and not folder.is_symlink() and lies_in(folder, self.path):
-            shutil.rmtree(folder, ignore_errors=True)
+        """Delete a trial's checkpoints."""
+        self._drop(trial, self._checkpoints(trial))
 
     def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
         """Delete those of trials other than ``trials``, whose events were lost with a machine.
@@ -113,6 +111,11 @@ class RunFolder:
                 if folder.name not in trials:
                     self.drop_checkpoints(folder.name)
 
+    def _drop(self, trial: str, folder: Path) -> None:
+        """Delete a trial's ``folder``, unless a link leads out of the run to it."""
+        if is_trial_name(trial) and not folder.is_symlink() and lies_in(folder, self.path):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
         """The file of one checkpoint; None where there is none."""
         path = self._checkpoints(trial) / name
@@ -120,6 +123,25 @@ class RunFolder:
 
     def _checkpoints(self, trial: str) -> Path:
         return self.path / "checkpoints" / trial
+
+    @property
+    def predictions(self) -> str:
+        """Where the trials' predictions lie, a path or a URI."""
+        return str(self._predictions.resolve())
+
+    def drop_predictions(self, trial: str) -> None:
+        """Delete a trial's predictions."""
+        self._drop(trial, self._predictions / trial)
+
+    def drop_unknown_predictions(self, trials: Collection[str]) -> None:
+        """Delete those of trials other than ``trials``, as ``drop_unknown_checkpoints`` does."""
+        for folder in self._predictions.glob("t*/"):
+            if folder.name not in trials:
+                self.drop_predictions(folder.name)
+
+    @property
+    def _predictions(self) -> Path:
+        return self.path / "predictions"
 
     def read_meta(self) -> dict[str, Any]:
         """run.json, which is described by ``RunMeta``.

@@ -79,6 +79,7 @@ class RunStore:
         if new:
             sync_folder(folder.path)
         folder.drop_unknown_checkpoints(self.trials)
+        folder.drop_unknown_predictions(self.trials)
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
@@ -205,8 +206,10 @@ def _drop_torn_line(folder: RunFolder) -> None:
 
 def _remove_asides(folder: RunFolder) -> None:
     """Delete what ``write_aside`` was writing when its process was killed."""
-    for path in (*folder.path.glob(".*"), *folder.path.glob("checkpoints/*/.*")):
-        if is_aside(path) and lies_in(path.parent / "x", folder.path):
+    inside = ("checkpoints", "predictions")
+    hidden = (path for name in inside for path in (folder.path / name).glob("*/.*"))
+    for path in (*folder.path.glob(".*"), *hidden):
+        if is_aside(path) and lies_in(path.parent / path.name, folder.path):
             path.unlink(missing_ok=True)
 
 

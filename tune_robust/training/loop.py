@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -40,15 +41,18 @@ from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
     choose_device,
+    float32_by_default,
     memory_format,
     peak_memory_mb,
     wait_for,
 )
-from tune_robust.training.evaluation import Reliability, evaluate, predictions
+from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
 
 EVALUATION_BATCH = 1024
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class EpochResult:
     ``save(path)`` writes a checkpoint from which ``train(..., resume=path)`` goes on; call it
     before asking the generator for the next epoch. ``model`` is the network that was evaluated: the
     one with the averaged weights once averaging has begun. Epochs count on through the bootstrap
-    rounds. ``reliability`` is how well its confidence holds on the test images.
+    rounds. ``reliability`` is how well its confidence holds on the test images;
+    ``validation_probabilities`` float32 (N, K) are what it predicts for the validation images.
     """
 
     epoch: int
@@ -67,6 +72,7 @@ class EpochResult:
     reliability: Reliability
     model: nn.Module
     save: Callable[[Path], None]
+    validation_probabilities: Tensor
 
 
 def train(
@@ -95,7 +101,14 @@ def train(
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
         metrics = run.train_epoch()
-        yield EpochResult(run.epoch, metrics, run.reliability, run.evaluated, run.save)
+        yield EpochResult(
+            run.epoch,
+            metrics,
+            run.reliability,
+            run.evaluated,
+            run.save,
+            run.validation_probabilities,
+        )
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
@@ -110,16 +123,23 @@ def check_fits(config: TrainConfig, splits: Splits) -> None:
     _batches(config, splits.train, splits.mean, splits.std, torch.Generator())
 
 
+def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
+    """Images that are evaluated together; a compiled network computes the missing ones too."""
+    largest = max(len(splits.validation), len(splits.test))
+    return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
+
+
 def _network(config: TrainConfig, part: LabelledImages, classes: int) -> Classifier:
     """A network of fresh weights for such images."""
     channels, image_size = part.images.shape[1:3]
-    return build_model(
-        config.model,
-        channels=channels,
-        image_size=image_size,
-        classes=classes,
-        download=config.data.download,
-    )
+    with float32_by_default():
+        return build_model(
+            config.model,
+            channels=channels,
+            image_size=image_size,
+            classes=classes,
+            download=config.data.download,
+        )
 
 
 def _batches(
@@ -154,10 +174,12 @@ class _Run:
             part.to(device) for part in (splits.train, splits.validation, splits.test)
         )
         self.mean, self.std, self.classes = splits.mean, splits.std, len(splits.classes)
+        self._evaluation_batch = _evaluation_batch(config, splits)
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.epoch = 0
         self.history: list[dict[str, float]] = []
         self.reliability: Reliability = []
+        self.validation_probabilities = torch.empty(0)
         self.totals = {"gradient_evaluations": 0.0, "seconds": 0.0, "skipped_steps": 0.0}
         self._begin_round(self.train_part.labels)
 
@@ -165,7 +187,7 @@ class _Run:
         """A fresh network, and all that goes with it, to be trained on ``labels``."""
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
-        self.model = model.to(device, memory_format=memory_format(config))
+        self.model = model.to(device).to(memory_format=memory_format(config))
         self.features = compiled(self.model.features) if config.compile else self.model.features
         self.parameters = [*self.model.parameters()]
         self.objective = Objective(
@@ -257,7 +279,9 @@ class _Run:
             progress = (self.round_epoch + done / self.steps) / self.config.epochs
             self.average.update(self.model, progress, epoch_over=done == self.steps)
 
-    def _step(self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation):
+    def _step(
+        self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation
+    ) -> Tensor:
         """One optimizer step; SALS and LAW look at the first pass and hold for the second."""
         plan = None
 
@@ -314,12 +338,13 @@ class _Run:
         inputs, labels = next(self._in_order(samples, len(samples)))
         rate = part.noisy.float().mean().item()
         return noise_ratios(
-            self.model, self.optimizer, lambda x: self.forward(x)[0], inputs, labels, rate
+            self.model, self.optimizer, self._uncompiled(self.model), inputs, labels, rate
         )
 
     def _evaluations(self, train_accuracy: float) -> dict[str, float]:
         validation, test = self._evaluate(self.validation), self._evaluate(self.test)
         self.reliability = test.reliability
+        self.validation_probabilities = validation.probabilities
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
@@ -329,13 +354,13 @@ class _Run:
             "generalization_gap": train_accuracy - test.accuracy,
         }
 
-    def _evaluate(self, part: LabelledImages):
-        batches = self._in_order(part, EVALUATION_BATCH)
+    def _evaluate(self, part: LabelledImages) -> Evaluation:
+        batches = self._in_order(part, self._evaluation_batch)
         return evaluate(self.evaluated, batches, part.true_labels, self._logits)
 
     def _predictions(self) -> Tensor:
         """The classes that the network that counts gives to the training images, as they are."""
-        batches = self._in_order(self.train_part, EVALUATION_BATCH)
+        batches = self._in_order(self.train_part, self._evaluation_batch)
         return predictions(self.evaluated, batches, self._logits)
 
     def _in_order(self, part: LabelledImages, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -343,11 +368,25 @@ class _Run:
         return evaluation_batches(part, batch_size, self.mean, self.std, layout)
 
     def _logits(self, inputs: Tensor) -> Tensor:
-        """Those of the network that counts."""
-        if self.evaluated is self.model:
+        """The logits of the evaluated network: the averaged one once averaging has begun."""
+        if self.evaluated is not self.model:
+            return self._uncompiled(self.evaluated)(inputs)
+        if not self.config.compile:
             return self.forward(inputs)[0]
-        with autocast(self.config, self.device):
-            return self.evaluated(inputs)
+        # A batch that is not full would be compiled by itself: it is filled up with zeros.
+        full = inputs.new_zeros(self._evaluation_batch, *inputs.shape[1:])
+        full = full.contiguous(memory_format=memory_format(self.config))
+        full[: len(inputs)] = inputs
+        return self.forward(full)[0][: len(inputs)]
+
+    def _uncompiled(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
+        """``model``, inputs -> logits, for what is too rare to compile or takes two backwards."""
+
+        def forward(inputs: Tensor) -> Tensor:
+            with autocast(self.config, self.device):
+                return model(inputs)
+
+        return forward
 
     def save(self, path: Path) -> None:
         """Write everything that the rest of the run depends on.
@@ -365,7 +404,6 @@ class _Run:
             "objective": self.objective.state_dict(),
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
             "totals": self.totals,
         }
         config = self.config.model_dump(mode="json")
@@ -376,8 +414,11 @@ class _Run:
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Go on from ``checkpoint``."""
         # Parsed: settings that are newer than the checkpoint have their defaults in it.
-        saved = parse_config(checkpoint.config, str(path)).model_dump(mode="json")
-        _check_same(saved, self.config.model_dump(mode="json"), path)
+        saved = parse_config(checkpoint.config, str(path))
+        if _by_earlier_preset(checkpoint.config, self.config):
+            self.config = self.config.model_copy(update={"sam": saved.sam})
+            self.optimizer = self._sharpness_aware()
+        _check_same(saved.model_dump(mode="json"), self.config.model_dump(mode="json"), path)
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:
@@ -386,13 +427,36 @@ class _Run:
             self._train_on(state["labels"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
-        self.generator.set_state(state["generator"].cpu())
+        self._restore_generator(state["generator"].cpu(), checkpoint.epoch, path)
         torch.set_rng_state(state["random"].cpu())
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_random"]])
         self.totals = dict(state["totals"])
         self.epoch, self.history = checkpoint.epoch, [*checkpoint.earlier, checkpoint.metrics]
         self.reliability = checkpoint.reliability
+
+    def _restore_generator(self, state: Tensor, epoch: int, path: Path) -> None:
+        """Go on with the random numbers of ``state``, or with others where another kind of device
+        made it: its generators are of another kind."""
+        if len(state) == len(self.generator.get_state()):
+            self.generator.set_state(state)
+            return
+        self.generator.manual_seed(self.config.seed + epoch)
+        _log.warning(
+            "%s was saved on another kind of device than this one (%s), and its random numbers "
+            "cannot go on here. Training goes on with new ones, seeded with train.seed + %d: the "
+            "result will differ slightly from that of an uninterrupted run.",
+            path,
+            self.device.type,
+            epoch,
+        )
+
+
+def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether an earlier version's preset filled ``sam``: a run goes on by what it began with.
+
+    The presets ``asam`` and ``asam_saner`` scaled tensors by their shape then, and called it so.
+    """
+    adaptive = (saved.get("sam") or {}).get("adaptive")
+    return adaptive == "asam" and config.method in ("asam", "asam_saner")
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:
