@@ -102,7 +102,7 @@ def _print(
     if live and (url := folder.read_meta().get("dashboard")):
         console.print(f"Dashboard: {url}", highlight=False)
     for trial in best_first:
-        for reason in trial.retried:
+        for reason in (*trial.retried, *trial.notes):
             console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
         if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
@@ -142,6 +142,7 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
                 "metrics": trial.last,
                 "error": trial.error,
                 "retried": trial.retried,
+                "notes": trial.notes,
             }
             for trial in best_first
         ],

@@ -56,7 +56,7 @@ def read_document(path: Path, model: type[BaseModel], remedy: str) -> dict[str, 
         raise UserError(f"{path} is damaged: {error}. {remedy}") from error
     problems, _ = collect_problems(model, document)
     if problems:
-        raise UserError(f"{path} is damaged: {'; '.join(map(str, problems))}. {remedy}")
+        raise UserError(f"{path} cannot be used: {'; '.join(map(str, problems))}. {remedy}")
     return document
 
 
