@@ -746,6 +746,19 @@ def _fill(defaults: dict, given: dict) -> dict:
     return merged
 
 
+_EARLIER_PRESETS: dict[str, dict[str, Any]] = {
+    "asam": {"sam": {"adaptive": "asam_by_shape"}},
+    "asam_saner": {"sam": {"rho": 0.5, "adaptive": "asam_by_shape"}},
+}
+"""What presets filled in otherwise in spaces of format 1: their runs go on as they began."""
+
+
+def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
+    """A run's configuration with what its preset meant in format 1 spelled out."""
+    earlier = _EARLIER_PRESETS.get(str(document.get("method")))
+    return _fill(earlier, document) if earlier else document
+
+
 class TrainConfig(Part):
     """One training run. Two equal configurations train to the same numbers on the CPU.
 

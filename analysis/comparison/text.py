@@ -7,16 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
-from analysis.formatting import (
-    MISSING,
-    count,
-    difference,
-    metric,
-    number,
-    plain,
-    score,
-    sentence_case,
-)
+from analysis.formatting import MISSING, count, difference, number, plain, score, sentence_case
+from tune_robust.metrics import metric
 from tune_robust.statistics import Estimate, estimate
 
 
@@ -97,7 +89,7 @@ def _difference(name: str, found: Estimate) -> str:
 
 
 def _bare(name: str, value: float) -> str:
-    return f"{100 * value:.1f}" if metric(name).is_share else number(value)
+    return f"{100 * value:.1f}" if metric(name).is_fraction else number(value)
 
 
 def conclusion(comparison: Comparison) -> list[str]:

@@ -23,11 +23,12 @@ from analysis.figures.style import (
     say,
 )
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.surface import Surface, fit_surface
+from tune_robust.metrics import metric
 
 _POINT = 0.01
 _SURE = 0.5  # doubt above which nothing is called good
@@ -108,8 +109,7 @@ def sensitivity_info(
     finished = _finished_cells(ruling)
     if ruling.mean is None or not finished:
         return SensitivityInfo(surface, None, {}, name)
-    sign = 1 if run.objective.mode == "max" else -1
-    peak = max(finished, key=lambda cell: sign * ruling.mean[cell])
+    peak = max(finished, key=lambda cell: run.objective.sign * ruling.mean[cell])
     margin = _margin(run, ruling, ruling.mean[peak])
     islands, _ = ndimage.label(margin >= 0)
     # An island without a finished trial is a guess, often an overshoot beside a cliff.
@@ -135,7 +135,7 @@ def _axes(surface: Surface) -> list[tuple[np.ndarray, Axis]]:
 
 
 def _margin(run: Run, surface: Surface, best: float) -> np.ndarray:
-    tolerance = _POINT if metric(surface.metric).is_share else _POINT * abs(best)
+    tolerance = _POINT if metric(surface.metric).is_fraction else _POINT * abs(best)
     loss = run.objective.gain(best, surface.mean)
     return np.minimum(tolerance - loss, (_SURE - surface.doubt) * tolerance)
 
@@ -181,11 +181,11 @@ def colours(surface: Surface) -> dict[str, object]:
     """Colour scale and bar of a surface: bright is good, whichever way the metric runs."""
     about = metric(surface.metric)
     low, high = _span(surface)
-    scale = "Plasma" if about.diagnostic else "Viridis"
+    scale = "Plasma" if about.is_diagnostic else "Viridis"
     return {
         "zmin": low,
         "zmax": high,
-        "colorscale": scale if about.higher_is_better else f"{scale}_r",
+        "colorscale": scale if about.mode == "max" else f"{scale}_r",
         "colorbar": {
             "orientation": "h",
             "y": 1.0,
@@ -195,7 +195,7 @@ def colours(surface: Surface) -> dict[str, object]:
             "outlinewidth": 0,
             "tick0": 0,
             "dtick": round_step((high - low) / _TICKS),
-            "tickformat": ".0%" if about.is_share else "",
+            "tickformat": ".0%" if about.is_fraction else "",
             "title": {"text": f"Expected {plain(about.title)}", "side": "top"},
         },
     }
@@ -204,7 +204,7 @@ def colours(surface: Surface) -> dict[str, object]:
 def _span(surface: Surface) -> tuple[float, float]:
     """The values that the colours span; a flat surface must not look steep."""
     low, high = float(surface.mean.min()), float(surface.mean.max())
-    least = _FLAT if metric(surface.metric).is_share else _FLAT * max(abs(low), 1e-6)
+    least = _FLAT if metric(surface.metric).is_fraction else _FLAT * max(abs(low), 1e-6)
     lacking = max(0.0, least - (high - low)) / 2
     return low - lacking, high + lacking
 
@@ -213,7 +213,7 @@ def _filled(surface: Surface) -> go.Contour:
     low, high = _span(surface)
     step = round_step((high - low) / _BANDS)
     value = "%{z:.3g} ± %{customdata:.2g}"
-    if metric(surface.metric).is_share:
+    if metric(surface.metric).is_fraction:
         value = "%{z:.1%} ± %{customdata:.1%}"
     return go.Contour(
         **_grid(surface),

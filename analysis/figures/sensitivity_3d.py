@@ -13,8 +13,9 @@ from analysis.figures.sensitivity import (
 )
 from analysis.figures.style import BASELINE, GREY, GRID, dimension_axis, new_figure
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from analysis.stored.run import Run
+from tune_robust.metrics import metric
 
 _ON_TOP = {"winner": (BASELINE, "diamond", 8)}  # colour, symbol, size; all others are small dots
 
@@ -40,7 +41,7 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     heading = {"text": f"Expected {plain(about.title)}", "font": {"size": 14}}
     figure.update_layout(title={**heading, "x": 0.5, "y": 0.98})
     figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
-    value = "%{z:.1%}" if about.is_share else "%{z:.3g}"
+    value = "%{z:.1%}" if about.is_fraction else "%{z:.3g}"
     scale = {k: v for k, v in colours(surface).items() if k != "colorbar"}
     scale = {"cmin": scale.pop("zmin"), "cmax": scale.pop("zmax"), "showscale": False, **scale}
     coarse = slice(None, None, 2)
@@ -79,7 +80,7 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     walls = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": GRID, "showbackground": False}
     along_x = {**dimension_axis(surface.x, hint=False), **walls, "showgrid": True}
     along_y = {**dimension_axis(surface.y, hint=False), **walls, "showgrid": True}
-    height = {**walls, "title_text": "", "tickformat": ".0%" if about.is_share else ""}
+    height = {**walls, "title_text": "", "tickformat": ".0%" if about.is_fraction else ""}
     figure.update_layout(
         scene={
             "xaxis": along_x,

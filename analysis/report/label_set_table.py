@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.formatting import MISSING, metric, number, plain, score, sentence_case
+from analysis.formatting import MISSING, number, plain, score, sentence_case
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
+from tune_robust.metrics import metric
 
 _RECORDED = "test_accuracy"
 

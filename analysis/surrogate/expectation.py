@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from analysis.formatting import metric
 from analysis.surrogate.gaussian_process import Surrogate
 from analysis.surrogate.observations import credited
+from tune_robust.metrics import metric
 
 _ODDS = (0.005, 0.995)  # shares beyond are as good as none and all
 
@@ -28,14 +28,14 @@ class Expectation:
     """
 
     def __init__(self, inputs: np.ndarray, readings: pd.DataFrame, budget: float, name: str):
-        self._is_share = metric(name).is_share
+        self._is_fraction = metric(name).is_fraction
         fidelity = np.log(readings["spent"].to_numpy() / budget)
         span = -float(fidelity.min())
         self._with_budget = span > 0
         if self._with_budget:
             inputs = np.column_stack([inputs, 1 + fidelity / span])
         values = readings["value"].to_numpy()
-        values = credited(logit(values.clip(*_ODDS)) if self._is_share else values, readings)
+        values = credited(logit(values.clip(*_ODDS)) if self._is_fraction else values, readings)
         self._surrogate = Surrogate(inputs, values, budget=self._with_budget)
 
     def at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ class Expectation:
         if self._with_budget:
             points = np.column_stack([points, np.ones(len(points))])
         mean, deviation, doubt = self._surrogate.predict(points)
-        if self._is_share:
+        if self._is_fraction:
             mean = expit(mean)
             deviation = deviation * mean * (1 - mean)  # the slope of a share over its log odds
         return mean, deviation, doubt

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, qmc
 
-from analysis.formatting import metric
 from analysis.stored.axes import Axis
 from analysis.stored.run import Run
 from analysis.surrogate.landscape import Landscape, fit_landscape
+from tune_robust.metrics import metric
 
 _POINT = 0.01
 _SURE = 0.5  # doubt above which nothing is called good
@@ -75,10 +75,10 @@ def robust_region(run: Run) -> Region | None:
     finished = finished.dropna(subset=list(land.choices)).reset_index(drop=True)
     if finished.empty:
         return None
-    sign = 1 if run.objective.mode == "max" else -1
+    sign = run.objective.sign
     means = sign * land.of(finished)[0]
     best = float(means.max())
-    tolerance = _POINT if metric(run.objective.metric).is_share else _POINT * abs(best)
+    tolerance = _POINT if metric(run.objective.metric).is_fraction else _POINT * abs(best)
     starts = [place for place in np.argsort(-means)[:_STARTS] if means[place] >= best - tolerance]
     boxes = [_grown(land, finished.iloc[[place]], sign, best - tolerance) for place in starts]
     box = max(boxes, key=lambda box: (box.high - box.low).mean())

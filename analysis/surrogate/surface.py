@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.formatting import count, metric, number
+from analysis.formatting import count, number
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation
 from analysis.surrogate.observations import read_trials
 from tune_robust.errors import UserError, unknown
+from tune_robust.metrics import metric
 from tune_robust.spaces.distributions import Plain
 
 _FAVOURITES = ("sam.rho", "saner.alpha")

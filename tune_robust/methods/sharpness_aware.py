@@ -42,7 +42,7 @@ class SharpnessAware(Optimizer):
     Each ``step(closure)`` takes the gradient at ``w``, moves the weights ``rho`` up the loss, takes
     the gradient there, puts the weights back bit for bit and lets the base optimizer step with the
     second gradient (Foret et al. 2020, arXiv 2010.01412). Weight decay, momentum, learning rate and
-    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's::
+    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's:
 
         optimizer = SharpnessAware(SGD(model.parameters(), lr=0.1), rho=0.1, model=model)
 
