@@ -11,7 +11,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from torch import nn
 
 from tune_robust.config import IMAGENET_NETWORKS, ModelConfig
 from tune_robust.errors import UserError
@@ -27,7 +30,7 @@ from tune_robust.models.wide_resnet import wrn28_10, wrn40_2
 
 __all__ = ["NETWORKS", "SMALLEST_IMAGE", "Classifier", "build_model"]
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[..., tuple[nn.Module, int]]] = {
     "densenet121": densenet121,
     "inception_resnet_v2": inception_resnet_v2,
     "mlp": mlp,
