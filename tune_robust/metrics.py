@@ -28,6 +28,8 @@ class Metric:
         mode: whether larger or smaller values are better.
         unit: of the values, empty where they have none.
         is_fraction: whether the values lie in [0, 1], and are shown in percent.
+        images: the part of the data (``validation``, ``test``) over whose images it is a mean of
+            hits and misses; empty where it is no such mean.
         is_diagnostic: whether it needs the true labels or the test set, so that nothing may be
             selected by it.
         is_objective: whether a search may optimise it.
@@ -39,17 +41,25 @@ class Metric:
     mode: Mode = "max"
     unit: str = ""
     is_fraction: bool = False
+    images: Literal["validation", "test", ""] = ""
     is_diagnostic: bool = False
     is_objective: bool = False
     is_traded: bool = False
 
 
-def _diagnostic(name: str, title: str, mode: Mode = "max", *, is_fraction: bool = True) -> Metric:
-    return Metric(name, title, mode, is_fraction=is_fraction, is_diagnostic=True)
+def _diagnostic(
+    name: str,
+    title: str,
+    mode: Mode = "max",
+    *,
+    is_fraction: bool = True,
+    images: Literal["validation", "test", ""] = "",
+) -> Metric:
+    return Metric(name, title, mode, is_fraction=is_fraction, images=images, is_diagnostic=True)
 
 
-def _objective(name: str, title: str, mode: Mode, *, is_fraction: bool = False) -> Metric:
-    return Metric(name, title, mode, is_fraction=is_fraction, is_objective=True, is_traded=True)
+def _loss(name: str, title: str) -> Metric:
+    return Metric(name, title, "min", is_objective=True, is_traded=True)
 
 
 def _cost(name: str, title: str, mode: Mode = "min", unit: str = "") -> Metric:
@@ -57,11 +67,19 @@ def _cost(name: str, title: str, mode: Mode = "min", unit: str = "") -> Metric:
 
 
 _TABLE = (
-    _objective("train_loss", "training loss", "min"),
-    _objective("val_accuracy", "validation accuracy", "max", is_fraction=True),
-    _objective("val_loss", "validation loss", "min"),
-    _diagnostic("val_accuracy_clean", "validation accuracy on true labels"),
-    _diagnostic("test_accuracy", "test accuracy"),
+    _loss("train_loss", "training loss"),
+    Metric(
+        "val_accuracy",
+        "validation accuracy",
+        is_fraction=True,
+        images="validation",
+        is_objective=True,
+        is_traded=True,
+    ),
+    _loss("val_loss", "validation loss"),
+    _diagnostic("val_accuracy_clean", "validation accuracy on true labels", images="validation"),
+    _diagnostic("test_accuracy", "test accuracy", images="test"),
+    _diagnostic("test_loss", "test loss", "min", is_fraction=False, images="test"),
     _diagnostic("test_ece", "test calibration error", "min"),
     _diagnostic("clean_fit", "correct labels learned"),
     _diagnostic("noisy_fit", "wrong labels memorised", "min"),
@@ -73,9 +91,13 @@ _TABLE = (
     _diagnostic("p_r_a", "p_r of group A", is_fraction=False),
     _diagnostic("p_r_b", "p_r of group B", is_fraction=False),
     _diagnostic("p_r_c", "p_r of group C", is_fraction=False),
+    _diagnostic("gradient_cosine", "cosine of clean and noisy gradients", is_fraction=False),
+    _diagnostic("gradient_sign_agreement", "sign agreement of clean and noisy gradients"),
     _cost("grad_norm", "gradient norm"),
     _cost("sharpness", "sharpness"),
     Metric("sals_epsilon", "label smoothing by SALS", is_fraction=True),
+    Metric("sals_sharpness", "sharpness measured by SALS"),
+    Metric("sals_mean_sharpness", "running mean of SALS's sharpness"),
     _diagnostic("law_weight_clean", "LAW's weight of correct labels", is_fraction=False),
     _diagnostic("law_weight_noisy", "LAW's weight of wrong labels", "min", is_fraction=False),
     Metric("rho", "perturbation radius rho"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -198,7 +199,7 @@ def notes(comparison: Comparison) -> list[str]:
 def document(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain data."""
     return {
-        "objective": comparison.objective._asdict(),
+        "objective": asdict(comparison.objective),
         "conclusion": conclusion(comparison),
         "scenes": [_scene_document(scene) for scene in comparison.scenes],
         "best_settings": {

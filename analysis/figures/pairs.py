@@ -162,10 +162,9 @@ def _widest(info: _ByOptionInfo) -> Axis:
 
 
 def _add_curve(figure: go.Figure, surface: Surface, name, colour, dash, value: str) -> None:
-    low, high = (surface.mean + side * 1.645 * surface.deviation for side in (-1, 1))
     figure.add_scatter(
         x=[*surface.xs, *surface.xs[::-1]],
-        y=[*high, *low[::-1]],
+        y=[*surface.high, *surface.low[::-1]],
         fill="toself",
         fillcolor=colour,
         opacity=0.12,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -37,15 +38,18 @@ _VEILED = 0.85
 _FLAT = 0.1  # shares differing by less look flat, other metrics by this part of their value
 _BANDS = 20
 _TICKS = 5
+_FEWEST = 2  # finished trials that a region rests on
+_APART = 1e-6
 
 
 class SensitivityInfo(NamedTuple):
     """A surface and what is good on it.
 
     ``margin`` (the surface's shape; None without one): where it is 0 or more, the objective is
-    expected within one point (1 % where it is no share) of the best that is expected of a finished
-    trial's settings, with some confidence. ``box``: the bounds, per path, of the part of that
-    region that holds this best. ``winner``: a trial's name.
+    expected within one point (1 % where it is no fraction) of the best that is expected of a
+    finished trial's settings, with some confidence, in a region with two finished trials or more.
+    ``box``: the bounds, per path, of the region that holds this best; empty where there is none.
+    ``winner``: a trial's name.
     """
 
     surface: Surface
@@ -112,10 +116,20 @@ def sensitivity_info(
     peak = max(finished, key=lambda cell: run.objective.sign * ruling.mean[cell])
     margin = _margin(run, ruling, ruling.mean[peak])
     islands, _ = ndimage.label(margin >= 0)
-    # An island without a finished trial is a guess, often an overshoot beside a cliff.
-    shown = np.isin(islands, [islands[cell] for cell in finished])
-    margin = np.where(shown, margin, np.minimum(margin, -np.abs(margin)))
-    return SensitivityInfo(surface, margin, _box(ruling, islands == islands[peak]), name)
+    shown = np.isin(islands, _supported(islands, finished))
+    margin = np.where(shown, margin, np.minimum(margin, -np.abs(margin) - _APART))
+    island = shown & (islands == islands[peak])
+    box = _box(ruling, island) if island.any() else {}
+    return SensitivityInfo(surface, margin, box, name)
+
+
+def _supported(islands: np.ndarray, finished: list[tuple[int, ...]]) -> list[int]:
+    """The islands that rest on two finished trials or more; one alone may be there by chance.
+
+    An island without any is a guess, often an overshoot beside a cliff. Label 0 is the sea.
+    """
+    trials = Counter(int(islands[cell]) for cell in finished)
+    return [island for island, count in trials.items() if island and count >= _FEWEST]
 
 
 def _finished_cells(surface: Surface) -> list[tuple[int, ...]]:
@@ -279,8 +293,7 @@ def _curve(info: SensitivityInfo) -> go.Figure:
 
 
 def _add_band(figure: go.Figure, surface: Surface) -> None:
-    low = surface.mean - 1.645 * surface.deviation
-    high = surface.mean + 1.645 * surface.deviation
+    low, high = surface.low, surface.high
     figure.add_scatter(
         x=np.concatenate([surface.xs, surface.xs[::-1]]),
         y=np.concatenate([high, low[::-1]]),
@@ -288,7 +301,7 @@ def _add_band(figure: go.Figure, surface: Surface) -> None:
         fillcolor="rgba(43, 131, 198, 0.18)",
         line={"width": 0},
         mode="lines",
-        name="90% sure",
+        name="90% interval",
         hoverinfo="skip",
     )
     figure.add_scatter(

@@ -25,7 +25,7 @@ def sensitivity_3d(
 ) -> go.Figure:
     """The surface of ``sensitivity`` as a landscape: height and colour are the expected metric.
 
-    Two pale sheets lie one standard deviation above and below it; they part where it is unsure.
+    Two pale sheets are the ends of the 90 % interval; they part where it is unsure.
     Without a surface over two dimensions this is ``sensitivity`` itself.
     """
     return plot_sensitivity_3d(sensitivity_info(run, metric, x, y))
@@ -46,7 +46,7 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     scale = {"cmin": scale.pop("zmin"), "cmax": scale.pop("zmax"), "showscale": False, **scale}
     coarse = slice(None, None, 2)
     grid = {"x": surface.xs[coarse].astype("float32"), "y": surface.ys[coarse].astype("float32")}
-    mean, deviation = (part[coarse, coarse] for part in (surface.mean, surface.deviation))
+    mean = surface.mean[coarse, coarse]
     figure.add_surface(
         **grid,
         z=mean.astype("float32"),
@@ -55,8 +55,8 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
         f"<br>expected {value}<extra></extra>",
         lighting={"ambient": 0.85, "diffuse": 0.3, "specular": 0.05},
     )
-    for sign in (-1, 1):
-        sheet = (mean + sign * deviation).astype("float32")
+    for sheet in (surface.low, surface.high):
+        sheet = sheet[coarse, coarse].astype("float32")
         figure.add_surface(
             **grid,
             z=sheet,
