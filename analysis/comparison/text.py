@@ -161,9 +161,9 @@ def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
 
 def _repeats(scene: Scene) -> str:
     name, entry = scene.objective.metric, scene.entries[0]
-    found = estimate(entry.final)
+    runs, found = count(len(entry.final), "run"), estimate(entry.final)
     return (
-        f"these are {count(len(entry.final), 'run')} of one search: their best {metric(name).title} is "
+        f"these are {runs} of one search: their best {metric(name).title} is "
         f"{_estimate(name, found)}, from {score(name, min(entry.final))} to "
         f"{score(name, max(entry.final))}."
     )
