@@ -14,7 +14,7 @@ def settings(run: Run) -> list[str]:
 
 
 def replicates(run: Run, trial: str) -> list[str]:
-    """The finished trials of ``trial``'s setting, and itself; it alone where no seeds were tried."""
+    """The finished trials of ``trial``'s setting, itself included; it alone without seeds."""
     table = run.trials
     if SEED not in run.searched:
         return [trial]
