@@ -7,90 +7,58 @@
 
 Every figure takes a ``Run`` and gives a Plotly figure; with ``_data`` behind its name, the numbers
 that it draws as a data frame.
+
+From the ground up: ``stored`` reads a run, ``surrogate`` fits what its trials say of settings not
+tried, ``figures`` draw both, ``pages`` frame HTML, and ``report`` and ``comparison`` put pages
+together. A name is imported when it is first used.
 """
 
-from analysis.best_so_far import best_so_far, best_so_far_data
-from analysis.by_method import best_so_far_by, best_so_far_by_data
-from analysis.choices import choices, choices_data
-from analysis.cost import cost, cost_data
-from analysis.dynamics import (
-    calibration,
-    calibration_data,
-    groups,
-    groups_data,
-    law_weights,
-    law_weights_data,
-    sals_epsilon,
-    sals_epsilon_data,
-)
-from analysis.figures import write_figures
-from analysis.fitting import fitting, fitting_data
-from analysis.importance import importance, importance_data
-from analysis.label_set_table import results_table
-from analysis.learning_curves import learning_curves, learning_curves_data
-from analysis.memorisation import memorisation, memorisation_data
-from analysis.pairs import by_option, by_option_data, important_pairs
-from analysis.parallel import parallel, parallel_data
-from analysis.reliability import reliability, reliability_data
-from analysis.report import write_report
-from analysis.robust_region import plateau_settings, robust_region
-from analysis.run import Run, load_run
-from analysis.rung_check import rung_check, rung_check_data
-from analysis.selection import selection, selection_data
-from analysis.sensitivity import sensitivity, sensitivity_data
-from analysis.sensitivity_3d import sensitivity_3d
-from analysis.sweep import sweep, sweep_data
-from analysis.winner import baseline, ranking, winner
+from importlib import import_module
 
-__all__ = [
-    "Run",
-    "baseline",
-    "best_so_far",
-    "best_so_far_by",
-    "best_so_far_by_data",
-    "best_so_far_data",
-    "by_option",
-    "by_option_data",
-    "calibration",
-    "calibration_data",
-    "choices",
-    "choices_data",
-    "cost",
-    "cost_data",
-    "fitting",
-    "fitting_data",
-    "groups",
-    "groups_data",
-    "importance",
-    "importance_data",
-    "important_pairs",
-    "law_weights",
-    "law_weights_data",
-    "learning_curves",
-    "learning_curves_data",
-    "load_run",
-    "memorisation",
-    "memorisation_data",
-    "parallel",
-    "parallel_data",
-    "plateau_settings",
-    "ranking",
-    "reliability",
-    "reliability_data",
-    "results_table",
-    "robust_region",
-    "rung_check",
-    "rung_check_data",
-    "sals_epsilon",
-    "sals_epsilon_data",
-    "selection",
-    "selection_data",
-    "sensitivity",
-    "sensitivity_3d",
-    "sensitivity_data",
-    "sweep",
-    "sweep_data",
-    "winner",
-    "write_figures",
-    "write_report",
-]
+_PUBLIC = {
+    "figures.best_so_far": ("best_so_far", "best_so_far_data"),
+    "figures.by_method": ("best_so_far_by", "best_so_far_by_data"),
+    "figures.catalogue": ("write_figures",),
+    "figures.choices": ("choices", "choices_data"),
+    "figures.cost": ("cost", "cost_data"),
+    "figures.dynamics": (
+        "calibration",
+        "calibration_data",
+        "groups",
+        "groups_data",
+        "law_weights",
+        "law_weights_data",
+        "sals_epsilon",
+        "sals_epsilon_data",
+    ),
+    "figures.fitting": ("fitting", "fitting_data"),
+    "figures.importance": ("importance", "importance_data"),
+    "figures.learning_curves": ("learning_curves", "learning_curves_data"),
+    "figures.memorisation": ("memorisation", "memorisation_data"),
+    "figures.pairs": ("by_option", "by_option_data", "important_pairs"),
+    "figures.parallel": ("parallel", "parallel_data"),
+    "figures.reliability": ("reliability", "reliability_data"),
+    "figures.rung_check": ("rung_check", "rung_check_data"),
+    "figures.selection": ("selection", "selection_data"),
+    "figures.sensitivity": ("sensitivity", "sensitivity_data"),
+    "figures.sensitivity_3d": ("sensitivity_3d",),
+    "figures.sweep": ("sweep", "sweep_data"),
+    "report.label_set_table": ("results_table",),
+    "report.page": ("write_report",),
+    "stored.ranking": ("baseline", "ranking", "winner"),
+    "stored.run": ("Run", "load_run"),
+    "surrogate.robust_region": ("plateau_settings", "robust_region"),
+}
+_MODULE = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

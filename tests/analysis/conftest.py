@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.run import Run, load_run
+from analysis.stored.run import Run, load_run
 
 RHO_ALPHA = {"sam.rho": {"log_uniform": [0.05, 2.0]}, "saner.alpha": {"uniform": [0.0, 1.0]}}
 RATE = 0.5

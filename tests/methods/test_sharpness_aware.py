@@ -472,6 +472,95 @@ def test_refuses_to_wrap_itself():
         SharpnessAware(SharpnessAware(sgd(awkward()), rho=0.1), rho=0.1)
 
 
+def test_refuses_lbfgs_and_says_what_to_wrap():
+    with pytest.raises(UserError, match=r"LBFGS.*such as torch\.optim\.SGD"):
+        SharpnessAware(torch.optim.LBFGS(awkward().parameters()), rho=0.1)
+
+
+def test_a_gradient_scaler_is_refused_with_what_to_do_instead():
+    model = awkward(dtype=torch.float32)
+    optimizer, scaler = sharpness_aware(model, rho=0.1), torch.amp.GradScaler("cpu")
+    ((x, y),) = batches(1, torch.float32)
+    scaler.scale(F.cross_entropy(model(x), y)).backward()
+    with pytest.raises(UserError, match=r"GradScaler.*bfloat16 autocast inside the closure"):
+        scaler.step(optimizer)
+
+
+def test_a_trainer_that_calls_step_by_itself_is_refused_with_what_to_do_instead():
+    with pytest.raises(UserError, match=r"Hugging Face's Trainer.*write the training loop"):
+        sharpness_aware(awkward(), rho=0.1).step()
+
+
+class TestRhoOfAParameterGroup:
+    """A group's own ``rho`` counts, and the norm stays that of all groups together."""
+
+    @staticmethod
+    def moves(groups, rho):
+        """How far each of two parameters stands from its weights in the second pass."""
+        params = [group["params"][0] for group in groups]
+        optimizer = SharpnessAware(torch.optim.SGD(groups, lr=0.1), rho=rho)
+        seen = []
+
+        def closure():
+            seen.append([p.detach().clone() for p in params])
+            for p in params:
+                p.grad = None
+            loss = (params[0] * 3).sum() + (params[1] * 4).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return [[(a - b).item() for a, b in zip(pass_, seen[0], strict=True)] for pass_ in seen[1:]]
+
+    @staticmethod
+    def groups(*radii):
+        return [
+            {"params": [nn.Parameter(torch.ones(1))], **({} if rho is None else {"rho": rho})}
+            for rho in radii
+        ]
+
+    def test_is_what_its_parameters_move_by(self):
+        ((one, other),) = self.moves(self.groups(0.5, None), rho=0.1)
+        assert one == pytest.approx(0.5 * 3 / 5)
+        assert other == pytest.approx(0.1 * 4 / 5)
+
+    def test_of_zero_leaves_its_parameters_where_they_are(self):
+        ((one, other),) = self.moves(self.groups(0.0, None), rho=0.1)
+        assert one == 0
+        assert other == pytest.approx(0.1 * 4 / 5)
+
+    def test_takes_a_second_pass_where_the_others_need_none(self):
+        assert len(self.moves(self.groups(0.5, None), rho=0.0)) == 1
+
+    def test_of_zero_everywhere_takes_one_pass(self):
+        assert self.moves(self.groups(0.0, 0.0), rho=0.1) == []
+
+    def test_equal_to_the_optimizers_is_the_same(self):
+        own, shared = (
+            self.moves(self.groups(0.1, 0.1), 0.5),
+            self.moves(self.groups(None, None), 0.1),
+        )
+        assert own[0] == pytest.approx(shared[0], rel=1e-5)
+
+    def test_out_of_range_is_refused(self):
+        with pytest.raises(UserError, match="rho is -1; allowed: a number, at least 0"):
+            self.moves(self.groups(-1, None), rho=0.1)
+
+
+@pytest.mark.parametrize("settings", METHODS.values(), ids=METHODS)
+def test_float64_as_the_default_type_changes_nothing(settings):
+    model, plain = awkward(), awkward()
+    torch.set_default_dtype(torch.float64)
+    try:
+        optimizer = sharpness_aware(model, **settings)
+        train(model, optimizer, 3)
+        assert optimizer.read_statistics()["skipped_steps"] == 0
+    finally:
+        torch.set_default_dtype(torch.float32)
+    train(plain, sharpness_aware(plain, **settings), 3)
+    assert_same(model, plain)
+
+
 @pytest.mark.parametrize("closure", [None, lambda: None, lambda: torch.zeros(())])
 @pytest.mark.parametrize("rho", [0.0, 0.1])
 def test_teaches_the_closure(closure, rho):

@@ -125,6 +125,45 @@ def test_a_checkpoint_goes_on_under_a_version_with_more_settings(splits, tmp_pat
     assert [r.epoch for r in train(config(epochs=2), splits=splits, resume=path)] == [2]
 
 
+def test_a_checkpoint_from_another_kind_of_device_goes_on_with_new_random_numbers(
+    splits, tmp_path, caplog
+):
+    """A GPU's generator has a state of 16 bytes; so here, where there is none, are the bytes."""
+    path = tmp_path / "last.pt"
+    settings = config(epochs=3)
+    next(train(settings, splits=splits)).save(path)
+    saved = torch.load(path)
+    saved["state"]["generator"] = torch.zeros(16, dtype=torch.uint8)
+    saved["state"]["cuda_random"] = [torch.zeros(16, dtype=torch.uint8)] * 2  # by older versions
+    torch.save(saved, path)
+    one, again = (metrics_of(train(settings, splits=splits, resume=path)) for _ in range(2))
+    assert len(one) == 2
+    assert same(one, again)
+    assert "was saved on another kind of device" in caplog.text
+
+
+@pytest.mark.parametrize("kept", ["cpu", "cuda"])
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_checkpoint_changes_devices(splits, tmp_path, kept):
+    path = tmp_path / "last.pt"
+    other = {"cpu": "cuda", "cuda": "cpu"}[kept]
+    next(train(config(epochs=3), splits=splits, device=kept)).save(path)
+    rest = list(train(config(epochs=3), splits=splits, device=other, resume=path))
+    assert [r.epoch for r in rest] == [2, 3]
+    assert all(math.isfinite(r.metrics["train_loss"]) for r in rest)
+
+
+@pytest.mark.parametrize("method", ["saner_slaw", "mixup"])
+def test_float64_as_the_default_type_changes_nothing(splits, method):
+    plain = metrics_of(train(config(method, epochs=2), splits=splits))
+    torch.set_default_dtype(torch.float64)
+    try:
+        other = metrics_of(train(config(method, epochs=2), splits=splits))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert same(plain, other)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "pickle"])
 def test_a_damaged_checkpoint_is_named_and_never_executed(splits, tmp_path, damage):
     path = tmp_path / "last.pt"

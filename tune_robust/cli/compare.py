@@ -13,7 +13,7 @@ from tune_robust.cli.options import STORAGE, Json, Storage
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from analysis.compare import Scene
+    from analysis.comparison.scenes import Scene
 
 
 def compare(
@@ -37,10 +37,10 @@ def compare(
       tune-robust compare tpe-1 tpe-2 tpe-3 random-1 random-2 random-3 --reach 0.8
       tune-robust compare noise20 noise40 noise60 --out noise.html
     """
-    from analysis.compare import compare_runs
-    from analysis.compare_page import write_comparison
-    from analysis.compare_words import conclusion, document
-    from analysis.words import sentence_case
+    from analysis.comparison.page import write_comparison
+    from analysis.comparison.scenes import compare_runs
+    from analysis.comparison.text import conclusion, document
+    from analysis.formatting import sentence_case
     from tune_robust.runs.find import find_run
 
     found = compare_runs([find_run(run, storage).path for run in runs], reach=reach)
@@ -64,7 +64,7 @@ def compare(
 def _table(scene: Scene) -> Table:
     from rich.table import Table
 
-    from analysis.compare_words import cells, headings, rows
+    from analysis.comparison.text import cells, headings, rows
 
     table = Table(box=None, header_style="bold", pad_edge=False, title=scene.label)
     table.title_justify = "left"

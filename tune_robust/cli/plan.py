@@ -154,7 +154,7 @@ def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from analysis.words import count
+    from analysis.formatting import count
     from tune_robust.cli.overview import open_console
     from tune_robust.tuning.engine.slots import Slots
 

@@ -226,7 +226,7 @@ def _write(out: Path, pool: Pool, done: list[Combination], document: dict[str, A
     if out.suffix == ".json":
         write_aside(out, json.dumps(document, indent=2).encode())
         return
-    from analysis.anytime import anytime, write_anytime
+    from analysis.figures.anytime import anytime, write_anytime
 
     figure = anytime(
         {combination.name: combination.curve for combination in done},

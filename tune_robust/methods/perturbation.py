@@ -37,9 +37,10 @@ def _joint(norms: Sequence[Tensor], order: float = 2) -> Tensor:
 
 def overflowed(tensors: Sequence[Tensor]) -> Tensor:
     """1 if a component is not finite, else 0 (0-dim, no sync): a third of a norm's time."""
-    device = tensors[0].device
-    found = torch.zeros((), device=device)
-    torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones((), device=device))
+    # The kernel takes float32 alone, whatever torch's default type is.
+    made = {"device": tensors[0].device, "dtype": torch.float32}
+    found = torch.zeros((), **made)
+    torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones((), **made))
     return found
 
 
@@ -47,7 +48,7 @@ def moved_weights(
     params: Sequence[Tensor],
     grads: Sequence[Tensor],
     *,
-    rho: float,
+    rho: float | Sequence[float],
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
@@ -63,7 +64,8 @@ def moved_weights(
         params: the weights ``w``.
         grads: their gradients ``g``, or another direction to climb, of the same shapes.
         rho: radius, a length in weight space; for the 2-norm about 0.05-0.5, ten times that when
-            adaptive. In other norms lengths differ: n equal components are n^(1/p) long.
+            adaptive. In other norms lengths differ: n equal components are n^(1/p) long. One per
+            parameter scales each parameter's part of ``e`` by its own.
         norm: p, above 1, up to inf; 2 when adaptive.
         adaptive: None is SAM, ``T_w = 1``. ``"asam"``: ``T_w = |w| + eta`` for weights (more than
             one dimension), 1 for biases and normalisation parameters (Kwon et al.).
@@ -97,9 +99,14 @@ def _steepest(grads: Sequence[Tensor], norm: float) -> list[Tensor]:
 
 
 def _along(
-    directions: Sequence[Tensor], params: Sequence[Tensor], rho: float, length: Tensor
+    directions: Sequence[Tensor],
+    params: Sequence[Tensor],
+    rho: float | Sequence[float],
+    length: Tensor,
 ) -> Sequence[Tensor]:
     """``params + rho / length * directions``."""
+    if isinstance(rho, Sequence):
+        directions, rho = torch._foreach_mul(directions, rho), 1.0
     if length.device.type == "cpu":  # one pass over memory, and reading a number is free there
         return torch._foreach_add(params, directions, alpha=rho / (length.item() + _TINY))
     moved = torch._foreach_mul(directions, (length + _TINY).reciprocal_().mul_(rho))

@@ -55,7 +55,8 @@ class SharpnessAware(Optimizer):
 
     Under bf16 autocast, open the autocast context inside the closure: one around both passes would
     hand the second one the low-precision copies of the first one's weights. A gradient scaler is
-    neither needed nor supported.
+    neither needed nor supported, and neither is a trainer that calls ``step()`` without a closure,
+    as Hugging Face's ``Trainer`` does.
 
     Given a ``DistributedDataParallel`` model, every process perturbs the weights with its own
     gradient, as SAM's paper does, and the second gradients are averaged. What compares the two
@@ -70,7 +71,8 @@ class SharpnessAware(Optimizer):
         base_optimizer: steps with the gradient found; any ``torch.optim.Optimizer``.
         rho: radius, a length in weight space, at least 0; about 0.05-0.5, ten times that when
             adaptive. 0 takes one pass a step and is exactly the base optimizer. May be set between
-            steps.
+            steps. A parameter group with a ``rho`` of its own is moved by that instead; the norm of
+            the gradient is that of all groups together.
         norm: p of the p-norm in which ``rho`` is measured, above 1, up to inf; 2 when adaptive.
         adaptive: None, ``"asam"`` or ``"elementwise"``; see ``moved_weights``.
         eta: ``"asam"``'s addend to ``|w|``, at least 0.
@@ -89,7 +91,7 @@ class SharpnessAware(Optimizer):
         gradient_norm: of the last step's first pass, 0-dim on the device; None before it.
 
     Raises:
-        UserError: for an argument out of its range.
+        UserError: for an argument out of its range, or for LBFGS, which calls the closure itself.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class SharpnessAware(Optimizer):
         if not isinstance(model, nn.Module | None):
             raise UserError(f"SharpnessAware: model is {model!r}; allowed: a torch module or None.")
         self.base_optimizer = base_optimizer
-        self.rho = _within("rho", rho, "at least 0", lambda x: 0 <= x < math.inf)
+        self.rho = _radius(rho)
         self.norm = _within("norm", norm, "above 1, up to inf", lambda x: x > 1)
         if adaptive is not None and self.norm != 2:
             raise UserError(
@@ -140,6 +142,7 @@ class SharpnessAware(Optimizer):
         self._distributed = model if isinstance(model, DistributedDataParallel) else None
         self._has_stepped = False
         self._statistics = StepStatistics()
+        self._radii()
 
     def __getattr__(self, name: str) -> Any:
         """All that an optimizer has and this shell lacks is the base's: groups, state, hooks."""
@@ -154,8 +157,8 @@ class SharpnessAware(Optimizer):
         vars(self).update(state)
 
     @torch.no_grad()
-    def step(self, closure: Closure) -> Tensor:
-        """One step, one pass if ``rho`` is 0 and two otherwise.
+    def step(self, closure: Closure | None = None) -> Tensor:
+        """One step, one pass if ``rho`` is 0 in every parameter group and two otherwise.
 
         A step in which the first gradient's norm or the second gradient is not finite changes
         neither the weights nor the optimizer's state, and is counted. No host sync on an
@@ -170,9 +173,11 @@ class SharpnessAware(Optimizer):
         Raises:
             UserError: if there is no closure, or it returns no loss or leaves no gradient.
         """
+        if closure is None:
+            raise UserError(f"{_NO_CLOSURE} {_USAGE}")
         if not callable(closure):
             raise UserError(f"SharpnessAware.step needs a closure, got {closure!r}. {_USAGE}")
-        return self._one_pass(closure) if self.rho == 0 else self._two_passes(closure)
+        return self._two_passes(closure) if any(self._radii()) else self._one_pass(closure)
 
     def read_statistics(self) -> dict[str, float]:
         """What the steps since the last read saw, with one host sync.
@@ -266,12 +271,26 @@ class SharpnessAware(Optimizer):
         moved, norm = moved_weights(
             params,
             directions,
-            rho=self.rho,
+            rho=self._rho_of(params),
             norm=self.norm,
             adaptive=self.adaptive,
             eta=self.eta,
         )
         return moved, norm if directions is grads else global_norm(grads)
+
+    def _radii(self) -> list[float]:
+        """The radius of each parameter group: its own ``rho``, else the optimizer's."""
+        groups = self.base_optimizer.param_groups
+        return [_radius(group["rho"]) if "rho" in group else self.rho for group in groups]
+
+    def _rho_of(self, params: Sequence[Tensor]) -> float | list[float]:
+        """One radius, or one for each of ``params`` where groups have their own."""
+        groups = self.base_optimizer.param_groups
+        if not any("rho" in group for group in groups):
+            return self.rho
+        radii = zip(groups, self._radii(), strict=True)
+        by_param = {param: radius for group, radius in radii for param in group["params"]}
+        return [by_param[param] for param in params]
 
     def _evaluate(self, closure: Closure) -> Tensor:
         with torch.enable_grad():
@@ -368,6 +387,13 @@ def _pairs(params: list[Tensor], others: list[Tensor]) -> tuple[list[Tensor], li
     return [grad for grad, _ in both], [other for _, other in both]
 
 
+_NO_CLOSURE = (
+    "SharpnessAware.step was called without a closure, which it needs to compute the gradient "
+    "twice. A GradScaler and Hugging Face's Trainer call step() this way, and neither works with "
+    "SharpnessAware. Instead of a GradScaler use bfloat16 autocast inside the closure, which needs "
+    "no scaler; instead of the Trainer write the training loop yourself. Pass a closure to step."
+)
+
 _USAGE = """It must zero the gradients, run forward and backward, and return the loss:
     def closure():
         optimizer.zero_grad()
@@ -385,6 +411,16 @@ def _check_base(base: object) -> None:
             f"SharpnessAware wraps an optimizer, got {base!r}. Build the base optimizer first: "
             "SharpnessAware(torch.optim.SGD(model.parameters(), lr=0.1), rho=0.1)."
         )
+    if isinstance(base, torch.optim.LBFGS):
+        raise UserError(
+            "SharpnessAware does not work with LBFGS, which evaluates the closure itself, several "
+            "times a step: the gradient at the moved weights would be lost. Wrap an optimizer that "
+            "takes one gradient a step, such as torch.optim.SGD or torch.optim.AdamW."
+        )
+
+
+def _radius(value: object) -> float:
+    return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
 
 
 def _within(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:

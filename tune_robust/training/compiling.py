@@ -19,10 +19,13 @@ keeps no statistics; evaluation).
 def compiled(features: nn.Module) -> Callable[[Tensor], Tensor]:
     """``features``, compiled at its first call, and not again for a network of the same structure.
 
+    Each shape of its inputs is compiled by itself: torch would otherwise make the batch size a
+    variable from the second structure on, which is slower at every step. So give it few of them.
+
     What is compiled is also kept on disk, for all processes of a machine (torch's
     ``TORCHINDUCTOR_CACHE_DIR``, in the temporary folder unless set).
     """
     settings = torch._dynamo.config
     settings.recompile_limit = max(settings.recompile_limit, _VARIANTS)
     settings.accumulated_recompile_limit = max(settings.accumulated_recompile_limit, _VARIANTS)
-    return torch.compile(features)
+    return torch.compile(features, dynamic=False)

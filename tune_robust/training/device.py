@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -39,6 +40,17 @@ def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManage
     if not uses_bfloat16(config, device):
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@contextmanager
+def float32_by_default() -> Iterator[None]:
+    """Inside, networks are made in float32, whatever the caller's default type is."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def memory_format(config: TrainConfig) -> torch.memory_format:

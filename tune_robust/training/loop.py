@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
     choose_device,
+    float32_by_default,
     memory_format,
     peak_memory_mb,
     wait_for,
@@ -49,6 +51,8 @@ from tune_robust.training.observation import Observation
 from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
 
 EVALUATION_BATCH = 1024
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -110,16 +114,23 @@ def check_fits(config: TrainConfig, splits: Splits) -> None:
     _batches(config, splits.train, splits.mean, splits.std, torch.Generator())
 
 
+def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
+    """Images that are evaluated together; a compiled network computes the missing ones too."""
+    largest = max(len(splits.validation), len(splits.test))
+    return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
+
+
 def _network(config: TrainConfig, part: LabelledImages, classes: int) -> Classifier:
     """A network of fresh weights for such images."""
     channels, image_size = part.images.shape[1:3]
-    return build_model(
-        config.model,
-        channels=channels,
-        image_size=image_size,
-        classes=classes,
-        download=config.data.download,
-    )
+    with float32_by_default():
+        return build_model(
+            config.model,
+            channels=channels,
+            image_size=image_size,
+            classes=classes,
+            download=config.data.download,
+        )
 
 
 def _batches(
@@ -154,6 +165,7 @@ class _Run:
             part.to(device) for part in (splits.train, splits.validation, splits.test)
         )
         self.mean, self.std, self.classes = splits.mean, splits.std, len(splits.classes)
+        self._evaluation_batch = _evaluation_batch(config, splits)
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.epoch = 0
         self.history: list[dict[str, float]] = []
@@ -314,7 +326,7 @@ class _Run:
         inputs, labels = next(self._in_order(samples, len(samples)))
         rate = part.noisy.float().mean().item()
         return noise_ratios(
-            self.model, self.optimizer, lambda x: self.forward(x)[0], inputs, labels, rate
+            self.model, self.optimizer, self._uncompiled(self.model), inputs, labels, rate
         )
 
     def _evaluations(self, train_accuracy: float) -> dict[str, float]:
@@ -330,12 +342,12 @@ class _Run:
         }
 
     def _evaluate(self, part: LabelledImages):
-        batches = self._in_order(part, EVALUATION_BATCH)
+        batches = self._in_order(part, self._evaluation_batch)
         return evaluate(self.evaluated, batches, part.true_labels, self._logits)
 
     def _predictions(self) -> Tensor:
         """The classes that the network that counts gives to the training images, as they are."""
-        batches = self._in_order(self.train_part, EVALUATION_BATCH)
+        batches = self._in_order(self.train_part, self._evaluation_batch)
         return predictions(self.evaluated, batches, self._logits)
 
     def _in_order(self, part: LabelledImages, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -343,11 +355,25 @@ class _Run:
         return evaluation_batches(part, batch_size, self.mean, self.std, layout)
 
     def _logits(self, inputs: Tensor) -> Tensor:
-        """Those of the network that counts."""
-        if self.evaluated is self.model:
+        """The logits of the evaluated network: the averaged one once averaging has begun."""
+        if self.evaluated is not self.model:
+            return self._uncompiled(self.evaluated)(inputs)
+        if not self.config.compile:
             return self.forward(inputs)[0]
-        with autocast(self.config, self.device):
-            return self.evaluated(inputs)
+        # A batch that is not full would be compiled by itself: it is filled up with zeros.
+        full = inputs.new_zeros(self._evaluation_batch, *inputs.shape[1:])
+        full = full.contiguous(memory_format=memory_format(self.config))
+        full[: len(inputs)] = inputs
+        return self.forward(full)[0][: len(inputs)]
+
+    def _uncompiled(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
+        """``model``, inputs -> logits, for what is too rare to compile or takes two backwards."""
+
+        def forward(inputs: Tensor) -> Tensor:
+            with autocast(self.config, self.device):
+                return model(inputs)
+
+        return forward
 
     def save(self, path: Path) -> None:
         """Write everything that the rest of the run depends on.
@@ -365,7 +391,6 @@ class _Run:
             "objective": self.objective.state_dict(),
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
             "totals": self.totals,
         }
         config = self.config.model_dump(mode="json")
@@ -386,13 +411,27 @@ class _Run:
             self._train_on(state["labels"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
-        self.generator.set_state(state["generator"].cpu())
+        self._restore_generator(state["generator"].cpu(), checkpoint.epoch, path)
         torch.set_rng_state(state["random"].cpu())
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_random"]])
         self.totals = dict(state["totals"])
         self.epoch, self.history = checkpoint.epoch, [*checkpoint.earlier, checkpoint.metrics]
         self.reliability = checkpoint.reliability
+
+    def _restore_generator(self, state: Tensor, epoch: int, path: Path) -> None:
+        """Go on with the random numbers of ``state``, or with others where another kind of device
+        made it: its generators are of another kind."""
+        if len(state) == len(self.generator.get_state()):
+            self.generator.set_state(state)
+            return
+        self.generator.manual_seed(self.config.seed + epoch)
+        _log.warning(
+            "%s was saved on another kind of device than this one (%s), and its random numbers "
+            "cannot go on here. Training goes on with new ones, seeded with train.seed + %d: the "
+            "result will differ slightly from that of an uninterrupted run.",
+            path,
+            self.device.type,
+            epoch,
+        )
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:

@@ -28,10 +28,9 @@ class Observation:
 
     def __init__(self, part: LabelledImages):
         self._part = part
-        device = part.labels.device
         self._predicted = torch.full_like(part.labels, -1)
-        self._weights = torch.full(part.labels.shape, torch.nan, device=device)
-        self._epsilon = torch.full(part.labels.shape, torch.nan, device=device)
+        self._weights = torch.full_like(part.labels, torch.nan, dtype=torch.float32)
+        self._epsilon = torch.full_like(part.labels, torch.nan, dtype=torch.float32)
         self._pending: list[tuple[Tensor, Tensor, Plan]] = []
         self._losses: list[Tensor] = []
 

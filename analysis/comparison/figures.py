@@ -1,0 +1,219 @@
+"""The figures of a comparison: best so far, scores at equal compute, and where the best lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
+from analysis.figures.style import (
+    BASELINE,
+    GREY,
+    RIGHT,
+    WINNER,
+    dimension_axis,
+    metric_axis,
+    new_figure,
+    plain_axes,
+)
+from analysis.formatting import metric, plain
+from tune_robust.statistics import estimate
+
+COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", GREY)
+_FAINT = 0.18
+
+
+def colours(comparison: Comparison) -> dict[str, str]:
+    """A colour for each entry's label, the same in all figures."""
+    labels = dict.fromkeys(e.label for scene in comparison.scenes for e in scene.entries)
+    return {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+
+
+def bands(scene: Scene, colour: dict[str, str]) -> go.Figure:
+    """Best so far against compute: the mean over an entry's repeats, and their range around it."""
+    figure = new_figure(height=400)
+    value = _format(scene)
+    for entry in scene.ranked:
+        spent, low, mean, high = band(entry)
+        if len(entry.repeats) > 1:
+            figure.add_scatter(
+                x=np.concatenate([_steps(spent), _steps(spent)[::-1]]),
+                y=np.concatenate([_held(high), _held(low)[::-1]]),
+                fill="toself",
+                fillcolor=colour[entry.label],
+                opacity=_FAINT,
+                mode="none",
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        figure.add_scatter(
+            x=spent,
+            y=mean,
+            mode="lines",
+            name=plain(entry.label),
+            line={"color": colour[entry.label], "width": 3, "shape": "hv"},
+            hovertemplate=f"{plain(entry.label)} {value}<br>after %{{x:.0f}}<extra></extra>",
+        )
+    figure.add_vline(x=scene.compute, line={"color": GREY, "width": 1, "dash": "dot"})
+    if scene.reach is not None:
+        figure.add_hline(y=scene.reach, line={"color": GREY, "width": 1, "dash": "dot"})
+    plain_axes(figure)
+    figure.update_yaxes(**metric_axis(scene.objective.metric))
+    figure.update_xaxes(title_text="gradient evaluations of the search", rangemode="tozero")
+    return figure
+
+
+def band(entry: Entry) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Compute, and lowest, mean and highest best so far of the repeats, while all have one."""
+    first = max(repeat.curve.spent[0] for repeat in entry.repeats)
+    corners = np.unique(
+        np.concatenate([[first, entry.end], *(r.curve.spent for r in entry.repeats)])
+    )
+    spent = corners[(corners >= first) & (corners <= max(first, entry.end))]
+    table = np.array([[repeat.curve.at(x) for x in spent] for repeat in entry.repeats])
+    return spent, table.min(axis=0), table.mean(axis=0), table.max(axis=0)
+
+
+def _steps(spent: np.ndarray) -> np.ndarray:
+    """Each corner twice but the first: the x of a step line drawn as straight pieces."""
+    return np.repeat(spent, 2)[1:]
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """Each value held until the next corner."""
+    return np.repeat(values, 2)[:-1]
+
+
+def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
+    """Each repeat's best at equal compute, the mean with its interval, and what was confirmed."""
+    figure = new_figure(height=150 + 46 * len(scene.entries), margin={"l": 12, "b": 60})
+    value = _format(scene).replace("y", "x")
+    roles: set[str] = set()
+    for row, entry in enumerate(reversed(scene.ranked)):
+        scores = entry.scores(scene.compute)
+        shown = [
+            ("a run", scores, "circle-open", 9, None),
+            ("mean", None, "line-ns-open", 22, estimate(scores)),
+            ("confirmed", None, "diamond", 11, entry.confirmed),
+        ]
+        for role, points, symbol, size, about in shown:
+            xs = [about.mean] if about else points
+            if not xs or (role == "mean" and about.n < 2):
+                continue
+            figure.add_scatter(
+                x=xs,
+                y=[row - 0.18 if role == "confirmed" else row] * len(xs),
+                mode="markers",
+                name=role,
+                legendgroup=role,
+                showlegend=role not in roles,
+                marker={
+                    "symbol": symbol,
+                    "size": size,
+                    "color": colour[entry.label],
+                    "line": {"width": 2},
+                },
+                error_x=_error(about, colour[entry.label]),
+                hovertemplate=f"{plain(entry.label)} · {role}<br>{value}<extra></extra>",
+            )
+            roles.add(role)
+    plain_axes(figure)
+    figure.update_yaxes(
+        tickvals=list(range(len(scene.entries))),
+        ticktext=[plain(entry.label) for entry in reversed(scene.ranked)],
+        range=[-0.6, len(scene.entries) - 0.4],
+        showgrid=False,
+    )
+    figure.update_xaxes(**metric_axis(scene.objective.metric))
+    return figure
+
+
+def _error(about, colour: str) -> dict | None:
+    if about is None or about.low is None:
+        return None
+    half = about.mean - about.low
+    return {"type": "data", "array": [half], "color": colour, "thickness": 1.6, "width": 5}
+
+
+def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.Figure:
+    """The best value along ``path`` in each run against the noise, with what is as good."""
+    places = comparison.places[path]
+    rates = noise_axis(comparison.scenes)
+    scenes = list(comparison.scenes)
+    at = {s: (rates[i] if rates else i) for i, s in enumerate(scenes)}
+    step = (max(at.values()) - min(at.values())) / max(1, len(scenes) - 1)
+    figure = new_figure(height=360)
+    for label in dict.fromkeys(place.entry.label for place in places):
+        own = [place for place in places if place.entry.label == label]
+        _bests(figure, own, _beside(own, places, at, step), colour[label])
+        _course(figure, own, at, colour[label])
+    plain_axes(figure)
+    dimension = next(
+        d for s in scenes for e in s.entries for d in e.repeats[0].run.dimensions if d.path == path
+    )
+    figure.update_yaxes(**dimension_axis(dimension, hint=False) | {"showgrid": True})
+    if rates:
+        figure.update_xaxes(title_text="share of wrong labels", tickformat=".0%", tickvals=rates)
+    else:
+        figure.update_xaxes(tickvals=list(at.values()), ticktext=[plain(s.label) for s in scenes])
+    margin = 0.35 * step
+    figure.update_xaxes(range=[min(at.values()) - margin, max(at.values()) + margin])
+    return figure
+
+
+def _beside(
+    own: list[Place], places: list[Place], at: dict[Scene, float], step: float
+) -> list[float]:
+    """Where each place stands: those of one scene side by side around it."""
+    xs = []
+    for place in own:
+        here = [other for other in places if other.scene is place.scene]
+        offset = here.index(place) - (len(here) - 1) / 2
+        xs.append(at[place.scene] + 0.04 * step * offset)
+    return xs
+
+
+def _bests(figure: go.Figure, places: list[Place], xs: list[float], colour: str) -> None:
+    """A diamond for each best, on a bar for what is as good."""
+    for x, place in zip(xs, places, strict=True):
+        if place.low is not None:
+            figure.add_scatter(
+                x=[x, x],
+                y=[place.low, place.high],
+                mode="lines",
+                line={"color": colour, "width": 6},
+                opacity=0.3,
+                showlegend=False,
+                hovertemplate=f"{plain(place.run)}: as good from {place.low:.3g} to "
+                f"{place.high:.3g}<extra></extra>",
+            )
+    figure.add_scatter(
+        x=xs,
+        y=[place.best for place in places],
+        text=[plain(f"{place.run}: {place.scene.label}") for place in places],
+        mode="markers",
+        name=plain(places[0].entry.label),
+        marker={"symbol": "diamond", "size": 9, "color": colour},
+        hovertemplate="%{text}<br>%{y:.3g}<extra></extra>",
+    )
+
+
+def _course(figure: go.Figure, places: list[Place], at: dict[Scene, float], colour: str) -> None:
+    """A line through the medians."""
+    medians = {
+        at[scene]: float(np.median([place.best for place in places if place.scene is scene]))
+        for scene in at
+        if any(place.scene is scene for place in places)
+    }
+    figure.add_scatter(
+        x=list(medians),
+        y=list(medians.values()),
+        mode="lines",
+        line={"color": colour, "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _format(scene: Scene) -> str:
+    return "%{y:.1%}" if metric(scene.objective.metric).is_share else "%{y:.3g}"

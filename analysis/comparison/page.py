@@ -1,0 +1,125 @@
+"""The comparison of several runs as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from analysis.comparison.figures import bands, colours, finals, noise_map
+from analysis.comparison.scenes import Comparison, Entry, Repeat, Scene
+from analysis.comparison.text import cells, headings, headline, lead, notes, rows
+from analysis.formatting import count, dimension_hint, plain, sentence_case
+from analysis.pages.frame import fill_page, write_page
+from analysis.pages.section import Section, section_html
+from analysis.stored.run import run_argument
+
+
+def write_comparison(comparison: Comparison, out: str | Path) -> Path:
+    """Write the page to ``out`` and return its path.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
+    out = Path(out).expanduser()
+    write_page(out, render(comparison))
+    return out
+
+
+def render(comparison: Comparison) -> str:
+    """The whole page as text."""
+    names = [r.run.name for s in comparison.scenes for e in s.entries for r in e.repeats]
+    return fill_page(
+        __package__,
+        "compare.html",
+        title=plain(" · ".join(names[:3])),
+        subtitle=f"{count(len(names), 'run')} compared",
+        headline=headline(comparison),
+        lead=lead(comparison),
+        notes="".join(f"<li>{plain(note)}</li>" for note in notes(comparison)),
+        next_steps=_next_steps(comparison),
+        sections="\n".join(_sections(comparison)),
+        runs=_runs(comparison),
+    )
+
+
+def _sections(comparison: Comparison) -> list[str]:
+    colour = colours(comparison)
+    maps = [
+        section_html(
+            Section(
+                f"map-{place}",
+                f"Where the best <code>{plain(path)}</code> lies",
+                f"{_hint(path)}Each diamond is the best of a run, the bar what should "
+                "come within a point of it; the line joins the medians.",
+                [(f"map-{place}", noise_map(comparison, path, colour))],
+            )
+        )
+        for place, path in enumerate(comparison.places)
+    ]
+    return maps + [
+        part
+        for place, scene in enumerate(comparison.scenes)
+        for part in _scene(scene, place, colour, several=len(comparison.scenes) > 1)
+    ]
+
+
+def _hint(path: str) -> str:
+    hint = dimension_hint(path)
+    return f"{sentence_case(plain(hint))}. " if hint else ""
+
+
+def _scene(scene: Scene, place: int, colour: dict[str, str], several: bool) -> list[str]:
+    where = f" on {plain(scene.label)}" if several else ""
+    figures = section_html(
+        Section(
+            f"scene-{place}",
+            f"How good after how much compute{where}?",
+            "Lines: the best finished trial so far, the mean over a search's repeats; around it, "
+            "from the worst to the best of them. The dotted line is the compute that all have "
+            "spent, at which the second picture sets them side by side.",
+            [(f"bands-{place}", bands(scene, colour)), (f"finals-{place}", finals(scene, colour))],
+        )
+    )
+    return [
+        figures,
+        f'<section id="table-{place}"><h2>In numbers{where}</h2><p class="guide">± is half of the '
+        "95 % interval over runs (of a single confirmed run: over its seeds); columns marked * "
+        f'chose nothing.</p><div class="scroll" tabindex="0">{_table(scene)}</div></section>',
+    ]
+
+
+def _table(scene: Scene) -> str:
+    def line(texts: Iterable[str], tag: str, wrap: str = "{}") -> str:
+        parts = [wrap.format(plain(text)) for text in texts]
+        first = f'<{tag} class="text">{parts[0]}</{tag}>'
+        return f"<tr>{first}{''.join(f'<{tag}>{part}</{tag}>' for part in parts[1:])}</tr>"
+
+    head = line(headings(scene), "th", "<button>{}</button>")
+    body = "".join(line(cells(row, scene), "td") for row in rows(scene))
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _next_steps(comparison: Comparison) -> str:
+    repeats = [r for s in comparison.scenes for r in s.ranked[0].repeats]
+    todo = [f"tune-robust confirm {run_argument(r.run)}" for r in repeats if r.confirmed is None]
+    if not todo:
+        todo = [f"tune-robust export {run_argument(r.run)} --top 1" for r in repeats]
+        words = "Take the leaders' configurations out:"
+    else:
+        words = "Confirm the leaders on fresh seeds, then compare again:"
+    return f"<p>{words}</p><pre><code>{plain(chr(10).join(todo[:4]))}</code></pre>"
+
+
+def _runs(comparison: Comparison) -> str:
+    return "".join(
+        f"<dt>{plain(r.run.name)}</dt><dd>{plain(' · '.join(_about(scene, entry, r)))}</dd>"
+        for scene in comparison.scenes
+        for entry in scene.entries
+        for r in entry.repeats
+    )
+
+
+def _about(scene: Scene, entry: Entry, repeat: Repeat) -> list[str]:
+    command = shlex.join(repeat.run.meta.get("command") or [])
+    return [entry.label, scene.label, count(len(repeat.run.trials), "trial"), command]

@@ -1,0 +1,417 @@
+"""Several runs side by side, as plain data: at equal compute, and across label noise.
+
+Runs of one space that differ in their seeds alone are repeats of each other. Scores compare on the
+same labels and network only; between those, what compares is where the best settings lie.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.figures.best_so_far import cost_of_epochs
+from analysis.formatting import number
+from analysis.stored.ranking import label_sets, ranking
+from analysis.stored.run import Objective, Run, load_run, require_epochs, scored_epochs
+from analysis.surrogate.robust_region import robust_region
+from tune_robust.errors import UserError
+from tune_robust.statistics import CONFIDENCE, Estimate, estimate
+
+_DATA = (
+    *("dataset", "label_column", "subset", "test_subset"),
+    *("image_size", "noise", "validation"),
+)
+_OWN_FILES = ("folder", "npz", "parquet")
+_SEEDS_AND_SPEED = {
+    "": ("name", "description", "resources"),
+    "searcher": ("seed",),
+    "budget": ("trials",),
+    "train": ("seed", "threads", "data", "model"),
+}
+
+
+class Curve(NamedTuple):
+    """Best so far, as the corners of a step line: ``best`` holds from ``spent`` on, until ``end``.
+
+    ``spent``: gradient evaluations of all the trials that the search proposed.
+    """
+
+    spent: np.ndarray
+    best: np.ndarray
+    end: float
+
+    def at(self, compute: float) -> float:
+        """The best after so much compute; NaN before the first trial has ended."""
+        place = int(np.searchsorted(self.spent, compute, side="right"))
+        return float(self.best[place - 1]) if place else math.nan
+
+    def reaches(self, level: float, objective: Objective) -> float | None:
+        """The compute after which the best is at ``level`` or better; None if it never is."""
+        good = np.flatnonzero(objective.gain(self.best, level) >= 0)
+        return float(self.spent[good[0]]) if good.size else None
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """One run: its curve, its winner among what it searched, and its confirmation if it has one."""
+
+    run: Run
+    curve: Curve
+    winner: pd.Series
+    test_accuracy: float
+    confirmed: dict[str, Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """The repeats of one search on one label set and network."""
+
+    label: str
+    repeats: tuple[Repeat, ...]
+
+    @property
+    def end(self) -> float:
+        """The compute that all its repeats have spent."""
+        return min(repeat.curve.end for repeat in self.repeats)
+
+    def scores(self, compute: float) -> list[float]:
+        """The best of each repeat after so much compute, where a trial had ended by then."""
+        values = [repeat.curve.at(compute) for repeat in self.repeats]
+        return [value for value in values if not math.isnan(value)]
+
+    @property
+    def final(self) -> list[float]:
+        """The best of each repeat at its own end."""
+        return [float(repeat.curve.best[-1]) for repeat in self.repeats]
+
+    @property
+    def confirmed(self) -> Estimate | None:
+        """The confirmed mean: of its one run as it stands, of several over their means."""
+        found = [r.confirmed for r in self.repeats if r.confirmed is not None]
+        if len(found) == 1:
+            return Estimate(*(found[0][field] for field in Estimate._fields))
+        return estimate([row["mean"] for row in found])
+
+    @property
+    def test_accuracy(self) -> Estimate | None:
+        """Of the winners, for the record."""
+        known = [r.test_accuracy for r in self.repeats if not math.isnan(r.test_accuracy)]
+        return estimate(known)
+
+    def cost(self, level: float, objective: Objective) -> tuple[float | None, int]:
+        """The median compute to ``level`` over the repeats that get there, and how many do."""
+        costs = [r.curve.reaches(level, objective) for r in self.repeats]
+        costs = [cost for cost in costs if cost is not None]
+        return (float(np.median(costs)) if costs else None), len(costs)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Entries whose scores compare: the same labels, validation part and network.
+
+    ``compute``: what every run here has spent, at which they are set side by side. ``level``: the
+    score whose cost is asked for; without one given, the best that all of them have reached.
+    """
+
+    label: str
+    data: dict[str, Any]
+    model: dict[str, Any]
+    entries: tuple[Entry, ...]
+    objective: Objective
+    reach: float | None
+
+    @property
+    def compute(self) -> float:
+        return min(entry.end for entry in self.entries)
+
+    @cached_property
+    def ranked(self) -> list[Entry]:
+        """Best mean at equal compute first; without a score by then last."""
+        sign = -1 if self.objective.mode == "max" else 1
+        means = {e: estimate(e.scores(self.compute)) for e in self.entries}
+        return sorted(self.entries, key=lambda e: sign * means[e].mean if means[e] else math.inf)
+
+    @property
+    def level(self) -> float | None:
+        if self.reach is not None:
+            return self.reach
+        finals = [score for entry in self.entries for score in entry.final]
+        return min(finals) if self.objective.mode == "max" else max(finals)
+
+    def lead(self, other: Entry) -> Estimate | None:
+        """How much better the leader is at equal compute, with Welch's interval.
+
+        Without two repeats of both there is no interval; None where one has no score.
+        """
+        ours, theirs = self.ranked[0].scores(self.compute), other.scores(self.compute)
+        if not ours or not theirs:
+            return None
+        n = min(len(ours), len(theirs))
+        mean = float(self.objective.gain(np.mean(ours), np.mean(theirs)))
+        if n < 2 or np.ptp(ours) + np.ptp(theirs) == 0:
+            return Estimate(n, mean, None, None, None)
+        welch = stats.ttest_ind(ours, theirs, equal_var=False)
+        low, high = sorted(
+            self.objective.gain(bound, 0.0) for bound in welch.confidence_interval(CONFIDENCE)
+        )
+        return Estimate(n, mean, None, float(low), float(high))
+
+
+class Place(NamedTuple):
+    """Where a run found its best along one path: ``low`` and ``high`` bound its robust region."""
+
+    scene: Scene
+    entry: Entry
+    run: str
+    best: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Everything that compares in some runs."""
+
+    objective: Objective
+    scenes: tuple[Scene, ...]
+
+    @cached_property
+    def places(self) -> dict[str, list[Place]]:
+        """Per numeric path searched in two scenes or more, where the best lies in each run."""
+        found: dict[str, list[Place]] = {}
+        if len(self.scenes) > 1:
+            for scene in self.scenes:
+                for entry in scene.entries:
+                    for repeat in entry.repeats:
+                        for path, place in _places(scene, entry, repeat):
+                            found.setdefault(path, []).append(place)
+        return {p: places for p, places in found.items() if len({x.scene for x in places}) > 1}
+
+
+def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> Comparison:
+    """Read the runs and set them side by side.
+
+    Raises:
+        UserError: fewer than two runs, one of them twice, unreadable or without a result, a run
+            that has nothing to be compared with; says what could be.
+    """
+    folders = [Path(path).expanduser() for path in paths]
+    _distinct(folders)
+    runs = [load_run(folder) for folder in folders]
+    for run in runs:
+        require_epochs(run)
+        _comparable(run)
+    _same_objective(runs)
+    scenes = _scenes(runs, reach)
+    comparison = Comparison(runs[0].objective, scenes)
+    if all(len(scene.entries) + len(scene.entries[0].repeats) == 2 for scene in scenes) and (
+        not comparison.places
+    ):
+        raise UserError(
+            "nothing here compares: each of these runs has labels or a network of its own ("
+            + "; ".join(f"{s.entries[0].repeats[0].run.name}: {s.label}" for s in scenes)
+            + "), and no setting was searched in two of them. Compare runs on the same labels, or "
+            "searches for the same settings at different noise."
+        )
+    return comparison
+
+
+def _distinct(folders: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for folder in folders:
+        if folder.resolve() in seen:
+            raise UserError(f"the run {folder} is given twice: a run does not compare with itself.")
+        seen.add(folder.resolve())
+    if len(folders) < 2:
+        raise UserError("compare needs two runs or more: `tune-robust compare r1 r2`.")
+
+
+def _comparable(run: Run) -> None:
+    if "confirms" in run.meta:
+        raise UserError(
+            f"{run.path} is a confirmation: give the run itself, {run.path.parent}. Its confirmed "
+            "scores are shown with it."
+        )
+    if label_sets(run) > 1:
+        raise UserError(
+            f"the run {run.name!r} goes through several label sets by itself, and so has no one "
+            f"score. `tune-robust report {run.path}` shows it."
+        )
+    if _candidates(run).empty:
+        raise UserError(
+            f"the run {run.name!r} has no finished trial to compare yet. See `tune-robust status "
+            f"{run.path}`."
+        )
+
+
+def _same_objective(runs: Sequence[Run]) -> None:
+    by_objective: dict[Objective, list[str]] = {}
+    for run in runs:
+        by_objective.setdefault(run.objective, []).append(run.name)
+    if len(by_objective) > 1:
+        parts = "; ".join(
+            f"{', '.join(names)}: {o.metric} ({o.mode}, {o.at} epoch)"
+            for o, names in by_objective.items()
+        )
+        raise UserError(
+            f"these runs optimise different things, which do not compare: {parts}. Compare those "
+            "that share an objective."
+        )
+
+
+def _scenes(runs: Sequence[Run], reach: float | None) -> tuple[Scene, ...]:
+    families: dict[str, list[Run]] = {}
+    for run in runs:
+        families.setdefault(_family(run), []).append(run)
+    labels = _labels(families)
+    scenes: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        scene = scenes.setdefault(json.dumps(_labels_and_network(run), sort_keys=True), {})
+        scene.setdefault(_family(run), []).append(run)
+    names = _scene_labels([json.loads(key) for key in scenes])
+    built = [
+        Scene(
+            label=name,
+            data=json.loads(key)["data"],
+            model=json.loads(key)["model"],
+            entries=tuple(
+                Entry(labels[family], tuple(map(_repeat, members)))
+                for family, members in scene.items()
+            ),
+            objective=runs[0].objective,
+            reach=reach,
+        )
+        for name, (key, scene) in zip(names, scenes.items(), strict=True)
+    ]
+    return tuple(sorted(built, key=lambda scene: _rate(scene) or 0))
+
+
+def _rate(scene: Scene) -> float | None:
+    return scene.data["noise"].get("rate")
+
+
+def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
+    """The noise rates, where they are all that tells the scenes apart; else None."""
+    scenes = list(scenes)
+    rest = {
+        json.dumps([{**s.data, "noise": {**s.data["noise"], "rate": 0}}, s.model], sort_keys=True)
+        for s in scenes
+    }
+    rates = [_rate(scene) for scene in scenes]
+    return rates if len(rest) == 1 and None not in rates else None
+
+
+def _labels_and_network(run: Run) -> dict[str, Any]:
+    """What scores depend on beside the method, as every trial's configuration has it in full."""
+    config = json.loads(run.trials["config"].iloc[0])
+    data = {name: config["data"].get(name) for name in _DATA}
+    if data["dataset"] in _OWN_FILES:
+        data["dir"] = config["data"].get("dir")
+    return {"data": data, "model": config["model"]}
+
+
+def _family(run: Run) -> str:
+    """The space as JSON, without data, network, seeds and what only changes the speed."""
+    space = json.loads(json.dumps(run.space))
+    for section, names in _SEEDS_AND_SPEED.items():
+        part = space.get(section, {}) if section else space
+        for name in names:
+            part.pop(name, None)
+    return json.dumps(space, sort_keys=True)
+
+
+def _labels(families: dict[str, list[Run]]) -> dict[str, str]:
+    """The space's name, with what tells it apart where several share one."""
+    flat = {key: _flat(json.loads(key)) for key in families}
+    names = {key: members[0].space.get("name", "?") for key, members in families.items()}
+    labels = {}
+    for key in families:
+        alike = [flat[other] for other in families if names[other] == names[key]]
+        differing = [p for p in flat[key] if any(o.get(p) != flat[key][p] for o in alike)]
+        words = [
+            f"{p.removeprefix('train.').removesuffix('.name')} {number(flat[key][p])}"
+            for p in differing
+        ]
+        own = ", ".join(words) if len(words) <= 2 else families[key][0].name
+        labels[key] = f"{names[key]} ({own})" if own else names[key]
+    return labels
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value and not prefix.startswith("search."):
+        return {
+            path: inner
+            for key, item in value.items()
+            for path, inner in _flat(item, f"{prefix}{key}.").items()
+        }
+    plain = isinstance(value, str | int | float | None)
+    return {prefix.removesuffix("."): value if plain else json.dumps(value)}
+
+
+def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
+    """Data set and noise, and whatever else tells them apart."""
+    flat = [_flat(scene) for scene in scenes]
+    paths = dict.fromkeys(path for scene in flat for path in scene)
+    differing = [p for p in paths if len({json.dumps(scene.get(p)) for scene in flat}) > 1]
+    said = ("data.dataset", "data.noise.rate", "data.noise.kind")
+    labels = []
+    for scene in flat:
+        rate, kind = scene.get("data.noise.rate"), scene.get("data.noise.kind")
+        noise = f"{rate:.0%} {kind} noise" if rate is not None else f"{kind} noise"
+        rest = [f"{p.partition('.')[2]} {number(scene.get(p))}" for p in differing if p not in said]
+        labels.append(", ".join([f"{scene['data.dataset']}, {noise}", *rest]))
+    return labels
+
+
+def _repeat(run: Run) -> Repeat:
+    candidates = _candidates(run)
+    best = candidates.sort_values("objective", ascending=run.objective.mode == "min").iloc[0]
+    scored = scored_epochs(run.epochs[run.epochs["trial"] == best["trial"]], run.objective)
+    test = scored["test_accuracy"].iloc[0] if "test_accuracy" in scored else math.nan
+    return Repeat(run, _curve(run, candidates), best, float(test), _confirmed(run))
+
+
+def _candidates(run: Run) -> pd.DataFrame:
+    """What the search itself has found; baselines are references beside it."""
+    table = ranking(run).table
+    return table[(table["origin"] != "baseline") & table["objective"].notna()]
+
+
+def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
+    searched = run.trials.loc[run.trials["origin"] != "baseline", "trial"]
+    epochs = run.epochs[run.epochs["trial"].isin(searched)]
+    total = cost_of_epochs(epochs).cumsum()
+    until = total.groupby(epochs["trial"]).max()
+    ended = candidates.assign(spent=candidates["trial"].map(until)).sort_values("spent")
+    scores = ended["objective"]
+    best = scores.cummax() if run.objective.mode == "max" else scores.cummin()
+    return Curve(ended["spent"].to_numpy(float), best.to_numpy(float), float(total.max()))
+
+
+def _confirmed(run: Run) -> dict[str, Any] | None:
+    """The best confirmed trial that the search itself has found."""
+    path = run.path / "confirm" / "confirmation.json"
+    if not path.is_file():
+        return None
+    rows = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    own = [row for row in rows if row["origin"] != "baseline" and row["mean"] is not None]
+    return own[0] if own else None
+
+
+def _places(scene: Scene, entry: Entry, repeat: Repeat) -> Iterable[tuple[str, Place]]:
+    run, region = repeat.run, robust_region(repeat.run)
+    bounds = region.bounds if region else {}
+    for dimension in run.dimensions:
+        best = repeat.winner[dimension.path]
+        if dimension.is_numeric and not pd.isna(best):
+            low, high = bounds.get(dimension.path, (None, None))
+            yield dimension.path, Place(scene, entry, run.name, float(best), low, high)

@@ -1,0 +1,278 @@
+"""A comparison in words and tables: plain text for the terminal, HTML for the page."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
+from analysis.formatting import (
+    MISSING,
+    count,
+    difference,
+    metric,
+    number,
+    plain,
+    score,
+    sentence_case,
+)
+from tune_robust.statistics import Estimate, estimate
+
+
+class Row(NamedTuple):
+    """A line of a scene's table; ``cost``: median compute to the scene's level, and how many of
+    the repeats got there."""
+
+    label: str
+    runs: int
+    at_compute: Estimate | None
+    lead: Estimate | None
+    final: Estimate | None
+    confirmed: Estimate | None
+    test_accuracy: Estimate | None
+    cost: tuple[float | None, int]
+
+
+def rows(scene: Scene) -> list[Row]:
+    """The scene's entries, best at equal compute first."""
+    level = scene.level
+    return [
+        Row(
+            label=entry.label,
+            runs=len(entry.repeats),
+            at_compute=estimate(entry.scores(scene.compute)),
+            lead=scene.lead(entry) if place else None,
+            final=estimate(entry.final),
+            confirmed=entry.confirmed,
+            test_accuracy=entry.test_accuracy,
+            cost=entry.cost(level, scene.objective),
+        )
+        for place, entry in enumerate(scene.ranked)
+    ]
+
+
+def headings(scene: Scene) -> list[str]:
+    """What the cells of a row mean."""
+    name = scene.objective.metric
+    return [
+        "search",
+        "runs",
+        f"at {number(scene.compute)} evaluations",
+        "behind",
+        "at its own end",
+        "confirmed",
+        f"evaluations to {score(name, scene.level)}",
+        "test accuracy*",
+    ]
+
+
+def cells(row: Row, scene: Scene) -> list[str]:
+    """A row as plain text; ± is half of the 95 % interval."""
+    name = scene.objective.metric
+    cost, reached = row.cost
+    got_there = "" if reached in (0, row.runs) else f" ({reached} of {row.runs} runs)"
+    return [
+        row.label,
+        str(row.runs),
+        _estimate(name, row.at_compute),
+        MISSING if row.lead is None else _difference(name, row.lead),
+        _estimate(name, row.final),
+        _estimate(name, row.confirmed),
+        "never" if cost is None else number(cost) + got_there,
+        _estimate("test_accuracy", row.test_accuracy),
+    ]
+
+
+def _estimate(name: str, found: Estimate | None) -> str:
+    if found is None:
+        return MISSING
+    half = "" if found.low is None else f" ±{_bare(name, found.mean - found.low)}"
+    return f"{score(name, found.mean)}{half}"
+
+
+def _difference(name: str, found: Estimate) -> str:
+    half = "" if found.low is None else f" ±{_bare(name, found.mean - found.low)}"
+    return f"{_bare(name, found.mean)}{half}"
+
+
+def _bare(name: str, value: float) -> str:
+    return f"{100 * value:.1f}" if metric(name).is_share else number(value)
+
+
+def conclusion(comparison: Comparison) -> list[str]:
+    """What it comes to: a sentence or two for each scene with several searches, and one for each
+    path whose best moves with the noise."""
+    scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
+    several = len(comparison.scenes) > 1
+    said = [(f"{s.label}: " if several else "") + _ahead(s) for s in scenes]
+    said += [_moves(comparison, path) for path in comparison.places]
+    return said or [_repeats(scene) for scene in comparison.scenes]
+
+
+def _ahead(scene: Scene) -> str:
+    first, *others = scene.ranked
+    name = scene.objective.metric
+    title, compute = metric(name).title, number(scene.compute)
+    at = estimate(first.scores(scene.compute))
+    if at is None:
+        return f"after {compute} gradient evaluations, none has a finished trial yet."
+    text = (
+        f"after {compute} gradient evaluations each, {first.label} has the best {title}, "
+        f"{_estimate(name, at)}"
+    )
+    leads = [(entry, scene.lead(entry)) for entry in others]
+    clear = [entry.label for entry, lead in leads if lead and lead.low is not None and lead.low > 0]
+    open_ = [e.label for e, lead in leads if lead and lead.low is not None and lead.low <= 0]
+    single = [entry.label for entry, lead in leads if lead is not None and lead.low is None]
+    parts = [
+        f"that is clearly better than {_listed(clear)}" if clear else "",
+        f"it cannot be told from {_listed(open_)}" if open_ else "",
+        f"against {_listed(single)} there are too few runs to say" if single else "",
+    ]
+    return "; ".join([text, *filter(None, parts)]) + "."
+
+
+def _moves(comparison: Comparison, path: str) -> str:
+    places = comparison.places[path]
+    rates = noise_axis(comparison.scenes)
+    scenes = [s for s in comparison.scenes if any(p.scene is s for p in places)]
+    ends = [_median(places, scene) for scene in (scenes[0], scenes[-1])]
+    where = (
+        [f"{rates[comparison.scenes.index(s)]:.0%} wrong labels" for s in (scenes[0], scenes[-1])]
+        if rates
+        else [scenes[0].label, scenes[-1].label]
+    )
+    text = f"the best {path} is {number(ends[0])} at {where[0]} and {number(ends[1])} at {where[1]}"
+    first, last = (_span(places, scene) for scene in (scenes[0], scenes[-1]))
+    if first and last:
+        overlap = first[0] <= last[1] and last[0] <= first[1]
+        text += (
+            ", but what is as good overlaps: one value may serve both"
+            if overlap
+            else ", and what is as good at one is not at the other"
+        )
+    return text + "."
+
+
+def _median(places: list[Place], scene: Scene) -> float:
+    return float(np.median([place.best for place in places if place.scene is scene]))
+
+
+def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
+    """From the lowest to the highest value that some run holds as good as its best."""
+    known = [p for p in places if p.scene is scene and p.low is not None]
+    return (min(p.low for p in known), max(p.high for p in known)) if known else None
+
+
+def _repeats(scene: Scene) -> str:
+    name, entry = scene.objective.metric, scene.entries[0]
+    found = estimate(entry.final)
+    return (
+        f"these are {count(found.n, 'run')} of one search: their best {metric(name).title} is "
+        f"{_estimate(name, found)}, from {score(name, min(entry.final))} to "
+        f"{score(name, max(entry.final))}."
+    )
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """How far to trust it."""
+    entries = [(scene, entry) for scene in comparison.scenes for entry in scene.entries]
+    remarks = []
+    if any(len(entry.repeats) == 1 for _, entry in entries):
+        remarks.append(
+            "One run of a search says nothing of its luck: repeat it with other seeds "
+            "(--set searcher.seed=1 --set train.seed=100), and the repeats form a band."
+        )
+    if any(entry.confirmed is None for _, entry in entries):
+        remarks.append(
+            "The score of a search is the best of many, and flatters: `tune-robust confirm` "
+            "retrains the winners on fresh seeds."
+        )
+    if len(comparison.scenes) > 1:
+        remarks.append(
+            "Scores compare within one data set, noise and network only; between them, only where "
+            "the best settings lie does."
+        )
+    if any(r.run.meta.get("warm_start") for _, entry in entries for r in entry.repeats):
+        remarks.append("What a warm start had cost before is not counted.")
+    remarks.append(
+        "Compute counts every trial that the search proposed, stopped ones too, baselines not. "
+        "Intervals over runs are Student's t, of differences Welch's; * chose nothing."
+    )
+    return remarks
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain data."""
+    return {
+        "objective": comparison.objective._asdict(),
+        "conclusion": conclusion(comparison),
+        "scenes": [_scene_document(scene) for scene in comparison.scenes],
+        "best_settings": {
+            path: [
+                {
+                    "scene": p.scene.label,
+                    "search": p.entry.label,
+                    "run": p.run,
+                    "best": p.best,
+                    "as_good_from": p.low,
+                    "as_good_to": p.high,
+                }
+                for p in places
+            ]
+            for path, places in comparison.places.items()
+        },
+    }
+
+
+def _scene_document(scene: Scene) -> dict[str, Any]:
+    return {
+        "scene": scene.label,
+        "compute": scene.compute,
+        "level": scene.level,
+        "searches": [
+            _row_document(row, entry) for row, entry in zip(rows(scene), scene.ranked, strict=True)
+        ],
+    }
+
+
+def _row_document(row: Row, entry: Entry) -> dict[str, Any]:
+    plain_row = {
+        name: value._asdict() if isinstance(value, Estimate) else value
+        for name, value in row._asdict().items()
+    }
+    cost, reached = plain_row.pop("cost")
+    return {
+        **plain_row,
+        "runs": [repeat.run.name for repeat in entry.repeats],
+        "cost_to_level": cost,
+        "runs_at_level": reached,
+    }
+
+
+def headline(comparison: Comparison) -> str:
+    """The answer in one line."""
+    scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
+    if len(comparison.scenes) > 1 and comparison.places:
+        path = next(iter(comparison.places))
+        scale = "the noise" if noise_axis(comparison.scenes) else "the task"
+        return f"How the best {plain(path)} moves with {scale}"
+    if not scenes:
+        return "One search, repeated"
+    leads = [scenes[0].lead(entry) for entry in scenes[0].ranked[1:]]
+    best = plain(scenes[0].ranked[0].label)
+    if all(lead is not None and lead.low is not None and lead.low > 0 for lead in leads):
+        return f"{best} is ahead at equal compute"
+    gap = min((lead.mean for lead in leads if lead is not None), default=0.0)
+    by = difference(scenes[0].objective.metric, gap)
+    return f"{best} leads by {by} at equal compute, which may be luck"
+
+
+def lead(comparison: Comparison) -> str:
+    """The answer in a few sentences, as HTML."""
+    return " ".join(plain(sentence_case(sentence)) for sentence in conclusion(comparison))
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

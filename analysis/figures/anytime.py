@@ -1,0 +1,91 @@
+"""Anytime curves: how good a search is after how much compute, one line per way of searching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analysis.figures.style import (
+    BASELINE,
+    GREY,
+    RIGHT,
+    WINNER,
+    metric_axis,
+    new_figure,
+    plain_axes,
+)
+from analysis.formatting import metric, plain
+from tune_robust.files import write_aside
+
+_COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", "#56b4e9", GREY)
+"""Okabe and Ito's, as in the house style."""
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+"""A second mark, once the colours are used up."""
+
+Curves = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def anytime(curves: Curves, *, objective: str, best: float, unit: str) -> go.Figure:
+    """Median and middle half of the best so far, against the compute of all trials together.
+
+    Args:
+        curves: by name, rows of ``compute``, ``median``, ``low`` and ``high``.
+        objective: the metric's name.
+        best: the best that there is to find, drawn as a line.
+        unit: of the compute.
+    """
+    figure = new_figure(height=480, hovermode="x unified")
+    value = ".1%" if metric(objective).is_share else ".3g"
+    ends = [row["compute"] for rows in curves.values() for row in rows]
+    for number, (name, rows) in enumerate(curves.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+        _add_band(figure, name, rows, colour)
+        figure.add_scatter(
+            x=[row["compute"] for row in rows],
+            y=[row["median"] for row in rows],
+            mode="lines",
+            name=plain(name),
+            legendgroup=name,
+            line={"color": colour, "width": 2.6, "dash": dash, "shape": "hv"},
+            customdata=[[row["low"], row["high"]] for row in rows],
+            hovertemplate=f"%{{y:{value}}} (%{{customdata[0]:{value}}} to "
+            f"%{{customdata[1]:{value}}})<extra>{plain(name)}</extra>",
+        )
+    figure.add_scatter(
+        x=[0, max(ends, default=1)],
+        y=[best, best],
+        mode="lines",
+        name="best recorded",
+        line={"color": GREY, "width": 1, "dash": "dot"},
+        hovertemplate=f"best recorded %{{y:{value}}}<extra></extra>",
+    )
+    plain_axes(figure)
+    figure.update_yaxes(**metric_axis(objective))
+    figure.update_xaxes(title_text=f"{unit} of all trials together", rangemode="tozero")
+    return figure
+
+
+def _add_band(figure: go.Figure, name: str, rows: Sequence[Mapping[str, Any]], colour: str) -> None:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    for edge, fill in (("high", None), ("low", "tonexty")):
+        figure.add_scatter(
+            x=[row["compute"] for row in rows],
+            y=[row[edge] for row in rows],
+            mode="lines",
+            line={"width": 0, "shape": "hv"},
+            fill=fill,
+            fillcolor=f"rgba({red}, {green}, {blue}, 0.14)",
+            legendgroup=name,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+
+
+def write_anytime(figure: go.Figure, out: Path) -> None:
+    """The figure as one HTML file that needs no network, written aside and then renamed."""
+    write_aside(out, figure.to_html(include_plotlyjs=True).encode())

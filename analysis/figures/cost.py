@@ -1,0 +1,77 @@
+"""Cost: what the trials used, and what stopping early has saved."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.style import BASELINE, GREY, RIGHT, WINNER, message, new_figure, plain_axes
+from analysis.formatting import number
+from analysis.stored.run import Run
+from analysis.stored.trial import configuration
+
+_PARTS = {
+    # part: legend, colour
+    "done": ("finished trials", WINNER),
+    "baseline": ("baselines", BASELINE),
+    "stopped": ("stopped early, until then", "#9ccbea"),
+    "other": ("failed or not finished", GREY),
+    "saved": ("saved by stopping", RIGHT),
+}
+
+
+def cost(run: Run) -> go.Figure:
+    """The run's gradient evaluations by how the trials ended, and those that stopping saved."""
+    return _cost_plot(cost_data(run))
+
+
+def cost_data(run: Run) -> pd.DataFrame:
+    """What ``cost`` draws: part, trials, gradient_evaluations."""
+    parts = run.trials["status"].where(run.trials["status"].isin(["done", "stopped"]), "other")
+    parts = parts.where(run.trials["origin"] != "baseline", "baseline")
+    stopped = run.trials["status"] == "stopped"
+    rows = [
+        (name, int((parts == name).sum()), run.trials["gradient_evaluations"][parts == name].sum())
+        for name in _PARTS
+        if name != "saved"
+    ]
+    rows.append(("saved", int(stopped.sum()), saved(run)))
+    return pd.DataFrame(rows, columns=["part", "trials", "gradient_evaluations"])
+
+
+def saved(run: Run) -> float:
+    """Gradient evaluations the stopped trials would have gone on to use, each at its own cost."""
+    total = 0.0
+    stopped = run.trials[run.trials["status"] == "stopped"]
+    for row in stopped.filter(["config", "epoch", "gradient_evaluations"]).to_dict("records"):
+        config = configuration(row)
+        planned = config.get("epochs", 0) * config.get("bootstrap_rounds", 1)
+        ran = row.get("epoch")
+        if planned and ran and not math.isnan(row["gradient_evaluations"]):
+            total += row["gradient_evaluations"] * (planned / ran - 1)
+    return total
+
+
+def _cost_plot(table: pd.DataFrame) -> go.Figure:
+    table = table[table["gradient_evaluations"] > 0]
+    if table.empty:
+        return message("No trial has used anything yet.")
+    figure = new_figure(height=190, margin={"l": 16, "r": 16, "t": 70, "b": 52})
+    for row in table.itertuples():
+        legend, colour = _PARTS[row.part]
+        figure.add_bar(
+            y=[0],
+            x=[row.gradient_evaluations],
+            orientation="h",
+            name=f"{legend}: {number(row.gradient_evaluations)}",
+            marker={"color": colour, "pattern": {"shape": "/" if row.part == "saved" else ""}},
+            hovertemplate=f"{legend}: {row.trials} trials<br>%{{x:,.0f}} gradient evaluations"
+            "<extra></extra>",
+        )
+    plain_axes(figure)
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    figure.update_yaxes(visible=False)
+    figure.update_xaxes(title_text="gradient evaluations")
+    return figure

@@ -1,0 +1,110 @@
+"""Dynamics: what goes on inside a method while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.leaders import leaders
+from analysis.figures.panels import Panel, metric_panel, panels_data, panels_plot, trial_panel
+from analysis.stored.ranking import ranking
+from analysis.stored.run import Run
+
+
+class _Dynamic(NamedTuple):
+    title: str
+    metrics: Mapping[str, str]
+    guide: str
+
+
+DYNAMICS = {
+    "groups": _Dynamic(
+        "Share of the gradient's components",
+        {
+            "group_a": "group A",
+            "group_b": "group B",
+            "group_c": "group C",
+        },
+        "Groups set SAM's gradient against SGD's, component by component: A is larger, B smaller, "
+        "which SANER weakens further, C of the opposite sign; some 30 to 40% in B is usual.",
+    ),
+    "law-weights": _Dynamic(
+        "Mean weight of a sample in the loss",
+        {"law_weight_clean": "correct labels", "law_weight_noisy": "wrong labels"},
+        "LAW works where the line of the wrong labels lies below the other: it trusts them less.",
+    ),
+    "sals-epsilon": _Dynamic(
+        "Label smoothing",
+        {"sals_epsilon": "SALS's epsilon"},
+        "SALS smooths labels strongly where the loss is sharp: the line should fall as training "
+        "finds flat ground.",
+    ),
+}
+
+
+def groups(run: Run) -> go.Figure:
+    """Shares of SANER's gradient groups over the epochs, of the best trial that recorded them."""
+    return _plot(run, "groups")
+
+
+def groups_data(run: Run) -> pd.DataFrame:
+    """What ``groups`` draws: a row per point."""
+    return panels_data(dynamic_panels(run, "groups"))
+
+
+def law_weights(run: Run) -> go.Figure:
+    """LAW's mean weight of correctly and of wrongly labelled samples, of the best such trial."""
+    return _plot(run, "law-weights")
+
+
+def law_weights_data(run: Run) -> pd.DataFrame:
+    """What ``law_weights`` draws: a row per point."""
+    return panels_data(dynamic_panels(run, "law-weights"))
+
+
+def sals_epsilon(run: Run) -> go.Figure:
+    """SALS's label smoothing over the epochs, of the best trial that used it."""
+    return _plot(run, "sals-epsilon")
+
+
+def sals_epsilon_data(run: Run) -> pd.DataFrame:
+    """What ``sals_epsilon`` draws: a row per point."""
+    return panels_data(dynamic_panels(run, "sals-epsilon"))
+
+
+def calibration(run: Run) -> go.Figure:
+    """Expected calibration error on the test set over the epochs, of the best trial per method."""
+    return panels_plot(calibration_panels(run), "No trial recorded its calibration error.")
+
+
+def calibration_data(run: Run) -> pd.DataFrame:
+    """What ``calibration`` draws: a row per point."""
+    return panels_data(calibration_panels(run))
+
+
+def calibration_panels(run: Run) -> list[Panel]:
+    """One panel, or none where no calibration error was recorded."""
+    panel = metric_panel(run, "test_ece", leaders(run))
+    return [panel] if panel else []
+
+
+def dynamic_panels(run: Run, name: str) -> list[Panel]:
+    """The panel of one of ``DYNAMICS``, of the best trial that recorded it; else none."""
+    title, metrics, _ = DYNAMICS[name]
+    recorded = [column for column in metrics if column in run.epochs]
+    if not recorded:
+        return []
+    known = set(run.epochs.dropna(subset=recorded, how="all")["trial"])
+    ranked = ranking(run).table["trial"]
+    best = next((trial for trial in ranked if trial in known), None)
+    if best is None:
+        return []
+    panel = trial_panel(run, f"{title}, {best}", best, metrics)
+    return [panel] if panel else []
+
+
+def _plot(run: Run, name: str) -> go.Figure:
+    return panels_plot(dynamic_panels(run, name), "No trial with a score recorded this.")

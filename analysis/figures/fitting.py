@@ -1,0 +1,32 @@
+"""Fitting: how the methods' best trials learn correct labels, wrong ones, and the test images."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.leaders import leaders
+from analysis.figures.panels import Panel, metric_panel, panels_data, panels_plot
+from analysis.stored.run import Run
+
+_METRICS = ("noisy_fit", "fit_gap", "test_accuracy")
+
+
+def fitting(run: Run) -> go.Figure:
+    """Wrong labels learned, the gap to the correct ones, and test accuracy, over the epochs.
+
+    A line per method, its best trial by the objective: the three panels of SANER's figure 1.
+    """
+    return panels_plot(fitting_panels(run), "No trial recorded what it memorised.")
+
+
+def fitting_data(run: Run) -> pd.DataFrame:
+    """What ``fitting`` draws: a row per point."""
+    return panels_data(fitting_panels(run))
+
+
+def fitting_panels(run: Run) -> list[Panel]:
+    """A panel per metric that was recorded."""
+    trials = leaders(run)
+    panels = (metric_panel(run, name, trials) for name in _METRICS)
+    return [panel for panel in panels if panel is not None]

@@ -1,0 +1,189 @@
+"""Pairs of settings that deserve a surface, and a number under each option of a choice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.choices import chosen_path
+from analysis.figures.style import (
+    DASHES,
+    PALETTE,
+    dimension_axis,
+    message,
+    metric_axis,
+    new_figure,
+    plain_axes,
+)
+from analysis.formatting import metric, number, plain
+from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.run import Run
+from analysis.surrogate.importance import importance_info
+from analysis.surrogate.surface import Surface, fit_surface, of_one_kind
+from tune_robust.errors import UserError, unknown
+
+_MOST_PAIRS = 6
+_FIRST = "sam.rho"
+
+
+def important_pairs(run: Run) -> list[tuple[str, str]]:
+    """Pairs of numeric settings worth a surface, at most six, rho's and the most important first.
+
+    Only settings that were varied among the trials of the best trial's kind. The pair that
+    ``sensitivity`` shows by default is the first.
+    """
+    default = fit_surface(run)
+    if default.y is None:
+        return []
+    trials, kind = of_one_kind(run)
+    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    numeric = [d.path for d in searched if d.is_numeric and trials[d.path].nunique() > 2]
+    order = list(importance_info(run).table["path"])
+    numeric.sort(key=lambda path: order.index(path) if path in order else len(order))
+    numeric.sort(key=lambda path: path != _FIRST)
+    places = sorted(combinations(range(len(numeric)), 2), key=lambda pair: (pair[0] > 0, sum(pair)))
+    first = (default.x.path, default.y.path)
+    others = [(numeric[i], numeric[j]) for i, j in places if {numeric[i], numeric[j]} != set(first)]
+    return [first, *others][:_MOST_PAIRS]
+
+
+class _ByOptionInfo(NamedTuple):
+    """``surfaces``: per option of the choice ``path`` its curve over one number."""
+
+    metric: str
+    path: str | None
+    surfaces: dict[str, Surface]
+
+
+def by_option(run: Run, path: str | None = None, x: str | None = None) -> go.Figure:
+    """The objective over one number (default: sam.rho), a curve with its 90 % band per option.
+
+    ``path``: a searched choice, by default the one with the most options tried other than the
+    method, such as rho's schedule. Options with too few trials for a curve show their trials alone.
+
+    Raises:
+        UserError: when ``path`` is no searched choice or ``x`` no searched number.
+    """
+    return _by_option_plot(_by_option_info(run, path, x))
+
+
+def by_option_data(run: Run, path: str | None = None, x: str | None = None) -> pd.DataFrame:
+    """What ``by_option`` draws: option, the number's path, expected, deviation."""
+    info = _by_option_info(run, path, x)
+    parts = [
+        pd.DataFrame(
+            {"option": option, s.x.path: s.xs, "expected": s.mean, "deviation": s.deviation}
+        )
+        for option, s in info.surfaces.items()
+        if s.mean is not None
+    ]
+    columns = ["option", "expected", "deviation"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+@lru_cache(maxsize=4)
+def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> _ByOptionInfo:
+    choices = [d.path for d in run.dimensions if not d.is_numeric]
+    numeric = [d.path for d in run.dimensions if d.is_numeric]
+    if path is not None and path not in choices:
+        raise UserError(unknown("searched choice", path, choices))
+    if x is not None and x not in numeric:
+        raise UserError(unknown("numeric searched dimension", x, numeric))
+    trials, _ = of_one_kind(run)
+    tried = {p: trials[p].dropna().nunique() for p in choices if p != "method"}
+    path = path or max(tried, key=tried.get, default=None)
+    x = x or (_FIRST if _FIRST in numeric else next(iter(numeric), None))
+    nothing = _ByOptionInfo(run.objective.metric, None, {})
+    if path is None or x is None or trials[path].dropna().nunique() < 2:
+        return nothing
+    options = sorted(trials[path].dropna().unique(), key=str)[: len(PALETTE)]
+    surfaces = {
+        number(option): fit_surface(_narrowed(run, trials[trials[path] == option], x))
+        for option in options
+    }
+    return _ByOptionInfo(run.objective.metric, path, surfaces)
+
+
+def _narrowed(run: Run, trials: pd.DataFrame, x: str) -> Run:
+    """The run as if these were all its trials and ``x`` all that it searched."""
+    search = run.space["search"]
+    return replace(
+        run,
+        meta={**run.meta, "space": {**run.space, "search": {x: search[x]}}},
+        trials=trials,
+        epochs=run.epochs[run.epochs["trial"].isin(trials["trial"])],
+        dimensions=tuple(d for d in run.dimensions if d.path == x),
+    )
+
+
+def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
+    if not info.surfaces:
+        return message("No choice was searched beside a number with two options tried.")
+    figure = new_figure(height=440, margin={"l": 56, "r": 12, "t": 60, "b": 64})
+    value = "%{y:.1%}" if metric(info.metric).is_share else "%{y:.3g}"
+    for (option, surface), colour, dash in zip(
+        info.surfaces.items(), PALETTE, DASHES, strict=False
+    ):
+        name = plain(option)
+        if surface.mean is not None:
+            _add_curve(figure, surface, name, colour, dash, value)
+        figure.add_scatter(
+            x=surface.observed[surface.x.path].to_numpy("float32"),
+            y=surface.observed["value"].to_numpy("float32"),
+            text=[plain(trial) for trial in surface.observed["trial"]],
+            mode="markers",
+            name=name,
+            legendgroup=name,
+            showlegend=surface.mean is None,
+            marker={"color": colour, "size": 6, "opacity": _opacity(surface.observed)},
+            hovertemplate=f"%{{text}} · {name}<br>{value}<extra></extra>",
+        )
+    plain_axes(figure)
+    figure.update_xaxes(**dimension_axis(_widest(info)))
+    figure.update_yaxes(**metric_axis(info.metric))
+    return figure
+
+
+def _opacity(trials: pd.DataFrame) -> np.ndarray:
+    """Of the dots: those of trials that did not finish, which would have gone on, are faint."""
+    return np.where(trials["status"] == "done", 0.8, 0.25).astype("float32")
+
+
+def _widest(info: _ByOptionInfo) -> Dimension:
+    axes = [surface.x for surface in info.surfaces.values()]
+    return replace(axes[0], low=min(a.low for a in axes), high=max(a.high for a in axes))
+
+
+def _add_curve(figure: go.Figure, surface: Surface, name, colour, dash, value: str) -> None:
+    low, high = (surface.mean + side * 1.645 * surface.deviation for side in (-1, 1))
+    figure.add_scatter(
+        x=[*surface.xs, *surface.xs[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.12,
+        mode="none",
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=surface.xs,
+        y=surface.mean,
+        mode="lines",
+        name=name,
+        legendgroup=name,
+        line={"color": colour, "width": 2.6, "dash": dash},
+        hovertemplate=f"{name}<br>%{{x:.3g}}: expected {value}<extra></extra>",
+    )
+
+
+def option_path(run: Run) -> str | None:
+    """The choice that ``by_option`` shows by default; None where it has nothing to show."""
+    return _by_option_info(run, None, None).path if chosen_path(run) is not None else None

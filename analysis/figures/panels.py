@@ -1,0 +1,123 @@
+"""Panels of lines over the epochs: what several trials did, metric by metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.figures.style import DASHES, PALETTE, message, new_figure, plain_axes
+from analysis.formatting import metric, plain, sentence_case
+from analysis.stored.run import Run
+
+_POINTS = 300  # of a line; more than a screen tells apart are thinned
+
+
+class Line(NamedTuple):
+    """A trial's metric (``y``) over its epochs (``x``), both (n,)."""
+
+    name: str
+    trial: str
+    metric: str
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Panel(NamedTuple):
+    """Lines that share an axis of values."""
+
+    title: str
+    is_share: bool
+    lines: list[Line]
+
+
+def metric_panel(run: Run, name: str, trials: Mapping[str, str]) -> Panel | None:
+    """One metric for each of some trials, by the name to give them; None where none recorded it."""
+    lines = [line for label, trial in trials.items() for line in _line(run, name, label, trial)]
+    about = metric(name)
+    return Panel(sentence_case(about.title), about.is_share, lines) if lines else None
+
+
+def trial_panel(run: Run, title: str, trial: str, metrics: Mapping[str, str]) -> Panel | None:
+    """Several metrics of one trial, by the name to give them; None where it recorded none."""
+    lines = [line for name, label in metrics.items() for line in _line(run, name, label, trial)]
+    about = metric(next(iter(metrics)))
+    return Panel(title, about.is_share, lines) if lines else None
+
+
+def _line(run: Run, name: str, label: str, trial: str) -> list[Line]:
+    if name not in run.epochs:
+        return []
+    rows = run.epochs[run.epochs["trial"] == trial].sort_values("epoch").dropna(subset=[name])
+    if rows.empty:
+        return []
+    kept = np.unique(np.linspace(0, len(rows) - 1, min(_POINTS, len(rows))).astype(int))
+    rows = rows.iloc[kept]
+    return [Line(label, trial, name, rows["epoch"].to_numpy(), rows[name].to_numpy())]
+
+
+def panels_data(panels: Iterable[Panel]) -> pd.DataFrame:
+    """A row per point: panel, name, trial, metric, epoch, value."""
+    parts = [
+        pd.DataFrame(
+            {
+                "panel": panel.title,
+                "name": line.name,
+                "trial": line.trial,
+                "metric": line.metric,
+                "epoch": line.x,
+                "value": line.y,
+            }
+        )
+        for panel in panels
+        for line in panel.lines
+    ]
+    columns = ["panel", "name", "trial", "metric", "epoch", "value"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figure:
+    """The panels side by side under one legend; ``nothing`` is said where there is none."""
+    if not panels:
+        return message(nothing)
+    figure = make_subplots(
+        rows=1,
+        cols=len(panels),
+        horizontal_spacing=0.09,
+        subplot_titles=[f"<b>{plain(panel.title)}</b>" for panel in panels],
+        figure=new_figure(height=height, margin_t=76),
+    )
+    names = list(dict.fromkeys(line.name for panel in panels for line in panel.lines))
+    shown = set()
+    for column, panel in enumerate(panels, 1):
+        value = "%{y:.1%}" if panel.is_share else "%{y:.3g}"
+        for line in panel.lines:
+            place = names.index(line.name)
+            figure.add_scatter(
+                x=line.x,
+                y=line.y.astype("float32"),
+                mode="lines",
+                name=plain(line.name),
+                legendgroup=line.name,
+                showlegend=line.name not in shown,
+                line={
+                    "color": PALETTE[place % len(PALETTE)],
+                    "width": 2.6,
+                    "dash": DASHES[place % len(DASHES)],
+                },
+                hovertemplate=f"{plain(line.name)} {plain(line.trial)}<br>{value}"
+                "<br>epoch %{x}<extra></extra>",
+                row=1,
+                col=column,
+            )
+            shown.add(line.name)
+        tick = ".0%" if panel.is_share else ""
+        figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
+    plain_axes(figure)
+    figure.update_xaxes(title_text="epoch", rangemode="tozero")
+    figure.update_layout(legend_y=1.14)
+    return figure

@@ -1,0 +1,154 @@
+"""Parallel coordinates: every trial as a line through its settings down to its score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.style import GREY, GRID, RIGHT, WINNER, message, new_figure
+from analysis.formatting import metric, number, plain, score, sentence_case
+from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.ranking import ranking
+from analysis.stored.run import Run, require_epochs
+from analysis.surrogate.importance import importance_info
+
+_MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
+_KINDS = {
+    # legend, colour, width, opacity
+    "rest": ("other trials", GREY, 0.8, 0.35),
+    "good": ("next best", RIGHT, 1.4, 0.6),
+    "winner": ("winner", WINNER, 3.4, 1.0),
+}
+
+
+class _ParallelInfo(NamedTuple):
+    """``lines``: a row per trial: trial, kind, score, and per path its position in [0, 1], NaN
+    where the setting does not apply. ``axes``: per path the labels and where they stand."""
+
+    metric: str
+    lines: pd.DataFrame
+    axes: dict[str, list[tuple[float, str]]]
+
+
+def parallel(run: Run) -> go.Figure:
+    """Every trial that ended as a line: one row per searched setting, the score at the bottom.
+
+    Rows run from the lowest value on the left to the highest. A setting that does not apply to a
+    trial leaves a gap in its line. Of very many trials an even choice is drawn.
+    """
+    return _parallel_plot(_parallel_info(run))
+
+
+def parallel_data(run: Run) -> pd.DataFrame:
+    """What ``parallel`` draws: trial, kind, score, and a position in [0, 1] per path."""
+    return _parallel_info(run).lines
+
+
+def _parallel_info(run: Run) -> _ParallelInfo:
+    require_epochs(run)
+    trials = run.trials[run.trials["status"].isin(["done", "stopped"])]
+    trials = trials.dropna(subset=["objective"])
+    searched = parse_dimensions(run.space.get("search") or {})
+    order = list(importance_info(run).table["path"])
+    varied = [d for d in searched if trials[d.path].nunique() > 1]
+    varied.sort(key=lambda d: order.index(d.path) if d.path in order else len(order))
+    trials = trials[trials[[d.path for d in varied]].notna().any(axis=1)] if varied else trials
+    positions, axes = {}, {}
+    for dimension in varied:
+        place = _along if dimension.is_numeric else _among
+        positions[dimension.path], axes[dimension.path] = place(dimension, trials[dimension.path])
+    low, high = trials["objective"].min(), trials["objective"].max()
+    if not varied or len(trials) < 2 or low == high:
+        return _ParallelInfo(run.objective.metric, pd.DataFrame(columns=["trial"]), {})
+    lines = pd.DataFrame({"trial": trials["trial"], "score": trials["objective"], **positions})
+    lines.insert(1, "kind", _kinds(run, lines))
+    name = run.objective.metric
+    axes[name] = [(0.0, score(name, low)), (1.0, score(name, high))]
+    lines[name] = (lines["score"] - low) / (high - low)
+    return _ParallelInfo(name, lines.reset_index(drop=True), axes)
+
+
+def _along(dimension: Dimension, values: pd.Series):
+    """Positions of numbers, and labels at the ends and in the middle."""
+    values = values.astype("float64")
+    if dimension.log:
+        values = values.where(values > 0)
+    dimension = dimension.covering(values.dropna().to_numpy())
+    labels = [(p, number(float(dimension.from_unit(p)))) for p in (0.0, 0.5, 1.0)]
+    return dimension.to_unit(values), labels
+
+
+def _among(dimension: Dimension, values: pd.Series):
+    """Positions of options, spread evenly, and their names."""
+    options = sorted(values.dropna().unique(), key=str)
+    places = np.linspace(0, 1, len(options) + 2)[1:-1]
+    where = dict(zip(options, places, strict=True))
+    return values.map(where).astype("float64"), [(where[o], number(o)) for o in options]
+
+
+def _kinds(run: Run, lines: pd.DataFrame) -> pd.Series:
+    drawn = set(lines["trial"])
+    ranked = [trial for trial in ranking(run).table["trial"] if trial in drawn]
+    good = set(ranked[: max(3, round(len(lines) / 10))])
+    kinds = lines["trial"].map(lambda trial: "good" if trial in good else "rest")
+    return kinds.where(lines["trial"] != (ranked[0] if ranked else None), "winner")
+
+
+def _parallel_plot(info: _ParallelInfo) -> go.Figure:
+    if info.lines.empty:
+        return message("Two trials with different scores are needed to compare settings.")
+    rows = list(info.axes)
+    heights = np.arange(len(rows))[::-1].astype(float)
+    figure = new_figure(height=90 + 76 * len(rows), margin={"l": 24, "r": 24, "t": 60, "b": 40})
+    for kind, (legend, colour, width, opacity) in _KINDS.items():
+        lines = info.lines[info.lines["kind"] == kind]
+        if lines.empty:
+            continue
+        most = _MOST.get(kind, 1)
+        if len(lines) > most:
+            lines = lines.sort_values("score", kind="stable")
+            lines = lines.iloc[np.linspace(0, len(lines) - 1, most).astype(int)]
+        gap = np.full((len(lines), 1), np.nan)
+        x = np.hstack([lines[rows].to_numpy("float32"), gap]).ravel()
+        figure.add_scatter(
+            x=x.astype("float32"),
+            y=np.tile(np.append(heights, np.nan), len(lines)).astype("float32"),
+            customdata=np.repeat([int(trial[1:]) for trial in lines["trial"]], len(rows) + 1),
+            mode="lines" if kind == "rest" else "lines+markers",
+            name=legend,
+            opacity=opacity,
+            line={"color": colour, "width": width},
+            marker={"size": 5 if kind == "good" else 9},
+            connectgaps=False,
+            hovertemplate=f"t%{{customdata:04d}} · {legend}<extra></extra>",
+        )
+    for path, height in zip(rows, heights, strict=True):
+        _row(figure, path, height, info)
+    figure.update_xaxes(visible=False, range=[-0.03, 1.03])
+    figure.update_yaxes(visible=False, range=[-0.45, len(rows) - 0.45])
+    return figure
+
+
+def _row(figure: go.Figure, path: str, height: float, info: _ParallelInfo) -> None:
+    """The axis of one setting: its line, its name above and its labels below."""
+    figure.add_shape(
+        type="line", x0=0, x1=1, y0=height, y1=height, line={"color": GRID, "width": 4}
+    )
+    is_score = path == info.metric
+    title = sentence_case(metric(path).title) if is_score else path
+    figure.add_annotation(
+        text=f"<b>{plain(title)}</b>", x=0, y=height, yshift=14, xanchor="left", showarrow=False
+    )
+    for place, text in info.axes[path]:
+        figure.add_annotation(
+            text=plain(text),
+            x=place,
+            y=height,
+            yshift=-13,
+            xanchor={0.0: "left", 1.0: "right"}.get(place, "center"),
+            showarrow=False,
+            font_size=12,
+        )

@@ -1,0 +1,66 @@
+"""Reliability: does a model that is 80 % sure turn out right 80 % of the time?"""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.leaders import leaders
+from analysis.figures.style import DASHES, GREY, PALETTE, message, new_figure, plain_axes
+from analysis.formatting import plain
+from analysis.stored.run import Run
+
+_COLUMNS = ("share", "confidence", "accuracy")
+_LARGEST = 26  # pixels, of the bin that holds all images
+
+
+def reliability(run: Run) -> go.Figure:
+    """Accuracy on the test images against confidence, of the best trial of each method.
+
+    Guo et al. 2017 (arXiv 1706.04599): 15 bins of confidence; a dot's area is the share of the
+    images in its bin.
+    """
+    rows = reliability_data(run)
+    if rows.empty:
+        return message("No finished trial recorded how its confidence holds.")
+    figure = new_figure(height=380)
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name="as right as it is sure",
+        line={"color": GREY, "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    for place, (name, bins) in enumerate(rows.groupby("name", sort=False)):
+        figure.add_scatter(
+            x=bins["confidence"].to_numpy("float32"),
+            y=bins["accuracy"].to_numpy("float32"),
+            customdata=bins["share"],
+            mode="lines+markers",
+            name=plain(name),
+            line={"color": PALETTE[place], "width": 1.6, "dash": DASHES[place]},
+            marker={"color": PALETTE[place], "size": 5 + _LARGEST * bins["share"] ** 0.5},
+            hovertemplate=f"{plain(name)}<br>sure: %{{x:.0%}}, right: %{{y:.0%}}"
+            "<br>%{customdata:.0%} of the images<extra></extra>",
+        )
+    plain_axes(figure)
+    figure.update_xaxes(title_text="Confidence", tickformat=".0%", range=[0, 1.03])
+    figure.update_yaxes(title_text="Accuracy on the test set", tickformat=".0%", range=[0, 1.05])
+    return figure
+
+
+def reliability_data(run: Run) -> pd.DataFrame:
+    """What ``reliability`` draws: a row per bin that is not empty."""
+    recorded = run.trials.set_index("trial").get("reliability", pd.Series(dtype=object)).dropna()
+    parts = [
+        pd.DataFrame(json.loads(recorded[trial]), columns=_COLUMNS).assign(name=name, trial=trial)
+        for name, trial in leaders(run).items()
+        if trial in recorded
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["name", "trial", *_COLUMNS])
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.loc[rows["share"] > 0, ["name", "trial", *_COLUMNS]].reset_index(drop=True)

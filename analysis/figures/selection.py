@@ -1,0 +1,121 @@
+"""Selection without clean labels: what it costs to choose by noisy validation data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from scipy.stats import spearmanr
+
+from analysis.figures.style import GREY, WINNER, message, metric_axis, new_figure, plain_axes
+from analysis.formatting import metric, plain, score
+from analysis.stored.ranking import label_sets
+from analysis.stored.run import Run, scored_epochs
+
+_TRUTH = "test_accuracy"
+_SELECTORS = {
+    # metric: how it is said
+    "val_accuracy": "accuracy on noisy validation labels",
+    "val_loss": "loss on noisy validation labels",
+    "val_accuracy_clean": "accuracy on true validation labels*",
+    _TRUTH: "test accuracy itself*",
+}
+_FEWEST = 4
+
+
+def selection(run: Run) -> go.Figure:
+    """Test accuracy of every finished trial against what a selector sees of it.
+
+    A panel per selector: noisy validation accuracy, noisy validation loss, and validation accuracy
+    on the true labels. The diamond is the trial each would choose. For the record alone: no winner
+    is ever chosen by a starred metric.
+    """
+    return _selection_plot(run, selection_data(run))
+
+
+def selection_data(run: Run) -> pd.DataFrame:
+    """What each way of choosing costs among the finished trials.
+
+    Columns: chosen_by, trial, test_accuracy, regret (how much test accuracy the choice gives away
+    to the best trial's, in [0, 1]), rank_correlation (Spearman's, with test accuracy, in [-1, 1],
+    turned so that 1 is good), trials. Empty where the truth is not known, fewer than four trials
+    finished, or trials learn different labels.
+    """
+    rows = _finished(run)
+    columns = ["chosen_by", "trial", "test_accuracy", "regret", "rank_correlation", "trials"]
+    if rows.empty:
+        return pd.DataFrame(columns=columns)
+    oracle = rows[_TRUTH].max()
+    found = []
+    for name in _SELECTORS:
+        known = rows.dropna(subset=[name]) if name in rows else rows.iloc[:0]
+        if len(known) < _FEWEST:
+            continue
+        sign = 1 if metric(name).higher_is_better else -1
+        seen = sign * known[name]
+        chosen = known.loc[seen.idxmax()]
+        varied = seen.nunique() > 1 and known[_TRUTH].nunique() > 1
+        correlation = spearmanr(seen, known[_TRUTH]).statistic if varied else np.nan
+        truth = chosen[_TRUTH]
+        found.append([name, chosen["trial"], truth, oracle - truth, correlation, len(known)])
+    return pd.DataFrame(found, columns=columns)
+
+
+def _finished(run: Run) -> pd.DataFrame:
+    """The finished trials at the epoch that counts, with the metrics there."""
+    done = run.trials.loc[run.trials["status"] == "done", "trial"]
+    scored = scored_epochs(run.epochs, run.objective).reset_index()
+    scored = scored[scored["trial"].isin(done)]
+    if _TRUTH not in scored or label_sets(run) > 1:
+        return scored.iloc[:0]
+    scored = scored.dropna(subset=[_TRUTH])
+    return scored if len(scored) >= _FEWEST else scored.iloc[:0]
+
+
+def _selection_plot(run: Run, table: pd.DataFrame) -> go.Figure:
+    shown = table[table["chosen_by"] != _TRUTH]
+    if shown.empty:
+        return message("Four finished trials with a test accuracy are needed to compare choices.")
+    rows = _finished(run)
+    figure = make_subplots(
+        rows=1,
+        cols=len(shown),
+        shared_yaxes=True,
+        horizontal_spacing=0.05,
+        figure=new_figure(height=400, margin={"l": 60, "r": 16, "t": 48, "b": 84}),
+    )
+    for column, choice in enumerate(shown.itertuples(), 1):
+        figure.add_scatter(
+            x=rows[choice.chosen_by].to_numpy("float32"),
+            y=rows[_TRUTH].to_numpy("float32"),
+            text=[plain(trial) for trial in rows["trial"]],
+            mode="markers",
+            name="finished trials",
+            showlegend=column == 1,
+            marker={"color": GREY, "size": 7, "opacity": 0.7},
+            hovertemplate="%{text}<br>test accuracy %{y:.1%}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        chosen = rows[rows["trial"] == choice.trial]
+        figure.add_scatter(
+            x=chosen[choice.chosen_by],
+            y=chosen[_TRUTH],
+            mode="markers",
+            name="chosen by it",
+            showlegend=column == 1,
+            marker={"color": WINNER, "symbol": "diamond", "size": 14},
+            hovertemplate=f"{plain(choice.trial)}: gives away {score(_TRUTH, choice.regret)}"
+            "<extra></extra>",
+            row=1,
+            col=column,
+        )
+        axis = metric_axis(choice.chosen_by)
+        lost = f"gives away {100 * choice.regret:.1f} points, rank correlation "
+        title = _SELECTORS[choice.chosen_by].replace(" validation", "<br>validation")
+        axis["title_text"] = f"{title}<br><sup>{lost}{choice.rank_correlation:.2f}</sup>"
+        figure.update_xaxes(**axis, row=1, col=column)
+    plain_axes(figure)
+    figure.update_yaxes(**metric_axis(_TRUTH), col=1)
+    return figure

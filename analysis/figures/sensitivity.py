@@ -1,0 +1,322 @@
+"""Sensitivity: the surface of a metric over two searched dimensions, and how sure it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from scipy import ndimage
+
+from analysis.figures.style import (
+    GREY,
+    INK,
+    VEIL,
+    WINNER,
+    dimension_axis,
+    message,
+    metric_axis,
+    new_figure,
+    plain_axes,
+    round_step,
+    say,
+)
+from analysis.figures.trial_marks import MARKS, hover, observed_groups
+from analysis.formatting import metric, plain
+from analysis.stored.dimensions import Dimension
+from analysis.stored.ranking import winner
+from analysis.stored.run import Run, require_epochs
+from analysis.surrogate.surface import Surface, fit_surface
+
+_POINT = 0.01
+_SURE = 0.5  # doubt above which nothing is called good
+_CLEAR = 0.1  # doubt below which nothing is veiled
+_VEILED = 0.85
+_FLAT = 0.1  # shares differing by less look flat, other metrics by this part of their value
+_BANDS = 20
+_TICKS = 5
+
+
+class SensitivityInfo(NamedTuple):
+    """A surface and what is good on it.
+
+    ``margin`` (the surface's shape; None without one): where it is 0 or more, the objective is
+    expected within one point (1 % where it is no share) of the best that is expected of a finished
+    trial's settings, with some confidence. ``box``: the bounds, per path, of the part of that
+    region that holds this best. ``winner``: a trial's name.
+    """
+
+    surface: Surface
+    margin: np.ndarray | None
+    box: dict[str, tuple[float, float]]
+    winner: str | None
+
+
+def sensitivity(
+    run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
+) -> go.Figure:
+    """A metric (default: the objective) over two searched dimensions, at full budget.
+
+    A Gaussian process (see ``surface.fit_surface``) fills in between the trials, which lie on top.
+    It pales where it is unsure; the outline holds what is within one point of the best objective,
+    whichever metric is shown. One numeric dimension gives a curve with its 90 % band. Colours are
+    turned so that bright is good.
+
+    Raises:
+        UserError: on a metric that was not recorded, a dimension not searched or not numeric.
+    """
+    return plot_sensitivity(sensitivity_info(run, metric, x, y))
+
+
+def sensitivity_data(
+    run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
+) -> pd.DataFrame:
+    """What ``sensitivity`` draws, a row per point of its grid.
+
+    Columns: each dimension's path, expected, deviation, doubt (0 sure, 1 knowing nothing), and
+    within_a_point, whether the objective is expected that close to its best there.
+    """
+    info = sensitivity_info(run, metric, x, y)
+    surface = info.surface
+    if surface.mean is None:
+        return pd.DataFrame(columns=["expected", "deviation", "doubt", "within_a_point"])
+    axes = {surface.x.path: surface.xs}
+    if surface.y is not None:
+        xs, ys = np.meshgrid(surface.xs, surface.ys)
+        axes = {surface.x.path: xs.ravel(), surface.y.path: ys.ravel()}
+    return pd.DataFrame(
+        {
+            **axes,
+            "expected": surface.mean.ravel(),
+            "deviation": surface.deviation.ravel(),
+            "doubt": surface.doubt.ravel(),
+            "within_a_point": False if info.margin is None else (info.margin >= 0).ravel(),
+        }
+    )
+
+
+def sensitivity_info(
+    run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
+) -> SensitivityInfo:
+    """What ``sensitivity`` draws, as plain data."""
+    require_epochs(run)
+    surface = fit_surface(run, metric_name, x, y)
+    best = winner(run)
+    name = None if best is None else best["trial"]
+    ruling = fit_surface(run, None, x, y)
+    finished = _finished_cells(ruling)
+    if ruling.mean is None or not finished:
+        return SensitivityInfo(surface, None, {}, name)
+    sign = 1 if run.objective.mode == "max" else -1
+    peak = max(finished, key=lambda cell: sign * ruling.mean[cell])
+    margin = _margin(run, ruling, ruling.mean[peak])
+    islands, _ = ndimage.label(margin >= 0)
+    # An island without a finished trial is a guess, often an overshoot beside a cliff.
+    shown = np.isin(islands, [islands[cell] for cell in finished])
+    margin = np.where(shown, margin, np.minimum(margin, -np.abs(margin)))
+    return SensitivityInfo(surface, margin, _box(ruling, islands == islands[peak]), name)
+
+
+def _finished_cells(surface: Surface) -> list[tuple[int, ...]]:
+    """The cells of the surface's arrays in which trials finished."""
+    finished = surface.observed[surface.observed["status"] == "done"]
+    cells = [
+        np.abs(axis[:, None] - dimension.to_unit(finished[dimension.path])).argmin(axis=0)
+        for axis, dimension in _axes(surface)
+    ]
+    return list(zip(*(cell.tolist() for cell in cells), strict=True))
+
+
+def _axes(surface: Surface) -> list[tuple[np.ndarray, Dimension]]:
+    """Positions and dimension of each axis of the surface's arrays, in [0, 1]."""
+    pairs = ((surface.y, surface.ys), (surface.x, surface.xs))
+    return [(d.to_unit(values), d) for d, values in pairs if d is not None]
+
+
+def _margin(run: Run, surface: Surface, best: float) -> np.ndarray:
+    tolerance = _POINT if metric(surface.metric).is_share else _POINT * abs(best)
+    loss = run.objective.gain(best, surface.mean)
+    return np.minimum(tolerance - loss, (_SURE - surface.doubt) * tolerance)
+
+
+def _box(surface: Surface, cells: np.ndarray) -> dict[str, tuple[float, float]]:
+    """The bounds of some cells along each dimension of the surface."""
+    box = {}
+    for dimension, positions, others in ((surface.x, surface.xs, 0), (surface.y, surface.ys, 1)):
+        if dimension is not None:
+            inside = positions[cells if cells.ndim == 1 else cells.any(axis=others)]
+            box[dimension.path] = (float(inside.min()), float(inside.max()))
+    return box
+
+
+def plot_sensitivity(info: SensitivityInfo) -> go.Figure:
+    """The figure of ``sensitivity_info``."""
+    if info.surface.x is None:
+        return message(info.surface.problem)
+    return _curve(info) if info.surface.y is None else _contour(info)
+
+
+# --- two dimensions -------------------------------------------------------------------------------
+
+
+def _contour(info: SensitivityInfo) -> go.Figure:
+    surface = info.surface
+    figure = new_figure(height=500, margin={"l": 56, "r": 12, "t": 64, "b": 100})
+    if surface.mean is None:
+        say(figure, surface.problem, y=1)
+    else:
+        figure.add_traces([_filled(surface), _veil(surface)])
+        if info.margin is not None:
+            figure.add_trace(_outline(surface, info.margin))
+    _add_observed(figure, info, surface.y.path)
+    plain_axes(figure)
+    figure.update_xaxes(**dimension_axis(surface.x))
+    figure.update_yaxes(**dimension_axis(surface.y))
+    figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
+    return figure
+
+
+def colours(surface: Surface) -> dict[str, object]:
+    """Colour scale and bar of a surface: bright is good, whichever way the metric runs."""
+    about = metric(surface.metric)
+    low, high = _span(surface)
+    scale = "Plasma" if about.diagnostic else "Viridis"
+    return {
+        "zmin": low,
+        "zmax": high,
+        "colorscale": scale if about.higher_is_better else f"{scale}_r",
+        "colorbar": {
+            "orientation": "h",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "thickness": 10,
+            "len": 1.0,
+            "outlinewidth": 0,
+            "tick0": 0,
+            "dtick": round_step((high - low) / _TICKS),
+            "tickformat": ".0%" if about.is_share else "",
+            "title": {"text": f"Expected {plain(about.title)}", "side": "top"},
+        },
+    }
+
+
+def _span(surface: Surface) -> tuple[float, float]:
+    """The values that the colours span; a flat surface must not look steep."""
+    low, high = float(surface.mean.min()), float(surface.mean.max())
+    least = _FLAT if metric(surface.metric).is_share else _FLAT * max(abs(low), 1e-6)
+    lacking = max(0.0, least - (high - low)) / 2
+    return low - lacking, high + lacking
+
+
+def _filled(surface: Surface) -> go.Contour:
+    low, high = _span(surface)
+    step = round_step((high - low) / _BANDS)
+    value = "%{z:.3g} ± %{customdata:.2g}"
+    if metric(surface.metric).is_share:
+        value = "%{z:.1%} ± %{customdata:.1%}"
+    return go.Contour(
+        **_grid(surface),
+        z=surface.mean.astype("float32"),
+        customdata=surface.deviation.astype("float32"),
+        contours={"start": step * np.ceil(low / step), "end": high, "size": step},
+        line={"width": 0.4, "color": "rgba(255, 255, 255, 0.35)"},
+        hovertemplate=f"{plain(surface.x.path)} %{{x:.3g}}<br>{plain(surface.y.path)} %{{y:.3g}}"
+        f"<br>expected {value}<extra></extra>",
+        **colours(surface),
+    )
+
+
+def _veil(surface: Surface) -> go.Heatmap:
+    return go.Heatmap(
+        **_grid(surface),
+        meta=VEIL,
+        z=((surface.doubt - _CLEAR) / (1 - _CLEAR)).clip(0, _VEILED).astype("float32"),
+        zmin=0,
+        zmax=1,
+        zsmooth="best",
+        zorder=1,  # Plotly lays heatmaps below contours otherwise
+        colorscale=[[0, "rgba(255, 255, 255, 0)"], [1, "rgba(255, 255, 255, 1)"]],
+        showscale=False,
+        hoverinfo="skip",
+    )
+
+
+def _outline(surface: Surface, margin: np.ndarray) -> go.Contour:
+    return go.Contour(
+        **_grid(surface),
+        z=margin.astype("float32"),
+        contours={"coloring": "none", "start": 0, "end": 0, "size": 1},
+        line={"color": INK, "width": 2.6},
+        zorder=2,
+        showscale=False,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _grid(surface: Surface) -> dict[str, np.ndarray]:
+    return {"x": surface.xs.astype("float32"), "y": surface.ys.astype("float32")}
+
+
+# --- one dimension --------------------------------------------------------------------------------
+
+
+def _curve(info: SensitivityInfo) -> go.Figure:
+    surface = info.surface
+    figure = new_figure(height=420, margin={"l": 56, "r": 12, "t": 40, "b": 64})
+    if surface.mean is None:
+        say(figure, surface.problem, y=1)
+    else:
+        _add_band(figure, surface)
+        for low, high in info.box.values():
+            figure.add_vrect(low, high, fillcolor=GREY, opacity=0.14, line_width=0)
+    _add_observed(figure, info, "value")
+    plain_axes(figure)
+    figure.update_xaxes(**dimension_axis(surface.x))
+    figure.update_yaxes(**metric_axis(surface.metric))
+    return figure
+
+
+def _add_band(figure: go.Figure, surface: Surface) -> None:
+    low = surface.mean - 1.645 * surface.deviation
+    high = surface.mean + 1.645 * surface.deviation
+    figure.add_scatter(
+        x=np.concatenate([surface.xs, surface.xs[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        fill="toself",
+        fillcolor="rgba(43, 131, 198, 0.18)",
+        line={"width": 0},
+        mode="lines",
+        name="90% sure",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=surface.xs,
+        y=surface.mean,
+        mode="lines",
+        name="expected",
+        line={"color": WINNER, "width": 3},
+        hovertemplate="%{x:.3g}: expected %{y:.3g}<extra></extra>",
+    )
+
+
+def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
+    # Very many trials must not hide the surface.
+    shrunk = float(np.clip((150 / max(len(info.surface.observed), 1)) ** 0.5, 0.4, 1.0))
+    for mark, rows in observed_groups(info.surface, info.winner):
+        legend, symbol, size, fill, rim = MARKS[mark]
+        figure.add_scatter(
+            x=rows[info.surface.x.path].to_numpy("float32"),
+            y=rows[y].to_numpy("float32"),
+            **hover(info.surface, mark, rows),
+            mode="markers",
+            name=legend,
+            zorder=3,
+            marker={
+                "symbol": symbol,
+                "size": size if mark == "winner" else size * shrunk,
+                "color": fill,
+                "line": {"color": rim, "width": 1.2 * shrunk},
+            },
+        )

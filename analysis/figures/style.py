@@ -1,0 +1,129 @@
+"""One look for every figure: readable on white and on black paper, and by colour-blind eyes.
+
+Colours are Okabe and Ito's (2008), their blue lightened so that it stands out on black as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analysis.formatting import dimension_hint, metric, plain, sentence_case
+from analysis.stored.dimensions import Dimension
+
+WINNER = "#2b83c6"
+BASELINE = "#d55e00"
+GREY = "#868c94"
+WRONG = "#d55e00"
+RIGHT = "#009e73"
+INK = "#16191d"
+PALETTE = (WINNER, BASELINE, RIGHT, "#cc79a7", "#b58900", GREY)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+GRID = "rgba(134, 140, 148, 0.22)"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+VEIL = "veil"
+"""The ``meta`` of a trace that hides what is unsure: a dark page repaints it as a grey fog."""
+
+
+def new_figure(height: int = 420, **layout: Any) -> go.Figure:
+    """An empty figure in the house style, on transparent paper."""
+    figure = go.Figure()
+    figure.update_layout(
+        template="none",
+        height=height,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 13, "color": "#5b6168"},
+        margin={"l": 56, "r": 16, "t": 16, "b": 52},
+        hoverlabel={"font": {"family": FONT, "size": 13}, "align": "left"},
+        legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "title": None},
+    )
+    figure.update_layout(**layout)
+    return figure
+
+
+def plain_axes(figure: go.Figure) -> go.Figure:
+    """Quiet grid lines, no frame; call it when all panels are there."""
+    quiet = {"gridcolor": GRID, "zeroline": False, "showline": False, "automargin": True}
+    figure.update_xaxes(**quiet, title_standoff=10)
+    figure.update_yaxes(**quiet, title_standoff=8)
+    return figure
+
+
+def message(text: str, height: int = 160) -> go.Figure:
+    """A figure that only says why there is nothing to draw."""
+    figure = new_figure(height)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return say(figure, text)
+
+
+def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
+    """Write ``text`` across a figure at the height ``y``, in lines short enough for a phone."""
+    return figure.add_annotation(
+        text="<br>".join(_lines(plain(text))),
+        xref="paper",
+        yref="paper",
+        x=0.5,
+        y=y,
+        yanchor="bottom" if y >= 1 else "middle",
+        showarrow=False,
+        font_size=14,
+    )
+
+
+def metric_axis(name: str) -> dict[str, Any]:
+    """Title and tick format of an axis that shows a metric."""
+    about = metric(name)
+    return {
+        "title_text": sentence_case(plain(about.title)),
+        "tickformat": ".0%" if about.is_share else "",
+    }
+
+
+def dimension_axis(dimension: Dimension, hint: bool = True) -> dict[str, Any]:
+    """Type, range, ticks and title of an axis that shows a searched dimension."""
+    words = dimension_hint(dimension.path) if hint else ""
+    title = f"<b>{plain(dimension.path)}</b>" + (f"<br><sup>{plain(words)}</sup>" if words else "")
+    axis = {"title_text": title, "showgrid": False, "ticks": "outside", "tickcolor": GRID}
+    if not dimension.log:
+        return {**axis, "range": [dimension.low, dimension.high]}
+    ticks = log_ticks(dimension.low, dimension.high)
+    return {
+        **axis,
+        "type": "log",
+        "range": [math.log10(dimension.low), math.log10(dimension.high)],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers for a log axis: 1, 2, 5 over up to three decades, powers of ten beyond."""
+    decades = math.log10(high / low)
+    steps = (1, 2, 5) if decades <= 3 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+    slack = 1 + 1e-9
+    return [tick for tick in ticks if low / slack <= tick <= high * slack]
+
+
+def round_step(rough: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is no smaller than ``rough``."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
+
+
+def _lines(text: str, width: int = 44) -> Iterable[str]:
+    line = ""
+    for word in text.split():
+        if line and len(line) + len(word) >= width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    yield line

@@ -1,0 +1,1 @@
+"""What every HTML page shares: the frame, the style, the script and the sections."""

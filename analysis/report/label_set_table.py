@@ -1,0 +1,100 @@
+"""The results table of a grid: a row per method and setting, a column per label set."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.formatting import MISSING, metric, number, plain, score, sentence_case
+from analysis.stored.run import Run, scored_epochs
+from analysis.stored.trial import label
+
+_RECORDED = "test_accuracy"
+
+
+def label_set_paths(run: Run) -> list[str]:
+    """The searched paths by which trials learn different labels."""
+    return [p for p in run.searched if p.startswith("data.") and p != "data.augment"]
+
+
+def results_table(run: Run) -> pd.DataFrame:
+    """Every finished setting on every label set.
+
+    One row per method, settings and label set, over the trials that share them (a grid's seeds).
+    Columns: method, the searched paths, trials, the objective's mean and standard deviation over
+    them (``<metric>``, ``<metric>_sd``), test_accuracy and its sd where recorded, and
+    seconds_per_epoch. Scores compare within a label set only.
+    """
+    done = run.trials[run.trials["status"] == "done"].copy()
+    scored = scored_epochs(run.epochs, run.objective)
+    name = run.objective.metric
+    done["method"] = [row.get("method") or label(row) for _, row in done.iterrows()]
+    done.loc[done["method"] == done["trial"], "method"] = "trial"
+    done[name] = done["trial"].map(scored[name]).astype("float64")
+    metrics = [name]
+    if _RECORDED in scored:
+        done[_RECORDED] = done["trial"].map(scored[_RECORDED]).astype("float64")
+        metrics.append(_RECORDED)
+    if "seconds" in scored:
+        done["seconds_per_epoch"] = (
+            done["trial"].map(scored["seconds"] / scored["epoch"]).astype("float64")
+        )
+    keys = list(dict.fromkeys(["method", *run.searched]))
+    groups = done.groupby(keys, dropna=False, sort=True)
+    table = groups.size().rename("trials").to_frame()
+    for each in metrics:
+        table[each], table[f"{each}_sd"] = groups[each].mean(), groups[each].std()
+    if "seconds" in scored:
+        table["seconds_per_epoch"] = groups["seconds_per_epoch"].mean()
+    return table.reset_index()
+
+
+def label_set_table(run: Run) -> str:
+    """The table as HTML: a row per method and settings, a column per label set, its best bold.
+
+    Each cell is the objective and, after a slash, test accuracy. Empty without label sets.
+    """
+    paths = label_set_paths(run)
+    if not paths or (table := results_table(run)).empty:
+        return ""
+    name = run.objective.metric
+    keys = [p for p in table.columns[: list(table).index("trials")] if p not in paths]
+    sets = table[paths].drop_duplicates()
+    best = run.objective.best
+    head = "".join(f"<th>{plain(key)}</th>" for key in keys)
+    head += "".join(f"<th>{plain(_named(paths, row))}</th>" for _, row in sets.iterrows())
+    leaders = [best(_within(table, paths, row)[name]) for _, row in sets.iterrows()]
+    body = ""
+    for values, rows in table.groupby(keys, dropna=False, sort=False):
+        cells = "".join(f"<td>{plain(number(value))}</td>" for value in values)
+        for (_, label_set), leader in zip(sets.iterrows(), leaders, strict=True):
+            cells += f"<td>{_cell(name, _within(rows, paths, label_set), leader)}</td>"
+        body += f"<tr>{cells}</tr>"
+    return f"<table class='facts'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def label_set_guide(run: Run) -> str:
+    """How to read the table."""
+    title = sentence_case(metric(run.objective.metric).title)
+    return (
+        f"{title} / test accuracy* of the trials that finished; compare down a column only, where "
+        "the best is bold."
+    )
+
+
+def _named(paths: list[str], row: pd.Series) -> str:
+    return ", ".join(f"{path.removeprefix('data.')} {number(row[path])}" for path in paths)
+
+
+def _within(table: pd.DataFrame, paths: list[str], label_set: pd.Series) -> pd.DataFrame:
+    same = [table[p].isna() if pd.isna(label_set[p]) else table[p] == label_set[p] for p in paths]
+    return table[pd.concat(same, axis=1).all(axis=1)]
+
+
+def _cell(name: str, rows: pd.DataFrame, leader: float) -> str:
+    if rows.empty:
+        return MISSING
+    row = rows.iloc[0]
+    shown = score(name, row[name])
+    if row[name] == leader:
+        shown = f"<b>{shown}</b>"
+    return f"{shown} / {score(_RECORDED, row[_RECORDED])}" if _RECORDED in rows else shown

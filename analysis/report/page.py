@@ -1,0 +1,77 @@
+"""The report: one self-contained HTML page that opens with the answer and shows why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.figures.sensitivity import sensitivity_info
+from analysis.formatting import count, plain
+from analysis.pages.frame import fill_page, write_page
+from analysis.pages.section import section_html
+from analysis.report.label_set_table import label_set_guide, label_set_table
+from analysis.report.opening import (
+    headline,
+    lead,
+    next_steps,
+    notes,
+    provenance,
+    subtitle,
+    tiles,
+    winners,
+)
+from analysis.report.sections import find_sections
+from analysis.report.summary import find_answer
+from analysis.report.trial_table import trial_table
+from analysis.stored.run import Run, load_run, require_epochs
+
+
+def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
+    """Write the report of the run stored at ``run_path`` and return its path.
+
+    ``out`` defaults to ``report.html`` in the run's folder. The page needs no network and no other
+    file; it is written aside and then renamed, so a reader never meets half of one.
+
+    Raises:
+        UserError: when the run cannot be read (see ``load_run``) or the file cannot be written.
+    """
+    run = load_run(run_path)
+    out = Path(out).expanduser() if out else run.path / "report.html"
+    write_page(out, render(run))
+    return out
+
+
+def render(run: Run) -> str:
+    """The whole page as text."""
+    require_epochs(run)
+    answer = find_answer(run)
+    surface = sensitivity_info(run)
+    return fill_page(
+        __package__,
+        "report.html",
+        title=plain(run.name),
+        subtitle=subtitle(run),
+        headline=headline(run, answer),
+        lead=lead(run, answer),
+        tiles=tiles(run, answer),
+        winners=winners(run, answer),
+        label_sets=_label_sets(run),
+        notes=notes(run, answer),
+        next_steps=next_steps(answer),
+        sections="\n".join(
+            section_html(section) for section in find_sections(run, answer, surface)
+        ),
+        table=trial_table(run),
+        table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
+        "it; columns marked * need the test set or the true labels and chose nothing.",
+        provenance=provenance(run),
+    )
+
+
+def _label_sets(run: Run) -> str:
+    table = label_set_table(run)
+    if not table:
+        return ""
+    return (
+        f'<section id="label-sets"><h2>Every setting on every label set</h2><p class="guide">'
+        f'{label_set_guide(run)}</p><div class="scroll" tabindex="0">{table}</div></section>'
+    )

@@ -1,0 +1,266 @@
+"""What the report shows of a run, in which order, and how to read it."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from analysis.figures.best_so_far import best_so_far
+from analysis.figures.by_method import best_so_far_by
+from analysis.figures.choices import choices, chosen_path
+from analysis.figures.cost import cost
+from analysis.figures.dynamics import DYNAMICS, calibration_panels, dynamic_panels
+from analysis.figures.fitting import fitting_panels
+from analysis.figures.importance import importance
+from analysis.figures.leaders import leaders
+from analysis.figures.learning_curves import learning_curves
+from analysis.figures.memorisation import memorisation
+from analysis.figures.pairs import by_option, important_pairs, option_path
+from analysis.figures.panels import Panel, panels_plot
+from analysis.figures.parallel import parallel
+from analysis.figures.reliability import reliability, reliability_data
+from analysis.figures.rung_check import rung_check, rung_check_info
+from analysis.figures.selection import selection, selection_data
+from analysis.figures.sensitivity import SensitivityInfo, plot_sensitivity, sensitivity_info
+from analysis.figures.sensitivity_3d import plot_sensitivity_3d
+from analysis.figures.sweep import sweep_panels, swept_path
+from analysis.formatting import is_missing, near, number, plain
+from analysis.pages.section import Section
+from analysis.report.summary import Answer
+from analysis.stored.noise import noise_rate
+from analysis.stored.run import Run
+from analysis.surrogate.importance import ImportanceInfo, importance_info
+
+# What a second surface may show, the best explanation first, and how to read it.
+_WHY = {
+    "noisy_fit": "The second picture shows why: how many wrong labels are memorised.",
+    "test_accuracy": "The second picture shows test accuracy, for the record.",
+}
+
+
+def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Section]:
+    """The sections that this run has something to show in."""
+    sections = []
+    if (matters := importance_info(run)).problem is None:
+        sections.append(_importance(run, matters))
+    if any(dimension.is_numeric for dimension in run.dimensions):
+        sections += _surfaces(run, surface)
+        sections += _pairs(run, surface)
+    sections += _choices(run)
+    if answer.winner is not None and not is_missing(answer.winner.noisy_fit):
+        sections.append(
+            Section(
+                "memorisation",
+                "Why it wins: does the model memorise wrong labels?",
+                "The green line should climb and the dashed one stay low: a model that repeats "
+                "wrong labels has memorised them.",
+                [("memorisation", memorisation(run))],
+            )
+        )
+    return [
+        *sections,
+        *_methods(run),
+        *_inside(run),
+        Section(
+            "learning-curves",
+            "Every trial as it learned",
+            "Each line is a trial over its compute, in passes over the training set (SGD needs one "
+            "an epoch, SAM two): the blue one won, the dashed one is the baseline, faint ones were "
+            "stopped.",
+            [("learning-curves", learning_curves(run))],
+        ),
+        Section(
+            "best-so-far",
+            "Was the search worth its compute?",
+            "The blue steps are the best finished trial so far; where they end flat, more trials "
+            "brought nothing. Below, where the compute went, and what stopping early has spared.",
+            [("best-so-far", best_so_far(run)), ("cost", cost(run))],
+            wide=True,
+        ),
+        *_rungs(run),
+        *_selection(run),
+    ]
+
+
+def _choices(run: Run) -> list[Section]:
+    sections = []
+    if (path := option_path(run)) is not None:
+        sections.append(
+            Section(
+                "by-option",
+                f"Does it depend on {plain(path)}?",
+                "A line is what to expect under one option, its band holds it nine times in ten: "
+                "where bands overlap, the options are not told apart. Faint dots did not "
+                "finish.",
+                [("by-option", by_option(run))],
+            )
+        )
+    if chosen_path(run) is not None:
+        sections.append(
+            Section(
+                "choices",
+                f"Which {plain(chosen_path(run))} does best?",
+                "Each dot is a trial, the diamond the best of its row that finished. The steps "
+                "show how good each was after how much compute of its own.",
+                [("choices", choices(run)), ("best-so-far-by-method", best_so_far_by(run))],
+            )
+        )
+    return sections
+
+
+def _methods(run: Run) -> list[Section]:
+    """The best trial of each method, or of each value of a grid, as it learned."""
+    sections = []
+    panels = fitting_panels(run) if len(leaders(run)) > 1 else []
+    if panels:
+        sections.append(
+            Section(
+                "fitting",
+                "How each method's best trial learns",
+                "A good method keeps the wrong labels low, the gap wide and, for the record, test "
+                "accuracy high to the last epoch.",
+                _one_by_one("fitting", panels),
+                folded=True,
+            )
+        )
+    panels = sweep_panels(run)
+    if panels:
+        sections.append(
+            Section(
+                "sweep",
+                f"Training at each {plain(swept_path(run))}",
+                "A line is the best trial at one value: what it learns of wrong and of correct "
+                "labels and, for the record, of the test images.",
+                _one_by_one("sweep", panels),
+                folded=True,
+            )
+        )
+    return sections
+
+
+def _inside(run: Run) -> list[Section]:
+    """What goes on inside the methods, as far as trials recorded it."""
+    shown = {name: dynamic_panels(run, name) for name in DYNAMICS}
+    figures = [figure for name, panels in shown.items() for figure in _one_by_one(name, panels)]
+    guide = " ".join(DYNAMICS[name].guide for name, panels in shown.items() if panels)
+    if panels := calibration_panels(run):
+        figures += _one_by_one("calibration", panels)
+        guide += (
+            " The calibration error is how far the model's confidence lies off its accuracy on "
+            "the test images: lower is better, and under noisy labels honest doubt raises it too."
+        )
+    if len(reliability_data(run)):
+        figures.append(("reliability", reliability(run)))
+        guide += (
+            " In the reliability diagram dots above the dotted line are models that are right more "
+            "often than they are sure; below it they are too sure. A dot's area is its share of "
+            "the images."
+        )
+    if not figures:
+        return []
+    return [Section("inside", "Inside the methods", guide.strip(), figures, folded=True)]
+
+
+def _one_by_one(name: str, panels: list[Panel]) -> list[tuple[str, go.Figure]]:
+    """A figure per panel, so that they stack on a narrow screen."""
+    return [
+        (name if len(panels) == 1 else f"{name}-{place}", panels_plot([panel], "", 340))
+        for place, panel in enumerate(panels, 1)
+    ]
+
+
+def _rungs(run: Run) -> list[Section]:
+    check = rung_check_info(run)
+    if check is None or not check.enough:
+        return []
+    guide = (
+        "Dots near 1 mean that the ranking where trials are stopped foretells the ranking at the "
+        f"end; bars that reach 0 say nothing. Here {plain(check.reading)}"
+    )
+    heading = "Does early stopping keep the right ones?"
+    return [Section("rung-check", heading, guide, [("rung-check", rung_check(run))])]
+
+
+def _importance(run: Run, info: ImportanceInfo) -> Section:
+    guide = (
+        "A long bar means that the score depends on this setting: blue, its share of all "
+        "differences between the trials it applies to"
+    )
+    if info.table["to_the_top"].notna().any():
+        guide += (
+            f"; orange, how far it decides which trials are the best {info.best:.0%}; grey, the "
+            "same among the better half alone"
+        )
+    untold = info.table[info.table["overall"].isna() & info.table["to_the_top"].isna()]
+    if len(untold):
+        guide += f" (too few trials tell of {', '.join(map(plain, untold['path']))})"
+    figures = [("importance", importance(run)), ("parallel", parallel(run))]
+    guide += (
+        ". Beside it each line is a trial through its settings down to its score: where the "
+        "coloured ones gather, settings are good."
+    )
+    return Section("importance", "Which settings matter?", guide, figures)
+
+
+def _selection(run: Run) -> list[Section]:
+    if noise_rate(run) in (None, 0) or selection_data(run).empty:
+        return []
+    guide = (
+        "Each dot is a finished trial; the closer a picture comes to a rising line (a falling one "
+        "for the loss), the better the choice it leads to. This looks back with the truth in hand: "
+        "the winner above was chosen without it."
+    )
+    heading = "What did choosing by noisy labels cost?"
+    return [Section("selection", heading, guide, [("selection", selection(run))], folded=True)]
+
+
+def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
+    infos, guide = [("surface", info)], _surface_guide(run, info)
+    why = next((n for n in _WHY if n in run.epochs and run.epochs[n].notna().any()), None)
+    if info.surface.mean is not None and why is not None:
+        infos.append(("surface-why", sensitivity_info(run, why)))
+        guide = f"{guide} {_WHY[why]}"
+    flat = [(name, plot_sensitivity(each)) for name, each in infos]
+    section = Section("sensitivity", _surface_heading(info), guide, flat)
+    if info.surface.mean is None or info.surface.y is None:
+        return [section]
+    turned = [(f"{name}-3d", plot_sensitivity_3d(each)) for name, each in infos]
+    guide = "Drag to turn. Height is the expected value; the grey sheets part where it is unsure."
+    return [section, Section("sensitivity-3d", "The same in 3-D", guide, turned, folded=True)]
+
+
+def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
+    """The other pairs of settings; those without enough trials for a surface are left out."""
+    infos = [sensitivity_info(run, None, x, y) for x, y in important_pairs(run)[1:]]
+    figures = [
+        (f"surface-{plain(info.surface.x.path)}-{plain(info.surface.y.path)}", info)
+        for info in infos
+        if info.surface.mean is not None
+    ]
+    if not figures or main.surface.mean is None:
+        return []
+    guide = (
+        "Each picture is read like the one above, for another two settings; what it does not show "
+        "is averaged over as the trials had it."
+    )
+    flat = [(name, plot_sensitivity(info)) for name, info in figures]
+    return [Section("pairs", "How other settings work together", guide, flat)]
+
+
+def _surface_heading(info: SensitivityInfo) -> str:
+    kind = "".join(f" ({plain(path)} {plain(value)})" for path, value in info.surface.kind.items())
+    return "Which settings work?" + kind
+
+
+def _surface_guide(run: Run, info: SensitivityInfo) -> str:
+    if info.surface.mean is None:
+        return "Dots are trials."
+    full = f"{number(info.surface.budget)} gradient evaluations"
+    if info.surface.y is None:
+        return (
+            f"The line is what to expect after {full}; the band holds it nine times in ten, and "
+            f"the grey stretch is within {near(run.objective.metric)} of the best."
+        )
+    return (
+        f"Colour is what to expect after {full}: brighter is better, paler is less sure. Dots are "
+        f"trials; everything inside the outline is within {near(run.objective.metric)} of the best."
+    )

@@ -1,0 +1,1 @@
+"""A stored run read back: its tables, dimensions, ranking, noise and confirmation."""

@@ -1,0 +1,53 @@
+"""Who won: finished trials ranked by the objective, and by nothing else."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from analysis.stored.run import Run
+
+
+class Ranking(NamedTuple):
+    """Candidates, best first, NaN last, and the status they share.
+
+    ``basis`` is "done"; "stopped" when no trial reached its full budget with a score; None when
+    none has ended with one.
+    """
+
+    table: pd.DataFrame
+    basis: str | None
+
+
+def ranking(run: Run) -> Ranking:
+    """Trials by the stored ``objective``. Baselines take part; ``origin`` tells them apart."""
+    scored = run.trials.loc[run.trials["objective"].notna(), "status"]
+    basis = next((status for status in ("done", "stopped") if (scored == status).any()), None)
+    table = run.trials[run.trials["status"] == basis].sort_values(
+        "objective", ascending=run.objective.mode == "min", na_position="last", kind="stable"
+    )
+    return Ranking(table.reset_index(drop=True), basis)
+
+
+def winner(run: Run) -> pd.Series | None:
+    """The row of the best trial; None when no trial has ended with a score."""
+    table = ranking(run).table
+    return _first_scored(table)
+
+
+def baseline(run: Run) -> pd.Series | None:
+    """The row of the best finished baseline, to compare with; None when there is none."""
+    table = ranking(run).table
+    return _first_scored(table[table["origin"] == "baseline"])
+
+
+def label_sets(run: Run) -> int:
+    """On how many label sets the trials were trained; scores compare within one only."""
+    paths = [p for p in run.searched if p.startswith("data.") and p != "data.augment"]
+    return len(run.trials[paths].drop_duplicates()) if paths else 1
+
+
+def _first_scored(table: pd.DataFrame) -> pd.Series | None:
+    scored = table.dropna(subset=["objective"])
+    return None if scored.empty else scored.iloc[0]

@@ -1,0 +1,225 @@
+"""A stored run, read back: what every figure and report starts from."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.formatting import metric
+from analysis.stored.dimensions import Dimension, parse_dimensions
+from tune_robust.errors import UserError, nearest
+from tune_robust.runs.store import RunFolder
+from tune_robust.runs.tables import epochs_table, trials_table
+
+_FORMAT = 1
+_STORAGE = Path("runs")  # where the command line looks for a run by its name
+_TEXT = ("reliability", "trial", "origin", "status", "confirms", "error", "checkpoint", "config")
+_REQUIRED = {
+    "trials.parquet": ("trial", "origin", "status", "objective", "gradient_evaluations"),
+    "epochs.parquet": ("trial", "epoch", "gradient_evaluations"),
+}
+
+
+class Objective(NamedTuple):
+    """What the search chose by. ``mode``: max or min; ``at``: the last or the best epoch."""
+
+    metric: str
+    mode: str
+    at: str
+
+    def best(self, values: pd.Series | np.ndarray) -> float:
+        """The best of some values, NaN when there is none."""
+        values = np.asarray(values, dtype=float)
+        values = values[np.isfinite(values)]
+        if not values.size:
+            return float("nan")
+        return float(values.max() if self.mode == "max" else values.min())
+
+    def gain(self, value: float, reference: float) -> float:
+        """How much better ``value`` is than ``reference``; negative when it is worse."""
+        return value - reference if self.mode == "max" else reference - value
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run's tables and what it was asked to do.
+
+    ``trials`` has one row per trial, ``epochs`` one per trial and epoch, both as stored; metrics
+    are floats with NaN where they do not apply, accuracies shares in [0, 1].
+    """
+
+    path: Path
+    name: str
+    meta: dict[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    objective: Objective
+    dimensions: tuple[Dimension, ...]
+    place: str
+    """Where the run lies, as a user names it: its path, or its URI on remote storage."""
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """The space as it was resolved when the run began."""
+        return self.meta["space"]
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The searched paths, each a column of ``trials``."""
+        return tuple(dimension.path for dimension in self.dimensions)
+
+
+def load_run(path: str | Path, place: str | None = None) -> Run:
+    """Read the run stored in the folder ``path``.
+
+    A run whose first epoch has not ended yet has empty tables with the same columns.
+
+    Args:
+        path: the folder of the run, live or not.
+        place: where the run lies, if ``path`` is a local copy of it (a URI).
+
+    Raises:
+        UserError: when there is no such folder, it is not a run, or it is damaged or of another
+            version's format.
+    """
+    path = Path(path).expanduser()
+    meta = _read_meta(path)
+    dimensions = parse_dimensions(meta["space"].get("search") or {})
+    objective = _objective(meta["space"]["objective"])
+    searched = [dimension.path for dimension in dimensions]
+    # A run that has only just begun has no tables yet.
+    no_trials = trials_table([], searched, objective, RunFolder(path))
+    trials = _read_table(path / "trials.parquet", no_trials, keep=searched)
+    epochs = _read_table(path / "epochs.parquet", epochs_table({}, []))
+    for name in searched:
+        if name not in trials:
+            trials[name] = None
+    return Run(
+        path=path,
+        name=meta.get("name", path.name),
+        meta=meta,
+        trials=trials,
+        epochs=epochs,
+        objective=objective,
+        dimensions=dimensions,
+        place=place or str(path),
+    )
+
+
+def require_epochs(run: Run) -> None:
+    """See that there is something to show.
+
+    Raises:
+        UserError: no epoch of the run has ended yet.
+    """
+    if not run.epochs.empty:
+        return
+    errors = [] if run.trials.empty else [*run.trials["error"].dropna()]
+    if errors and (run.trials["status"] == "failed").all():
+        raise UserError(
+            f"all {len(run.trials)} trials of the run {run.name!r} failed before their first epoch "
+            f"ended, so there is nothing to show. The last error: {errors[-1].strip()} See "
+            f"`tune-robust status {run.place}`."
+        )
+    raise UserError(
+        f"the run {run.name!r} has no epochs yet: there is nothing to show. Watch it with "
+        f"`tune-robust status {run.place}`, or go on with it with "
+        f"`tune-robust resume {run.place}`."
+    )
+
+
+def scored_epochs(epochs: pd.DataFrame, objective: Objective) -> pd.DataFrame:
+    """One row per trial, indexed by it: the epoch at which the objective counts.
+
+    That is the last epoch, or for ``at: best`` the best one. ``spent`` is what the trial had used
+    by its last epoch, in gradient evaluations.
+    """
+    ordered = epochs.sort_values(["trial", "epoch"], kind="stable")
+    last = ordered.groupby("trial").tail(1).set_index("trial")
+    scored = last
+    if objective.at == "best":
+        known = ordered.dropna(subset=[objective.metric])
+        groups = known.groupby("trial")[objective.metric]
+        rows = groups.idxmax() if objective.mode == "max" else groups.idxmin()
+        best = known.loc[rows].set_index("trial")
+        scored = pd.concat([best, last.drop(best.index)]).reindex(last.index)
+    return scored.assign(spent=last["gradient_evaluations"])
+
+
+def run_argument(run: Run) -> str:
+    """The run as the command line takes it: its name in the default storage, else its path."""
+    in_storage = run.path.resolve().parent == _STORAGE.resolve()
+    return shlex.quote(run.path.name if in_storage else str(run.path))
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(f"there is no run at {path}.{_runs_beside(path)}")
+    file = path / "run.json"
+    if not file.is_file():
+        raise UserError(
+            f"{path} is not a run: it has no run.json. Give the folder that `tune-robust search` "
+            f"wrote, by default runs/NAME.{_runs_beside(path)}"
+        )
+    try:
+        meta = json.loads(file.read_text(encoding="utf-8"))
+        found = meta["format"]
+        _ = meta["space"]["objective"]["metric"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} is damaged ({type(error).__name__}: {error}). The run cannot be read without "
+            "it: restore it from a copy."
+        ) from error
+    if found != _FORMAT:
+        raise UserError(
+            f"{file} has the format {found!r}; this version reads {_FORMAT}. Install the version "
+            "of tune-robust that wrote it, or a newer one."
+        )
+    return meta
+
+
+def _objective(given: dict[str, Any]) -> Objective:
+    natural = "max" if metric(given["metric"]).higher_is_better else "min"
+    return Objective(given["metric"], given.get("mode") or natural, given.get("at") or "last")
+
+
+def _runs_beside(path: Path) -> str:
+    """The runs that lie in the same place, the nearest name first."""
+    names = sorted(
+        {p.parent.name for place in (path.parent, path) for p in place.glob("*/run.json")}
+    )
+    return f"{nearest(path.name, names)} Runs there: {', '.join(names)}." if names else ""
+
+
+def _read_table(
+    file: Path, empty: pa.Table, keep: list[str] | tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """A stored table, or ``empty`` where there is none yet.
+
+    ``keep`` names columns to leave as they are, all other metrics are floats.
+    """
+    try:
+        # Opened once: by its path, pandas opens it twice, and a search may replace it in between.
+        with file.open("rb") as opened:
+            table = pd.read_parquet(opened)
+    except FileNotFoundError:
+        table = empty.to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{file} cannot be read ({error}). `tune-robust resume {file.parent}` writes it anew."
+        ) from error
+    missing = [name for name in _REQUIRED[file.name] if name not in table]
+    if missing:
+        raise UserError(
+            f"{file} lacks the columns {', '.join(missing)}. "
+            f"`tune-robust resume {file.parent}` writes it anew."
+        )
+    floats = {name: "float64" for name in table if name not in (*_TEXT, *keep)}
+    return table.astype(floats).reset_index(drop=True)

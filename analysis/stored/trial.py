@@ -1,0 +1,27 @@
+"""What a stored trial was: its configuration, its searched settings and what to call it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.stored.run import Run
+
+
+def configuration(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's resolved configuration, empty where none was stored."""
+    config = row.get("config")
+    return json.loads(config) if isinstance(config, str) else {}
+
+
+def settings(run: Run, row: pd.Series) -> dict[str, Any]:
+    """The searched settings that apply to a trial."""
+    return {path: row[path] for path in run.searched if not pd.isna(row[path])}
+
+
+def label(row: Mapping[str, Any]) -> str:
+    """What to call a trial: its method where its configuration names one, else its name."""
+    return configuration(row).get("method") or row["trial"]

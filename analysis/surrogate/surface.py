@@ -1,0 +1,163 @@
+"""How a metric depends on one or two searched dimensions, as far as the trials tell."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis.formatting import count, metric, number
+from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.ranking import ranking
+from analysis.stored.run import Run
+from analysis.surrogate.expectation import Expectation
+from analysis.surrogate.observations import read_trials
+from tune_robust.errors import UserError, unknown
+
+_FAVOURITES = ("sam.rho", "saner.alpha")
+_KINDS = ("method", "sam.adaptive")
+"""Choices under which the same number means another thing: one surface shows one of them."""
+
+_CELLS = 61
+_FEWEST = {1: 4, 2: 6}
+
+
+class Surface(NamedTuple):
+    """A metric over one or two dimensions, expected at full budget.
+
+    ``mean``, ``deviation`` and ``doubt`` (0 sure, 1 knowing nothing) are (y, x) arrays, or (x,)
+    when ``y`` is None, and None when ``problem`` says why there is no surface. ``observed`` has one
+    row per trial that lies on it: every column of ``trials`` and ``value``, the metric where the
+    trial ended. ``kind``: the choices that all these trials share; ``budget``: the full one.
+    """
+
+    metric: str
+    x: Dimension | None
+    y: Dimension | None
+    xs: np.ndarray
+    ys: np.ndarray
+    mean: np.ndarray | None
+    deviation: np.ndarray | None
+    doubt: np.ndarray | None
+    observed: pd.DataFrame
+    kind: dict[str, str]
+    budget: float
+    problem: str | None
+
+
+@lru_cache(maxsize=8)
+def fit_surface(
+    run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
+) -> Surface:
+    """The surface of a metric (default: the objective) over the dimensions ``x`` and ``y``.
+
+    Without names the dimensions are sam.rho and saner.alpha where they were searched, else the two
+    numeric ones with the most different values; one alone gives a curve. A trial counts at the
+    budget it reached and at those before where others were stopped. Such readings are credited with
+    what the finished trials still gained from there, and the surrogate, which has the budget as an
+    input, learns how far that holds. Shares are fitted as log odds.
+
+    Raises:
+        UserError: on a metric that was not recorded, a dimension not searched or not numeric.
+    """
+    metric_name = metric_name or run.objective.metric
+    if metric_name not in run.epochs:
+        raise UserError(unknown("metric", metric_name, run.epochs.columns.drop(["trial", "epoch"])))
+    trials, kind = of_one_kind(run)
+    dimensions = _chosen(run, trials, kind, x, y)
+    paths = [dimension.path for dimension in dimensions]
+    readings = read_trials(run, metric_name)
+    ends = readings[np.isinf(readings["rung"])].set_index("trial")["value"]
+    observed = _on_axes(trials, dimensions).assign(value=lambda t: t["trial"].map(ends))
+    if len(observed):
+        dimensions = [d.covering(observed[d.path].to_numpy(float)) for d in dimensions]
+    budget = full_budget(observed)
+    readings = readings[readings["status"] != "failed"].dropna(subset=["value"])
+    readings = readings.merge(observed[["trial", *paths]], on="trial")
+    axes = [dimension.from_unit(np.linspace(0, 1, _CELLS)) for dimension in dimensions]
+    surface = Surface(
+        metric=metric_name,
+        x=dimensions[0] if dimensions else None,
+        y=dimensions[1] if len(dimensions) > 1 else None,
+        xs=axes[0] if axes else np.array([]),
+        ys=axes[1] if len(axes) > 1 else np.array([]),
+        mean=None,
+        deviation=None,
+        doubt=None,
+        observed=observed,
+        kind=kind,
+        budget=budget,
+        problem=_problem(dimensions, readings, metric_name),
+    )
+    return surface if surface.problem else _fitted(surface, dimensions, readings)
+
+
+def _fitted(surface: Surface, dimensions: list[Dimension], readings: pd.DataFrame) -> Surface:
+    inputs = np.column_stack([d.to_unit(readings[d.path]) for d in dimensions])
+    grid = np.stack(np.meshgrid(*[np.linspace(0, 1, _CELLS)] * len(dimensions)), axis=-1)
+    expected = Expectation(inputs, readings, surface.budget, surface.metric)
+    parts = expected.at(grid.reshape(-1, len(dimensions)))
+    mean, deviation, doubt = (part.reshape(grid.shape[:-1]) for part in parts)
+    return surface._replace(mean=mean, deviation=deviation, doubt=doubt)
+
+
+def full_budget(trials: pd.DataFrame) -> float:
+    """The gradient evaluations of a finished trial, or of the furthest where none finished."""
+    spent = trials["gradient_evaluations"]
+    done = float(spent[trials["status"] == "done"].max())
+    return float(spent.max()) if np.isnan(done) else done
+
+
+def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The trials of the best trial's kind (the best that lies on some axis), and which that is."""
+    numeric = [dimension.path for dimension in run.dimensions if dimension.is_numeric]
+    ranked = ranking(run).table.dropna(subset=numeric, how="all")
+    trials, kind = run.trials, {}
+    for path in _KINDS:
+        if path in run.searched and len(ranked) and isinstance(ranked.iloc[0][path], str):
+            kind[path] = ranked.iloc[0][path]
+            trials = trials[trials[path] == kind[path]]
+    return trials, kind
+
+
+def _chosen(
+    run: Run, trials: pd.DataFrame, kind: dict[str, str], x: str | None, y: str | None
+) -> list[Dimension]:
+    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    numeric = {dimension.path: dimension for dimension in searched if dimension.is_numeric}
+    for path in (x, y):
+        if path is not None and path not in numeric:
+            raise UserError(unknown("numeric searched dimension", path, numeric))
+    asked = [path for path in (x, y) if path is not None]
+    explored = {path: trials[path].nunique() for path in numeric if path not in asked}
+    free = [path for path in explored if explored[path] > 1] or list(explored)
+    free.sort(key=lambda path: (path not in _FAVOURITES, -explored[path]))
+    chosen = (asked + free)[:2]
+    if not asked:
+        # rho lies on the horizontal axis, however often each of the two was varied.
+        chosen.sort(key=lambda path: _FAVOURITES.index(path) if path in _FAVOURITES else 2)
+    return [numeric[path] for path in chosen]
+
+
+def _on_axes(trials: pd.DataFrame, dimensions: list[Dimension]) -> pd.DataFrame:
+    """The trials that have a place along every dimension; rho = 0 has none on a log axis."""
+    for dimension in dimensions:
+        values = trials[dimension.path].astype("float64")
+        trials = trials[values > 0 if dimension.log else values.notna()]
+    return trials
+
+
+def _problem(dimensions: list[Dimension], readings: pd.DataFrame, name: str) -> str | None:
+    """Why no surface can be drawn, in words for the figure; None when it can."""
+    if not dimensions:
+        return "No number was searched, so there is no surface to draw."
+    title = metric(name).title
+    needed = _FEWEST[len(dimensions)]
+    places = len(readings.drop_duplicates([dimension.path for dimension in dimensions]))
+    if places < needed:
+        return f"{count(places, 'setting')} with a {title} so far; a surface needs {needed}."
+    if readings["value"].nunique() == 1:
+        return f"Every trial has the same {title}, {number(readings['value'].iloc[0])}."
+    return None
