@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.metadata import version
 
-    from analysis import Run
+    from analysis.stored.run import Run
     from tune_robust import figures
     from tune_robust.api.compare import compare
     from tune_robust.api.confirm import confirm

@@ -9,7 +9,7 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.runs.find import STORAGE
 
 if TYPE_CHECKING:
-    from analysis.compare import Comparison
+    from analysis.comparison.scenes import Comparison
 
 
 def compare(
@@ -24,7 +24,8 @@ def compare(
 
     Args:
         *runs: two or more Runs, names under ``storage``, paths or URIs.
-        reach: a score; what each run had spent when it reached that score is compared too.
+        reach: compare what each run had spent when it reached this score; by default the best
+            score that all of them reached.
         out: the HTML page to write; by default none is written.
         storage: the folder or URI that holds the runs.
 
@@ -35,8 +36,8 @@ def compare(
     Raises:
         UserError: there are fewer than two runs, or one of them has nothing to compare.
     """
-    from analysis.compare import compare_runs
-    from analysis.compare_page import write_comparison
+    from analysis.comparison.page import write_comparison
+    from analysis.comparison.scenes import compare_runs
 
     found = compare_runs([folder_of(run, storage).path for run in runs], reach=reach)
     if out is not None:

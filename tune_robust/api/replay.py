@@ -100,9 +100,7 @@ def replay(
         "budget.grace": graces,
     }
     recorded = folder.read_meta()["space"]
-    spaces = [
-        _space(recorded, space, {**overrides, **chosen}) for chosen in _combinations(choices)
-    ]
+    spaces = [_space(recorded, space, {**overrides, **chosen}) for chosen in _combinations(choices)]
     pool = pool_of(spaces[0], folder)
     done = [
         _replayed(pool, candidate, seeds, workers, clock, compute, within)
@@ -217,7 +215,7 @@ def _write(out: Path, found: dict[str, Any]) -> None:
     if out.suffix == ".json":
         write_aside(out, json.dumps(found, indent=2).encode())
         return
-    from analysis.anytime import anytime, write_anytime
+    from analysis.figures.anytime import anytime, write_anytime
 
     pool = found["pool"]
     figure = anytime(

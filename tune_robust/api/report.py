@@ -8,9 +8,7 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.runs.find import STORAGE
 
 
-def report(
-    run: RunLike, *, out: str | Path | None = None, storage: str | Path = STORAGE
-) -> Path:
+def report(run: RunLike, *, out: str | Path | None = None, storage: str | Path = STORAGE) -> Path:
     """Write a run's report, one self-contained HTML page, and return its path.
 
     Args:

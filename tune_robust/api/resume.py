@@ -17,7 +17,7 @@ from tune_robust.spaces.paths import set_path
 from tune_robust.spaces.space import Space
 
 if TYPE_CHECKING:
-    from analysis import Run
+    from analysis.stored.run import Run
     from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 

@@ -9,7 +9,7 @@ from tune_robust.runs.find import STORAGE, find_run
 from tune_robust.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from analysis import Run
+    from analysis.stored.run import Run
 
 RunLike: TypeAlias = Union["Run", str, Path]
 """A run that was read, its name in a storage, its path or its URI."""

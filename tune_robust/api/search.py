@@ -16,7 +16,7 @@ from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.watching import Watcher
 
 if TYPE_CHECKING:
-    from analysis import Run
+    from analysis.stored.run import Run
 
 
 def search(

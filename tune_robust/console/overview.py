@@ -18,6 +18,7 @@ SHOWN = 12
 """Trials that the table has at most."""
 WIDTH_OF_A_FILE = 160
 
+
 def open_console() -> Console:
     """Standard output, as wide as the terminal; wide enough for a table where there is none."""
     terminal = Console()

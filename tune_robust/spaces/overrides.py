@@ -11,7 +11,6 @@ from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import nested_copy, set_path
 from tune_robust.spaces.yaml_text import parse_yaml
 
-
 Overrides = Sequence[str] | Mapping[str, Any]
 """Changes as ``path=value`` with the value in YAML, or as a mapping from paths to values."""
 

@@ -42,9 +42,7 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
     return fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes)
 
 
-def _measured_fraction(
-    space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
-) -> float:
+def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:
     """Measured on the node with the most CPUs of those that have a GPU; 0 where none has."""
     from tune_robust.tuning.engine.gpu_probe import share_of_gpu
 

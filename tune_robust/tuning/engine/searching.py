@@ -16,7 +16,6 @@ from tune_robust.errors import UserError
 from tune_robust.files import is_uri
 from tune_robust.runs.find import run_argument
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
@@ -155,8 +154,9 @@ def _cluster(
     watchers: _Watchers,
 ) -> Iterator[str | None]:
     """Ray, running and seen to be fit for trials; yields the dashboard's address."""
+    # First: it makes the settings that Ray reads when it is imported.
+    from tune_robust.tuning.engine.ray_session import check_nodes, ray_session  # isort: skip
     from tune_robust.tuning.engine.ray_metrics import RayMetrics
-    from tune_robust.tuning.engine.ray_session import check_nodes, ray_session
 
     folder = conductor.store.folder
     address, told = ray.cluster()
@@ -169,9 +169,7 @@ def _cluster(
         yield url
 
 
-def _run_trials(
-    conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None
-) -> None:
+def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None) -> None:
     from tune_robust.runs.disk import check_disk
     from tune_robust.tuning.engine.ray_backend import run_trials
 
