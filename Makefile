@@ -16,6 +16,7 @@ test-fast: $(VENV)/.installed  ## unit tests alone
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Written last, so that an interrupted installation starts over.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -24,4 +25,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

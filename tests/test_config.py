@@ -2,10 +2,11 @@
 
 import json
 import math
+import typing
 
 import pytest
 
-from tune_robust.config import SamConfig, parse_config
+from tune_robust.config import PRESETS, Method, SamConfig, TrainConfig, parse_config
 from tune_robust.errors import ConfigError
 
 
@@ -23,7 +24,7 @@ def test_no_other_norms(norm):
         parse_config({"sam": {"norm": norm}})
 
 
-@pytest.mark.parametrize("adaptive", ["asam", "elementwise"])
+@pytest.mark.parametrize("adaptive", ["asam_by_name", "asam_by_shape", "elementwise"])
 def test_adaptive_sam_has_norm_2(adaptive):
     with pytest.raises(ConfigError, match="defined for norm 2, and norm is inf"):
         parse_config({"sam": {"adaptive": adaptive, "norm": "inf"}})
@@ -50,3 +51,16 @@ def test_variants_refuse_parameters_out_of_range(sam):
     (key,) = sam
     with pytest.raises(ConfigError, match=rf"sam\.{key}"):
         parse_config({"sam": sam})
+
+
+def test_every_preset_is_a_method():
+    assert typing.get_args(Method) == tuple(PRESETS)
+
+
+def test_earlier_versions_called_asam_by_shape_asam():
+    assert parse_config({"sam": {"adaptive": "asam"}}).sam.adaptive == "asam_by_shape"
+
+
+def test_the_preset_asam_is_the_published_code_and_asam_saner_the_official_elementwise():
+    assert TrainConfig(method="asam").sam.adaptive == "asam_by_name"
+    assert TrainConfig(method="asam_saner").sam.adaptive == "elementwise"

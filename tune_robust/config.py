@@ -79,13 +79,16 @@ class AsymmetricNoise(Part):
     Of the n images of each class that turns, exactly int(rate * n) do. ``class_map``, {from: to} by
     name or index, says which do; without it, CIFAR-10 (truck to automobile, bird to airplane, deer
     to horse, cat and dog to each other) and CIFAR-100 (to the next class of the superclass) have
-    theirs. ``transition_matrix`` takes the place of both: row i has the probabilities of the label
-    given to an image of class i.
+    theirs. ``class_map: next_class`` turns class y into (y + 1) mod K, as the code of SANER does
+    on CIFAR-100. ``transition_matrix`` takes the place of both: row i has the probabilities of the
+    label given to an image of class i.
     """
 
     kind: Literal["asymmetric"] = "asymmetric"
     rate: Share | None = None
-    class_map: Annotated[dict[ClassName, ClassName], Field(min_length=1)] | None = None
+    class_map: (
+        Literal["next_class"] | Annotated[dict[ClassName, ClassName], Field(min_length=1)] | None
+    ) = None
     transition_matrix: tuple[tuple[Share, ...], ...] | None = None
 
     def __hash__(self) -> int:
@@ -117,12 +120,17 @@ class AsymmetricNoise(Part):
 class InstanceNoise(Part):
     """Labels that depend on the image itself (Xia et al. 2020, arXiv 2006.07836).
 
-    ``rate`` is the centre of the images' own flip rates, normal of deviation 0.1 and cut off to
-    [0, 1]: near either end, the share of wrong labels is further inside (0.1 gives about 0.13).
+    ``variant: xia`` is the published algorithm, on pixels in [0, 1]: ``rate`` is the centre of the
+    images' own flip rates, which are normal with standard deviation 0.1, truncated to [0, 1]. Near
+    either end the fraction of wrong labels is therefore further inside (0.1 gives about 0.13).
+    ``variant: saner`` is what the code of SANER draws (Luong et al., arXiv 2411.17132): images
+    normalised per channel, and exactly int(rate * n) wrong labels. Its wrong labels are spread over
+    more classes.
     """
 
     kind: Literal["instance"] = "instance"
     rate: Annotated[float, Field(gt=0, le=1)]
+    variant: Literal["xia", "saner"] = "xia"
 
 
 class HumanNoise(Part):
@@ -387,12 +395,20 @@ def _named_infinity(value: Any) -> Any:
 Norm = Annotated[Annotated[float, Field(gt=1)] | Literal["inf"], BeforeValidator(_named_infinity)]
 
 
+def _renamed_convention(value: Any) -> Any:
+    """Earlier versions called ``asam_by_shape`` ``asam``: what they wrote keeps its meaning."""
+    return "asam_by_shape" if value == "asam" else value
+
+
 class SamConfig(Part):
     """Sharpness-aware perturbation (Foret et al. 2020; ASAM: Kwon et al. 2021) and its variants.
 
-    ``adaptive: asam`` scales by |w| + eta for weights and 1 elsewhere; ``elementwise`` by |w|
-    everywhere. ``rho`` is a length in weight space, about 0.05-0.5 (ten times that when adaptive),
-    measured in the p-norm ``norm``, above 1, up to ``inf``; the adaptive ones have 2.
+    ``adaptive`` scales the perturbation of each weight: ``asam_by_name`` by |w| + eta for
+    parameters whose name contains ``weight`` and 1 elsewhere, as the code published with ASAM does;
+    ``asam_by_shape`` by |w| + eta for tensors of more than one dimension and 1 elsewhere;
+    ``elementwise`` by |w| everywhere. ``asam`` is accepted as the earlier name of
+    ``asam_by_shape``. ``rho`` is a length in weight space, about 0.05-0.5 (ten times that when
+    adaptive), measured in the p-norm ``norm``, above 1, up to ``inf``; adaptive SAM requires 2.
 
     ``variant``: ``gsam`` also narrows the surrogate gap, weighted by ``g_alpha`` (Zhuang et al.
     2022); ``fsam``, Friendly-SAM, takes ``sigma`` of the mean gradient, of decay ``lmbda``, off the
@@ -403,7 +419,10 @@ class SamConfig(Part):
     rho: NonNegative = 0.1
     rho_schedule: Schedule = Constant()
     norm: Norm = 2.0
-    adaptive: Literal["none", "asam", "elementwise"] = "none"
+    adaptive: Annotated[
+        Literal["none", "asam_by_name", "asam_by_shape", "elementwise"],
+        BeforeValidator(_renamed_convention),
+    ] = "none"
     eta: NonNegative = 0.01
     variant: Literal["sam", "gsam", "fsam", "vasso"] = "sam"
     g_alpha: NonNegative = 0.01
@@ -674,9 +693,9 @@ _SANER = {"alpha": 0.5, "k": 50}
 PRESETS: dict[str, dict[str, Any]] = {
     "sgd": {},
     "sam": {"sam": _SAM},
-    "asam": {"sam": {"rho": 0.5, "adaptive": "asam"}},
+    "asam": {"sam": {"rho": 0.5, "adaptive": "asam_by_name"}},
     "saner": {"sam": _SAM, "saner": _SANER},
-    "asam_saner": {"sam": {"rho": 0.5, "adaptive": "asam"}, "saner": _SANER},
+    "asam_saner": {"sam": {"rho": 2.0, "adaptive": "elementwise"}, "saner": _SANER},
     "gsam_saner": {"sam": {**_SAM, "variant": "gsam"}, "saner": _SANER},
     "fsam_saner": {"sam": {**_SAM, "variant": "fsam"}, "saner": _SANER},
     "vasso_saner": {"sam": {**_SAM, "variant": "vasso"}, "saner": _SANER},
@@ -685,6 +704,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "slaw": {"sals": {}, "law": {}},
     "saner_slaw": {"sam": _SAM, "saner": _SANER, "sals": {}, "law": {}},
     "swa": {"average": {"kind": "swa"}},
+    "ema": {"average": {"kind": "ema"}},
     "bootstrap_sgd": {"bootstrap_rounds": 2},
     "bootstrap_sam": {"sam": _SAM, "bootstrap_rounds": 2},
     "gce": {"loss": {"name": "gce"}},
@@ -693,7 +713,28 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """Shorthands: what each method's name fills in. Fields given beside the name win."""
 
-Method = Literal[tuple(PRESETS)]
+Method = Literal[
+    "sgd",
+    "sam",
+    "asam",
+    "saner",
+    "asam_saner",
+    "gsam_saner",
+    "fsam_saner",
+    "vasso_saner",
+    "sals",
+    "law",
+    "slaw",
+    "saner_slaw",
+    "swa",
+    "ema",
+    "bootstrap_sgd",
+    "bootstrap_sam",
+    "gce",
+    "sce",
+    "mixup",
+]
+"""The names of ``PRESETS``."""
 
 
 def _fill(defaults: dict, given: dict) -> dict:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class UserError(Exception):
-    """Something the user can put right; the command line prints it without a traceback, exit 2."""
+    """Something the user can put right; the command line prints it without a traceback.
+
+    ``exit_code`` is what the command then ends with.
+    """
+
+    exit_code = 2
+
+
+class SearchFailed(UserError):
+    """A search in which no trial has succeeded. What there is of it is stored."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -25,14 +37,14 @@ class Problem:
 class ConfigError(UserError):
     """All the mistakes found in one document, reported together."""
 
-    def __init__(self, source: str, problems: Iterable[Problem]):
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
         self.problems = tuple(problems)
         count = len(self.problems)
         lines = [f"{source}: {count} problem{'s' if count != 1 else ''}"]
         super().__init__("\n".join([*lines, *(f"  {problem}" for problem in self.problems)]))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.source, self.problems))
 
 

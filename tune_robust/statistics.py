@@ -35,7 +35,9 @@ class Estimate(NamedTuple):
     @property
     def excludes_zero(self) -> bool:
         """Whether the interval lies on one side of zero; never without an interval."""
-        return self.low is not None and (self.low > 0 or self.high < 0)
+        if self.low is None or self.high is None:
+            return False
+        return self.low > 0 or self.high < 0
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:

@@ -20,6 +20,7 @@ from scipy import stats
 
 from analysis.figures.best_so_far import cost_of_epochs
 from analysis.formatting import number
+from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import label_sets, ranking
 from analysis.stored.run import Objective, Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
@@ -68,7 +69,7 @@ class Repeat:
     curve: Curve
     winner: pd.Series
     test_accuracy: float
-    confirmed: dict[str, Any] | None
+    confirmed: Estimate | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +99,8 @@ class Entry:
         """The confirmed mean: of its one run as it stands, of several over their means."""
         found = [r.confirmed for r in self.repeats if r.confirmed is not None]
         if len(found) == 1:
-            return Estimate(*(found[0][field] for field in Estimate._fields))
-        return estimate([row["mean"] for row in found])
+            return found[0]
+        return estimate([confirmed.mean for confirmed in found])
 
     @property
     def test_accuracy(self) -> Estimate | None:
@@ -397,14 +398,11 @@ def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
     return Curve(ended["spent"].to_numpy(float), best.to_numpy(float), float(total.max()))
 
 
-def _confirmed(run: Run) -> dict[str, Any] | None:
-    """The best confirmed trial that the search itself has found."""
-    path = run.path / "confirm" / "confirmation.json"
-    if not path.is_file():
-        return None
-    rows = json.loads(path.read_text(encoding="utf-8"))["trials"]
-    own = [row for row in rows if row["origin"] != "baseline" and row["mean"] is not None]
-    return own[0] if own else None
+def _confirmed(run: Run) -> Estimate | None:
+    """The confirmed score of the best trial that the search itself has found."""
+    confirmation = read_confirmation(run)
+    searched = confirmation and confirmation.searched
+    return searched.estimate if searched else None
 
 
 def _places(scene: Scene, entry: Entry, repeat: Repeat) -> Iterable[tuple[str, Place]]:

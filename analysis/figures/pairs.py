@@ -22,7 +22,7 @@ from analysis.figures.style import (
     plain_axes,
 )
 from analysis.formatting import metric, number, plain
-from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.axes import Axis, axes_of
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from analysis.surrogate.surface import Surface, fit_surface, of_one_kind
@@ -42,7 +42,7 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
     if default.y is None:
         return []
     trials, kind = of_one_kind(run)
-    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    searched = axes_of(run.space.get("search") or {}, kind)
     numeric = [d.path for d in searched if d.is_numeric and trials[d.path].nunique() > 2]
     order = list(importance_info(run).table["path"])
     numeric.sort(key=lambda path: order.index(path) if path in order else len(order))
@@ -155,7 +155,7 @@ def _opacity(trials: pd.DataFrame) -> np.ndarray:
     return np.where(trials["status"] == "done", 0.8, 0.25).astype("float32")
 
 
-def _widest(info: _ByOptionInfo) -> Dimension:
+def _widest(info: _ByOptionInfo) -> Axis:
     axes = [surface.x for surface in info.surfaces.values()]
     return replace(axes[0], low=min(a.low for a in axes), high=max(a.high for a in axes))
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from analysis.figures.style import GREY, GRID, RIGHT, WINNER, message, new_figure
 from analysis.formatting import metric, number, plain, score, sentence_case
-from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.axes import Axis, axes_of
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.importance import importance_info
@@ -51,7 +51,7 @@ def _parallel_info(run: Run) -> _ParallelInfo:
     require_epochs(run)
     trials = run.trials[run.trials["status"].isin(["done", "stopped"])]
     trials = trials.dropna(subset=["objective"])
-    searched = parse_dimensions(run.space.get("search") or {})
+    searched = axes_of(run.space.get("search") or {})
     order = list(importance_info(run).table["path"])
     varied = [d for d in searched if trials[d.path].nunique() > 1]
     varied.sort(key=lambda d: order.index(d.path) if d.path in order else len(order))
@@ -71,7 +71,7 @@ def _parallel_info(run: Run) -> _ParallelInfo:
     return _ParallelInfo(name, lines.reset_index(drop=True), axes)
 
 
-def _along(dimension: Dimension, values: pd.Series):
+def _along(dimension: Axis, values: pd.Series):
     """Positions of numbers, and labels at the ends and in the middle."""
     values = values.astype("float64")
     if dimension.log:
@@ -81,7 +81,7 @@ def _along(dimension: Dimension, values: pd.Series):
     return dimension.to_unit(values), labels
 
 
-def _among(dimension: Dimension, values: pd.Series):
+def _among(dimension: Axis, values: pd.Series):
     """Positions of options, spread evenly, and their names."""
     options = sorted(values.dropna().unique(), key=str)
     places = np.linspace(0, 1, len(options) + 2)[1:-1]

@@ -24,7 +24,7 @@ from analysis.figures.style import (
 )
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
 from analysis.formatting import metric, plain
-from analysis.stored.dimensions import Dimension
+from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.surface import Surface, fit_surface
@@ -128,7 +128,7 @@ def _finished_cells(surface: Surface) -> list[tuple[int, ...]]:
     return list(zip(*(cell.tolist() for cell in cells), strict=True))
 
 
-def _axes(surface: Surface) -> list[tuple[np.ndarray, Dimension]]:
+def _axes(surface: Surface) -> list[tuple[np.ndarray, Axis]]:
     """Positions and dimension of each axis of the surface's arrays, in [0, 1]."""
     pairs = ((surface.y, surface.ys), (surface.x, surface.xs))
     return [(d.to_unit(values), d) for d, values in pairs if d is not None]

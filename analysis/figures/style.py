@@ -12,7 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analysis.formatting import dimension_hint, metric, plain, sentence_case
-from analysis.stored.dimensions import Dimension
+from analysis.stored.axes import Axis
 
 WINNER = "#2b83c6"
 BASELINE = "#d55e00"
@@ -85,7 +85,7 @@ def metric_axis(name: str) -> dict[str, Any]:
     }
 
 
-def dimension_axis(dimension: Dimension, hint: bool = True) -> dict[str, Any]:
+def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
     """Type, range, ticks and title of an axis that shows a searched dimension."""
     words = dimension_hint(dimension.path) if hint else ""
     title = f"<b>{plain(dimension.path)}</b>" + (f"<br><sup>{plain(words)}</sup>" if words else "")

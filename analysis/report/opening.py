@@ -20,7 +20,7 @@ from analysis.formatting import (
     sentence_case,
 )
 from analysis.report.summary import Answer, Candidate
-from analysis.stored.confirmation import Confirmed
+from analysis.stored.confirmation import ConfirmedTrial
 from analysis.stored.noise import noise_rate
 from analysis.stored.ranking import label_sets
 from analysis.stored.run import Run
@@ -91,15 +91,20 @@ def lead(run: Run, answer: Answer) -> str:
         if versus and not is_missing(reference.test_accuracy):
             text += f" and the baseline {score('test_accuracy', reference.test_accuracy)}"
         text += "."
-    return text + _confirmed(name, best, answer.confirmed)
+    return text + _confirmed(name, best, _best_confirmed(answer))
 
 
-def _confirmed(name: str, best: Candidate, confirmed: Confirmed | None) -> str:
+def _best_confirmed(answer: Answer) -> ConfirmedTrial | None:
+    found = answer.confirmation
+    return None if found is None else found.searched or found.leader
+
+
+def _confirmed(name: str, best: Candidate, confirmed: ConfirmedTrial | None) -> str:
     """What fresh seeds said, in a sentence or two: the score to publish."""
     if confirmed is None:
         return ""
     who = "it" if confirmed.trial == best.trial else f"trial {plain(confirmed.trial)} leads: it"
-    text = f" On {count(confirmed.seeds, 'fresh seed')} {who} gets "
+    text = f" On {count(confirmed.n, 'fresh seed')} {who} gets "
     text += f"<b>{score(name, confirmed.mean)}</b> in the mean"
     if confirmed.low is not None:
         low, high = score(name, confirmed.low), score(name, confirmed.high)
@@ -139,8 +144,8 @@ def _score_tiles(run: Run, answer: Answer, best: Candidate) -> list[tuple[str, s
     if answer.ceiling is not None:
         gain += f"{' · ' if gain else ''}a perfect model gets about {answer.ceiling:.0%}"
     shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
-    if answer.confirmed is not None:
-        shown.insert(0, _confirmed_tile(name, answer.confirmed))
+    if (confirmed := _best_confirmed(answer)) is not None:
+        shown.insert(0, _confirmed_tile(name, confirmed))
     if not is_missing(best.test_accuracy):
         known = versus and not is_missing(answer.test_gain)
         gain = f"{_better('test_accuracy', answer.test_gain)} · " if known else ""
@@ -154,8 +159,8 @@ def _score_tiles(run: Run, answer: Answer, best: Candidate) -> list[tuple[str, s
     return shown
 
 
-def _confirmed_tile(name: str, confirmed: Confirmed) -> tuple[str, str, str]:
-    words = [f"mean of {count(confirmed.seeds, 'fresh seed')}"]
+def _confirmed_tile(name: str, confirmed: ConfirmedTrial) -> tuple[str, str, str]:
+    words = [f"mean of {count(confirmed.n, 'fresh seed')}"]
     if confirmed.low is not None:
         words.append(f"{score(name, confirmed.low)} to {score(name, confirmed.high)}")
     if confirmed.optimism is not None:
@@ -249,8 +254,8 @@ def notes(run: Run, answer: Answer) -> str:
             "<b>This is a confirmation:</b> its trials are those of a search on fresh seeds. The "
             "report of that search opens with their mean; the best seed alone is no score."
         )
-    elif answer.confirmed is not None:
-        remarks.append(f"<b>Confirmed:</b> {plain(answer.confirmed.conclusion)}")
+    elif answer.confirmation is not None:
+        remarks.append(f"<b>Confirmed:</b> {plain(answer.confirmation.conclusion)}")
     elif answer.winner is not None and len(run.trials) > 1:
         text = (
             "<b>It is a little optimistic:</b> the winner's validation score is the best of "

@@ -247,8 +247,9 @@ def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
 
 
 def _surface_heading(info: SensitivityInfo) -> str:
-    kind = "".join(f" ({plain(path)} {plain(value)})" for path, value in info.surface.kind.items())
-    return "Which settings work?" + kind
+    kind = info.surface.kind.items()
+    shared = [f" ({plain(path)} {plain(number(value))})" for path, value in kind]
+    return f"Which settings work?{''.join(shared)}"
 
 
 def _surface_guide(run: Run, info: SensitivityInfo) -> str:

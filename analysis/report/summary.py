@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.figures.cost import saved
-from analysis.stored.confirmation import Confirmed, read_confirmation
+from analysis.stored.confirmation import Confirmation, read_confirmation
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
 from analysis.stored.run import Run, run_argument, scored_epochs
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     winner when they were stopped, and so were never ranked. ``error``: the winner's standard error
     from the number of validation images alone, None where that number is not known. ``region``: the
     settings that are as good as the winner's, None where a baseline won or nobody can tell.
-    ``confirmed``: what fresh seeds said, None where the run was not confirmed.
+    ``confirmation``: what fresh seeds said, None where the run was not confirmed.
     """
 
     winner: Candidate | None
@@ -59,7 +59,7 @@ class Answer(NamedTuple):
     ceiling: float | None
     error: float | None
     region: Region | None
-    confirmed: Confirmed | None
+    confirmation: Confirmation | None
     commands: list[str]
 
 
@@ -71,7 +71,7 @@ def find_answer(run: Run) -> Answer:
     both = best is not None and reference is not None
     searched_won = best is not None and not best.is_baseline and label_sets(run) == 1
     region = robust_region(run) if searched_won else None
-    confirmed = read_confirmation(run)
+    confirmation = read_confirmation(run)
     return Answer(
         winner=best,
         baseline=reference,
@@ -88,8 +88,8 @@ def find_answer(run: Run) -> Answer:
         ceiling=ceiling(run),
         error=_standard_error(run, best),
         region=region,
-        confirmed=confirmed,
-        commands=_commands(run, best, region, confirmed),
+        confirmation=confirmation,
+        commands=_commands(run, best, region, confirmation),
     )
 
 
@@ -133,14 +133,14 @@ def _standard_error(run: Run, best: Candidate | None) -> float | None:
 
 
 def _commands(
-    run: Run, best: Candidate | None, region: Region | None, confirmed: Confirmed | None
+    run: Run, best: Candidate | None, region: Region | None, confirmation: Confirmation | None
 ) -> list[str]:
     """What to type next: finish the run, or confirm the winner, take it out and train it again."""
     name = run_argument(run)
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
     config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))
-    done = confirmed or "confirms" in run.meta
+    done = confirmation or "confirms" in run.meta
     commands = [] if done else [f"tune-robust confirm {name}"]
     commands += [f"tune-robust export {name} --top 1", f"tune-robust train --config {config}"]
     return commands + ([f"tune-robust export {name} --winner plateau"] if region else [])

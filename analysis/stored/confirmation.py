@@ -1,36 +1,90 @@
-"""The confirmed score: what retraining on fresh seeds says of the winner."""
+"""The confirmed scores of a run: what retraining its best trials on fresh seeds has found."""
 
 from __future__ import annotations
 
-import json
-from typing import NamedTuple
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, ValidationError
 
 from analysis.stored.run import Run
 from tune_robust.errors import UserError
+from tune_robust.statistics import Estimate
 
-_FORMAT = 1
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
 
 
-class Confirmed(NamedTuple):
-    """The best retrained trial of the search, as ``tune-robust confirm`` found it.
+class _Mean(_Record):
+    """A mean over ``n`` seeds with its 95 % interval, as it is stored; all None without a seed."""
 
-    ``mean`` over ``seeds`` fresh seeds and its 95 % interval, None after one seed alone.
-    ``probability_best``: among the trials retrained, in [0, 1]. ``optimism``: how much better the
-    search had scored it. ``conclusion``: in words.
+    n: NonNegativeInt
+    mean: FiniteFloat | None
+    sd: FiniteFloat | None = None
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The same with its arithmetic; None where no seed has a score."""
+        if self.mean is None:
+            return None
+        return Estimate(self.n, self.mean, self.sd, self.low, self.high)
+
+
+class ConfirmedTrial(_Mean):
+    """A retrained trial.
+
+    ``labels``: its label set, among the trials of which it is judged. ``leads``: whether it has the
+    best mean of them. ``behind_leader``: how much better the leader is, paired by seed.
+    ``probability_best``: in [0, 1]. ``optimism``: how much better the search had scored it.
     """
 
     trial: str
-    seeds: int
-    mean: float
-    low: float | None
-    high: float | None
-    probability_best: float | None
-    optimism: float | None
+    origin: str
+    labels: dict | None = None
+    leads: bool = False
+    behind_leader: _Mean | None = None
+    probability_best: FiniteFloat | None = None
+    optimism: FiniteFloat | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is a reference that the space gives, not a trial that the search proposed."""
+        return self.origin == "baseline"
+
+    @property
+    def ties(self) -> bool:
+        """Whether it is statistically indistinguishable from the leader, at 95 %."""
+        behind = self.behind_leader and self.behind_leader.estimate
+        return bool(behind and behind.low is not None and not behind.excludes_zero)
+
+
+class Confirmation(_Record):
+    """``trials``: those with a score, best mean first. ``conclusion``: the outcome in words."""
+
+    format: Literal[1]
     conclusion: str
+    trials: tuple[ConfirmedTrial, ...]
+
+    @property
+    def leader(self) -> ConfirmedTrial:
+        """The trial with the best mean, a baseline or not."""
+        return self.trials[0]
+
+    @property
+    def searched(self) -> ConfirmedTrial | None:
+        """The best of those that the search itself proposed; None where none was retrained."""
+        return next((trial for trial in self.trials if not trial.is_baseline), None)
+
+    @property
+    def ties(self) -> tuple[ConfirmedTrial, ...]:
+        """The trials statistically indistinguishable from the leader."""
+        return tuple(trial for trial in self.trials[1:] if trial.ties)
 
 
-def read_confirmation(run: Run) -> Confirmed | None:
-    """What lies in the run's ``confirm/confirmation.json``; None where there is none.
+def read_confirmation(run: Run) -> Confirmation | None:
+    """The run's ``confirm/confirmation.json``; None where there is none, or no score in it yet.
 
     Raises:
         UserError: when the file is damaged.
@@ -39,25 +93,19 @@ def read_confirmation(run: Run) -> Confirmed | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != _FORMAT:
-            raise ValueError(f"format {found['format']!r}")
-        rows = [row for row in found["trials"] if row["mean"] is not None]
-        if not rows:
-            return None
-        best = next((row for row in rows if row["origin"] != "baseline"), rows[0])
-        return Confirmed(
-            best["trial"],
-            best["n"],
-            best["mean"],
-            best["low"],
-            best["high"],
-            best["probability_best"],
-            best["optimism"],
-            found["conclusion"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is damaged ({type(error).__name__}: {error}). `tune-robust confirm "
-            f"{run.path}` writes it anew."
-        ) from error
+        confirmation = Confirmation.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _damaged(run, f"{where}: {first['msg']}") from error
+    except OSError as error:
+        raise _damaged(run, str(error)) from error
+    scored = tuple(trial for trial in confirmation.trials if trial.mean is not None)
+    return confirmation.model_copy(update={"trials": scored}) if scored else None
+
+
+def _damaged(run: Run, problem: str) -> UserError:
+    path = run.path / "confirm" / "confirmation.json"
+    return UserError(
+        f"{path} is damaged ({problem}). `tune-robust confirm {run.place}` writes it anew."
+    )

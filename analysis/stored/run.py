@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.formatting import metric
-from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.axes import Axis, axes_of
 from tune_robust.errors import UserError, nearest
 from tune_robust.runs.store import RunFolder
 from tune_robust.runs.tables import epochs_table, trials_table
@@ -61,7 +61,7 @@ class Run:
     trials: pd.DataFrame
     epochs: pd.DataFrame
     objective: Objective
-    dimensions: tuple[Dimension, ...]
+    dimensions: tuple[Axis, ...]
     place: str
     """Where the run lies, as a user names it: its path, or its URI on remote storage."""
 
@@ -91,7 +91,7 @@ def load_run(path: str | Path, place: str | None = None) -> Run:
     """
     path = Path(path).expanduser()
     meta = _read_meta(path)
-    dimensions = parse_dimensions(meta["space"].get("search") or {})
+    dimensions = axes_of(meta["space"].get("search") or {})
     objective = _objective(meta["space"]["objective"])
     searched = [dimension.path for dimension in dimensions]
     # A run that has only just begun has no tables yet.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.formatting import count
-from analysis.stored.dimensions import Dimension
+from analysis.stored.axes import Axis
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.observations import credited, read_trials
 
@@ -79,7 +79,7 @@ def _scored(run: Run) -> pd.DataFrame:
     return trials.assign(score=trials["trial"].map(ends)).dropna(subset=["score"])
 
 
-def _overall(run: Run, trials: pd.DataFrame, varied: list[Dimension]) -> list[float]:
+def _overall(run: Run, trials: pd.DataFrame, varied: list[Axis]) -> list[float]:
     """Per dimension its fANOVA importance among the trials to which it applies."""
     from optuna.importance import FanovaImportanceEvaluator
 
@@ -107,7 +107,7 @@ def _even_choice(trials: pd.DataFrame, size: int) -> pd.DataFrame:
 
 
 def _to_the_top(
-    run: Run, trials: pd.DataFrame, varied: list[Dimension], best: float, of: float
+    run: Run, trials: pd.DataFrame, varied: list[Axis], best: float, of: float
 ) -> list[float]:
     """Per dimension its PED-ANOVA importance for being in ``best`` out of the best ``of``."""
     from optuna.importance import PedAnovaImportanceEvaluator
@@ -122,7 +122,7 @@ def _to_the_top(
     return [found.get(d.path, np.nan) / total if total else np.nan for d in varied]
 
 
-def _evaluated(run: Run, trials, dimensions: list[Dimension], evaluate: Callable) -> dict:
+def _evaluated(run: Run, trials, dimensions: list[Axis], evaluate: Callable) -> dict:
     import optuna
 
     with warnings.catch_warnings():
@@ -139,7 +139,7 @@ def _evaluated(run: Run, trials, dimensions: list[Dimension], evaluate: Callable
             optuna.logging.set_verbosity(level)
 
 
-def _optuna_trials(trials: pd.DataFrame, dimensions: list[Dimension]) -> list:
+def _optuna_trials(trials: pd.DataFrame, dimensions: list[Axis]) -> list:
     import optuna
 
     axes = {}

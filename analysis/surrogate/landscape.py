@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.axes import Axis, axes_of
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation
 from analysis.surrogate.observations import read_trials
@@ -27,7 +27,7 @@ class Landscape:
     were tried of the others. ``trials``: rows of the run's table with a place on every axis.
     """
 
-    numeric: tuple[Dimension, ...]
+    numeric: tuple[Axis, ...]
     choices: dict[str, tuple[Any, ...]]
     trials: pd.DataFrame
     expectation: Expectation
@@ -55,7 +55,7 @@ def fit_landscape(run: Run) -> Landscape | None:
     one input per option.
     """
     trials, kind = of_one_kind(run)
-    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    searched = axes_of(run.space.get("search") or {}, kind)
     numeric = tuple(d for d in searched if d.is_numeric and trials[d.path].nunique() > 1)
     paths = [dimension.path for dimension in numeric]
     if not numeric:
@@ -79,7 +79,7 @@ def fit_landscape(run: Run) -> Landscape | None:
     return Landscape(numeric, choices, trials, expectation)
 
 
-def _positions(numeric: tuple[Dimension, ...], trials: pd.DataFrame) -> np.ndarray:
+def _positions(numeric: tuple[Axis, ...], trials: pd.DataFrame) -> np.ndarray:
     columns = [d.to_unit(trials[d.path].astype("float64")) for d in numeric]
     return np.nan_to_num(np.column_stack(columns), nan=0.5)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import norm, qmc
 
 from analysis.formatting import metric
-from analysis.stored.dimensions import Dimension
+from analysis.stored.axes import Axis
 from analysis.stored.run import Run
 from analysis.surrogate.landscape import Landscape, fit_landscape
 
@@ -109,7 +109,7 @@ class _Box(NamedTuple):
     chosen: dict[str, Any]
     applies: np.ndarray
 
-    def sides(self, land: Landscape) -> list[tuple[Dimension, tuple[float, float]]]:
+    def sides(self, land: Landscape) -> list[tuple[Axis, tuple[float, float]]]:
         """Dimensions that apply, and from where to where the box reaches along each."""
         ends = zip(land.numeric, self.low, self.high, self.applies, strict=True)
         return [(d, (float(low), float(high))) for d, low, high, applies in ends if applies]
@@ -150,7 +150,7 @@ def _spread(count: int, dimensions: int) -> np.ndarray:
     return qmc.Sobol(dimensions, scramble=True, rng=0).random(count)
 
 
-def _bounds(dimension: Dimension, low: float, high: float) -> tuple[float, float]:
+def _bounds(dimension: Axis, low: float, high: float) -> tuple[float, float]:
     ends = dimension.from_unit([low, high])
     return float(ends[0]), float(ends[1])
 

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.formatting import count, metric, number
-from analysis.stored.dimensions import Dimension, parse_dimensions
+from analysis.stored.axes import Axis, axes_of
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation
 from analysis.surrogate.observations import read_trials
 from tune_robust.errors import UserError, unknown
+from tune_robust.spaces.distributions import Plain
 
 _FAVOURITES = ("sam.rho", "saner.alpha")
 _KINDS = ("method", "sam.adaptive")
@@ -34,15 +35,15 @@ class Surface(NamedTuple):
     """
 
     metric: str
-    x: Dimension | None
-    y: Dimension | None
+    x: Axis | None
+    y: Axis | None
     xs: np.ndarray
     ys: np.ndarray
     mean: np.ndarray | None
     deviation: np.ndarray | None
     doubt: np.ndarray | None
     observed: pd.DataFrame
-    kind: dict[str, str]
+    kind: dict[str, Plain]
     budget: float
     problem: str | None
 
@@ -94,7 +95,7 @@ def fit_surface(
     return surface if surface.problem else _fitted(surface, dimensions, readings)
 
 
-def _fitted(surface: Surface, dimensions: list[Dimension], readings: pd.DataFrame) -> Surface:
+def _fitted(surface: Surface, dimensions: list[Axis], readings: pd.DataFrame) -> Surface:
     inputs = np.column_stack([d.to_unit(readings[d.path]) for d in dimensions])
     grid = np.stack(np.meshgrid(*[np.linspace(0, 1, _CELLS)] * len(dimensions)), axis=-1)
     expected = Expectation(inputs, readings, surface.budget, surface.metric)
@@ -110,22 +111,22 @@ def full_budget(trials: pd.DataFrame) -> float:
     return float(spent.max()) if np.isnan(done) else done
 
 
-def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, str]]:
+def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, Plain]]:
     """The trials of the best trial's kind (the best that lies on some axis), and which that is."""
     numeric = [dimension.path for dimension in run.dimensions if dimension.is_numeric]
     ranked = ranking(run).table.dropna(subset=numeric, how="all")
     trials, kind = run.trials, {}
     for path in _KINDS:
-        if path in run.searched and len(ranked) and isinstance(ranked.iloc[0][path], str):
-            kind[path] = ranked.iloc[0][path]
+        if path in run.searched and len(ranked) and not pd.isna(best := ranked.iloc[0][path]):
+            kind[path] = best.item() if isinstance(best, np.generic) else best
             trials = trials[trials[path] == kind[path]]
     return trials, kind
 
 
 def _chosen(
-    run: Run, trials: pd.DataFrame, kind: dict[str, str], x: str | None, y: str | None
-) -> list[Dimension]:
-    searched = parse_dimensions(run.space.get("search") or {}, kind)
+    run: Run, trials: pd.DataFrame, kind: dict[str, Plain], x: str | None, y: str | None
+) -> list[Axis]:
+    searched = axes_of(run.space.get("search") or {}, kind)
     numeric = {dimension.path: dimension for dimension in searched if dimension.is_numeric}
     for path in (x, y):
         if path is not None and path not in numeric:
@@ -141,7 +142,7 @@ def _chosen(
     return [numeric[path] for path in chosen]
 
 
-def _on_axes(trials: pd.DataFrame, dimensions: list[Dimension]) -> pd.DataFrame:
+def _on_axes(trials: pd.DataFrame, dimensions: list[Axis]) -> pd.DataFrame:
     """The trials that have a place along every dimension; rho = 0 has none on a log axis."""
     for dimension in dimensions:
         values = trials[dimension.path].astype("float64")
@@ -149,7 +150,7 @@ def _on_axes(trials: pd.DataFrame, dimensions: list[Dimension]) -> pd.DataFrame:
     return trials
 
 
-def _problem(dimensions: list[Dimension], readings: pd.DataFrame, name: str) -> str | None:
+def _problem(dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str | None:
     """Why no surface can be drawn, in words for the figure; None when it can."""
     if not dimensions:
         return "No number was searched, so there is no surface to draw."

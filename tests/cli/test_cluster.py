@@ -45,7 +45,7 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
     folder = Remote(f"{bucket}/r1")
     started = Started(
         *("search", "--space", space, "--name", "r1", "--address", ray_cluster.address),
-        *("--storage", bucket, "--trials", 4),
+        *("--storage", bucket, "--trials", 3),
         *("--set", "train.epochs=40", "--set", "budget.scheduler=none"),
         cwd=tmp_path,
     )

@@ -10,7 +10,7 @@ import yaml
 from tests.cli.command import Started, read_table, run
 from tests.cli.tiny import SPACE
 from tests.tuning.simulated import simulate
-from tune_robust.spaces.space import Space
+from tune_robust.spaces.space import parse_space
 
 pytestmark = [
     pytest.mark.e2e,
@@ -80,7 +80,7 @@ def test_search_then_status_export_train_report(tmp_path, space):
 
 
 def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
-    arguments = ("--space", space, "--trials", 8, "--name", "r1", "--set", "budget.scheduler=none")
+    arguments = ("--space", space, "--trials", 7, "--name", "r1", "--set", "budget.scheduler=none")
     started = Started("search", *arguments, "--set", "train.epochs=40", cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 2)
@@ -117,9 +117,9 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
 
 def test_a_warm_start_is_counted_recorded_and_kept_out_of_the_tables(tmp_path, space):
     (tmp_path / "runs").mkdir()
-    simulate(Space.from_document(SPACE), tmp_path / "runs" / "first")
+    simulate(parse_space(SPACE, source="tiny"), tmp_path / "runs" / "first")
     common = ("search", "--space", space, "--set", "train.epochs=1", "--no-dashboard")
-    done = run(*common, "--trials", 2, "--name", "r1", "--warm-start", "first", cwd=tmp_path)
+    done = run(*common, "--trials", 1, "--name", "r1", "--warm-start", "first", cwd=tmp_path)
     assert "first: 5 trials taken, 1 skipped: 1 x sam.rho outside" in done.stdout
     recorded = json.loads((tmp_path / "runs" / "r1" / "run.json").read_text())["warm_start"]
     assert len(recorded["trials"]) == 5
@@ -128,7 +128,7 @@ def test_a_warm_start_is_counted_recorded_and_kept_out_of_the_tables(tmp_path, s
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_is_clean_and_says_how_to_go_on(tmp_path, space, sign):
-    arguments = ("--space", space, "--trials", 8, "--name", "r1", "--set", "train.epochs=20")
+    arguments = ("--space", space, "--trials", 7, "--name", "r1", "--set", "train.epochs=20")
     started = Started("search", *arguments, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 1)
@@ -143,7 +143,7 @@ def test_an_interruption_is_clean_and_says_how_to_go_on(tmp_path, space, sign):
     assert len(pd.read_parquet(folder / "trials.parquet")) == 8
 
 
-def test_a_space_whose_trials_all_fail_exits_1_and_says_why(tmp_path):
+def test_a_search_whose_first_trials_all_fail_stops_and_says_why_and_how_to_go_on(tmp_path):
     document = {
         **SPACE,
         "baselines": [],
@@ -152,7 +152,12 @@ def test_a_space_whose_trials_all_fail_exits_1_and_says_why(tmp_path):
     }
     path = tmp_path / "hopeless.yaml"
     path.write_text(yaml.safe_dump(document))
-    done = run("search", "--space", path, "--trials", 2, "--name", "r1", cwd=tmp_path, code=1)
-    assert "failed" in done.stdout
-    status = run("status", "r1", cwd=tmp_path).stdout
-    assert "not finite" in status
+    arguments = ("--space", path, "--name", "r1", "--set", "resources.concurrency=1")
+    done = run("search", *arguments, cwd=tmp_path, code=1)
+    for promised in (
+        "the first 3 trials have all failed with the same error",
+        "val_loss is not finite at epoch 1",
+        "tune-robust resume r1 --retry-failed",
+    ):
+        assert promised in done.stderr
+    assert "not finite" in run("status", "r1", cwd=tmp_path).stdout

@@ -18,7 +18,7 @@ SPACE = {
     },
     "search": {"sam.rho": {"log_uniform": [0.1, 1.0]}},
     "baselines": [{"method": "sgd"}],
-    "budget": {"trials": 10, "scheduler": "asha", "grace": 4, "reduction": 2},
+    "budget": {"trials": 9, "scheduler": "asha", "grace": 4, "reduction": 2},
     "resources": {"cpus": 1, "concurrency": 1},
 }
 

@@ -11,7 +11,7 @@ from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 from tests.tuning.simulated import simulate
 from tune_robust.runs.remote.objects import Remote
-from tune_robust.spaces.space import Space
+from tune_robust.spaces.space import parse_space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -70,7 +70,7 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     confirm = ("confirm", "r1", "--top", 1, "--seeds", 1, "--no-baselines", *common)
     assert f"{storage}/r1/confirm/confirmation.json" in run(*confirm, cwd=tmp_path).stdout
     shutil.rmtree(tmp_path / "cache" / "tune-robust" / "runs")
-    simulate(Space.from_document(SPACE), tmp_path / "here")
+    simulate(parse_space(SPACE, source="tiny"), tmp_path / "here")
     compared = run("compare", "r1", "here", "--json", "--storage", storage, cwd=tmp_path)
     searches = json.loads(compared.stdout)["scenes"][0]["searches"]
     assert len(searches) == 2

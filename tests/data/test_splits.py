@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tune_robust.config import DataConfig
 from tune_robust.data import Dataset, Images, make_splits
-from tune_robust.data.splits import channel_statistics
+from tune_robust.data.channels import channel_statistics
 from tune_robust.errors import UserError
 
 N, K = 200, 5
@@ -170,7 +170,7 @@ def test_statistics_are_those_of_the_training_part_alone(random_dataset):
 def test_statistics_do_not_depend_on_chunks_or_order(monkeypatch):
     images = torch.randint(0, 256, (500, 2, 9, 7), dtype=torch.uint8)
     whole = channel_statistics(images)
-    monkeypatch.setattr("tune_robust.data.splits._PIXELS_AT_ONCE", 1000)
+    monkeypatch.setattr("tune_robust.data.channels._PIXELS_AT_ONCE", 1000)
     assert channel_statistics(images.flip(0)) == whole
 
 

@@ -6,7 +6,8 @@ import torch
 from tune_robust.methods import global_norm, moved_weights, weights_at
 from tune_robust.methods.perturbation import overflowed
 
-ADAPTIVE = [None, "asam", "elementwise"]
+ADAPTIVE = [None, "asam_by_name", "asam_by_shape", "elementwise"]
+NAMES = ["layer.weight", "norm.weight", "convolution.kernel", "weightless"]
 
 
 def tensors(dtype=torch.float64):
@@ -14,10 +15,13 @@ def tensors(dtype=torch.float64):
     return params, [torch.randn_like(p) for p in params]
 
 
-def scale(weight, adaptive, eta):
+def scale(weight, name, adaptive, eta):
     if adaptive == "elementwise":
         return weight.abs()
-    return weight.abs() + eta if adaptive == "asam" and weight.ndim > 1 else torch.ones_like(weight)
+    if adaptive == "asam_by_name":
+        return weight.abs() + eta if "weight" in name else torch.ones_like(weight)
+    by_shape = adaptive == "asam_by_shape" and weight.ndim > 1
+    return weight.abs() + eta if by_shape else torch.ones_like(weight)
 
 
 def test_the_norm_is_over_all_tensors_as_one():
@@ -42,8 +46,8 @@ def test_one_component_overflows_all(bad, dtype):
 def test_moves_by_the_formula(adaptive):
     params, grads = tensors()
     rho, eta = 0.7, 0.05
-    moved, norm = moved_weights(params, grads, rho=rho, adaptive=adaptive, eta=eta)
-    scales = [scale(w, adaptive, eta) for w in params]
+    moved, norm = moved_weights(params, grads, rho=rho, adaptive=adaptive, eta=eta, names=NAMES)
+    scales = [scale(w, n, adaptive, eta) for w, n in zip(params, NAMES, strict=True)]
     length = math.sqrt(sum(float(((t * g) ** 2).sum()) for t, g in zip(scales, grads, strict=True)))
     for w, g, t, m in zip(params, grads, scales, moved, strict=True):
         torch.testing.assert_close(m, w + rho * t**2 * g / length)
@@ -84,7 +88,7 @@ def test_a_zero_gradient_moves_nothing_in_another_norm(norm):
 def test_leaves_weights_and_gradients_as_they_are(adaptive):
     params, grads = tensors()
     copies = [t.clone() for t in params + grads]
-    moved, _ = moved_weights(params, grads, rho=0.5, adaptive=adaptive)
+    moved, _ = moved_weights(params, grads, rho=0.5, adaptive=adaptive, names=NAMES)
     assert all(torch.equal(t, c) for t, c in zip(params + grads, copies, strict=True))
     assert not {t.data_ptr() for t in moved} & {t.data_ptr() for t in params + grads}
 
@@ -93,12 +97,12 @@ def test_leaves_weights_and_gradients_as_they_are(adaptive):
 def test_a_zero_gradient_moves_nothing(adaptive):
     params, grads = tensors()
     zeros = [torch.zeros_like(g) for g in grads]
-    moved, norm = moved_weights(params, zeros, rho=0.5, adaptive=adaptive)
+    moved, norm = moved_weights(params, zeros, rho=0.5, adaptive=adaptive, names=NAMES)
     assert all(torch.equal(m, p) for m, p in zip(moved, params, strict=True))
     assert norm == 0
 
 
-@pytest.mark.parametrize("adaptive", [None, "asam"])
+@pytest.mark.parametrize("adaptive", [None, "asam_by_shape"])
 def test_keeps_the_memory_format(adaptive):
     weight = torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last)
     (moved,), _ = moved_weights([weight], [weight * 2], rho=0.5, adaptive=adaptive)
@@ -132,9 +136,8 @@ def test_weights_come_back_after_an_error():
 @pytest.mark.parametrize("adaptive", ADAPTIVE)
 def test_a_gpu_moves_as_the_cpu_does(adaptive):
     params, grads = tensors()
-    here, _ = moved_weights(params, grads, rho=0.5, adaptive=adaptive)
-    there, _ = moved_weights(
-        [p.cuda() for p in params], [g.cuda() for g in grads], rho=0.5, adaptive=adaptive
-    )
+    settings = {"rho": 0.5, "adaptive": adaptive, "names": NAMES}
+    here, _ = moved_weights(params, grads, **settings)
+    there, _ = moved_weights([p.cuda() for p in params], [g.cuda() for g in grads], **settings)
     for a, b in zip(here, there, strict=True):
         torch.testing.assert_close(a, b.cpu())

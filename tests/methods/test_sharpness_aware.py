@@ -17,12 +17,14 @@ STEPS = 24
 METHODS = {
     "sgd": {"rho": 0.0},
     "sam": {"rho": 0.3},
-    "asam": {"rho": 1.0, "adaptive": "asam", "eta": 0.02},
+    "asam_by_name": {"rho": 1.0, "adaptive": "asam_by_name", "eta": 0.02},
+    "asam_by_shape": {"rho": 1.0, "adaptive": "asam_by_shape", "eta": 0.02},
     "elementwise": {"rho": 2.0, "adaptive": "elementwise"},
     "saner": {"rho": 0.3, "alpha": 0.4},
     "saner_without_b": {"rho": 0.3, "alpha": 0.0},
     "saner_above_one": {"rho": 0.3, "alpha": 1.5},
-    "asam_saner": {"rho": 1.0, "adaptive": "asam", "alpha": 0.4},
+    "asam_saner": {"rho": 1.0, "adaptive": "asam_by_name", "alpha": 0.4},
+    "elementwise_saner": {"rho": 2.0, "adaptive": "elementwise", "alpha": 0.4},
     "norm_near_one": {"rho": 0.3, "norm": 1.2},
     "norm_three_saner": {"rho": 0.3, "norm": 3.0, "alpha": 0.4},
     "norm_inf": {"rho": 0.02, "norm": math.inf},
@@ -31,7 +33,7 @@ METHODS = {
     "fsam": {"rho": 0.3, "variant": "fsam", "sigma": 0.8, "lmbda": 0.7},
     "fsam_saner": {"rho": 0.3, "variant": "fsam", "alpha": 0.4},
     "vasso": {"rho": 0.3, "variant": "vasso", "theta": 0.3},
-    "vasso_asam_saner": {"rho": 0.3, "variant": "vasso", "adaptive": "asam", "alpha": 0.4},
+    "vasso_asam_saner": {"rho": 0.3, "variant": "vasso", "adaptive": "asam_by_name", "alpha": 0.4},
     "fsam_norm_inf": {"rho": 0.02, "variant": "fsam", "norm": math.inf},
 }
 
@@ -192,7 +194,7 @@ def _held():
     [
         ({"rho": 0.0}, 0),
         ({}, 1),
-        ({"adaptive": "asam"}, 1),
+        ({"adaptive": "asam_by_shape"}, 1),
         ({"norm": 3}, 1),
         ({"alpha": 0.5}, 2),
         ({"variant": "gsam"}, 2),
@@ -446,19 +448,68 @@ def test_survives_pickling_and_copying():
         ({"rho": 0.1, "eta": -1}, "eta is -1"),
         ({"rho": 0.1, "alpha": math.inf}, "alpha is inf"),
         ({"rho": 0.1, "norm": 1}, "norm is 1; allowed: a number, above 1"),
-        ({"rho": 0.1, "norm": 3, "adaptive": "asam"}, "defined for norm 2"),
+        ({"rho": 0.1, "norm": 3, "adaptive": "asam_by_name"}, "defined for norm 2"),
         ({"rho": 0.1, "variant": "gsm"}, "Did you mean 'gsam'"),
         ({"rho": 0.1, "theta": 0}, r"theta is 0; allowed: a number, in \(0, 1\]"),
         ({"rho": 0.1, "lmbda": 1}, "lmbda is 1"),
         ({"rho": 0.1, "sigma": -1}, "sigma is -1"),
         ({"rho": 0.1, "g_alpha": -1}, "g_alpha is -1"),
-        ({"rho": 0.1, "adaptive": "asm"}, "Did you mean 'asam'"),
+        ({"rho": 0.1, "adaptive": "asam_by_nme"}, "Did you mean 'asam_by_name'"),
         ({"rho": 0.1, "model": "resnet"}, "model is 'resnet'"),
     ],
 )
 def test_refuses_bad_settings(settings, message):
     with pytest.raises(UserError, match=message):
         SharpnessAware(sgd(awkward()), **settings)
+
+
+def test_the_published_asam_scales_batch_norms_weights_too():
+    """SamsungLabs/ASAM scales all parameters whose name has ``weight``; by shape, none of these."""
+    model, by_shape = awkward(), awkward()
+    train(model, sharpness_aware(model, rho=1.0, adaptive="asam_by_name"), 6)
+    train(by_shape, sharpness_aware(by_shape, rho=1.0, adaptive="asam_by_shape"), 6)
+    assert (model.norm.weight - by_shape.norm.weight).abs().max() > 1e-4
+
+
+def test_names_may_come_from_the_base_optimizer():
+    model, twin = awkward(), awkward()
+    named = torch.optim.SGD(model.named_parameters(), lr=0.1)
+    plain = torch.optim.SGD(twin.parameters(), lr=0.1)
+    settings = {"rho": 1.0, "adaptive": "asam_by_name"}
+    train(model, SharpnessAware(named, **settings), 5)
+    plain = SharpnessAware(plain, **settings, model=twin)
+    plain._batch_norms = []  # the other one knows of no BatchNorm
+    train(twin, plain, 5)
+    assert_same(model, twin)
+
+
+def test_asam_by_name_without_names_says_where_to_get_them():
+    model = awkward()
+    part = nn.ModuleList([model.convolution, model.frozen, model.norm])
+    with pytest.raises(UserError, match=r"7 of 12 parameters.*Give model=\.\.\..*asam_by_shape"):
+        SharpnessAware(sgd(model), rho=0.1, adaptive="asam_by_name", model=part)
+
+
+def test_a_parameter_group_added_later_needs_names_too():
+    model = awkward()
+    optimizer = sharpness_aware(model, rho=0.1, adaptive="asam_by_name")
+    extra = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer.add_param_group({"params": [extra]})
+
+    def closure():
+        loss = model(next(batches(1))[0]).sum() * extra.sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(UserError, match="1 of 13 parameters have no name"):
+        optimizer.step(closure)
+
+
+def test_asam_is_the_earlier_name_of_asam_by_shape():
+    model, renamed = awkward(), awkward()
+    train(model, sharpness_aware(model, rho=1.0, adaptive="asam"), 3)
+    train(renamed, sharpness_aware(renamed, rho=1.0, adaptive="asam_by_shape"), 3)
+    assert_same(model, renamed)
 
 
 @pytest.mark.parametrize("base", [torch.optim.SGD, None, "sgd"])

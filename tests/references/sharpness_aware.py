@@ -36,6 +36,7 @@ class ReferenceSharpnessAware:
         self.variant, self.g_alpha = variant, g_alpha
         self.sigma, self.lmbda, self.theta = sigma, lmbda, theta
         self.means = {}
+        self.names = {} if model is None else {p: n for n, p in model.named_parameters()}
         self.batch_norms = [] if model is None else _batch_norms(model)
         self.momenta = {}
 
@@ -114,7 +115,9 @@ class ReferenceSharpnessAware:
 
     def _scale(self, p):
         w = p.detach()
-        if self.adaptive == "asam":
+        if self.adaptive == "asam_by_name":
+            return w.abs() + self.eta if "weight" in self.names[p] else torch.ones_like(w)
+        if self.adaptive == "asam_by_shape":
             return w.abs() + self.eta if w.ndim > 1 else torch.ones_like(w)
         if self.adaptive == "elementwise":
             return w.abs()

@@ -48,3 +48,17 @@ def test_of_several_objectives_the_front_keeps_its_own(tmp_path):
         Path(RunFolder(tmp_path / "r").checkpoints(trial.name)).mkdir(parents=True)
         retention.ended(trial)
     assert left(tmp_path / "r") == {t.name for t in pareto_front(trials, searched)}
+
+
+def test_predictions_stay_unless_the_trial_failed(tmp_path):
+    searched, trials, _ = run_of_nine(tmp_path / "r")
+    folder = RunFolder(tmp_path / "r")
+    retention = Retention(folder, searched, [])
+    for trial in trials:
+        (Path(folder.predictions) / trial.name).mkdir(parents=True)
+        if trial.status in ENDED:
+            retention.ended(trial)
+    failed = {trial.name for trial in trials if trial.status == "failed"}
+    left = {path.name for path in Path(folder.predictions).iterdir()}
+    assert failed
+    assert left == {trial.name for trial in trials} - failed

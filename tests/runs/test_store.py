@@ -203,6 +203,9 @@ def test_what_was_being_written_when_a_process_was_killed_is_removed(store):
     checkpoints.mkdir(parents=True)
     asides = [store.folder.path / ".trials.parquet.4711"]
     asides.append(checkpoints / ".last.pt.4711")
+    predictions = Path(store.folder.predictions) / "t0001"
+    predictions.mkdir(parents=True)
+    asides.append(predictions / ".last.npz.4711")
     for path in asides:
         path.write_bytes(b"half")
     reopened(store).close()

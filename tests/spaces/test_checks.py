@@ -107,7 +107,7 @@ def test_a_condition_on_a_value_that_there_is_not_is_refused():
 
 
 def test_a_condition_on_what_follows_from_the_method_is_refused():
-    rho = {"uniform": [0, 1], "when": {"sam.adaptive": "asam"}}
+    rho = {"uniform": [0, 1], "when": {"sam.adaptive": "asam_by_name"}}
     found = problems(search={"method": METHODS, "sam.rho": rho})
     assert "it follows from method" in found["search.sam.rho.when.sam.adaptive"]
 

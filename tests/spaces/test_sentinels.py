@@ -91,9 +91,9 @@ def test_they_are_refused_where_nothing_is_stopped():
 
 
 def test_more_than_there_are_sampled_trials_are_refused():
-    budget = {"trials": 9, "sentinels": 9}
+    budget = {"trials": 9, "sentinels": 10}
     message = problems(budget=budget, baselines=[{"method": "sgd"}])["budget.sentinels"]
-    assert "expected at most 8" in message
+    assert "expected at most 9" in message
 
 
 @pytest.mark.parametrize(

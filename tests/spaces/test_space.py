@@ -47,6 +47,27 @@ resources: {cpus: 2, gpus: 0.25}
 """  # noqa: E501
 
 
+@pytest.mark.parametrize(("seeds", "expected"), [("own", [7, 8, 9]), ("shared", [7, 7, 7])])
+def test_trials_have_seeds_of_their_own_or_share_one(seeds, expected):
+    seeded = make_space("train.seed=7", searcher={"seeds": seeds})
+    values = {"sam.rho": 0.1, "saner.alpha": 0.5}
+    assert [seeded.config_for(values, number=n).seed for n in range(3)] == expected
+
+
+def test_what_trials_record_is_part_of_the_space():
+    moments = [0.333, 1, "best"]
+    recorded = make_space(record={"predictions": moments})
+    assert recorded.record.predictions == (0.333, 1.0, "best")
+    assert Space.from_document(recorded.document()) == recorded
+    assert make_space().record.predictions == ()
+
+
+@pytest.mark.parametrize("moments", [[0.0], [1.5], ["first"], [0.5, 0.5], [True]])
+def test_moments_that_there_are_not_are_refused(moments):
+    found = problems(record={"predictions": moments})
+    assert any(path.startswith("record.predictions") for path in found)
+
+
 def test_the_documented_example_loads_from_a_file(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(EXAMPLE)
@@ -125,8 +146,29 @@ def test_a_grids_cost_is_that_of_its_points():
     search = {"method": {"choice": ["sgd", "sam"]}}
     space = make_space(search=search, budget=budget, **grid)
     assert space.max_gradient_evaluations == 10 + 10 + 20
-    space = make_space(search=search, budget={**budget, "trials": 2}, **grid)
+    space = make_space(search=search, budget={**budget, "trials": 1}, **grid)
     assert space.max_gradient_evaluations == 10 + 10
+
+
+def test_baselines_run_beside_the_trials_of_the_budget():
+    space = make_space(baselines=[{"method": "sgd"}, {"method": "sam"}])
+    assert (space.budget.trials, space.trials) == (4, 6)
+    assert Space.from_document(space.document()).trials == 6
+
+
+def test_a_run_of_an_earlier_version_keeps_the_trials_that_it_had():
+    """Its budget counted the baselines, and could reserve GPUs that nothing used."""
+    written = document(baselines=[{"method": "sgd"}], resources={"gpus": 2})
+    space = Space.from_document(written)
+    assert space.trials == 4
+    assert space.resources.gpus == 1
+    assert Space.from_document(space.document()) == space
+
+
+def test_more_than_one_gpu_per_trial_is_refused():
+    message = problems(resources={"gpus": 2})["resources.gpus"]
+    assert "found 2; a trial trains on one GPU" in message
+    assert "expected 0 to 1" in message
 
 
 def test_the_length_is_that_of_the_costliest_method_drawn_not_of_a_baseline():

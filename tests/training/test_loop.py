@@ -125,6 +125,20 @@ def test_a_checkpoint_goes_on_under_a_version_with_more_settings(splits, tmp_pat
     assert [r.epoch for r in train(config(epochs=2), splits=splits, resume=path)] == [2]
 
 
+@pytest.mark.parametrize("method", ["asam", "asam_saner"])
+def test_a_checkpoint_of_an_earlier_presets_asam_goes_on_by_shape(splits, tmp_path, method):
+    """The presets changed their convention; a run that began under the old one keeps it."""
+    path = tmp_path / "last.pt"
+    earlier = config(method, epochs=2, sam={"rho": 0.5, "adaptive": "asam_by_shape"})
+    whole = metrics_of(train(earlier, splits=splits))
+    next(train(earlier, splits=splits)).save(path)
+    older = torch.load(path)
+    older["config"]["sam"]["adaptive"] = "asam"  # what they called it
+    torch.save(older, path)
+    resumed = metrics_of(train(config(method, epochs=2), splits=splits, resume=path))
+    assert same(resumed, whole[1:])
+
+
 def test_a_checkpoint_from_another_kind_of_device_goes_on_with_new_random_numbers(
     splits, tmp_path, caplog
 ):

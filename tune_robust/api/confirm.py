@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
-from tune_robust.errors import UserError
+from tune_robust.errors import SearchFailed, UserError
 from tune_robust.formatting import count
 from tune_robust.runs.find import STORAGE
 from tune_robust.runs.folder import RunFolder
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from tune_robust.tuning.engine.watching import Watcher
 
 TOP = 3
-
-
-class AllTrialsFailed(UserError):
-    """Every trial of a confirmation failed, so that there is nothing to report."""
 
 
 def confirm(
@@ -109,7 +105,7 @@ def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict
     """Run what remains of a confirmation, write what it found, and return that.
 
     Raises:
-        AllTrialsFailed: there is nothing to report.
+        SearchFailed: there is nothing to report.
     """
     from tune_robust.config import parse_config
     from tune_robust.tuning.engine.preparing import prepare
@@ -122,7 +118,7 @@ def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict
     prepare([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
     conductor = run_search(space, store, source.storage, ray, watcher)
     if all(trial.status == "failed" for trial in conductor.trials.values()):
-        raise AllTrialsFailed(
+        raise SearchFailed(
             f"all {count(len(conductor.trials), 'trial')} failed. See why: `tune-robust status "
             f"{folder.place}`."
         )

@@ -74,7 +74,7 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): there is nobody left to tell.
         sys.stderr.close()

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
-from tune_robust.cli.running import EXITS_FAILED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +64,7 @@ def confirm(
     from tune_robust.tuning.winners.retraining import confirmation_of
 
     console = console_of(as_json=as_json)
-    with exits_when_interrupted(), exits_when_all_failed():
+    with exits_when_interrupted():
         tr.confirm(
             run,
             top=top,
@@ -83,18 +79,6 @@ def confirm(
         )
     place = confirmation_of(folder_of(run, storage)).place
     print_confirmation(place, console, as_json=as_json)
-
-
-@contextmanager
-def exits_when_all_failed() -> Iterator[None]:
-    """Where every trial of the confirmation inside failed, say so and exit 1."""
-    from tune_robust.api.confirm import AllTrialsFailed
-
-    try:
-        yield
-    except AllTrialsFailed as failed:
-        print(failed, file=sys.stderr)
-        raise typer.Exit(EXITS_FAILED) from None
 
 
 def print_confirmation(place: str, console: Console, *, as_json: bool) -> None:

@@ -56,13 +56,13 @@ def resume(
       tune-robust resume r1 --set resources.concurrency=1
     """
     import tune_robust as tr
-    from tune_robust.cli.confirm import exits_when_all_failed, print_confirmation
+    from tune_robust.cli.confirm import print_confirmation
     from tune_robust.cli.running import console_of, exits_when_interrupted
     from tune_robust.cli.summary import finish
     from tune_robust.console.display import Display
 
     console = console_of(as_json=as_json)
-    with exits_when_interrupted(), exits_when_all_failed():
+    with exits_when_interrupted():
         found = tr.resume(
             run,
             trials=trials,

@@ -14,7 +14,6 @@ from tune_robust.runs.find import run_argument
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXITS_FAILED = 1
 EXITS_INTERRUPTED = 130
 
 

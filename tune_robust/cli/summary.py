@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from tune_robust.cli.running import EXITS_FAILED
+from tune_robust.errors import SearchFailed
 from tune_robust.formatting import count, short
 from tune_robust.runs.find import run_argument
 
@@ -24,7 +22,11 @@ if TYPE_CHECKING:
 
 
 def finish(run: Run, console: Console, *, as_json: bool) -> None:
-    """Export the winners, write the report, and print both; exit 1 if all trials failed."""
+    """Export the winners, write the report, and print both.
+
+    Raises:
+        SearchFailed: all trials failed.
+    """
     from tune_robust.api.export import export
     from tune_robust.api.report import report
     from tune_robust.api.runs import folder_of
@@ -32,7 +34,10 @@ def finish(run: Run, console: Console, *, as_json: bool) -> None:
 
     folder = folder_of(run)
     if run.trials["objective"].isna().all():
-        _all_failed(run, console)
+        raise SearchFailed(
+            f"all {count(len(run.trials), 'trial')} failed. See why:\n"
+            f"  tune-robust status {run_argument(run.place)}"
+        )
     exported, page = export(run), report(run)
     if as_json:
         files = {"report": str(page), "exported": [str(path) for path in exported]}
@@ -40,16 +45,6 @@ def finish(run: Run, console: Console, *, as_json: bool) -> None:
         return
     _print_winners(console, folder)
     _print_files(console, folder, page, exported)
-
-
-def _all_failed(run: Run, console: Console) -> None:
-    console.print(
-        f"All {count(len(run.trials), 'trial')} failed. See why:\n"
-        f"  tune-robust status {run_argument(run.place)}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    raise typer.Exit(EXITS_FAILED)
 
 
 def _print_winners(console: Console, folder: RunFolder) -> None:

@@ -86,7 +86,7 @@ class Batches:
             pixels = self._windows[indices, :, rows, columns]
             if self._flip:
                 pixels = torch.where(flip, pixels.flip(-1), pixels)
-            if self._randaugment is not None:
+            if self._randaugment is not None and chosen is not None:
                 pixels = self._randaugment(pixels, chosen[:, start:end])
             pixels = pixels.contiguous(memory_format=self._memory_format)
             inputs = _normalised(pixels, self._mean, self._std)

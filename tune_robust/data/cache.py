@@ -86,5 +86,5 @@ def _checksum(tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         shape = f"{name}{tuple(tensors[name].shape)}{tensors[name].dtype}"
         checksum = zlib.crc32(shape.encode(), checksum)
-        checksum = zlib.crc32(tensors[name].numpy(), checksum)
+        checksum = zlib.crc32(tensors[name].numpy().data, checksum)
     return f"{checksum:08x}"

@@ -13,6 +13,7 @@ from tune_robust.data.images import Dataset, Images
 from tune_robust.data.locking import one_at_a_time
 from tune_robust.data.sources import SOURCES, Source
 from tune_robust.data.sources.pixels import fitted
+from tune_robust.errors import UserError
 
 
 def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
@@ -55,6 +56,11 @@ def _with_given_labels(
     noise = config.noise
     if noise.kind != "given" or noise.file is not None or noise.column is None:
         return dataset
+    if source.read_column is None:
+        raise UserError(
+            f"data.noise.column: {config.dataset} has no columns; allowed for: "
+            f"{', '.join(name for name, s in SOURCES.items() if s.read_column)}."
+        )
     labels = torch.from_numpy(source.read_column(files, noise.column))
     return dataset._replace(train=dataset.train._replace(given_labels=labels))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy._core.multiarray import _reconstruct
 
-ARRAY_GLOBALS = [
+ARRAY_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_reconstruct, "numpy.core.multiarray._reconstruct"),
     _reconstruct,
     np.ndarray,

@@ -53,7 +53,9 @@ class RandAugment:
 def _operations(height: int, width: int) -> list[Operation]:
     from torchvision.transforms.v2 import functional as F
 
-    def affine(images: Tensor, shift=(0, 0), shear=(0.0, 0.0)) -> Tensor:
+    def affine(
+        images: Tensor, shift: tuple[int, int] = (0, 0), shear: tuple[float, float] = (0.0, 0.0)
+    ) -> Tensor:
         return F.affine(images, 0.0, list(shift), 1.0, list(shear))
 
     shear = math.degrees(math.atan(0.3 * STRENGTH))

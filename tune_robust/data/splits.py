@@ -6,11 +6,10 @@ import numpy as np
 import torch
 
 from tune_robust.config import DataConfig
+from tune_robust.data.channels import channel_statistics
 from tune_robust.data.drawing import resolve_count, stratified, stream
 from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits
 from tune_robust.data.noise import noisy_labels
-
-_PIXELS_AT_ONCE = 2**20
 
 
 def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
@@ -65,22 +64,3 @@ def _positions(config: DataConfig, labels: np.ndarray) -> tuple[np.ndarray, np.n
     keys = stream(config.seed, "split").random(len(labels))[pool]
     order = pool[np.argsort(keys, kind="stable")]
     return np.sort(order[held_out:]), np.sort(order[:held_out])
-
-
-def channel_statistics(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Each channel's mean and standard deviation over uint8 (N, C, H, W), pixels taken in [0, 1].
-
-    Sums of whole numbers below 2**53 are exact, so the result does not depend on their order. A
-    channel that never varies gets the deviation 1: it normalises to zero.
-    """
-    total = torch.zeros(images.shape[1], dtype=torch.float64)
-    squares = torch.zeros_like(total)
-    for chunk in images.split(max(1, _PIXELS_AT_ONCE // images[0].numel())):
-        pixels = chunk.double()
-        total += pixels.sum((0, 2, 3))
-        squares += pixels.square().sum((0, 2, 3))
-    count = images.numel() // images.shape[1]
-    mean = total / count
-    std = (squares / count - mean.square()).clamp(min=0).sqrt()
-    std[std == 0] = 255
-    return tuple((mean / 255).tolist()), tuple((std / 255).tolist())

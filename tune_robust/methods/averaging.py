@@ -29,9 +29,11 @@ class WeightAverage:
     """
 
     def __init__(self, settings: config.Average, model: nn.Module) -> None:
-        every_step = isinstance(settings, config.EmaConfig)
-        average = get_ema_multi_avg_fn(settings.decay) if every_step else get_swa_multi_avg_fn()
-        self._start, self._every_step = settings.start, every_step
+        if isinstance(settings, config.EmaConfig):
+            average = get_ema_multi_avg_fn(settings.decay)
+        else:
+            average = get_swa_multi_avg_fn()
+        self._start, self._every_step = settings.start, isinstance(settings, config.EmaConfig)
         self._averaged = AveragedModel(model, multi_avg_fn=average)
 
     @property

@@ -30,7 +30,7 @@ def mixing_shares(alpha: float, count: int, generator: torch.Generator) -> Tenso
     """
     device = generator.device
     seed = torch.randint(2**62, (), generator=generator, device=device).item()
-    drawn = np.random.default_rng(seed).beta(alpha, alpha, count)
+    drawn = np.random.default_rng(int(seed)).beta(alpha, alpha, count)
     return torch.from_numpy(np.maximum(drawn, 1 - drawn)).float().to(device)
 
 

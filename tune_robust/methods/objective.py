@@ -86,13 +86,14 @@ class Objective:
         """
         # At least float32: the logits of an autocast network are not.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        plan = plan or Plan()
         if self.sals is not None:
-            loss, gradient, plan = self._smoothed(logits, features, labels, plan)
+            loss, gradient, plan = self._smoothed(self.sals, logits, features, labels, plan)
             return KnownGradient.apply(logits, loss, gradient), plan
         if self.law is None:
-            return self._losses(logits, labels, "mean"), plan or Plan()
+            return self._losses(logits, labels, "mean"), plan
         losses = self._losses(logits, labels, "none")
-        weights = self._weights(losses.detach()) if plan is None else plan.weights
+        weights = self._weights(losses.detach()) if plan.weights is None else plan.weights
         return torch.dot(losses, weights / len(weights)), Plan(None, weights)
 
     def _losses(self, logits: Tensor, labels: Tensor, reduction: str) -> Tensor:
@@ -111,29 +112,32 @@ class Objective:
 
     @torch.no_grad()
     def _smoothed(
-        self, logits: Tensor, features: Tensor, labels: Tensor, plan: Plan | None
+        self, sals: SalsConfig, logits: Tensor, features: Tensor, labels: Tensor, plan: Plan
     ) -> tuple[Tensor, Tensor, Plan]:
         """With SALS: the loss, its gradient by ``logits``, and the plan."""
         log_p = F.log_softmax(logits, 1)
         residual = residuals(log_p.exp(), labels)
-        epsilon = self._epsilon(log_p, residual, features) if plan is None else plan.epsilon
+        epsilon = plan.epsilon
+        if epsilon is None:
+            epsilon = self._epsilon(sals, log_p, residual, features)
         losses, gradient = smoothed_cross_entropy(log_p, residual, labels, epsilon)
         if self.law is None:
             return losses.mean(), gradient.div_(len(losses)), Plan(epsilon)
-        weights = self._weights(losses) if plan is None else plan.weights
+        weights = self._weights(losses) if plan.weights is None else plan.weights
         shares = weights / len(weights)
         return torch.dot(losses, shares), gradient.mul_(shares[:, None]), Plan(epsilon, weights)
 
-    def _epsilon(self, log_p: Tensor, residual: Tensor, features: Tensor) -> Tensor:
-        sals = self.sals
+    def _epsilon(
+        self, sals: SalsConfig, log_p: Tensor, residual: Tensor, features: Tensor
+    ) -> Tensor:
         if sals.scope == "last_layer":
             sharpness = last_layer_gradient_norm(residual, features)
         else:
             sharpness = self._whole_gradient_norm(residual)
-        mean, sharpness = moved_mean(self.mean_sharpness, sharpness, sals.ema_decay)
+        mean, current = moved_mean(self.mean_sharpness, sharpness, sals.ema_decay)
         self.mean_sharpness = mean
         bounds = {"alpha": sals.alpha, "eps_min": sals.eps_min, "eps_max": sals.eps_max}
-        return smoothing(log_p.amax(1).exp(), sharpness, mean, **bounds)
+        return smoothing(log_p.amax(1).exp(), current, mean, **bounds)
 
     def _whole_gradient_norm(self, like: Tensor) -> Tensor:
         average = torch.as_tensor(self.mean_sharpness, dtype=like.dtype, device=like.device)

@@ -13,14 +13,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-ADAPTIVE = ("asam", "elementwise")
-"""The two conventions that go by the name of adaptive SAM."""
+from tune_robust.methods.tensors import Tensors
+
+ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
+"""The conventions that go by the name of adaptive SAM, which differ in what they scale."""
 
 _TINY = 1e-12
 """Keeps a gradient of exactly zero from becoming 0/0; far below any norm that training meets."""
 
 
-def global_norm(tensors: Sequence[Tensor], order: float = 2) -> Tensor:
+def global_norm(tensors: Tensors, order: float = 2) -> Tensor:
     """The norm of all tensors taken as one vector, on their device (0-dim, no sync).
 
     Args:
@@ -30,29 +32,29 @@ def global_norm(tensors: Sequence[Tensor], order: float = 2) -> Tensor:
     return _joint(torch._foreach_norm(tensors, order), order)
 
 
-def _joint(norms: Sequence[Tensor], order: float = 2) -> Tensor:
+def _joint(norms: Tensors, order: float = 2) -> Tensor:
     """The norm of vectors laid end to end, from their norms."""
     return torch.linalg.vector_norm(torch.stack(norms), order)
 
 
-def overflowed(tensors: Sequence[Tensor]) -> Tensor:
+def overflowed(tensors: Tensors) -> Tensor:
     """1 if a component is not finite, else 0 (0-dim, no sync): a third of a norm's time."""
     # The kernel takes float32 alone, whatever torch's default type is.
-    made = {"device": tensors[0].device, "dtype": torch.float32}
-    found = torch.zeros((), **made)
-    torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones((), **made))
+    found = torch.zeros((), dtype=torch.float32, device=tensors[0].device)
+    torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones_like(found))
     return found
 
 
 def moved_weights(
-    params: Sequence[Tensor],
-    grads: Sequence[Tensor],
+    params: Tensors,
+    grads: Tensors,
     *,
     rho: float | Sequence[float],
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
-) -> tuple[Sequence[Tensor], Tensor]:
+    names: Sequence[str] | None = None,
+) -> tuple[Tensors, Tensor]:
     """The weights ``w + e``, new tensors, and ``||g||_2`` (0-dim).
 
     ``e`` has the length ``rho`` in the p-norm and climbs furthest for it: with ``1/p + 1/q = 1``,
@@ -67,15 +69,19 @@ def moved_weights(
             adaptive. In other norms lengths differ: n equal components are n^(1/p) long. One per
             parameter scales each parameter's part of ``e`` by its own.
         norm: p, above 1, up to inf; 2 when adaptive.
-        adaptive: None is SAM, ``T_w = 1``. ``"asam"``: ``T_w = |w| + eta`` for weights (more than
-            one dimension), 1 for biases and normalisation parameters (Kwon et al.).
-            ``"elementwise"``: ``T_w = |w|`` everywhere (davda54/sam's ``adaptive=True``).
-        eta: added to ``|w|`` by ``"asam"`` alone.
+        adaptive: None is SAM, ``T_w = 1``. ``"asam_by_name"``: ``T_w = |w| + eta`` for parameters
+            whose name contains ``weight``, BatchNorm's included, and 1 for the others, as in the
+            code published with ASAM (SamsungLabs/ASAM). ``"asam_by_shape"``: the same scale for
+            tensors of more than one dimension, and 1 for biases and normalisation parameters.
+            ``"elementwise"``: ``T_w = |w|`` everywhere (davda54/sam's and SANER's
+            ``adaptive=True``).
+        eta: added to ``|w|`` by the two ``asam`` conventions.
+        names: the parameters' names, in the order of ``params``; used by ``"asam_by_name"`` alone.
     """
     norms = torch._foreach_norm(grads)
     size = _joint(norms)
     if adaptive is not None:
-        places, scales = _scales(params, adaptive, eta)
+        places, scales = _scales(params, adaptive, eta, names)
         scaled = torch._foreach_mul([grads[i] for i in places], scales)
         length = _joint(_replaced(norms, places, torch._foreach_norm(scaled)))
         torch._foreach_mul_(scaled, scales)
@@ -86,7 +92,7 @@ def moved_weights(
     return _along(directions, params, rho, global_norm(directions, norm)), size
 
 
-def _steepest(grads: Sequence[Tensor], norm: float) -> list[Tensor]:
+def _steepest(grads: Tensors, norm: float) -> Tensors:
     """The direction of steepest ascent in the p-norm, ``sign(g) |g|^(q - 1)``, of any length."""
     exponent = 1 / (norm - 1)  # q - 1; 0 for inf
     powers = torch._foreach_abs(grads)
@@ -99,11 +105,8 @@ def _steepest(grads: Sequence[Tensor], norm: float) -> list[Tensor]:
 
 
 def _along(
-    directions: Sequence[Tensor],
-    params: Sequence[Tensor],
-    rho: float | Sequence[float],
-    length: Tensor,
-) -> Sequence[Tensor]:
+    directions: Tensors, params: Tensors, rho: float | Sequence[float], length: Tensor
+) -> Tensors:
     """``params + rho / length * directions``."""
     if isinstance(rho, Sequence):
         directions, rho = torch._foreach_mul(directions, rho), 1.0
@@ -115,7 +118,7 @@ def _along(
 
 
 @contextmanager
-def weights_at(params: Sequence[Tensor], moved: Sequence[Tensor]) -> Iterator[None]:
+def weights_at(params: Tensors, moved: Tensors) -> Iterator[None]:
     """Inside, ``params`` hold the tensors ``moved``; after it, also after an error, their own.
 
     Storages change places, so nothing is copied and the weights come back bit for bit.
@@ -128,26 +131,29 @@ def weights_at(params: Sequence[Tensor], moved: Sequence[Tensor]) -> Iterator[No
         _point(params, own)
 
 
-def _point(params: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:
+def _point(params: Tensors, tensors: Tensors) -> None:
     for param, tensor in zip(params, tensors, strict=True):
         param.data = tensor
 
 
 def _scales(
-    params: Sequence[Tensor], adaptive: str, eta: float
-) -> tuple[list[int], Sequence[Tensor]]:
+    params: Tensors, adaptive: str, eta: float, names: Sequence[str] | None
+) -> tuple[list[int], Tensors]:
     """The places of the parameters whose ``T_w`` is not 1, and their ``T_w``."""
     if adaptive == "elementwise":
         return list(range(len(params))), torch._foreach_abs(params)
-    places = [i for i, w in enumerate(params) if w.ndim > 1]
+    if adaptive == "asam_by_name":
+        if names is None:
+            raise ValueError("asam_by_name needs the names of the parameters")
+        places = [i for i, name in enumerate(names) if "weight" in name]
+    else:
+        places = [i for i, w in enumerate(params) if w.ndim > 1]
     scales = torch._foreach_abs([params[i] for i in places])
     torch._foreach_add_(scales, eta)
     return places, scales
 
 
-def _replaced(
-    tensors: Sequence[Tensor], places: Sequence[int], others: Sequence[Tensor]
-) -> list[Tensor]:
+def _replaced(tensors: Tensors, places: Sequence[int], others: Tensors) -> list[Tensor]:
     """``tensors``, with ``others`` at ``places``."""
     result = list(tensors)
     for place, other in zip(places, others, strict=True):

@@ -8,13 +8,13 @@ training. Signs and magnitudes are compared, nothing is divided: the official ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
+from tune_robust.methods.tensors import Tensors
 
-def reweight_(sam_grads: Sequence[Tensor], sgd_grads: Sequence[Tensor], alpha: float) -> None:
+
+def reweight_(sam_grads: Tensors, sgd_grads: Tensors, alpha: float) -> None:
     """Multiply ``sam_grads`` by ``alpha`` on group B, in place.
 
     Args:

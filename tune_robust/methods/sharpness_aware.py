@@ -24,6 +24,7 @@ from tune_robust.methods.perturbation import (
 )
 from tune_robust.methods.reweighting import reweight_
 from tune_robust.methods.step_statistics import StepStatistics
+from tune_robust.methods.tensors import Tensors, gradients
 from tune_robust.methods.variants import (
     VARIANTS,
     GradientMeans,
@@ -74,8 +75,11 @@ class SharpnessAware(Optimizer):
             steps. A parameter group with a ``rho`` of its own is moved by that instead; the norm of
             the gradient is that of all groups together.
         norm: p of the p-norm in which ``rho`` is measured, above 1, up to inf; 2 when adaptive.
-        adaptive: None, ``"asam"`` or ``"elementwise"``; see ``moved_weights``.
-        eta: ``"asam"``'s addend to ``|w|``, at least 0.
+        adaptive: None, ``"asam_by_name"`` (the code published with ASAM, which needs the
+            parameters' names: give ``model``, or build the base optimizer from
+            ``model.named_parameters()``), ``"asam_by_shape"`` or ``"elementwise"``; see
+            ``moved_weights``. ``"asam"`` is what earlier versions called ``"asam_by_shape"``.
+        eta: what both ``asam`` conventions add to ``|w|``, at least 0.
         variant: ``"sam"``; ``"gsam"``, ``"fsam"`` (Friendly-SAM) or ``"vasso"``; see ``variants``.
         g_alpha: GSAM's weight of the surrogate gap, at least 0; 0 is SAM.
         sigma: the share of the mean gradient that Friendly-SAM takes away, at least 0; 0 is SAM.
@@ -84,7 +88,8 @@ class SharpnessAware(Optimizer):
         alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
             own gradient, 0 removes group B. It compares with the raw first gradient, whatever the
             variant. May be set between steps.
-        model: if given, its BatchNorm running statistics move in the first pass only.
+        model: if given, its BatchNorm running statistics move in the first pass only, and its
+            parameters' names are known.
 
     Attributes:
         passes: closure evaluations so far (forward and backward each).
@@ -112,6 +117,7 @@ class SharpnessAware(Optimizer):
     ) -> None:
         # Optimizer.__init__ would build groups and a state; this shell uses the base's.
         _check_base(base_optimizer)
+        adaptive = "asam_by_shape" if adaptive == "asam" else adaptive
         if adaptive is not None and adaptive not in ADAPTIVE:
             raise UserError(f"SharpnessAware: {unknown('adaptive convention', adaptive, ADAPTIVE)}")
         if variant not in VARIANTS:
@@ -135,6 +141,9 @@ class SharpnessAware(Optimizer):
         self.alpha = alpha
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
+        self._names = _parameter_names(base_optimizer, model)
+        if adaptive == "asam_by_name":
+            _check_named(base_optimizer, self._names)
         self.passes = 0
         self.gradient_norm: Tensor | None = None
         self._means = {"fsam": GradientMeans(1 - lmbda), "vasso": GradientMeans(theta)}.get(variant)
@@ -157,7 +166,7 @@ class SharpnessAware(Optimizer):
         vars(self).update(state)
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor:
+    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]
         """One step, one pass if ``rho`` is 0 in every parameter group and two otherwise.
 
         A step in which the first gradient's norm or the second gradient is not finite changes
@@ -190,7 +199,7 @@ class SharpnessAware(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """The base optimizer's, with this shell's own numbers and mean gradients beside it."""
-        own = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
+        own: dict[str, Any] = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
         if self._means is not None:
             own["means"] = self._means.state(self._parameters())
         return {**self.base_optimizer.state_dict(), "sharpness_aware": own}
@@ -220,7 +229,7 @@ class SharpnessAware(Optimizer):
 
     def _one_pass(self, closure: Closure) -> Tensor:
         loss = self._evaluate(closure)
-        norm = global_norm([p.grad for p in self._with_gradient()])
+        norm = global_norm(gradients(self._with_gradient()))
         self._update(norm, norm, torch.full_like(norm, math.nan))
         return loss
 
@@ -228,33 +237,33 @@ class SharpnessAware(Optimizer):
         with self._unsynchronised():
             loss = self._evaluate(closure)
         params = self._with_gradient()
-        sgd_grads = [p.grad for p in params]
+        sgd_grads = gradients(params)
         sample = self._statistics.sample(sgd_grads)
         moved, norm = self.moved(params, sgd_grads)
         compares = self.variant == "gsam" or self.alpha not in (None, 1)
         if not compares and self._means is None:
-            sgd_grads = None  # freed: the second gradients take their place in memory
+            sgd_grads = []  # freed: the second gradients take their place in memory
         for param in params:
             param.grad = None  # never copied, and out of reach of the closure's zeroing
         second = self._unsynchronised() if compares else nullcontext()
         with weights_at(params, moved), statistics_paused(self._batch_norms), second:
             moved_loss = self._evaluate(closure)
         del moved  # its memory is the reweighting's scratch
-        norms = self._agreed(norm / (1 - overflowed([p.grad for p in self._with_gradient()])))
+        norms = self._agreed(norm / (1 - overflowed(gradients(self._with_gradient()))))
         if self._means is not None:
             self._means.add(params, sgd_grads, norms)
         if self.variant == "gsam":
             narrow_gap_(*_pairs(params, sgd_grads), self.g_alpha)
         if sample is not None:
             self._statistics.add_groups(*_pairs(params, sample), norms)
-        if self.alpha not in (None, 1):
+        if self.alpha is not None and self.alpha != 1:
             reweight_(*_pairs(params, sgd_grads), self.alpha)
         if compares:
             self._average_gradients()
         self._update(norms, norm, moved_loss - loss)
         return loss
 
-    def moved(self, params: Sequence[Tensor], grads: Sequence[Tensor]) -> tuple[Any, Tensor]:
+    def moved(self, params: Tensors, grads: Tensors) -> tuple[Tensors, Tensor]:
         """Where a step from these first gradients takes its second one, and their norm (0-dim).
 
         Args:
@@ -262,10 +271,10 @@ class SharpnessAware(Optimizer):
             grads: their gradients.
         """
         directions = grads
-        if self.variant == "fsam":
+        if self._means is not None and self.variant == "fsam":
             means = self._means.of(params, grads, torch.zeros_like)
             directions = friendly(grads, means, self.sigma)
-        elif self.variant == "vasso":
+        elif self._means is not None:
             means = self._means.of(params, grads, torch.clone)
             directions = variance_suppressed(grads, means, self.theta)
         moved, norm = moved_weights(
@@ -275,8 +284,16 @@ class SharpnessAware(Optimizer):
             norm=self.norm,
             adaptive=self.adaptive,
             eta=self.eta,
+            names=self._names_of(params),
         )
         return moved, norm if directions is grads else global_norm(grads)
+
+    def _names_of(self, params: Sequence[Tensor]) -> list[str] | None:
+        if self.adaptive != "asam_by_name":
+            return None
+        if any(param not in self._names for param in params):  # of a group added later
+            _check_named(self.base_optimizer, self._names)
+        return [self._names[param] for param in params]
 
     def _radii(self) -> list[float]:
         """The radius of each parameter group: its own ``rho``, else the optimizer's."""
@@ -324,7 +341,7 @@ class SharpnessAware(Optimizer):
         if self._distributed is None:
             return
         group = self._distributed.process_group
-        grads = [p.grad for p in self._with_gradient()]
+        grads = gradients(self._with_gradient())
         flat = torch.cat([g.flatten() for g in grads])
         distributed.all_reduce(flat, group=group)
         flat /= distributed.get_world_size(group)
@@ -337,11 +354,11 @@ class SharpnessAware(Optimizer):
         self._statistics.add(norm, rise, norms)
         base = self.base_optimizer
         if self._checks_on_device(norms):
-            base.found_inf = norms.isfinite().logical_not().float()
+            base.found_inf = norms.isfinite().logical_not().float()  # type: ignore[attr-defined]
             try:
                 base.step()
             finally:
-                del base.found_inf
+                del base.found_inf  # type: ignore[attr-defined]
         elif math.isfinite(norms.item()):
             base.step()
             self._has_stepped = True
@@ -421,6 +438,28 @@ def _check_base(base: object) -> None:
 
 def _radius(value: object) -> float:
     return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
+
+
+def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:
+    """What the parameters are called, in the model or in the optimizer's own record."""
+    names: dict[Tensor, str] = {}
+    for group in base.param_groups:
+        names |= dict(zip(group["params"], group.get("param_names", ()), strict=False))
+    if model is not None:
+        names |= {param: name for name, param in model.named_parameters()}
+    return names
+
+
+def _check_named(base: Optimizer, names: dict[Tensor, str]) -> None:
+    params = [p for group in base.param_groups for p in group["params"]]
+    nameless = sum(p not in names for p in params)
+    if nameless:
+        raise UserError(
+            'SharpnessAware: adaptive is "asam_by_name", which scales the parameters whose name '
+            f'contains "weight", and {nameless} of {len(params)} parameters have no name here. '
+            "Give model=..., or build the base optimizer from model.named_parameters(); "
+            'adaptive="asam_by_shape" needs no names.'
+        )
 
 
 def _within(name: str, value: object, allowed: str, fits: Callable[[float], bool]) -> float:

@@ -53,12 +53,12 @@ def moved_mean(mean: Number, value: Tensor, decay: float) -> tuple[Number, Numbe
     One that is not finite leaves the mean: a batch that overflows is skipped by the step, and must
     not end the running mean either.
     """
-    value = number(value)
-    if isinstance(value, Tensor):
-        before = torch.as_tensor(mean, dtype=value.dtype, device=value.device)
-        return before.lerp(value, 1 - decay).where(value.isfinite(), before), value
-    before = float(mean)
-    return before + (1 - decay) * (value - before) if math.isfinite(value) else before, value
+    new = number(value)
+    if isinstance(new, Tensor):
+        before = torch.as_tensor(mean, dtype=new.dtype, device=new.device)
+        return before.lerp(new, 1 - decay).where(new.isfinite(), before), new
+    old = float(mean)
+    return old + (1 - decay) * (new - old) if math.isfinite(new) else old, new
 
 
 def smoothing(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from tune_robust.methods.reweighting import group_shares
+from tune_robust.methods.tensors import Tensors
 
 _FOLD_EVERY = 64
 """Steps whose scalars are kept by reference before they are summed; bounds the memory they hold."""
@@ -52,7 +52,7 @@ class StepStatistics:
         self._folded = [sum(self._folded, totals)]
         self._pending.clear()
 
-    def sample(self, grads: Sequence[Tensor]) -> list[Tensor] | None:
+    def sample(self, grads: Tensors) -> list[Tensor] | None:
         """Of a two-pass step's first gradients what its second ones will be compared with.
 
         None on the 31 steps of 32 that are not sampled.
@@ -60,9 +60,7 @@ class StepStatistics:
         self._two_pass_steps += 1
         return _every_nth(grads) if self._two_pass_steps % _SAMPLE_EVERY == 1 else None
 
-    def add_groups(
-        self, sam_grads: Sequence[Tensor], sgd_sample: Sequence[Tensor], norms: Tensor
-    ) -> None:
+    def add_groups(self, sam_grads: Tensors, sgd_sample: Tensors, norms: Tensor) -> None:
         """Compare SAM's gradients with the sample of the same parameters' first ones."""
         shares = group_shares(torch.cat(_every_nth(sam_grads)), torch.cat(sgd_sample))
         self._shares.append(shares.where(norms.isfinite(), math.nan))
@@ -83,7 +81,7 @@ class StepStatistics:
         return dict(zip(names, means, strict=True))
 
 
-def _every_nth(grads: Sequence[Tensor]) -> list[Tensor]:
+def _every_nth(grads: Tensors) -> list[Tensor]:
     """About _SAMPLE_SIZE components, evenly spread over all gradients; copies, not views."""
     stride = max(1, sum(g.numel() for g in grads) // _SAMPLE_SIZE)
     return [g.flatten()[::stride].clone() for g in grads]

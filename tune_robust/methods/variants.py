@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tune_robust.methods.perturbation import global_norm
+from tune_robust.methods.tensors import Tensors
 
 VARIANTS = ("sam", "gsam", "fsam", "vasso")
 """What ``SharpnessAware`` takes as its ``variant``."""
@@ -20,7 +21,7 @@ VARIANTS = ("sam", "gsam", "fsam", "vasso")
 _TINY = 1e-12
 
 
-def friendly(grads: Sequence[Tensor], means: Sequence[Tensor], sigma: float) -> Sequence[Tensor]:
+def friendly(grads: Tensors, means: Tensors, sigma: float) -> Tensors:
     """Friendly-SAM's direction ``g - sigma * m``: what is the batch's own, without the common part.
 
     ``m`` is the running mean of the gradients before this one, as in the official code. The paper
@@ -29,14 +30,12 @@ def friendly(grads: Sequence[Tensor], means: Sequence[Tensor], sigma: float) -> 
     return torch._foreach_sub(grads, means, alpha=sigma)
 
 
-def variance_suppressed(
-    grads: Sequence[Tensor], means: Sequence[Tensor], theta: float
-) -> Sequence[Tensor]:
+def variance_suppressed(grads: Tensors, means: Tensors, theta: float) -> Tensors:
     """VaSSO's direction: the running mean of the gradients, ``(1 - theta) m + theta g``."""
     return torch._foreach_lerp(means, grads, theta)
 
 
-def narrow_gap_(sam_grads: Sequence[Tensor], sgd_grads: Sequence[Tensor], g_alpha: float) -> None:
+def narrow_gap_(sam_grads: Tensors, sgd_grads: Tensors, g_alpha: float) -> None:
     """GSAM: take ``g_alpha`` times the part of ``g_SGD`` orthogonal to ``g_SAM`` off it, in place.
 
     That descends the surrogate gap, ``L(w + e) - L(w)``, without slowing the descent of
@@ -65,13 +64,13 @@ class GradientMeans:
         self._means: dict[Tensor, Tensor] = {}
 
     def of(
-        self, params: Sequence[Tensor], grads: Sequence[Tensor], start: Callable[[Tensor], Tensor]
+        self, params: Tensors, grads: Tensors, start: Callable[[Tensor], Tensor]
     ) -> list[Tensor]:
         """The means of ``params``; ``start`` of its gradient for one that has none yet."""
         pairs = zip(params, grads, strict=True)
         return [self._means[p] if p in self._means else start(g) for p, g in pairs]
 
-    def add(self, params: Sequence[Tensor], grads: Sequence[Tensor], norms: Tensor) -> None:
+    def add(self, params: Tensors, grads: Tensors, norms: Tensor) -> None:
         """Count in ``grads``, unless ``norms`` (0-dim) is not finite; then all stays as it was."""
         finite = norms.isfinite()
         for param, grad in zip(params, grads, strict=True):
@@ -81,11 +80,11 @@ class GradientMeans:
             elif finite:  # a host sync, at a parameter's first gradient only
                 self._means[param] = grad.clone()
 
-    def state(self, params: Sequence[Tensor]) -> list[Tensor | None]:
+    def state(self, params: Tensors) -> list[Tensor | None]:
         """The means in the order of ``params``."""
         return [self._means.get(p) for p in params]
 
-    def load(self, params: Sequence[Tensor], means: Sequence[Tensor | None]) -> None:
+    def load(self, params: Tensors, means: Sequence[Tensor | None]) -> None:
         """Go on from ``means``, copied, in the order of ``params``."""
         pairs = zip(params, means, strict=True)
         self._means = {p: m.detach().clone().to(p) for p, m in pairs if m is not None}

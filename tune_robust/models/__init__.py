@@ -70,6 +70,5 @@ def build_model(
     features, dimension = NETWORKS[config.name](channels, config.width, **stem)
     model = Classifier(features, dimension, classes)
     initialise(model)
-    if config.weights is not None:
-        load_weights(model.features, config, download=download)
+    load_weights(model.features, config, download=download)
     return model

@@ -16,7 +16,7 @@ State = Mapping[str, Tensor]
 
 
 def load_weights(features: nn.Module, config: ModelConfig, *, download: bool) -> None:
-    """Start ``features`` from ``config.weights``.
+    """Start ``features`` from ``config.weights``, if it names any.
 
     The last layer (``fc``) is left out, and so is the first convolution where ``stem: cifar`` has
     another one in its place.
@@ -24,6 +24,8 @@ def load_weights(features: nn.Module, config: ModelConfig, *, download: bool) ->
     Raises:
         UserError: there are no such weights, they cannot be downloaded, or they do not fit.
     """
+    if config.weights is None:
+        return
     fetched = config.weights == "imagenet"
     state = _published(config.name, download) if fetched else _from_file(Path(config.weights))
     replaced = ("fc.", "conv1.") if config.stem == "cifar" else ("fc.",)

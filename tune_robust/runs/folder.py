@@ -117,6 +117,25 @@ class RunFolder:
     def _checkpoints(self, trial: str) -> Path:
         return self.path / "checkpoints" / trial
 
+    @property
+    def predictions(self) -> str:
+        """Where the trials' predictions lie, a path or a URI."""
+        return str(self._predictions.resolve())
+
+    def drop_predictions(self, trial: str) -> None:
+        """Delete a trial's predictions."""
+        shutil.rmtree(self._predictions / trial, ignore_errors=True)
+
+    def drop_unknown_predictions(self, trials: Collection[str]) -> None:
+        """Delete those of trials other than ``trials``, as ``drop_unknown_checkpoints`` does."""
+        for folder in self._predictions.glob("t*/"):
+            if folder.name not in trials:
+                self.drop_predictions(folder.name)
+
+    @property
+    def _predictions(self) -> Path:
+        return self.path / "predictions"
+
     def read_meta(self) -> dict[str, Any]:
         """run.json, as written when the run was created."""
         return json.loads(self.meta.read_text())

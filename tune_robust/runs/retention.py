@@ -31,7 +31,12 @@ class Retention:
         self._keep_best_of(ended)
 
     def ended(self, trial: Trial) -> None:
-        """One more trial has ended: only those kept so far can lose their place to it."""
+        """One more trial has ended: only those kept so far can lose their place to it.
+
+        Its predictions stay, unless it failed: they are small, and say more together.
+        """
+        if trial.status == "failed":
+            self._folder.drop_predictions(trial.name)
         self._keep_best_of([*self._kept, trial])
 
     def _keep_best_of(self, trials: Iterable[Trial]) -> None:

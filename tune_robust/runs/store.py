@@ -44,6 +44,7 @@ class RunStore:
             self._record.take(event)
         self._record.interrupt()
         folder.drop_unknown_checkpoints(self.trials)
+        folder.drop_unknown_predictions(self.trials)
         self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
@@ -157,7 +158,9 @@ class RunStore:
 
 def _remove_asides(folder: RunFolder) -> None:
     """Delete what ``write_aside`` was writing when its process was killed."""
-    for path in (*folder.path.glob(".*"), *(folder.path / "checkpoints").rglob(".*")):
+    inside = ("checkpoints", "predictions")
+    hidden = (path for name in inside for path in (folder.path / name).rglob(".*"))
+    for path in (*folder.path.glob(".*"), *hidden):
         if path.suffix[1:].isdigit():
             path.unlink(missing_ok=True)
 

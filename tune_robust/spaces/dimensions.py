@@ -119,12 +119,17 @@ def _parse_path(parsed: ParsedSearch, path: str, given: Any) -> None:
     for number, alternative in enumerate(alternatives):
         where = f"search.{path}.{number}" if isinstance(given, list) else f"search.{path}"
         try:
-            parsed.dimensions.append(_parse_dimension(path, alternative))
+            parsed.dimensions.append(parse_dimension(path, alternative))
         except ValueError as error:
             parsed.problems.append(Problem(where, str(error)))
 
 
-def _parse_dimension(path: str, given: Any) -> Dimension:
+def parse_dimension(path: str, given: Any) -> Dimension:
+    """One alternative of ``path``: a distribution and, under ``when``, its conditions.
+
+    Raises:
+        ValueError: what was found and what is allowed.
+    """
     if not isinstance(given, Mapping):
         raise ValueError(
             f"found {given!r}; expected a distribution, such as {{uniform: [low, high]}} or "

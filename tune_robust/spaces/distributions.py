@@ -16,6 +16,8 @@ Plain = bool | int | float | str | None
 
 class _Range(Part):
     kind: ClassVar[str]
+    low: float
+    high: float
 
     def document(self) -> dict[str, Any]:
         """As in the YAML: ``{uniform: [0.0, 1.0]}``."""
@@ -34,9 +36,6 @@ class _Range(Part):
 
 
 class _RealRange(_Range):
-    low: float
-    high: float
-
     def probes(self, cuts: Iterable[float] = ()) -> tuple[float, ...]:
         """The ends, the ``cuts`` between them, and a value inside each stretch."""
         inside = (float(cut) for cut in cuts if self.low < cut < self.high)
@@ -143,7 +142,7 @@ def parse_distribution(given: Mapping[str, Any]) -> Distribution:
     if issubclass(distribution, _Listed):
         return distribution(values=_listed(kind, content))
     low, high = _bounds(kind, content, whole=issubclass(distribution, _WholeRange))
-    return distribution(low=low, high=high)
+    return distribution.model_validate({"low": low, "high": high})
 
 
 def _bounds(kind: str, content: Any, *, whole: bool) -> tuple[float, float]:
@@ -222,7 +221,7 @@ class Condition(Part):
         if self.among is not None:
             return self.among[0] if len(self.among) == 1 else list(self.among)
         given = {"below": self.below, "above": self.above}
-        document = {key: value for key, value in given.items() if value is not None}
+        document: dict[str, Any] = {k: value for k, value in given.items() if value is not None}
         if self.excluded is not None:
             document["not"] = list(self.excluded)
         return document

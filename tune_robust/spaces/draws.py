@@ -86,4 +86,4 @@ def grid_points(dimensions: Iterable[Dimension]) -> list[dict[str, Any]]:
 def _extended(point: dict[str, Any], dim: Dimension) -> list[dict[str, Any]]:
     if not dim.active(point):
         return [point]
-    return [{**point, dim.path: value} for value in dim.distribution.values]
+    return [{**point, dim.path: value} for value in dim.distribution.ends()]

@@ -28,7 +28,8 @@ class Objective:
 
     def best(self, epochs: Epochs) -> float | None:
         """The metric at its best epoch."""
-        values = [m[self.metric] for m in epochs.values() if m.get(self.metric) is not None]
+        found = (metrics.get(self.metric) for metrics in epochs.values())
+        values = [value for value in found if value is not None]
         if not values:
             return None
         return max(values) if self.mode == "max" else min(values)
@@ -61,7 +62,10 @@ class Objective:
 
 def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
     """What a trial has cost up to ``epoch``, in the budget's unit."""
-    return epoch if unit == "epochs" else metrics[unit]
+    cost = epoch if unit == "epochs" else metrics[unit]
+    if cost is None:
+        raise ValueError(f"epoch {epoch} has no {unit}, which every epoch must have")
+    return cost
 
 
 def is_finished(space: Space, epoch: int, total_epochs: int, cost: float) -> bool:

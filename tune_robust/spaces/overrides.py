@@ -118,10 +118,11 @@ def _share_sentinels(before: Any, budget: Any) -> None:
     """
     if not isinstance(before, dict) or not isinstance(budget, dict):
         return
-    counts = before.get("sentinels"), before.get("trials"), budget.get("trials")
-    if not all(isinstance(count, int) and count > 0 for count in counts):
+    counts = (before.get("sentinels"), before.get("trials"), budget.get("trials"))
+    positive = [count for count in counts if isinstance(count, int) and count > 0]
+    if len(positive) < len(counts):
         return
-    sentinels, trials, left = counts
+    sentinels, trials, left = positive
     if budget.get("scheduler") == "none" != before.get("scheduler"):
         budget["sentinels"] = 0
     elif left < trials:

@@ -13,7 +13,7 @@ from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.sections import Budget, Objective
 
-_UNCONDITIONAL = ("gp", "cmaes", "qmc", "nsga2")
+_UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
 
 
@@ -26,7 +26,7 @@ def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Pro
     if conditional and name in _UNCONDITIONAL:
         message = (
             f"found {name}, which takes no conditions and would draw {_listed(conditional)} at "
-            "random. Choose tpe, random or grid, or search these without `when`"
+            "random. Choose tpe, qmc, random or grid, or search these without `when`"
         )
         problems.append(Problem("searcher.name", message))
     unordered = [d.name for d in dimensions if isinstance(d.distribution, (Choice, Grid))]

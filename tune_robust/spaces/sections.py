@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from tune_robust.config import Part, TrainConfig
 from tune_robust.errors import unknown
@@ -19,9 +19,9 @@ Count = Annotated[int, Field(ge=1)]
 class Budget(Part):
     """How many trials, and how long each may run.
 
-    ``trials``: all of them, baselines and known points included. ``max``: the longest run, in
-    ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost, all its
-    bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
+    ``trials``: how many, known points included; baselines run beside them. ``max``: the longest
+    run, in ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost,
+    all its bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
     training set: SGD takes 1 an epoch, SAM 2.
     ``unit: seconds`` counts the time that each trial itself has trained and evaluated, whatever
     else the machine was doing: ``max`` is required. Epochs and schedules are laid out as for
@@ -72,14 +72,18 @@ class Searcher(Part):
     ``tpe`` takes every space. ``gp`` (Gaussian process) learns more from few trials, but from
     finished ones alone; ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
     the space evenly, ``random`` at random, ``grid`` runs each point once. ``nsga2`` looks for the
-    Pareto front of several objectives. gp, cmaes, qmc and nsga2 take no conditional dimensions.
+    Pareto front of several objectives. gp, cmaes and nsga2 take no conditional dimensions.
     ``startup``: trials that must have ended before tpe and gp model what they saw; those before are
     drawn at random. It is also the size of nsga2's generations.
+    ``seeds``: ``own`` trains each trial with a seed of its own, counted up from ``train.seed``;
+    ``shared`` trains all with ``train.seed``, so that they differ by their settings alone (common
+    random numbers).
     """
 
     name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
+    seeds: Literal["own", "shared"] = "own"
 
 
 class Objective(Part):
@@ -142,18 +146,57 @@ def _checked(metric: str, allowed: Iterable[str]) -> str:
 class Resources(Part):
     """What one trial takes, and how many run at once (by default as many as fit).
 
-    ``gpus``: a share of one GPU, or a whole number of them; ``auto`` measures which share makes the
-    most of it. Without a GPU, trials run on the CPU whatever it says.
+    ``gpus``: the fraction of one GPU that a trial has, 1 for a whole one; ``auto`` measures which
+    fraction makes the most of it. Without a GPU, trials run on the CPU whatever it says.
     """
 
     cpus: Count = 1
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
     concurrency: Count | None = None
 
+    @field_validator("gpus")
+    @classmethod
+    def _of_one_gpu(cls, gpus: float | str) -> float | str:
+        if gpus != "auto" and gpus > 1:
+            raise ValueError(
+                f"found {gpus:g}; a trial trains on one GPU, and the others reserved for it would "
+                "stay idle: expected 0 to 1, such as 1 or 0.25, or auto"
+            )
+        return gpus
+
+
+FORMAT = 2
+"""Of a space's document. In format 1, ``budget.trials`` counts the baselines too."""
+
+
+def _is_unique(moments: tuple[float | str, ...]) -> tuple[float | str, ...]:
+    twice = next((moment for moment in moments if moments.count(moment) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} is given twice")
+    return moments
+
+
+Moment = Annotated[float, Field(gt=0, le=1, strict=True)] | Literal["last", "best"]
+"""A fraction of a trial's epochs, its newest epoch, or its best one by the objective."""
+
+
+class Record(Part):
+    """What each trial keeps beside its metrics.
+
+    ``predictions``: the moments at which the predicted probabilities on the validation images are
+    kept, as 16-bit floats. A number is a fraction of the trial's epochs, above 0 and up to 1, the
+    last epoch; ``last`` is the newest epoch, also of a trial that was stopped early; ``best`` is
+    the best epoch by the objective. By default none are kept. Predictions on the test images are
+    never kept.
+    """
+
+    predictions: Annotated[tuple[Moment, ...], AfterValidator(_is_unique)] = ()
+
 
 class Document(Part):
     """The sections of a space's file; ``search`` has a reader of its own."""
 
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
     name: str
     description: str = ""
     train: TrainConfig
@@ -164,6 +207,7 @@ class Document(Part):
     searcher: Searcher = Searcher()
     objective: Objective = Objective(mode="max")
     resources: Resources = Resources()
+    record: Record = Record()
 
     @field_validator("name")
     @classmethod

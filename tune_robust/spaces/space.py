@@ -23,7 +23,15 @@ from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
-from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
+from tune_robust.spaces.sections import (
+    FORMAT,
+    Budget,
+    Document,
+    Objective,
+    Record,
+    Resources,
+    Searcher,
+)
 from tune_robust.spaces.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.spaces.yaml_text import parse_yaml, read_text
 from tune_robust.validation import collect_problems
@@ -33,9 +41,10 @@ class Space(Part):
     """A search space, resolved: what ``load_space`` makes of a file.
 
     ``train`` is the section as given, the base of every trial. ``dimensions`` are in dependency
-    order: each comes after those that its condition names.
+    order: each comes after those that its condition names. ``format`` is that of its document.
     """
 
+    format: int = FORMAT
     name: str
     description: str
     train: dict[str, Any]
@@ -46,14 +55,18 @@ class Space(Part):
     searcher: Searcher
     objective: Objective
     resources: Resources
+    record: Record = Record()
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Space:
-        """The space that ``document()`` described.
+        """The space that ``document()`` described, in this version or an earlier one.
 
         Raises:
             ConfigError: all the problems, if it does not describe one.
         """
+        document = {"format": 1, **nested_copy(document)}
+        if document["format"] == 1:
+            _use_one_gpu(document.get("resources"))
         return parse_space(document, source=f"space {document.get('name')}")
 
     def document(self) -> dict[str, Any]:
@@ -62,6 +75,7 @@ class Space(Part):
         for dimension in self.dimensions:
             search.setdefault(dimension.path, []).append(dimension.document())
         return {
+            "format": self.format,
             "name": self.name,
             **({"description": self.description} if self.description else {}),
             "train": nested_copy(self.train),
@@ -72,6 +86,7 @@ class Space(Part):
             "searcher": self.searcher.model_dump(),
             "objective": self.objective.model_dump(),
             "resources": self.resources.model_dump(),
+            "record": self.record.model_dump(mode="json"),
         }
 
     @property
@@ -101,22 +116,28 @@ class Space(Part):
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
         or ``budget.max`` if that is less; in seconds, ``budget.max``.
         """
-        return self.budget.max if self.budget.unit == "seconds" else self._laid_out
+        if self.budget.unit == "seconds" and self.budget.max is not None:
+            return self.budget.max
+        return self._laid_out
 
     @property
     def _laid_out(self) -> float:
         """What epochs are laid out for, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
-        bounded = self.budget.max is not None and self.budget.unit != "seconds"
-        return min(full, self.budget.max) if bounded else full
+        if self.budget.max is None or self.budget.unit == "seconds":
+            return full
+        return min(full, self.budget.max)
 
     @property
     def trials(self) -> int:
-        """How many trials the search has: its budget's, or all that a smaller grid holds."""
+        """How many trials the search has: the baselines, and beside them its budget's, or all that
+        a smaller grid holds.
+        """
+        beside = len(self.baselines) if self.format > 1 else 0
         if self.searcher.name == "grid":
-            return min(self.budget.trials, len(self._grid))
-        return self.budget.trials
+            return min(self.budget.trials + beside, len(self._grid))
+        return self.budget.trials + beside
 
     @cached_property
     def sentinels(self) -> frozenset[int]:
@@ -135,7 +156,7 @@ class Space(Part):
             configs = map(self.config_for, self._grid[: self.trials])
             return sum(config.gradient_evaluations for config in configs)
         beyond = max(c.gradient_evaluations / self._spent(c) for c in self._drawn)
-        return self.budget.trials * self._laid_out * beyond
+        return self.trials * self._laid_out * beyond
 
     def _cost_per_epoch(self, config: TrainConfig) -> int:
         """What one of its ``epochs`` takes of ``_laid_out``: it is trained in every round."""
@@ -151,14 +172,16 @@ class Space(Part):
         """The configuration of trial ``number``, which drew ``values`` (by path).
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
-        or those that it drew, if that pays for them; its seed is the space's plus ``number``.
+        or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
+        the space's own where the trials share it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        changes["seed"] = config.seed + number
+        shared = self.searcher.seeds == "shared"
+        changes["seed"] = config.seed if shared else config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
@@ -201,9 +224,10 @@ def parse_space(
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
-    if problems:
+    if problems or sections is None:
         raise ConfigError(source, problems)
     space = Space(
+        format=sections.format,
         name=sections.name,
         description=sections.description or description,
         train=train,
@@ -214,11 +238,19 @@ def parse_space(
         searcher=sections.searcher,
         objective=sections.objective,
         resources=sections.resources,
+        record=sections.record,
     )
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
         raise ConfigError(source, problems)
     return space
+
+
+def _use_one_gpu(resources: Any) -> None:
+    """In format 1, more GPUs could be reserved than the one that a trial uses."""
+    gpus = resources.get("gpus") if isinstance(resources, dict) else None
+    if isinstance(gpus, int | float) and gpus > 1:
+        resources["gpus"] = 1
 
 
 def _mappings(section: Any) -> dict[int, dict[str, Any]]:

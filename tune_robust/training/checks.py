@@ -60,7 +60,9 @@ class Trial:
             document["saner"] = {"k": 0}  # or alpha would hardly leave 1 in so short a run
         return parse_config(document | changes)
 
-    def run(self, *, images_mean: float = 0.5, resume: Path | None = None, **changes: Any):
+    def run(
+        self, *, images_mean: float = 0.5, resume: Path | None = None, **changes: Any
+    ) -> Iterator[EpochResult]:
         """The epochs of the method with ``changes`` to its configuration."""
         splits = replace(self._splits, mean=(images_mean,))
         settings = self._configured(changes)
@@ -142,6 +144,8 @@ def _not_finite(trial: Trial) -> str | None:
 
 
 def _rho_zero(trial: Trial) -> str | None:
+    if trial.config.sam is None:
+        return None
     sam = trial.config.sam.model_dump() | {"rho": 0.0}
     without, base = trial.run(sam=sam, saner=None), trial.run(sam=None, saner=None)
     same = trial.same(_last(without).model, _last(base).model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ Reliability = list[list[float]]
 class Evaluation(NamedTuple):
     """Mean cross-entropy, accuracy against the given and the true labels, calibration against the
     true: ``reliability`` has the confidence bins that ECE sums up, none where it is not finite.
+    ``probabilities`` float32 (N, K) are those predicted for each image, in order.
     """
 
     loss: float
@@ -26,9 +28,19 @@ class Evaluation(NamedTuple):
     accuracy_true: float
     ece: float
     reliability: Reliability
+    probabilities: Tensor
 
 
-def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluation:
+Batches = Iterable[tuple[Tensor, Tensor]]
+"""Of inputs (B, C, H, W) and labels (B,)."""
+
+Forward = Callable[[Tensor], Tensor]
+"""Inputs (B, C, H, W) -> logits (B, K)."""
+
+
+def evaluate(
+    model: nn.Module, batches: Batches, true_labels: Tensor, forward: Forward
+) -> Evaluation:
     """Run ``model`` over ``batches`` (inputs, labels), in order, without gradients.
 
     Args:
@@ -46,7 +58,8 @@ def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluat
         labels = torch.cat([y for _, y in outputs])
         predicted = logits.argmax(1)
         known = true_labels != UNKNOWN
-        bins = reliability(logits[known].softmax(1), true_labels[known])
+        probabilities = logits.softmax(1)
+        bins = reliability(probabilities[known], true_labels[known])
         figures = torch.stack(
             [
                 F.cross_entropy(logits, labels),
@@ -57,10 +70,11 @@ def evaluate(model: nn.Module, batches, true_labels: Tensor, forward) -> Evaluat
         )
     model.train(was_training)
     known_bins = bins.tolist() if bins.isfinite().all() else []
-    return Evaluation(*figures.tolist(), reliability=known_bins)
+    loss, accuracy, accuracy_true, ece = figures.tolist()
+    return Evaluation(loss, accuracy, accuracy_true, ece, known_bins, probabilities)
 
 
-def predictions(model: nn.Module, batches, forward) -> Tensor:
+def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
     """The most probable class of each input of ``batches`` (inputs, labels), int64 (N,), in order.
 
     ``model`` and ``forward`` as in ``evaluate``. Not under inference mode: the predictions may

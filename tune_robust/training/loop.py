@@ -46,7 +46,7 @@ from tune_robust.training.device import (
     peak_memory_mb,
     wait_for,
 )
-from tune_robust.training.evaluation import Reliability, evaluate, predictions
+from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
 
@@ -63,7 +63,8 @@ class EpochResult:
     ``save(path)`` writes a checkpoint from which ``train(..., resume=path)`` goes on; call it
     before asking the generator for the next epoch. ``model`` is the network that was evaluated: the
     one with the averaged weights once averaging has begun. Epochs count on through the bootstrap
-    rounds. ``reliability`` is how well its confidence holds on the test images.
+    rounds. ``reliability`` is how well its confidence holds on the test images;
+    ``validation_probabilities`` float32 (N, K) are what it predicts for the validation images.
     """
 
     epoch: int
@@ -71,6 +72,7 @@ class EpochResult:
     reliability: Reliability
     model: nn.Module
     save: Callable[[Path], None]
+    validation_probabilities: Tensor
 
 
 def train(
@@ -99,7 +101,14 @@ def train(
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
         metrics = run.train_epoch()
-        yield EpochResult(run.epoch, metrics, run.reliability, run.evaluated, run.save)
+        yield EpochResult(
+            run.epoch,
+            metrics,
+            run.reliability,
+            run.evaluated,
+            run.save,
+            run.validation_probabilities,
+        )
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
@@ -170,6 +179,7 @@ class _Run:
         self.epoch = 0
         self.history: list[dict[str, float]] = []
         self.reliability: Reliability = []
+        self.validation_probabilities = torch.empty(0)
         self.totals = {"gradient_evaluations": 0.0, "seconds": 0.0, "skipped_steps": 0.0}
         self._begin_round(self.train_part.labels)
 
@@ -177,7 +187,7 @@ class _Run:
         """A fresh network, and all that goes with it, to be trained on ``labels``."""
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
-        self.model = model.to(device, memory_format=memory_format(config))
+        self.model = model.to(device).to(memory_format=memory_format(config))
         self.features = compiled(self.model.features) if config.compile else self.model.features
         self.parameters = [*self.model.parameters()]
         self.objective = Objective(
@@ -269,7 +279,9 @@ class _Run:
             progress = (self.round_epoch + done / self.steps) / self.config.epochs
             self.average.update(self.model, progress, epoch_over=done == self.steps)
 
-    def _step(self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation):
+    def _step(
+        self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation
+    ) -> Tensor:
         """One optimizer step; SALS and LAW look at the first pass and hold for the second."""
         plan = None
 
@@ -332,6 +344,7 @@ class _Run:
     def _evaluations(self, train_accuracy: float) -> dict[str, float]:
         validation, test = self._evaluate(self.validation), self._evaluate(self.test)
         self.reliability = test.reliability
+        self.validation_probabilities = validation.probabilities
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
@@ -341,7 +354,7 @@ class _Run:
             "generalization_gap": train_accuracy - test.accuracy,
         }
 
-    def _evaluate(self, part: LabelledImages):
+    def _evaluate(self, part: LabelledImages) -> Evaluation:
         batches = self._in_order(part, self._evaluation_batch)
         return evaluate(self.evaluated, batches, part.true_labels, self._logits)
 
@@ -401,8 +414,11 @@ class _Run:
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Go on from ``checkpoint``."""
         # Parsed: settings that are newer than the checkpoint have their defaults in it.
-        saved = parse_config(checkpoint.config, str(path)).model_dump(mode="json")
-        _check_same(saved, self.config.model_dump(mode="json"), path)
+        saved = parse_config(checkpoint.config, str(path))
+        if _by_earlier_preset(checkpoint.config, self.config):
+            self.config = self.config.model_copy(update={"sam": saved.sam})
+            self.optimizer = self._sharpness_aware()
+        _check_same(saved.model_dump(mode="json"), self.config.model_dump(mode="json"), path)
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:
@@ -432,6 +448,15 @@ class _Run:
             self.device.type,
             epoch,
         )
+
+
+def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether an earlier version's preset filled ``sam``: a run goes on by what it began with.
+
+    The presets ``asam`` and ``asam_saner`` scaled tensors by their shape then, and called it so.
+    """
+    adaptive = (saved.get("sam") or {}).get("adaptive")
+    return adaptive == "asam" and config.method in ("asam", "asam_saner")
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:

@@ -87,8 +87,10 @@ def noise_ratios(
     return dict(zip(NOISE_RATIOS, ratios.tolist(), strict=True))
 
 
-def _gradients(loss: Tensor, params: Sequence[Tensor], **options: bool) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(loss, params, materialize_grads=True, **options)
+def _gradients(
+    loss: Tensor, params: Sequence[Tensor], *, retain_graph: bool = False
+) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(loss, params, retain_graph=retain_graph, materialize_grads=True)
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

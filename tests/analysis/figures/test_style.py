@@ -1,7 +1,7 @@
 import pytest
 
 from analysis.figures.style import dimension_axis, log_ticks, message, round_step
-from analysis.stored.dimensions import Dimension
+from analysis.stored.axes import Axis
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_steps_are_round(rough, step):
 
 
 def test_names_on_an_axis_are_escaped():
-    assert "<script>" not in dimension_axis(Dimension("<script>", 0, 1))["title_text"]
+    assert "<script>" not in dimension_axis(Axis("<script>", 0, 1))["title_text"]
 
 
 def test_a_message_is_broken_into_short_lines():

@@ -138,6 +138,24 @@ def test_one_surface_shows_one_method(build):
     assert set(surface.observed["method"]) == {"sam"}
 
 
+def test_one_surface_shows_adaptive_perturbations_or_plain_ones(build):
+    search = {
+        "sam.adaptive": {"choice": [True, False]},
+        "sam.rho": [
+            {"log_uniform": [0.05, 2.0], "when": {"sam.adaptive": False}},
+            {"log_uniform": [0.5, 20.0], "when": {"sam.adaptive": True}},
+        ],
+    }
+    trials = [
+        build.trial(i, {"sam.adaptive": i % 2 == 1, "sam.rho": 0.1 * i}, good=i / 12)
+        for i in range(1, 12)
+    ]
+    surface = fit_surface(build.load(trials, space=build.space(search=search)))
+    assert surface.kind == {"sam.adaptive": True}
+    assert surface.x.low == 0.1  # the axis of the adaptive ones, stretched to its lowest trial
+    assert set(surface.observed["sam.adaptive"]) == {True}
+
+
 def test_a_setting_beyond_the_searched_range_stretches_the_axis(build):
     trials = [*build.search(12), build.trial(13, {"sam.rho": 0.01, "saner.alpha": 0.5})]
     assert fit_surface(build.load(trials)).x.low == pytest.approx(0.01)

@@ -72,6 +72,17 @@ def test_a_map_by_name_or_index():
     assert of(("cat", "dog", "7"), class_map={"cat": 1, 2: "cat", 1: "7"}) == {0: 1, 2: 0, 1: 2}
 
 
+@pytest.mark.parametrize("classes", [CIFAR100, CIFAR10, ("a", "b", "c")])
+def test_the_next_class_as_saners_code_draws_it(classes):
+    count = len(classes)
+    assert of(classes, class_map="next_class") == {y: (y + 1) % count for y in range(count)}
+
+
+def test_six_of_cifar100s_next_classes_are_those_of_the_superclass():
+    following, ring = of(CIFAR100, class_map="next_class"), of(CIFAR100)
+    assert sum(following[y] == ring[y] for y in range(100)) == 6
+
+
 @pytest.mark.parametrize(
     ("class_map", "found"),
     [
@@ -127,6 +138,7 @@ def test_a_matrix_of_another_size_is_refused(draw):
         ({"transition_matrix": [[0.5, 0.4], [0, 1]]}, "row 0 adds up to 0.9"),
         ({"transition_matrix": [[-1, 2], [0, 1]]}, "found -1"),
         ({"rate": 0.1, "class_map": {}}, "class_map"),
+        ({"rate": 0.1, "class_map": "next"}, "class_map.*next_class"),
     ],
 )
 def test_settings_that_contradict_are_refused(noise, found):
@@ -135,7 +147,12 @@ def test_settings_that_contradict_are_refused(noise, found):
 
 
 @pytest.mark.parametrize(
-    "noise", [{"rate": 0.1, "class_map": {9: "cat"}}, {"transition_matrix": [[0.5, 0.5], [0, 1]]}]
+    "noise",
+    [
+        {"rate": 0.1, "class_map": {9: "cat"}},
+        {"rate": 0.1, "class_map": "next_class"},
+        {"transition_matrix": [[0.5, 0.5], [0, 1]]},
+    ],
 )
 def test_settings_survive_json_and_are_hashable(noise):
     config = DataConfig(noise={"kind": "asymmetric", **noise})

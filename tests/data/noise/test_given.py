@@ -65,6 +65,12 @@ def test_a_missing_file_is_named(draw):
         draw(TRUE, {"kind": "given", "file": "nowhere.csv"}, CLASSES)
 
 
+def test_a_dataset_loaded_without_its_column_is_refused(random_dataset):
+    config = DataConfig(dataset="npz", noise={"kind": "given", "column": "seen"})
+    with pytest.raises(UserError, match="loaded without its column seen"):
+        make_splits(config, random_dataset())
+
+
 def test_a_files_name_is_relative_to_the_data(tmp_path, random_dataset):
     dataset = random_dataset(30, 3, test=9)
     (tmp_path / "labels.csv").write_text("\n".join(["label", *["2"] * 30]))

@@ -108,3 +108,56 @@ def test_one_class_is_refused(draw):
 def test_rates_out_of_range_are_refused(rate):
     with pytest.raises(ConfigError, match=r"data\.noise.*rate"):
         parse_config({"data": {"noise": {"kind": "instance", "rate": rate}}})
+
+
+def saner_reference(rate, source, classes, part, generator):
+    """The labels of one part, image by image, on the same random numbers, as SANER's code does."""
+    count = len(source.labels)
+    flip_keys, class_keys = generator.random((2, count))
+    pixels = source.images.double() / 255
+    mean = pixels.mean((0, 2, 3), keepdim=True)
+    pixels = (pixels - mean) / pixels.std((0, 2, 3), keepdim=True, correction=0)
+    matrices = [
+        generator.standard_normal((source.images[0].numel(), classes), dtype=np.float32)
+        for _ in range(classes)
+    ]
+    labels = source.labels.numpy().copy()
+    for i in sorted(part, key=lambda i: flip_keys[i])[: int(rate * len(part))]:
+        label = labels[i]
+        scores = pixels[i].flatten().numpy() @ matrices[label]
+        scores[label] = -np.inf
+        p = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+        labels[i] = np.searchsorted(np.cumsum(p), class_keys[i], side="right")
+    return labels
+
+
+@given(st.integers(2, 6), st.floats(0.05, 1), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_saners_variant_equals_its_code_image_by_image(images_of, classes, rate, seed):
+    source, part = images_of(np.arange(60) % classes, size=4), np.arange(5, 60)
+    names = tuple(map(str, range(classes)))
+    noise = InstanceNoise(rate=rate, variant="saner")
+    ours = instance(noise, source, names, [part], stream(seed, "noise"))
+    assert (ours == saner_reference(rate, source, classes, part, stream(seed, "noise"))).all()
+
+
+@given(st.floats(0.01, 1), st.integers(1, 199), st.integers(0, 9))
+@settings(max_examples=25, deadline=None)
+def test_saners_variant_has_exactly_the_rate_in_each_part(draw, rate, cut, seed):
+    true, noise = np.arange(200) % 10, {"kind": "instance", "rate": rate, "variant": "saner"}
+    parts = [np.arange(cut), np.arange(cut, 200)]
+    labels = draw(true, noise, parts=parts, seed=seed)
+    assert [(labels[p] != true[p]).sum() for p in parts] == [int(rate * len(p)) for p in parts]
+
+
+def test_saners_variant_spreads_wrong_labels_over_more_classes(real_cifar10, draw):
+    """docs/data.md: the fraction of a class's wrong labels that its most frequent target takes."""
+    true = real_cifar10.train.labels.numpy()
+    largest = {}
+    for variant in ("xia", "saner"):
+        noise = {"kind": "instance", "rate": 0.4, "variant": variant}
+        labels = draw(true, noise, real_cifar10.classes, source=real_cifar10.train)
+        wrong = [labels[(true == k) & (labels != k)] for k in range(10)]
+        largest[variant] = [np.bincount(w, minlength=10).max() / len(w) for w in wrong]
+    assert np.mean(largest["xia"]) > 0.5
+    assert np.mean(largest["saner"]) < 0.33

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from tests.tuning.simulated import peak, simulate, space, study_of
+from tests.tuning.simulated import peak, simulate, space, store_at, study_of
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.record import read_trials
+from tune_robust.tuning.engine.conductor import Conductor
 
 
 def rows(path):
@@ -190,6 +191,73 @@ def test_a_trial_without_a_finite_objective_fails_and_the_sampler_goes_on(tmp_pa
     trials = study_of(tmp_path / "r").trials
     assert trials[2].state == TrialState.FAIL
     assert sum(t.state == TrialState.FAIL for t in trials) == 1
+
+
+class TestTheFirstTrialsAllFail:
+    """With one error: then the search stops, rather than fail the others too."""
+
+    @staticmethod
+    def fails(trial, epoch):
+        return None
+
+    def test_with_the_same_error_and_the_search_stops_after_three(self, tmp_path):
+        conductor = simulate(space(), tmp_path / "r", self.fails)
+        assert [t.status for t in conductor.trials.values()] == ["failed"] * 3
+        assert conductor.hopeless == "val_accuracy is not finite at epoch 1"
+        assert not conductor.complete
+
+    def test_with_different_errors_and_the_search_goes_on(self, tmp_path):
+        conductor = simulate(
+            space(), tmp_path / "r", lambda t, e: None if e > t.number % 2 else peak(t, e)
+        )
+        assert conductor.complete
+        assert conductor.hopeless is None
+
+    def test_but_an_earlier_one_has_got_somewhere_and_the_search_goes_on(self, tmp_path):
+        conductor = simulate(space(), tmp_path / "r", lambda t, e: None if t.number else peak(t, e))
+        assert len(conductor.trials) == 12
+        assert conductor.hopeless is None
+
+    def test_with_tracebacks_that_end_alike(self, tmp_path):
+        searched = space()
+        conductor = Conductor(searched, store_at(tmp_path / "r", searched), threads=1)
+        for number in range(3):
+            trial = conductor.next_trial()
+            conductor.end(trial.name, "failed", f"line {number}\nValueError: no such file\n")
+        assert conductor.hopeless == "ValueError: no such file"
+        assert conductor.next_trial() is None
+        conductor.close()
+
+    def test_while_another_trains_and_the_search_goes_on(self, tmp_path):
+        searched = space()
+        conductor = Conductor(searched, store_at(tmp_path / "r", searched), threads=1)
+        trains = conductor.next_trial()
+        conductor.on_epoch(trains.name, 1, {"val_accuracy": 0.5, "gradient_evaluations": 2})
+        for _ in range(4):
+            conductor.end(conductor.next_trial().name, "failed", "the same")
+        assert conductor.hopeless is None
+        conductor.close()
+
+    def test_until_one_that_ran_beside_them_gets_somewhere(self, tmp_path):
+        searched = space()
+        conductor = Conductor(searched, store_at(tmp_path / "r", searched), threads=1)
+        first, *others = [conductor.next_trial() for _ in range(4)]
+        for trial in others:
+            conductor.end(trial.name, "failed", "the same")
+        assert conductor.next_trial() is None
+        conductor.on_epoch(first.name, 1, {"val_accuracy": 0.5, "gradient_evaluations": 2})
+        assert conductor.next_trial() is not None
+        conductor.close()
+
+    def test_and_a_resume_stops_at_the_next_failure_or_completes_once_mended(self, tmp_path):
+        simulate(space(), tmp_path / "r", self.fails)
+        again = simulate(space(), tmp_path / "r", self.fails)
+        assert len(again.trials) == 4
+        assert again.hopeless is not None
+        store = store_at(tmp_path / "r", space())
+        store.retry_failed()
+        store.close()
+        assert simulate(space(), tmp_path / "r").complete
 
 
 def test_a_grid_runs_each_point_once_and_stops_by_itself(tmp_path):

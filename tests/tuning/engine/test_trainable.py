@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tune_robust.config import parse_config
+from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.tuning.engine.trainable import Checkpoints, TrialRunner
+from tune_robust.tuning.engine.trainable import Checkpoints, TrialRunner, tensor_share
 
 pytest.importorskip("ray.tune")
 
@@ -28,6 +29,7 @@ def job(tmp_path, trial="t0001", **changes):
         "label": trial,
         "config": parse_config(config | changes).model_dump(mode="json"),
         "checkpoints": str(tmp_path / "checkpoints" / trial),
+        "predictions": {"place": str(tmp_path / "predictions"), "moments": []},
         "cache": str(tmp_path / "cache"),
         "objective": OBJECTIVE,
         "known": 0,
@@ -94,7 +96,9 @@ def test_a_mistake_in_training_is_a_result_not_a_crash(tmp_path, runner):
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
         (RuntimeError("CUDA error: out of memory"), True),
-        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
+        (RuntimeError("Unable to find a valid cuDNN algorithm to run convolution"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
     ],
 )
 def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expected):
@@ -109,9 +113,83 @@ def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expect
     assert str(error) in result["error"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    ],
+)
+def test_any_other_cuda_error_leaves_the_process_so_that_ray_ends_it(tmp_path, runner, error):
+    def raises():
+        raise error
+        yield
+
+    runner.setup(job(tmp_path))
+    runner._epochs = raises()
+    with pytest.raises(type(error)):
+        runner.step()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "total", "expected"),
+    [
+        (0.25, 80 * 2**30, 0.25 - 600 / (80 * 1024)),
+        (0.05, 8 * 2**30, 0.025),  # less than the context: half is left for tensors
+        (1.0, 8 * 2**30, 1.0),
+    ],
+)
+def test_a_share_of_a_gpu_leaves_room_for_the_cuda_context(gpus, total, expected):
+    assert tensor_share(gpus, total) == pytest.approx(expected)
+
+
 def test_the_dashboard_label_is_the_trials(tmp_path, runner):
     runner.setup(job(tmp_path) | {"label": "t0001 sam.rho=0.1"})
     assert repr(runner) == "t0001 sam.rho=0.1"
+
+
+MOMENTS = [0.5, 1.0, "best", "last"]
+
+
+def recording(tmp_path, **changes):
+    place = str(tmp_path / "predictions")
+    return job(tmp_path, **changes) | {"predictions": {"place": place, "moments": MOMENTS}}
+
+
+def kept(tmp_path, trial="t0001"):
+    return [read_predictions(str(tmp_path / "predictions"), trial, m) for m in MOMENTS]
+
+
+def test_predictions_are_those_that_the_metrics_were_measured_on(tmp_path, runner):
+    runner.setup(recording(tmp_path))
+    results = [runner.step() for _ in range(4)]
+    half, end, best, last = kept(tmp_path)
+    assert [half.epoch, end.epoch, last.epoch] == [2, 4, 4]
+    for found in (half, end, best, last):
+        labels = read_labels(str(tmp_path / "predictions"), found.labels)
+        accuracy = (found.probabilities.argmax(1) == labels.given).mean()
+        assert accuracy == pytest.approx(results[found.epoch - 1]["val_accuracy"])
+    assert best.score == max(result["val_accuracy"] for result in results)
+
+
+def test_a_restarted_trial_keeps_the_very_same_predictions(tmp_path, runner):
+    runner.setup(recording(tmp_path / "whole"))
+    for _ in range(4):
+        runner.step()
+    for killed_after in (1, 2, 3):
+        folder = tmp_path / str(killed_after)
+        runner.reset_config(recording(folder))
+        for _ in range(killed_after):
+            runner.step()
+        # Killed between an epoch's predictions and its checkpoint, the newest checkpoint is older.
+        (folder / "checkpoints" / "t0001" / "last.pt").unlink()
+        runner.reset_config(recording(folder) | {"known": killed_after})
+        while runner.step()["epoch"] < 4:
+            pass
+        for one, other in zip(kept(folder), kept(tmp_path / "whole"), strict=True):
+            assert (one.probabilities == other.probabilities).all()
+            assert one[1:] == other[1:]
 
 
 class _Result:

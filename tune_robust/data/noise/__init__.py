@@ -14,11 +14,11 @@ A noise model is a function ``(noise, source, classes, parts, generator) -> labe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tune_robust.config import DataConfig
+from tune_robust.config import DataConfig, GivenNoise, HumanNoise, NoNoise
 from tune_robust.data.drawing import stream
 from tune_robust.data.images import Images
 from tune_robust.data.naming import beside_the_data
@@ -29,12 +29,18 @@ from tune_robust.data.noise.instance import instance
 from tune_robust.data.noise.symmetric import symmetric
 
 
-def clean(noise, source: Images, classes, parts, generator) -> np.ndarray:
+def clean(
+    noise: NoNoise,
+    source: Images,
+    classes: Sequence[str],
+    parts: Sequence[np.ndarray],
+    generator: np.random.Generator,
+) -> np.ndarray:
     """No noise: the true labels."""
     return source.labels.numpy()
 
 
-MODELS = {
+MODELS: dict[str, Callable[..., np.ndarray]] = {
     "none": clean,
     "symmetric": symmetric,
     "asymmetric": asymmetric,
@@ -56,6 +62,6 @@ def noisy_labels(
         UserError: when the noise does not fit the dataset.
     """
     noise = config.noise
-    if getattr(noise, "file", None) is not None:
+    if isinstance(noise, HumanNoise | GivenNoise) and noise.file is not None:
         noise = noise.model_copy(update={"file": str(beside_the_data(config, noise.file))})
     return MODELS[noise.kind](noise, source, classes, parts, stream(config.seed, "noise"))

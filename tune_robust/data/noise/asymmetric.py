@@ -42,11 +42,12 @@ def asymmetric(
     keys = generator.random(len(true))
     if noise.transition_matrix is not None:
         return replaced(source, _drawn(noise.transition_matrix, true, keys, len(classes)), parts)
+    rate = noise.rate or 0.0  # given where there is no matrix
     labels = true.copy()
     for origin, target in class_pairs(noise, classes).items():
         for part in parts:
             members = part[true[part] == origin]
-            smallest = np.argsort(keys[members], kind="stable")[: int(noise.rate * len(members))]
+            smallest = np.argsort(keys[members], kind="stable")[: int(rate * len(members))]
             labels[members[smallest]] = target
     return labels
 
@@ -58,6 +59,8 @@ def class_pairs(noise: AsymmetricNoise, classes: Sequence[str]) -> dict[int, int
         UserError: when the map names no class, or there is none for these classes.
     """
     names = tuple(_MISSPELT.get(name, name) for name in classes)
+    if noise.class_map == "next_class":
+        return {label: (label + 1) % len(classes) for label in range(len(classes))}
     if noise.class_map is not None:
         return _indexed(noise.class_map, classes)
     if names == CIFAR10:

@@ -33,8 +33,13 @@ def given(
         return source.labels.numpy()
     if noise.file is not None:
         labels = _from_csv(Path(noise.file), noise.column, source, classes)
-    else:
+    elif source.given_labels is not None:
         labels = source.given_labels.numpy()
+    else:
+        raise UserError(
+            f"data.noise.column: this dataset was loaded without its column {noise.column}. Load "
+            "it with the configuration that names the column."
+        )
     name = noise.file or f"data.noise.column {noise.column}"
     return replaced(source, checked(labels, source, len(classes), name), parts)
 

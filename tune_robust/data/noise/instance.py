@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch.special import ndtr, ndtri
 
 from tune_robust.config import InstanceNoise
+from tune_robust.data.channels import channel_statistics
 from tune_robust.data.images import Images
 from tune_robust.data.noise.replacing import replaced
 from tune_robust.errors import UserError
@@ -26,12 +27,18 @@ def instance(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Xia et al. 2020 (arXiv 2006.07836), algorithm 2.
+    """Xia et al. 2020 (arXiv 2006.07836), algorithm 2, or what SANER's code makes of it.
 
-    Image i with pixels x in [0, 1] and class y flips with probability q_i, drawn from the normal
-    distribution N(rate, 0.1^2) cut off to [0, 1]; to class j with q_i * softmax(x . W_y)_j, where
-    the softmax leaves y out and W_y (pixels, K) is standard normal, one for each class. Every image
-    of the source takes part in the draws, so an image's label is the same in every split.
+    Class j is drawn for an image with pixels x and class y with probability softmax(x . W_y)_j,
+    where the softmax leaves y out and W_y (pixels, K) is standard normal, one for each class.
+
+    ``variant: xia``: x in [0, 1]; image i flips with probability q_i, drawn from the normal
+    distribution N(rate, 0.1^2) truncated to [0, 1]. ``variant: saner`` (Luong et al.,
+    arXiv 2411.17132): x is normalised by the mean and standard deviation of each channel over the
+    source, and in each part of n images exactly int(rate * n), drawn uniformly, flip.
+
+    Every image of the source takes part in the draws. An image's label is the same in every split,
+    except that ``saner``'s exact count decides within each part which images flip.
     """
     count = len(classes)
     if count < 2:
@@ -40,13 +47,18 @@ def instance(
         )
     true = source.labels.numpy()
     flip_keys, class_keys = generator.random((2, len(true)))
-    rates = _flip_rates(noise.rate, flip_keys)
+    if noise.variant == "xia":
+        rates = _flip_rates(noise.rate, flip_keys)
+    else:
+        rates = _chosen(noise.rate, flip_keys, parts)
+    normalised = _in_unit_range if noise.variant == "xia" else _normaliser(source)
     labels = true.copy()
     for label in range(count):
         weights = _standard_normal(generator, source.images[0].numel(), count)
         members = np.flatnonzero(true == label)
         for chosen in np.array_split(members, _chunks(source, members)):
-            cumulated = _flip_distribution(source, chosen, weights, label) * rates[chosen, None]
+            pixels = normalised(source.images[torch.from_numpy(chosen)])
+            cumulated = _flip_distribution(pixels, weights, label) * rates[chosen, None]
             wrong = (cumulated <= class_keys[chosen, None]).sum(1)
             labels[chosen] = np.where(wrong < count, wrong, label)
     return replaced(source, labels, parts)
@@ -59,6 +71,24 @@ def _flip_rates(mean: float, keys: np.ndarray) -> np.ndarray:
     return (mean + DEVIATION * quantiles).clamp(0, 1).numpy()
 
 
+def _chosen(rate: float, keys: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """1 for the int(rate * n) smallest keys of each part of n images, which always flip, else 0."""
+    chosen = np.zeros(len(keys))
+    for part in parts:
+        chosen[part[np.argsort(keys[part], kind="stable")[: int(rate * len(part))]]] = 1
+    return chosen
+
+
+def _in_unit_range(images: torch.Tensor) -> torch.Tensor:
+    return images.float() / 255
+
+
+def _normaliser(source: Images) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Subtracts the source's mean and divides by its standard deviation, channel by channel."""
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in channel_statistics(source.images))
+    return lambda images: (_in_unit_range(images) - mean) / std
+
+
 def _standard_normal(generator: np.random.Generator, rows: int, columns: int) -> torch.Tensor:
     return torch.from_numpy(generator.standard_normal((rows, columns), dtype=np.float32))
 
@@ -67,11 +97,11 @@ def _chunks(source: Images, members: np.ndarray) -> int:
     return max(1, len(members) * source.images[0].numel() // _PIXELS_AT_ONCE)
 
 
-def _flip_distribution(
-    source: Images, chosen: np.ndarray, weights: torch.Tensor, label: int
-) -> np.ndarray:
-    """Of each image chosen, the cumulated probabilities (n, K) of the class it would flip to."""
-    pixels = source.images[torch.from_numpy(chosen)].flatten(1).float() / 255
-    scores = (pixels @ weights).double()
+def _flip_distribution(pixels: torch.Tensor, weights: torch.Tensor, label: int) -> np.ndarray:
+    """The cumulated probabilities (n, K) of the class that each image would flip to."""
+    scores = (pixels.flatten(1) @ weights).double()
     scores[:, label] = -torch.inf
-    return scores.softmax(1).cumsum(1).numpy()
+    cumulated = scores.softmax(1).cumsum(1).numpy()
+    # The last one is 1 but for rounding, by which an image that must flip would keep its label.
+    cumulated[cumulated >= cumulated[:, -1:]] = 1
+    return cumulated

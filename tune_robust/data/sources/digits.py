@@ -17,6 +17,7 @@ import torch
 from tune_robust.config import DataConfig
 from tune_robust.data.drawing import stratified, stream
 from tune_robust.data.images import Dataset, Images
+from tune_robust.errors import UserError
 
 TEST_SIZE = 360
 _BRIGHTEST = 16
@@ -24,7 +25,13 @@ _BRIGHTEST = 16
 
 def locate(config: DataConfig) -> Sequence[Path]:
     """The file inside the installed scikit-learn; ``config.dir`` plays no part."""
-    return [Path(find_spec("sklearn").origin).parent / "datasets" / "data" / "digits.csv.gz"]
+    spec = find_spec("sklearn")  # importing it takes a second
+    if spec is None or spec.origin is None:
+        raise UserError(
+            "data.dataset: digits comes with scikit-learn, which is not installed. Install it: "
+            "pip install scikit-learn"
+        )
+    return [Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"]
 
 
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:

@@ -13,6 +13,7 @@ import torch
 
 from tune_robust.config import DataConfig
 from tune_robust.data.images import Dataset, Images
+from tune_robust.data.naming import data_dir
 from tune_robust.data.sources.pixels import decode_images
 from tune_robust.errors import UserError, unknown
 
@@ -89,7 +90,7 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
     Raises:
         UserError: naming the file that is damaged or of another size.
     """
-    directory = Path(config.dir).expanduser()
+    directory = data_dir(config)
     places = [file.relative_to(directory).parts[:2] for file in files]
     classes = sorted({label for part, label in places if part == "train"})
     labels = torch.tensor([classes.index(label) for _, label in places])

@@ -93,7 +93,7 @@ def _fitted(image: Image.Image, image_size: int) -> Image.Image:
 def _decode(encoded: Encoded, place: object, image_size: int | None) -> np.ndarray:
     """One image as uint8 (H, W, 1 or 3)."""
     try:
-        image = Image.open(encoded if isinstance(encoded, Path) else BytesIO(encoded))
+        image: Image.Image = Image.open(encoded if isinstance(encoded, Path) else BytesIO(encoded))
         image.load()
     except Exception as error:  # what a damaged image raises depends on its format
         raise UserError(f"{place}: the image cannot be decoded ({error}).") from error

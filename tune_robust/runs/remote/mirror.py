@@ -25,7 +25,7 @@ Never so long that the lease is lost."""
 EVENTS = "events.jsonl"
 Uploaded = dict[Path, tuple[int, int]]
 """Files that are the same on both sides, each as it was then: time of change and size."""
-_LOCAL = {"checkpoints", "ray", "run.lock", "study.journal", LEASE}
+_LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEASE}
 
 
 class Mirror:

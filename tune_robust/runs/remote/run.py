@@ -102,3 +102,18 @@ class RemoteRunFolder(RunFolder):
         """A local copy of one checkpoint; None where there is none."""
         inside = f"checkpoints/{trial}/{name}"
         return self.path / inside if self._remote.fetch(inside, self.path / inside) else None
+
+    @property
+    def predictions(self) -> str:
+        """The URI of the trials' predictions."""
+        return self._remote.child("predictions").uri
+
+    def drop_predictions(self, trial: str) -> None:
+        """Delete a trial's predictions."""
+        self._remote.delete(f"predictions/{trial}")
+
+    def drop_unknown_predictions(self, trials: Collection[str]) -> None:
+        """Delete those of trials other than ``trials``, whose events were lost with a machine."""
+        names = (name.split("/") for name in self._remote.child("predictions").names())
+        for trial in {parts[0] for parts in names if len(parts) > 1}.difference(trials):
+            self.drop_predictions(trial)

@@ -29,6 +29,10 @@ RETRIES = 2
 """How often in a row, without an epoch between, a trial whose process was lost goes on."""
 
 
+HOPELESS = 3
+"""How many trials in a row fail with the same error, and none otherwise, until the search stops."""
+
+
 class Decision(Enum):
     """What the backend does with a trial after an epoch."""
 
@@ -44,6 +48,10 @@ class Conductor:
         store: the run, opened for writing.
         threads: CPU threads of each trial, part of its configuration.
         watcher: called with a trial after each of its events, to show progress.
+
+    Attributes:
+        hopeless: the error that all of the first trials, at least three, have failed with; no trial
+            is proposed any more. None as long as that is not so.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Conductor:
         self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
         self._exhausted = False
+        self.hopeless: str | None = None
         self._tables = Tables(
             store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
         )
@@ -101,7 +110,12 @@ class Conductor:
         self._take_slots()
 
     def next_trial(self) -> Trial | None:
-        """An interrupted trial, else a new one; None when none is left, or all slots are taken."""
+        """An interrupted trial, else a new one.
+
+        None when none is left, all slots are taken, or the search is ``hopeless``.
+        """
+        if self.hopeless is not None:
+            return None
         if self.slots is not None and self.running >= self.slots.concurrency:
             return None
         trial = self._waiting.pop(0) if self._waiting else self._propose()
@@ -131,6 +145,7 @@ class Conductor:
         if missing := self._missing(metrics):
             self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
             return Decision.END
+        self.hopeless = None
         self._study.report(trial, epoch)
         finished = self._finished(trial, epoch)
         keep = self._keep(trial, epoch)
@@ -151,8 +166,21 @@ class Conductor:
         if status in ENDED:
             self._study.tell(trial)
             self._retention.ended(trial)
+        if status == "failed":
+            self.hopeless = self._shared_error()
         self._tables.refresh()
         self._watcher(trial)
+
+    def _shared_error(self) -> str | None:
+        """The error that three trials have failed with, if no trial has got anywhere yet.
+
+        Of a traceback, that is its last line: what was raised.
+        """
+        trials = self.trials.values()
+        failed = [trial for trial in trials if trial.status == "failed"]
+        errors = {(trial.error or "").strip().rpartition("\n")[2] for trial in failed}
+        others = any(trial.epochs for trial in trials if trial.status != "failed")
+        return errors.pop() if len(failed) >= HOPELESS and len(errors) == 1 and not others else None
 
     def process_lost(self, name: str, reason: str) -> None:
         """A trial's process died: retry it from its last checkpoint, for as long as it gets on.

@@ -215,6 +215,10 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "label": f"{trial.name} {settings}".strip(),
         "config": trial.config,
         "checkpoints": conductor.store.folder.checkpoints(trial.name),
+        "predictions": {
+            "place": conductor.store.folder.predictions,
+            "moments": list(conductor.space.record.predictions),
+        },
         "cache": sent(cache),
         "objective": asdict(conductor.objective),
         "known": max(trial.epochs, default=0),

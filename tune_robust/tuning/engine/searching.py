@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune_robust.data.cache_folder import cache_of
-from tune_robust.errors import UserError
+from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
 from tune_robust.runs.find import run_argument
 from tune_robust.runs.folder import RunFolder
@@ -90,6 +90,7 @@ def run_search(
 
     Raises:
         UserError: the run's folder cannot be written to, or Ray cannot run the trials.
+        SearchFailed: the first trials have all failed with the same error.
         Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
     """
     try:
@@ -98,6 +99,8 @@ def run_search(
         if error.errno not in UNWRITABLE:
             raise
         raise _cannot_write(store.folder, error) from error
+    if conductor.hopeless is not None:
+        raise _hopeless(conductor)
     if not conductor.complete:
         progress = conductor.progress
         raise Interrupted(store.folder.place, progress.ended, progress.total)
@@ -183,6 +186,17 @@ def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: 
         folder.noting(dashboard=dashboard),
     ):
         run_trials(conductor, cache)
+
+
+def _hopeless(conductor: Conductor) -> SearchFailed:
+    failed = conductor.progress.counts["failed"]
+    run = run_argument(conductor.store.folder.place)
+    return SearchFailed(
+        f"the first {failed} trials have all failed with the same error, so the search has "
+        f"stopped:\n  {conductor.hopeless}\nSee `tune-robust status {run}`. Once the cause is "
+        "removed, train the failed trials again and continue with:\n"
+        f"  tune-robust resume {run} --retry-failed"
+    )
 
 
 def _cannot_write(folder: RunFolder, error: OSError) -> UserError:

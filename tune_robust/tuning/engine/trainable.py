@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.data.cache_folder import received
 from tune_robust.errors import UserError
 from tune_robust.runs.checkpoints import Checkpoints, open_checkpoints
+from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 
@@ -26,10 +27,10 @@ from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
 class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
-    Ray's config is ``{"trial", "label", "config", "checkpoints", "cache", "objective", "cpus",
-    "gpus", "process"}``. A trial that has checkpoints goes on from the newest good one, whoever
-    restarted it, and reports that checkpoint's epoch again first, so that no epoch is missing from
-    the store.
+    Ray's config is ``{"trial", "label", "config", "checkpoints", "predictions", "cache",
+    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints goes on from the newest
+    good one, whoever restarted it, and reports that checkpoint's epoch again first, so that no
+    epoch is missing from the store.
 
     A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
     the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
@@ -73,6 +74,8 @@ class TrialRunner(tune.Trainable):
             return {"trial": self._trial, "unsaved": error.args}
         except Exception as error:
             too_large = _is_out_of_memory(error)
+            if not too_large and _has_broken_cuda(error):
+                raise  # Ray ends this process, and the conductor retries the trial in a new one
             explained = str(error) if too_large else _explain(error)
             return {"trial": self._trial, "error": explained, "out_of_memory": too_large}
         return {"trial": self._trial, **result}
@@ -92,9 +95,17 @@ class TrialRunner(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial, self._label = config["trial"], config["label"]
         _stay_within(config["gpus"])
+        train_config = TrainConfig.model_validate(config["config"])
+        objective = Objective(**config["objective"])
         self._epochs = _epochs(
-            TrainConfig.model_validate(config["config"]),
-            open_checkpoints(config["checkpoints"], Objective(**config["objective"])),
+            train_config,
+            open_checkpoints(config["checkpoints"], objective),
+            KeptPredictions(
+                **config["predictions"],
+                trial=self._trial,
+                total_epochs=train_config.total_epochs,
+                objective=objective,
+            ),
             received(config["cache"]),
             config["known"],
         )
@@ -107,17 +118,55 @@ class _Unsaved(Exception):
 def _stay_within(gpus: float) -> None:
     """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
     if gpus and torch.cuda.is_available():
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(tensor_share(gpus, total))
+
+
+CUDA_CONTEXT = 600 * 2**20
+"""Bytes that a process takes on a GPU beside its tensors: the driver's context and kernels."""
+
+
+def tensor_share(gpus: float, total: int) -> float:
+    """The fraction of a GPU of ``total`` bytes that the tensors of a trial may take.
+
+    That is its own fraction ``gpus`` of the GPU less the CUDA context of its process, and at least
+    half of that fraction on a small GPU. A trial with a whole GPU is bounded by the GPU itself.
+    """
+    return 1.0 if gpus >= 1 else max(gpus / 2, gpus - CUDA_CONTEXT / total)
+
+
+_OUT_OF_MEMORY = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    # cuDNN where no algorithm's workspace fits into the memory that is left.
+    "unable to find an engine",
+    "Unable to find a valid cuDNN algorithm",
+)
+"""What the CUDA libraries say when memory runs out; PyTorch's allocator has an error type."""
+
+_CUDA_ERRORS = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "CUSOLVER_STATUS_")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """PyTorch's own allocator has an error of its own; the CUDA libraries only say so."""
-    said = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in said)
+    return isinstance(error, torch.OutOfMemoryError) or _says(error, _OUT_OF_MEMORY)
+
+
+def _has_broken_cuda(error: Exception) -> bool:
+    """Whether CUDA may be unusable in this process from now on, as after a failed kernel."""
+    return isinstance(error, torch.AcceleratorError) or _says(error, _CUDA_ERRORS)
+
+
+def _says(error: Exception, texts: Sequence[str]) -> bool:
+    return any(text in str(error) for text in texts)
 
 
 def _epochs(
-    config: TrainConfig, checkpoints: Checkpoints, cache: Path, known: int
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    predictions: KeptPredictions,
+    cache: Path,
+    known: int,
 ) -> Iterator[dict[str, Any]]:
     """Reports of the epochs, first those that the search lost with its machine: all above ``known``
     that the checkpoint tells of, and in any case its own.
@@ -129,8 +178,11 @@ def _epochs(
             if epoch > known:
                 yield {"epoch": epoch, **metrics}
         yield _report(saved, config)
-    for result in train(config, resume=resume, splits=_splits(config.data, cache)):
+    splits = _splits(config.data, cache)
+    for result in train(config, resume=resume, splits=splits):
         try:
+            # Before the checkpoint: an epoch whose predictions are not there is trained again.
+            predictions.save(result, splits.validation)
             checkpoints.save(result)
         except OSError as error:
             raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error

@@ -110,7 +110,7 @@ class _WholeSpace(BaseSampler, abc.ABC):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """All dimensions; there are no conditional ones."""
+        """All dimensions; of the point drawn, a trial takes the coordinates of those it has."""
         return {d.name: optuna_distribution(d.distribution) for d in self._dimensions}
 
     def sample_relative(
@@ -137,7 +137,9 @@ class _WholeSpace(BaseSampler, abc.ABC):
 class Sobol(_WholeSpace):
     """Point ``index`` of Sobol's sequence, scrambled by ``seed`` (Owen 1998).
 
-    Even coverage without learning: for a first look at a space, and for importances.
+    Even coverage without learning: for a first look at a space, and for importances. The sequence
+    runs over all dimensions, and a trial leaves out the coordinates of those whose condition does
+    not hold: the points stay even within each branch, as each projection of the sequence is even.
     """
 
     def __init__(self, dimensions: Sequence[Dimension], *, seed: int, index: int):

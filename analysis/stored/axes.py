@@ -1,0 +1,130 @@
+"""The axes of a run's figures: its searched dimensions as the space declares them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tune_robust.spaces.dimensions import Dimension, parse_dimension
+from tune_robust.spaces.distributions import (
+    Choice,
+    Distribution,
+    Grid,
+    Int,
+    LogInt,
+    LogUniform,
+    Plain,
+)
+
+_LOG_RATIO = 20  # a list of positive numbers that spans more than this is spaced by ratio
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The axis of a searched path. Numbers have bounds; for other values ``low`` and ``high`` are
+    None.
+
+    ``whole``: whether only whole numbers are allowed. ``options``: the numbers allowed, sorted;
+    empty where all between the bounds are.
+    """
+
+    path: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    whole: bool = False
+    options: tuple[float, ...] = ()
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its values lie on an axis."""
+        return self.low is not None
+
+    def to_unit(self, values: Any) -> np.ndarray:
+        """Values as positions in [0, 1] along the axis (its logarithm where it is log)."""
+        values = np.asarray(values, dtype=float)
+        low, high = self._ends()
+        return ((np.log(values) if self.log else values) - low) / (high - low)
+
+    def from_unit(self, positions: Any) -> np.ndarray:
+        """The inverse of ``to_unit``."""
+        low, high = self._ends()
+        values = low + np.asarray(positions, dtype=float) * (high - low)
+        return np.exp(values) if self.log else values
+
+    def nearest(self, value: float) -> float | int:
+        """The setting next to ``value`` that may be chosen, rounded to three digits."""
+        if self.options:
+            place = np.abs(self.to_unit(self.options) - self.to_unit(value)).argmin()
+            value = self.options[place]
+        elif not self.whole:
+            value = float(f"{value:.3g}")
+        return round(value) if self.whole else float(value)
+
+    def covering(self, values: np.ndarray) -> Axis:
+        """The same axis, made longer where a value lies beyond its ends."""
+        low, high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        return replace(self, low=low, high=high)
+
+    def _ends(self) -> tuple[float, float]:
+        return (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+
+
+def axes_of(search: Mapping[str, Any], kind: Mapping[str, Plain] | None = None) -> tuple[Axis, ...]:
+    """The axes of a space's ``search`` mapping, in its order.
+
+    A path may have alternatives, each under its condition: together they span one axis. ``kind``
+    (values of other paths, as ``{"method": "sam"}``) leaves out those that are not drawn for it.
+    A distribution that this version cannot read has no place on an axis.
+    """
+    axes = []
+    for path, given in search.items():
+        alternatives = given if isinstance(given, list) else [given]
+        try:
+            dimensions = [parse_dimension(path, alternative) for alternative in alternatives]
+        except ValueError:
+            axes.append(Axis(path))
+            continue
+        drawn = [d.distribution for d in dimensions if _may_be_drawn(d, kind or {})]
+        if drawn:
+            axes.append(_joined(path, [_axis(path, distribution) for distribution in drawn]))
+    return tuple(axes)
+
+
+def _may_be_drawn(dimension: Dimension, kind: Mapping[str, Plain]) -> bool:
+    """Whether no condition on a path of ``kind`` fails; those on other paths are open."""
+    conditions = dimension.conditions
+    return all(conditions[path].holds(kind[path]) for path in conditions.keys() & kind.keys())
+
+
+def _joined(path: str, alternatives: list[Axis]) -> Axis:
+    if not all(axis.is_numeric for axis in alternatives):
+        return Axis(path)
+    return Axis(
+        path,
+        min(a.low for a in alternatives),
+        max(a.high for a in alternatives),
+        all(a.log for a in alternatives),
+        all(a.whole for a in alternatives),
+        tuple(sorted({value for a in alternatives for value in a.options})),
+    )
+
+
+def _axis(path: str, distribution: Distribution) -> Axis:
+    if not isinstance(distribution, Choice | Grid):
+        low, high = map(float, distribution.ends())
+        log = isinstance(distribution, LogUniform | LogInt)
+        return Axis(path, low, high, log, whole=isinstance(distribution, Int | LogInt))
+    values = distribution.values
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return Axis(path)
+    low, high = float(min(values)), float(max(values))
+    if low == high:
+        return Axis(path)
+    log = low > 0 and high / low >= _LOG_RATIO
+    whole = all(isinstance(value, int) for value in values)
+    return Axis(path, low, high, log, whole, tuple(sorted(map(float, values))))

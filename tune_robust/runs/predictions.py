@@ -1,0 +1,258 @@
+"""The predictions on the validation images that trials keep: written by them, read by anyone.
+
+They lie in the run's folder ``predictions``, beside each other for all trials:
+
+- ``<trial>/<moment>.npz``: ``probabilities`` float16 (N, K), the ``epoch`` after which they were
+  predicted (from 1), the ``score`` of the objective at that epoch (NaN where it has none) and
+  ``labels``, the name of the file of labels.
+- ``labels-<digest>.npz``: ``given`` and ``true`` int64 (N,), in the order of the probabilities. A
+  true label that nobody knows is -1. Trials that share a split and its labels share the file.
+
+Each file is written aside and renamed, and before the checkpoint of its epoch: a trial that goes on
+from a checkpoint has the predictions up to it, and on the CPU writes the same ones again after it.
+Nothing of the test images is ever kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from tune_robust.errors import UserError
+from tune_robust.files import is_uri, write_aside
+from tune_robust.runs.remote.objects import Remote
+from tune_robust.spaces.objective import Objective
+
+if TYPE_CHECKING:
+    # Slow to import; whoever reads predictions needs no PyTorch.
+    from tune_robust.data import LabelledImages
+    from tune_robust.training import EpochResult
+
+Moment = float | str
+"""A fraction of the trial's epochs in (0, 1], ``last`` or ``best``."""
+_SUM_TOLERANCE = 0.01
+"""16-bit probabilities of many classes add up to 1 only nearly."""
+
+
+class Labels(NamedTuple):
+    """The labels of the validation images, int64 (N,): those given, and the true ones or -1."""
+
+    given: np.ndarray
+    true: np.ndarray
+
+
+class Predictions(NamedTuple):
+    """What one trial predicted at one moment: ``probabilities`` float16 (N, K), rows sum to 1.
+
+    ``epoch`` counts from 1; ``labels`` names the labels, as ``read_labels`` takes it.
+    """
+
+    probabilities: np.ndarray
+    epoch: int
+    score: float
+    labels: str
+
+
+class Place(Protocol):
+    """A folder of whole files, here or far away; a missing file reads as None."""
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, never half of it."""
+
+
+class _LocalPlace:
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, data)
+
+
+def _place(place: str) -> Place:
+    return Remote(place) if is_uri(place) else _LocalPlace(Path(place))
+
+
+def file_of(trial: str, moment: Moment) -> str:
+    """The name of the file of a trial's predictions at ``moment``, within the folder."""
+    return f"{trial}/{moment if isinstance(moment, str) else format(moment, 'g')}.npz"
+
+
+def epoch_of(fraction: float, total_epochs: int) -> int:
+    """The epoch (from 1) at which ``fraction`` of ``total_epochs`` is over, to the nearest one."""
+    return max(1, round(fraction * total_epochs))
+
+
+class KeptPredictions:
+    """Keeps one trial's predictions at the moments wanted.
+
+    Args:
+        place: the run's folder of predictions, a path or a URI.
+        trial: its name.
+        moments: when; nothing is kept where there are none.
+        total_epochs: what fractions are fractions of.
+        objective: what the best epoch is the best by.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        trial: str,
+        moments: Sequence[Moment],
+        total_epochs: int,
+        objective: Objective,
+    ):
+        self._moments = tuple(moments)
+        self._place = _place(place) if moments else None
+        self._trial, self._objective = trial, objective
+        self._epochs = {m: epoch_of(m, total_epochs) for m in moments if not isinstance(m, str)}
+        self._best: float | None = None
+        self._labels: str | None = None
+
+    def save(self, result: EpochResult, part: LabelledImages) -> None:
+        """Keep what ``result`` predicts for the validation images ``part``, if it is the moment.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        score = result.metrics[self._objective.metric]
+        due = [moment for moment in self._moments if self._is_due(moment, result.epoch, score)]
+        if not due:
+            return
+        try:
+            self._write(due, result, score, part)
+        except UserError as error:
+            raise OSError(errno.EIO, str(error), self._trial) from error
+        if "best" in due:
+            self._best = score
+
+    def _is_due(self, moment: Moment, epoch: int, score: float) -> bool:
+        if moment == "last":
+            return True
+        if moment == "best":
+            best = self._best_so_far()
+            return math.isfinite(score) and (best is None or self._objective.better(score, best))
+        return epoch == self._epochs[moment]
+
+    def _best_so_far(self) -> float | None:
+        """The score of the best epoch kept, also by the process that had the trial before."""
+        if self._best is None:
+            content = self._place.read(file_of(self._trial, "best"))
+            if content is not None:
+                self._best = _predictions(content, file_of(self._trial, "best")).score
+        return self._best
+
+    def _write(
+        self, moments: Sequence[Moment], result: EpochResult, score: float, part: LabelledImages
+    ) -> None:
+        if self._labels is None:
+            self._labels = self._write_labels(part)
+        content = _packed(
+            probabilities=result.validation_probabilities.cpu().numpy().astype(np.float16),
+            epoch=np.int64(result.epoch),
+            score=np.float64(score),
+            labels=np.str_(self._labels),
+        )
+        for moment in moments:
+            self._place.write(file_of(self._trial, moment), content)
+
+    def _write_labels(self, part: LabelledImages) -> str:
+        """The name of the labels, written unless another trial has done so."""
+        labels = Labels(part.labels.cpu().numpy(), part.true_labels.cpu().numpy())
+        name = _name_of(labels)
+        if self._place.read(name) is None:
+            self._place.write(name, _packed(**labels._asdict()))
+        return name
+
+
+def read_predictions(place: str, trial: str, moment: Moment) -> Predictions | None:
+    """What ``trial`` predicted at ``moment``; None where it kept nothing then.
+
+    Args:
+        place: the run's folder of predictions: ``RunFolder.predictions``.
+        trial: its name.
+        moment: as ``record.predictions`` of the space has it.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    name = file_of(trial, moment)
+    content = _place(place).read(name)
+    return None if content is None else _predictions(content, name)
+
+
+def read_labels(place: str, name: str) -> Labels:
+    """The labels that predictions name.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    content = _place(place).read(name)
+    if content is None:
+        raise UserError(
+            f"{place} has no {name}, which holds the labels of the predictions there. Restore it, "
+            "or leave these predictions out."
+        )
+    unpacked = _unpacked(content, name, ("given", "true"))
+    labels = Labels(**unpacked)
+    if _name_of(labels) != name:
+        raise _damaged(name, "its labels are not those that it was written with")
+    return labels
+
+
+def _predictions(content: bytes, name: str) -> Predictions:
+    found = _unpacked(content, name, Predictions._fields)
+    probabilities = found["probabilities"]
+    if probabilities.ndim != 2 or probabilities.dtype != np.float16:
+        raise _damaged(name, "probabilities are not a table of 16-bit floats")
+    sums = probabilities.sum(axis=1, dtype=np.float32)
+    if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):
+        raise _damaged(name, "its probabilities do not add up to 1 for each image")
+    return Predictions(
+        probabilities, int(found["epoch"]), float(found["score"]), str(found["labels"])
+    )
+
+
+def _unpacked(content: bytes, name: str, fields: Sequence[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {field: arrays[field] for field in fields}
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(name, str(error)) from error
+
+
+def _damaged(name: str, reason: str) -> UserError:
+    return UserError(
+        f"predictions/{name} is damaged: {reason}. Delete the file, or restore it from a copy."
+    )
+
+
+def _packed(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _name_of(labels: Labels) -> str:
+    digest = hashlib.sha256()
+    for array in labels:
+        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+    return f"labels-{digest.hexdigest()[:16]}.npz"
