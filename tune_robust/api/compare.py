@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune_robust.api.runs import RunLike, folder_of
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 
 if TYPE_CHECKING:
     from analysis.comparison.scenes import Comparison

@@ -10,7 +10,7 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.formatting import count
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.record import read_trials
 from tune_robust.runs.store import RunStore

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 
 LITTLE_DISK_GB = 1.0
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.formatting import count
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.errors import ConfigError, UserError, unknown
 from tune_robust.files import write_aside
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides, parse_overrides
 from tune_robust.spaces.space import Space, parse_space
 

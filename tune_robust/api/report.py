@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tune_robust.api.runs import RunLike, folder_of
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 
 
 def report(run: RunLike, *, out: str | Path | None = None, storage: str | Path = STORAGE) -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from tune_robust.runs.find import STORAGE, find_run
+from tune_robust.runs.find import find_run
+from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.folder import RunFolder
 
 if TYPE_CHECKING:

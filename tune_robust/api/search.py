@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
-from tune_robust.runs.find import STORAGE, new_run
+from tune_robust.runs.find import new_run
+from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.watching import Watcher

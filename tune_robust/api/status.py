@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_robust.api.runs import RunLike, folder_of
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 
 
 def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:

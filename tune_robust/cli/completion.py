@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from tune_robust.runs.find import STORAGE
+from tune_robust.runs.naming import STORAGE
 
 
 def complete_space(incomplete: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tune_robust.cli.completion import complete_run, complete_space
-from tune_robust.runs.find import STORAGE as STORAGE
+from tune_robust.runs.naming import STORAGE as STORAGE
 
 Run = Annotated[
     str,

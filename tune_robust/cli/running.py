@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tune_robust.runs.find import run_argument
+from tune_robust.runs.naming import run_argument
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ import typer
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
 from tune_robust.errors import UserError
 from tune_robust.formatting import count
-from tune_robust.runs.find import run_argument
+from tune_robust.runs.naming import run_argument
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tune_robust.errors import SearchFailed
 from tune_robust.formatting import count, short
-from tune_robust.runs.find import run_argument
+from tune_robust.runs.naming import run_argument
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from tune_robust.errors import UserError, nearest
@@ -11,8 +10,6 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.run import RemoteRunFolder
 
-STORAGE = "runs"
-"""The folder that holds the runs where no other is given."""
 _JOBS_COPIES = "working_dir_files"
 """The folder in which Ray keeps the working directories that jobs came with."""
 
@@ -52,16 +49,6 @@ def find_run(run: str, storage: str) -> RunFolder:
         return RunFolder(path)
     known = sorted(p.parent.name for p in Path(storage).expanduser().glob("*/run.json"))
     raise _absent(run, storage, known)
-
-
-def run_argument(place: str) -> str:
-    """A run as the command line takes it: its name if it lies in the default storage.
-
-    ``place`` is the run's path or URI, which it is named by otherwise.
-    """
-    path = Path(place)
-    in_default = not is_uri(place) and path.resolve().parent == Path(STORAGE).resolve()
-    return shlex.quote(path.name if in_default else place)
 
 
 def _is_run(path: Path) -> bool:
