@@ -4,40 +4,12 @@ from __future__ import annotations
 
 import html
 import math
-from typing import Any, NamedTuple
+from typing import Any
+
+from tune_robust.metrics import metric
 
 MISSING = "–"
 
-
-class Metric(NamedTuple):
-    """How to speak of a metric. ``diagnostic``: needs true labels or the test set."""
-
-    title: str
-    is_share: bool = False
-    higher_is_better: bool = True
-    diagnostic: bool = False
-
-
-_METRICS = {
-    "val_accuracy": Metric("validation accuracy", is_share=True),
-    "val_loss": Metric("validation loss", higher_is_better=False),
-    "train_loss": Metric("training loss", higher_is_better=False),
-    "test_accuracy": Metric("test accuracy", is_share=True, diagnostic=True),
-    "val_accuracy_clean": Metric(
-        "validation accuracy on true labels", is_share=True, diagnostic=True
-    ),
-    "clean_fit": Metric("correct labels learned", is_share=True, diagnostic=True),
-    "noisy_fit": Metric(
-        "wrong labels learned", is_share=True, higher_is_better=False, diagnostic=True
-    ),
-    "fit_gap": Metric("correct minus wrong labels learned", is_share=True, diagnostic=True),
-    "test_ece": Metric(
-        "test calibration error", is_share=True, higher_is_better=False, diagnostic=True
-    ),
-    "group_a": Metric("group A", is_share=True),
-    "group_b": Metric("group B", is_share=True),
-    "group_c": Metric("group C", is_share=True),
-}
 
 _DIMENSIONS = {
     "sam.rho": "how far SAM looks around the weights",
@@ -47,11 +19,6 @@ _DIMENSIONS = {
     "sals.alpha": "strength of SALS's label smoothing",
     "optimizer.lr": "learning rate",
 }
-
-
-def metric(name: str) -> Metric:
-    """What is known of the metric ``name``; an unknown one goes by its own name."""
-    return _METRICS.get(name, Metric(name.replace("_", " ")))
 
 
 def dimension_hint(path: str) -> str:
@@ -84,17 +51,17 @@ def score(name: str, value: Any) -> str:
     """A metric's value: a share as ``97.2%``, anything else as a number."""
     if is_missing(value):
         return MISSING
-    return f"{100 * value:.1f}%" if metric(name).is_share else number(value)
+    return f"{100 * value:.1f}%" if metric(name).is_fraction else number(value)
 
 
 def difference(name: str, value: float) -> str:
     """How far two values of a metric lie apart: ``13.1 points``."""
-    return f"{100 * value:.1f} points" if metric(name).is_share else number(value)
+    return f"{100 * value:.1f} points" if metric(name).is_fraction else number(value)
 
 
 def near(name: str) -> str:
     """What counts as close to the best in a metric: ``one point``, or a hundredth of it."""
-    return "one point" if metric(name).is_share else "1%"
+    return "one point" if metric(name).is_fraction else "1%"
 
 
 def count(n: int, noun: str) -> str:

@@ -37,7 +37,7 @@ from timing import Ratio, machine, ratio, rounds, show_ratios
 from torch import Tensor
 
 from tune_robust.config import LawConfig, ModelConfig, SalsConfig, SgdConfig
-from tune_robust.methods import Objective, SharpnessAware, build_optimizer
+from tune_robust.methods import BatchLoss, SharpnessAware, build_optimizer
 from tune_robust.models import build_model
 
 RHO = 0.05
@@ -95,17 +95,17 @@ def tasks(case: Case) -> dict[str, Callable[[], object]]:
         loss.backward()
         return loss
 
-    def ours(objective: Objective | None = None, **settings: object) -> Callable[[], object]:
+    def ours(batch_loss: BatchLoss | None = None, **settings: object) -> Callable[[], object]:
         base = build_optimizer(SGD, model.parameters(), torch.device("cpu"))
         optimizer = SharpnessAware(base, model=model, **settings)
-        if objective is None:
+        if batch_loss is None:
             return lambda: optimizer.step(bare)
-        return lambda: optimizer.step(lambda: pass_with(objective))
+        return lambda: optimizer.step(lambda: pass_with(batch_loss))
 
-    def pass_with(objective: Objective) -> Tensor:
+    def pass_with(batch_loss: BatchLoss) -> Tensor:
         model.zero_grad()
         features = model.features(images)
-        loss, _ = objective(model.head(features), features, labels)
+        loss, _ = batch_loss(model.head(features), features, labels)
         loss.backward()
         return loss
 
@@ -114,10 +114,10 @@ def tasks(case: Case) -> dict[str, Callable[[], object]]:
         "SAM": ours(rho=RHO),
         "ASAM": ours(rho=10 * RHO, adaptive="asam"),
         "SANER": ours(rho=RHO, alpha=0.5),
-        "CE": ours(Objective(), rho=0.0),
-        "SALS": ours(Objective(sals=SalsConfig()), rho=0.0),
-        "LAW": ours(Objective(law=LawConfig()), rho=0.0),
-        "SLAW": ours(Objective(sals=SalsConfig(), law=LawConfig()), rho=0.0),
+        "CE": ours(BatchLoss(), rho=0.0),
+        "SALS": ours(BatchLoss(sals=SalsConfig()), rho=0.0),
+        "LAW": ours(BatchLoss(law=LawConfig()), rho=0.0),
+        "SLAW": ours(BatchLoss(sals=SalsConfig(), law=LawConfig()), rho=0.0),
         **{f"SAM, {name}": _bound(step, bare) for name, step in peers(model, RHO).items()},
     }
 

@@ -448,6 +448,12 @@ class SanerConfig(Part):
     ``probe_every``: every so many epochs measure ``p_r``, how much each group fits wrong labels
     over right ones, at two extra passes over 256 samples; 0 is never. It needs the true labels.
     ``alpha_schedule`` multiplies alpha over the run, as ``rho_schedule`` does rho.
+
+    What alpha is applied to: with r = g_SAM / g_SGD, ``group: a`` is r >= ``threshold``, ``b``
+    (published) 0 < r < ``threshold``, ``c`` r <= 0 and ``ab`` r > 0. ``soft`` lets the factor rise
+    from alpha at r = 0 to 1 at ``threshold``, for group b. ``layers: last`` reweights the last
+    linear layer's weight alone. ``action: without`` takes the plain gradient g_SGD on the group and
+    SAM's elsewhere, ``only`` the reverse: the ablations of the paper, which do not use alpha.
     """
 
     alpha: Annotated[float, Field(ge=0, le=2)] = 0.5
@@ -457,6 +463,21 @@ class SanerConfig(Part):
     ) = 50
     ramp: Literal["linear", "cosine", "step"] = "linear"
     probe_every: Annotated[int, Field(ge=0)] = 0
+    action: Literal["reweight", "without", "only"] = "reweight"
+    group: Literal["a", "b", "c", "ab"] = "b"
+    threshold: Annotated[float, Field(gt=0, le=1)] = 1.0
+    soft: bool = False
+    layers: Literal["all", "last"] = "all"
+
+    @model_validator(mode="after")
+    def _soft_reweights_group_b(self) -> Self:
+        if self.soft and (self.group != "b" or self.action != "reweight"):
+            raise ValueError(
+                "soft lets alpha's factor rise to 1 at the end of group b; here group is "
+                f"{self.group} and action is {self.action}: leave soft out, or use group: b with "
+                "action: reweight"
+            )
+        return self
 
     def ramp_epochs(self, epochs: int) -> float:
         """``k`` in epochs, of a run of ``epochs``."""
@@ -744,6 +765,19 @@ def _fill(defaults: dict, given: dict) -> dict:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _fill(merged[key], value) if both else value
     return merged
+
+
+_EARLIER_PRESETS: dict[str, dict[str, Any]] = {
+    "asam": {"sam": {"adaptive": "asam_by_shape"}},
+    "asam_saner": {"sam": {"rho": 0.5, "adaptive": "asam_by_shape"}},
+}
+"""What presets filled in otherwise in spaces of format 1: their runs go on as they began."""
+
+
+def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
+    """A run's configuration with what its preset meant in format 1 spelled out."""
+    earlier = _EARLIER_PRESETS.get(str(document.get("method")))
+    return _fill(earlier, document) if earlier else document
 
 
 class TrainConfig(Part):

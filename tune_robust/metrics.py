@@ -1,70 +1,122 @@
-"""The names of what a training run reports each epoch: the contract of the tables.
+"""The metrics that a training run reports each epoch: the contract of the tables.
 
-Diagnostic metrics need the true labels or the test set. Nothing that chooses (objective, scheduler,
+Diagnostic metrics need the true labels or the test set. Nothing that selects (objective, scheduler,
 sampler, best checkpoint) may read them.
 """
 
 from __future__ import annotations
 
-DIAGNOSTIC = frozenset(
-    {
-        "val_accuracy_clean",
-        "test_accuracy",
-        "test_ece",
-        "clean_fit",
-        "noisy_fit",
-        "fit_gap",
-        "generalization_gap",
-        "law_weight_clean",
-        "law_weight_noisy",
-        "p_r_a",
-        "p_r_b",
-        "p_r_c",
-    }
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["max", "min"]
+"""Whether larger (``max``) or smaller (``min``) values of a metric are better."""
+
+
+def sign_of(mode: Mode) -> int:
+    """What to multiply values with so that larger is better: 1 or -1."""
+    return 1 if mode == "max" else -1
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name in the tables, its name in text, and what may be done with it.
+
+    Attributes:
+        name: the column of the tables.
+        title: the name in figures and text, lower case.
+        mode: whether larger or smaller values are better.
+        unit: of the values, empty where they have none.
+        is_fraction: whether the values lie in [0, 1], and are shown in percent.
+        images: the part of the data (``validation``, ``test``) over whose images it is a mean of
+            hits and misses; empty where it is no such mean.
+        is_diagnostic: whether it needs the true labels or the test set, so that nothing may be
+            selected by it.
+        is_objective: whether a search may optimise it.
+        is_traded: whether a search may weigh its objective against it.
+    """
+
+    name: str
+    title: str
+    mode: Mode = "max"
+    unit: str = ""
+    is_fraction: bool = False
+    images: Literal["validation", "test", ""] = ""
+    is_diagnostic: bool = False
+    is_objective: bool = False
+    is_traded: bool = False
+
+
+def _diagnostic(
+    name: str,
+    title: str,
+    mode: Mode = "max",
+    *,
+    is_fraction: bool = True,
+    images: Literal["validation", "test", ""] = "",
+) -> Metric:
+    return Metric(name, title, mode, is_fraction=is_fraction, images=images, is_diagnostic=True)
+
+
+def _loss(name: str, title: str) -> Metric:
+    return Metric(name, title, "min", is_objective=True, is_traded=True)
+
+
+def _cost(name: str, title: str, mode: Mode = "min", unit: str = "") -> Metric:
+    return Metric(name, title, mode, unit, is_traded=True)
+
+
+_TABLE = (
+    _loss("train_loss", "training loss"),
+    Metric(
+        "val_accuracy",
+        "validation accuracy",
+        is_fraction=True,
+        images="validation",
+        is_objective=True,
+        is_traded=True,
+    ),
+    _loss("val_loss", "validation loss"),
+    _diagnostic("val_accuracy_clean", "validation accuracy on true labels", images="validation"),
+    _diagnostic("test_accuracy", "test accuracy", images="test"),
+    _diagnostic("test_ece", "test calibration error", "min"),
+    _diagnostic("clean_fit", "correct labels learned"),
+    _diagnostic("noisy_fit", "wrong labels memorised", "min"),
+    _diagnostic("fit_gap", "correct minus wrong labels learned"),
+    _diagnostic("generalization_gap", "training minus test accuracy", "min"),
+    Metric("group_a", "gradient components in group A", is_fraction=True),
+    Metric("group_b", "gradient components in group B", is_fraction=True),
+    Metric("group_c", "gradient components in group C", is_fraction=True),
+    _diagnostic("p_r_a", "p_r of group A", is_fraction=False),
+    _diagnostic("p_r_b", "p_r of group B", is_fraction=False),
+    _diagnostic("p_r_c", "p_r of group C", is_fraction=False),
+    _cost("grad_norm", "gradient norm"),
+    _cost("sharpness", "sharpness"),
+    Metric("sals_epsilon", "label smoothing by SALS", is_fraction=True),
+    _diagnostic("law_weight_clean", "LAW's weight of correct labels", is_fraction=False),
+    _diagnostic("law_weight_noisy", "LAW's weight of wrong labels", "min", is_fraction=False),
+    Metric("rho", "perturbation radius rho"),
+    Metric("alpha", "weight alpha of group B"),
+    Metric("lr", "learning rate"),
+    Metric("skipped_steps", "skipped steps", "min"),
+    _cost("gradient_evaluations", "gradient evaluations", unit="passes over the training set"),
+    _cost("seconds", "training time", unit="s"),
+    _cost("images_per_second", "training speed", "max", "images/s"),
+    _cost("peak_memory_mb", "peak memory", unit="MB"),
 )
 
-METRICS = (
-    "train_loss",
-    "val_accuracy",
-    "val_loss",
-    "val_accuracy_clean",
-    "test_accuracy",
-    "test_ece",
-    "clean_fit",
-    "noisy_fit",
-    "fit_gap",
-    "generalization_gap",
-    "group_a",
-    "group_b",
-    "group_c",
-    "p_r_a",
-    "p_r_b",
-    "p_r_c",
-    "grad_norm",
-    "sharpness",
-    "sals_epsilon",
-    "law_weight_clean",
-    "law_weight_noisy",
-    "rho",
-    "alpha",
-    "lr",
-    "skipped_steps",
-    "gradient_evaluations",
-    "seconds",
-    "images_per_second",
-    "peak_memory_mb",
-)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+"""All the metrics by name, in the order of the tables' columns."""
 
-OBJECTIVES = {"val_accuracy": "max", "val_loss": "min", "train_loss": "min"}
+DIAGNOSTIC = frozenset(metric.name for metric in _TABLE if metric.is_diagnostic)
+
+OBJECTIVES: dict[str, Mode] = {m.name: m.mode for m in _TABLE if m.is_objective}
 """What a search may optimise, and in which direction."""
 
-AGAINST = {
-    **OBJECTIVES,
-    "gradient_evaluations": "min",
-    "seconds": "min",
-    "sharpness": "min",
-    "grad_norm": "min",
-    "peak_memory_mb": "min",
-    "images_per_second": "max",
-}
+AGAINST: dict[str, Mode] = {m.name: m.mode for m in _TABLE if m.is_traded}
 """What a search may weigh its objective against, and in which direction."""
+
+
+def metric(name: str) -> Metric:
+    """The metric ``name``; an unknown one goes by its own name."""
+    return METRICS.get(name, Metric(name, name.replace("_", " ")))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from tune_robust.metrics import Mode, sign_of
 
 CONFIDENCE = 0.95
 _DRAWS = 100_000
 
-Mode = Literal["max", "min"]
 Scores = Mapping[int, float]
 """By seed; a seed without a finite score is left out."""
 
@@ -61,7 +62,7 @@ def gain(scores: Scores, reference: Scores, mode: Mode) -> Estimate | None:
 
     Positive is better, whichever the mode; None where they share no seed.
     """
-    sign = 1 if mode == "max" else -1
+    sign = sign_of(mode)
     return estimate([sign * (scores[s] - reference[s]) for s in scores if s in reference])
 
 
@@ -81,7 +82,7 @@ def probability_best(
     if len(scores) < 2 or len(shared) < 2:
         return None
     table = np.array([[trial[seed] for seed in shared] for trial in scores])
-    table = table if mode == "max" else -table
+    table = sign_of(mode) * table
     trials, seeds = table.shape
     means = table.mean(axis=1)
     residuals = table - means[:, None] - table.mean(axis=0) + table.mean()

@@ -16,7 +16,8 @@ from analysis.figures.style import (
     new_figure,
     plain_axes,
 )
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
+from tune_robust.metrics import metric
 from tune_robust.statistics import estimate
 
 COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", GREY)
@@ -216,4 +217,4 @@ def _course(figure: go.Figure, places: list[Place], at: dict[Scene, float], colo
 
 
 def _format(scene: Scene) -> str:
-    return "%{y:.1%}" if metric(scene.objective.metric).is_share else "%{y:.3g}"
+    return "%{y:.1%}" if metric(scene.objective.metric).is_fraction else "%{y:.3g}"

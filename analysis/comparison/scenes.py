@@ -22,9 +22,10 @@ from analysis.figures.best_so_far import cost_of_epochs
 from analysis.formatting import number
 from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import label_sets, ranking
-from analysis.stored.run import Objective, Run, load_run, require_epochs, scored_epochs
+from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.errors import UserError
+from tune_robust.spaces.objective import Objective
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate
 
 _DATA = (
@@ -137,16 +138,16 @@ class Scene:
     @cached_property
     def ranked(self) -> list[Entry]:
         """Best mean at equal compute first; without a score by then last."""
-        sign = -1 if self.objective.mode == "max" else 1
-        means = {e: estimate(e.scores(self.compute)) for e in self.entries}
-        return sorted(self.entries, key=lambda e: sign * means[e].mean if means[e] else math.inf)
+        scores = {entry: entry.scores(self.compute) for entry in self.entries}
+        means = {entry: np.mean(found) if found else None for entry, found in scores.items()}
+        return sorted(self.entries, key=lambda entry: self.objective.sort_key(means[entry]))
 
     @property
     def level(self) -> float | None:
         if self.reach is not None:
             return self.reach
         finals = [score for entry in self.entries for score in entry.final]
-        return min(finals) if self.objective.mode == "max" else max(finals)
+        return max(finals, key=self.objective.sort_key)
 
     def lead(self, other: Entry) -> Estimate | None:
         """How much better the leader is at equal compute, with Welch's interval.
@@ -375,7 +376,7 @@ def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
 
 def _repeat(run: Run) -> Repeat:
     candidates = _candidates(run)
-    best = candidates.sort_values("objective", ascending=run.objective.mode == "min").iloc[0]
+    best = candidates.sort_values("objective", ascending=run.objective.ascending).iloc[0]
     scored = scored_epochs(run.epochs[run.epochs["trial"] == best["trial"]], run.objective)
     test = scored["test_accuracy"].iloc[0] if "test_accuracy" in scored else math.nan
     return Repeat(run, _curve(run, candidates), best, float(test), _confirmed(run))
@@ -394,8 +395,8 @@ def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
     until = total.groupby(epochs["trial"]).max()
     ended = candidates.assign(spent=candidates["trial"].map(until)).sort_values("spent")
     scores = ended["objective"]
-    best = scores.cummax() if run.objective.mode == "max" else scores.cummin()
-    return Curve(ended["spent"].to_numpy(float), best.to_numpy(float), float(total.max()))
+    best = run.objective.best_so_far(scores)
+    return Curve(ended["spent"].to_numpy(float), best, float(total.max()))
 
 
 def _confirmed(run: Run) -> Estimate | None:

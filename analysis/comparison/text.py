@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
-from analysis.formatting import (
-    MISSING,
-    count,
-    difference,
-    metric,
-    number,
-    plain,
-    score,
-    sentence_case,
-)
+from analysis.formatting import MISSING, count, difference, number, plain, score, sentence_case
+from tune_robust.metrics import metric
 from tune_robust.statistics import Estimate, estimate
 
 
@@ -97,7 +90,7 @@ def _difference(name: str, found: Estimate) -> str:
 
 
 def _bare(name: str, value: float) -> str:
-    return f"{100 * value:.1f}" if metric(name).is_share else number(value)
+    return f"{100 * value:.1f}" if metric(name).is_fraction else number(value)
 
 
 def conclusion(comparison: Comparison) -> list[str]:
@@ -206,7 +199,7 @@ def notes(comparison: Comparison) -> list[str]:
 def document(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain data."""
     return {
-        "objective": comparison.objective._asdict(),
+        "objective": asdict(comparison.objective),
         "conclusion": conclusion(comparison),
         "scenes": [_scene_document(scene) for scene in comparison.scenes],
         "best_settings": {

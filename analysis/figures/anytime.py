@@ -17,8 +17,9 @@ from analysis.figures.style import (
     new_figure,
     plain_axes,
 )
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from tune_robust.files import write_aside
+from tune_robust.metrics import metric
 
 _COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", "#56b4e9", GREY)
 """Okabe and Ito's, as in the house style."""
@@ -39,7 +40,7 @@ def anytime(curves: Curves, *, objective: str, best: float, unit: str) -> go.Fig
         unit: of the compute.
     """
     figure = new_figure(height=480, hovermode="x unified")
-    value = ".1%" if metric(objective).is_share else ".3g"
+    value = ".1%" if metric(objective).is_fraction else ".3g"
     ends = [row["compute"] for rows in curves.values() for row in rows]
     for number, (name, rows) in enumerate(curves.items()):
         colour = _COLOURS[number % len(_COLOURS)]

@@ -17,10 +17,11 @@ from analysis.figures.style import (
     new_figure,
     plain_axes,
 )
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, ranking
 from analysis.stored.run import Run, require_epochs
+from tune_robust.metrics import metric
 
 _MARKS = {
     # status: legend, symbol, fill, size
@@ -65,13 +66,13 @@ def _best_so_far_info(run: Run) -> _BestSoFarInfo:
     ended = ended.dropna(subset=["spent", "score"]).sort_values("spent", kind="stable")
     candidates = ended[ended["status"] == ranking(run).basis]
     scores = candidates["score"]
-    best = scores.cummax() if run.objective.mode == "max" else scores.cummin()
+    best = run.objective.best_so_far(scores)
     reference = baseline(run)
     return _BestSoFarInfo(
         metric=run.objective.metric,
         ended=ended[["trial", "status", "spent", "score"]].reset_index(drop=True),
         spent=np.append(candidates["spent"], total.iloc[-1:]),
-        best=np.append(best, best.iloc[-1:] if len(best) else [np.nan]),
+        best=np.append(best, best[-1:] if len(best) else [np.nan]),
         baseline=None if reference is None else float(reference["objective"]),
         ceiling=ceiling(run),
     )
@@ -88,7 +89,7 @@ def _best_so_far_plot(info: _BestSoFarInfo) -> go.Figure:
     if info.ended.empty:
         return message("No trial has a score yet.")
     figure = new_figure(height=380)
-    value = "%{y:.1%}" if metric(info.metric).is_share else "%{y:.3g}"
+    value = "%{y:.1%}" if metric(info.metric).is_fraction else "%{y:.3g}"
     for role, (legend, symbol, fill, size) in _MARKS.items():
         known = info.ended["status"].where(info.ended["status"].isin(list(_MARKS)), "unfinished")
         rows = info.ended[known == role]

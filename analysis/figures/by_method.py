@@ -9,10 +9,11 @@ import plotly.graph_objects as go
 from analysis.figures.best_so_far import cost_of_epochs
 from analysis.figures.choices import chosen_path
 from analysis.figures.style import DASHES, PALETTE, message, metric_axis, new_figure, plain_axes
-from analysis.formatting import metric, number, plain
+from analysis.formatting import number, plain
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
 from tune_robust.errors import UserError, unknown
+from tune_robust.metrics import metric
 
 
 def best_so_far_by(run: Run, path: str | None = None) -> go.Figure:
@@ -54,16 +55,16 @@ def _steps(run: Run, trials: pd.DataFrame, option: str) -> pd.DataFrame:
     if done.empty:
         return pd.DataFrame()
     scores = done["objective"]
-    best = scores.cummax() if run.objective.mode == "max" else scores.cummin()
+    best = run.objective.best_so_far(scores)
     spent = np.append(done["spent"], total.iloc[-1])
-    return pd.DataFrame({"option": option, "spent": spent, "best": np.append(best, best.iloc[-1])})
+    return pd.DataFrame({"option": option, "spent": spent, "best": np.append(best, best[-1])})
 
 
 def _plot(table: pd.DataFrame, name: str) -> go.Figure:
     if table.empty:
         return message("No choice was searched of which a trial has finished.")
     figure = new_figure(height=400, margin={"l": 56, "r": 16, "t": 48, "b": 52})
-    value = "%{y:.1%}" if metric(name).is_share else "%{y:.3g}"
+    value = "%{y:.1%}" if metric(name).is_fraction else "%{y:.3g}"
     for place, (option, steps) in enumerate(table.groupby("option", sort=False)):
         figure.add_scatter(
             x=steps["spent"].to_numpy("float32"),

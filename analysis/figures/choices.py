@@ -59,8 +59,7 @@ def _choices_info(run: Run, path: str | None = None) -> _ChoicesInfo:
     trials = run.trials.rename(columns={path: "option", "objective": "score"})[list(empty)]
     trials = trials[trials["status"].isin(["done", "stopped"])].dropna(subset=["option", "score"])
     candidates = trials[trials["status"] == ranking(run).basis].groupby("option")["score"]
-    best = candidates.max() if run.objective.mode == "max" else candidates.min()
-    best = best.sort_values(ascending=run.objective.mode == "min")
+    best = candidates.agg(run.objective.best_of).sort_values(ascending=run.objective.ascending)
     return _ChoicesInfo(run.objective.metric, path, trials.reset_index(drop=True), best)
 
 

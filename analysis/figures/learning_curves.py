@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.figures.style import BASELINE, GREY, WINNER, metric_axis, new_figure, plain_axes
-from analysis.formatting import metric
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import winner
 from analysis.stored.run import Run, require_epochs
+from tune_robust.metrics import metric
 
 _POINTS = 12_000  # of the faint curves; more are thinned, evenly within each trial
 _DIAGNOSTIC = "test_accuracy"
@@ -164,7 +164,7 @@ def _draw(figure: go.Figure, name: str, curves: list[Curve], role: str, row: int
     legend, colour, width, dash = _GROUPS[role]
     faint = role in _FAINT
     many = np.clip((40 / len(curves)) ** 0.5, 0.6, 1.0) if faint else 1.0
-    value = "%{y:.1%}" if metric(name).is_share else "%{y:.3g}"
+    value = "%{y:.1%}" if metric(name).is_fraction else "%{y:.3g}"
     figure.add_trace(
         go.Scatter(
             x=_gapped(curve.x for curve in curves),

@@ -21,12 +21,13 @@ from analysis.figures.style import (
     new_figure,
     plain_axes,
 )
-from analysis.formatting import metric, number, plain
+from analysis.formatting import number, plain
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from analysis.surrogate.surface import Surface, fit_surface, of_one_kind
 from tune_robust.errors import UserError, unknown
+from tune_robust.metrics import metric
 
 _MOST_PAIRS = 6
 _FIRST = "sam.rho"
@@ -126,7 +127,7 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
     if not info.surfaces:
         return message("No choice was searched beside a number with two options tried.")
     figure = new_figure(height=440, margin={"l": 56, "r": 12, "t": 60, "b": 64})
-    value = "%{y:.1%}" if metric(info.metric).is_share else "%{y:.3g}"
+    value = "%{y:.1%}" if metric(info.metric).is_fraction else "%{y:.3g}"
     for (option, surface), colour, dash in zip(
         info.surfaces.items(), PALETTE, DASHES, strict=False
     ):
@@ -161,10 +162,9 @@ def _widest(info: _ByOptionInfo) -> Axis:
 
 
 def _add_curve(figure: go.Figure, surface: Surface, name, colour, dash, value: str) -> None:
-    low, high = (surface.mean + side * 1.645 * surface.deviation for side in (-1, 1))
     figure.add_scatter(
         x=[*surface.xs, *surface.xs[::-1]],
-        y=[*high, *low[::-1]],
+        y=[*surface.high, *surface.low[::-1]],
         fill="toself",
         fillcolor=colour,
         opacity=0.12,

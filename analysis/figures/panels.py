@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.figures.style import DASHES, PALETTE, message, new_figure, plain_axes
-from analysis.formatting import metric, plain, sentence_case
+from analysis.formatting import plain, sentence_case
 from analysis.stored.run import Run
+from tune_robust.metrics import metric
 
 _POINTS = 300  # of a line; more than a screen tells apart are thinned
 
@@ -31,7 +32,7 @@ class Panel(NamedTuple):
     """Lines that share an axis of values."""
 
     title: str
-    is_share: bool
+    is_fraction: bool
     lines: list[Line]
 
 
@@ -39,14 +40,14 @@ def metric_panel(run: Run, name: str, trials: Mapping[str, str]) -> Panel | None
     """One metric for each of some trials, by the name to give them; None where none recorded it."""
     lines = [line for label, trial in trials.items() for line in _line(run, name, label, trial)]
     about = metric(name)
-    return Panel(sentence_case(about.title), about.is_share, lines) if lines else None
+    return Panel(sentence_case(about.title), about.is_fraction, lines) if lines else None
 
 
 def trial_panel(run: Run, title: str, trial: str, metrics: Mapping[str, str]) -> Panel | None:
     """Several metrics of one trial, by the name to give them; None where it recorded none."""
     lines = [line for name, label in metrics.items() for line in _line(run, name, label, trial)]
     about = metric(next(iter(metrics)))
-    return Panel(title, about.is_share, lines) if lines else None
+    return Panel(title, about.is_fraction, lines) if lines else None
 
 
 def _line(run: Run, name: str, label: str, trial: str) -> list[Line]:
@@ -94,7 +95,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
     names = list(dict.fromkeys(line.name for panel in panels for line in panel.lines))
     shown = set()
     for column, panel in enumerate(panels, 1):
-        value = "%{y:.1%}" if panel.is_share else "%{y:.3g}"
+        value = "%{y:.1%}" if panel.is_fraction else "%{y:.3g}"
         for line in panel.lines:
             place = names.index(line.name)
             figure.add_scatter(
@@ -115,7 +116,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
                 col=column,
             )
             shown.add(line.name)
-        tick = ".0%" if panel.is_share else ""
+        tick = ".0%" if panel.is_fraction else ""
         figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
     plain_axes(figure)
     figure.update_xaxes(title_text="epoch", rangemode="tozero")

@@ -9,11 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.figures.style import GREY, GRID, RIGHT, WINNER, message, new_figure
-from analysis.formatting import metric, number, plain, score, sentence_case
+from analysis.formatting import number, plain, score, sentence_case
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.importance import importance_info
+from tune_robust.metrics import metric
 
 _MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
 _KINDS = {

@@ -55,8 +55,7 @@ def rung_check_info(run: Run) -> RungCheck | None:
     epochs = epochs.dropna(subset=[run.objective.metric])
     values = epochs[run.objective.metric]
     if run.objective.at == "best":
-        by_trial = values.groupby(epochs["trial"])
-        values = by_trial.cummax() if run.objective.mode == "max" else by_trial.cummin()
+        values = values.groupby(epochs["trial"]).transform(run.objective.best_so_far)
     spent = epochs["epoch" if space.budget.unit == "epochs" else space.budget.unit]
     results = map(Result, epochs["trial"], spent.astype(float), values.astype(float))
     return check_rungs(

@@ -9,9 +9,10 @@ from plotly.subplots import make_subplots
 from scipy.stats import spearmanr
 
 from analysis.figures.style import GREY, WINNER, message, metric_axis, new_figure, plain_axes
-from analysis.formatting import metric, plain, score
+from analysis.formatting import plain, score
 from analysis.stored.ranking import label_sets
 from analysis.stored.run import Run, scored_epochs
+from tune_robust.metrics import metric, sign_of
 
 _TRUTH = "test_accuracy"
 _SELECTORS = {
@@ -52,8 +53,7 @@ def selection_data(run: Run) -> pd.DataFrame:
         known = rows.dropna(subset=[name]) if name in rows else rows.iloc[:0]
         if len(known) < _FEWEST:
             continue
-        sign = 1 if metric(name).higher_is_better else -1
-        seen = sign * known[name]
+        seen = sign_of(metric(name).mode) * known[name]
         chosen = known.loc[seen.idxmax()]
         varied = seen.nunique() > 1 and known[_TRUTH].nunique() > 1
         correlation = spearmanr(seen, known[_TRUTH]).statistic if varied else np.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +24,12 @@ from analysis.figures.style import (
     say,
 )
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.surface import Surface, fit_surface
+from tune_robust.metrics import metric
 
 _POINT = 0.01
 _SURE = 0.5  # doubt above which nothing is called good
@@ -36,15 +38,18 @@ _VEILED = 0.85
 _FLAT = 0.1  # shares differing by less look flat, other metrics by this part of their value
 _BANDS = 20
 _TICKS = 5
+_FEWEST = 2  # finished trials that a region rests on
+_APART = 1e-6
 
 
 class SensitivityInfo(NamedTuple):
     """A surface and what is good on it.
 
     ``margin`` (the surface's shape; None without one): where it is 0 or more, the objective is
-    expected within one point (1 % where it is no share) of the best that is expected of a finished
-    trial's settings, with some confidence. ``box``: the bounds, per path, of the part of that
-    region that holds this best. ``winner``: a trial's name.
+    expected within one point (1 % where it is no fraction) of the best that is expected of a
+    finished trial's settings, with some confidence, in a region with two finished trials or more.
+    ``box``: the bounds, per path, of the region that holds this best; empty where there is none.
+    ``winner``: a trial's name.
     """
 
     surface: Surface
@@ -108,14 +113,23 @@ def sensitivity_info(
     finished = _finished_cells(ruling)
     if ruling.mean is None or not finished:
         return SensitivityInfo(surface, None, {}, name)
-    sign = 1 if run.objective.mode == "max" else -1
-    peak = max(finished, key=lambda cell: sign * ruling.mean[cell])
+    peak = max(finished, key=lambda cell: run.objective.sign * ruling.mean[cell])
     margin = _margin(run, ruling, ruling.mean[peak])
     islands, _ = ndimage.label(margin >= 0)
-    # An island without a finished trial is a guess, often an overshoot beside a cliff.
-    shown = np.isin(islands, [islands[cell] for cell in finished])
-    margin = np.where(shown, margin, np.minimum(margin, -np.abs(margin)))
-    return SensitivityInfo(surface, margin, _box(ruling, islands == islands[peak]), name)
+    shown = np.isin(islands, _supported(islands, finished))
+    margin = np.where(shown, margin, np.minimum(margin, -np.abs(margin) - _APART))
+    island = shown & (islands == islands[peak])
+    box = _box(ruling, island) if island.any() else {}
+    return SensitivityInfo(surface, margin, box, name)
+
+
+def _supported(islands: np.ndarray, finished: list[tuple[int, ...]]) -> list[int]:
+    """The islands that rest on two finished trials or more; one alone may be there by chance.
+
+    An island without any is a guess, often an overshoot beside a cliff. Label 0 is the sea.
+    """
+    trials = Counter(int(islands[cell]) for cell in finished)
+    return [island for island, count in trials.items() if island and count >= _FEWEST]
 
 
 def _finished_cells(surface: Surface) -> list[tuple[int, ...]]:
@@ -135,7 +149,7 @@ def _axes(surface: Surface) -> list[tuple[np.ndarray, Axis]]:
 
 
 def _margin(run: Run, surface: Surface, best: float) -> np.ndarray:
-    tolerance = _POINT if metric(surface.metric).is_share else _POINT * abs(best)
+    tolerance = _POINT if metric(surface.metric).is_fraction else _POINT * abs(best)
     loss = run.objective.gain(best, surface.mean)
     return np.minimum(tolerance - loss, (_SURE - surface.doubt) * tolerance)
 
@@ -181,11 +195,11 @@ def colours(surface: Surface) -> dict[str, object]:
     """Colour scale and bar of a surface: bright is good, whichever way the metric runs."""
     about = metric(surface.metric)
     low, high = _span(surface)
-    scale = "Plasma" if about.diagnostic else "Viridis"
+    scale = "Plasma" if about.is_diagnostic else "Viridis"
     return {
         "zmin": low,
         "zmax": high,
-        "colorscale": scale if about.higher_is_better else f"{scale}_r",
+        "colorscale": scale if about.mode == "max" else f"{scale}_r",
         "colorbar": {
             "orientation": "h",
             "y": 1.0,
@@ -195,7 +209,7 @@ def colours(surface: Surface) -> dict[str, object]:
             "outlinewidth": 0,
             "tick0": 0,
             "dtick": round_step((high - low) / _TICKS),
-            "tickformat": ".0%" if about.is_share else "",
+            "tickformat": ".0%" if about.is_fraction else "",
             "title": {"text": f"Expected {plain(about.title)}", "side": "top"},
         },
     }
@@ -204,7 +218,7 @@ def colours(surface: Surface) -> dict[str, object]:
 def _span(surface: Surface) -> tuple[float, float]:
     """The values that the colours span; a flat surface must not look steep."""
     low, high = float(surface.mean.min()), float(surface.mean.max())
-    least = _FLAT if metric(surface.metric).is_share else _FLAT * max(abs(low), 1e-6)
+    least = _FLAT if metric(surface.metric).is_fraction else _FLAT * max(abs(low), 1e-6)
     lacking = max(0.0, least - (high - low)) / 2
     return low - lacking, high + lacking
 
@@ -213,7 +227,7 @@ def _filled(surface: Surface) -> go.Contour:
     low, high = _span(surface)
     step = round_step((high - low) / _BANDS)
     value = "%{z:.3g} ± %{customdata:.2g}"
-    if metric(surface.metric).is_share:
+    if metric(surface.metric).is_fraction:
         value = "%{z:.1%} ± %{customdata:.1%}"
     return go.Contour(
         **_grid(surface),
@@ -279,8 +293,7 @@ def _curve(info: SensitivityInfo) -> go.Figure:
 
 
 def _add_band(figure: go.Figure, surface: Surface) -> None:
-    low = surface.mean - 1.645 * surface.deviation
-    high = surface.mean + 1.645 * surface.deviation
+    low, high = surface.low, surface.high
     figure.add_scatter(
         x=np.concatenate([surface.xs, surface.xs[::-1]]),
         y=np.concatenate([high, low[::-1]]),
@@ -288,7 +301,7 @@ def _add_band(figure: go.Figure, surface: Surface) -> None:
         fillcolor="rgba(43, 131, 198, 0.18)",
         line={"width": 0},
         mode="lines",
-        name="90% sure",
+        name="90% interval",
         hoverinfo="skip",
     )
     figure.add_scatter(

@@ -13,8 +13,9 @@ from analysis.figures.sensitivity import (
 )
 from analysis.figures.style import BASELINE, GREY, GRID, dimension_axis, new_figure
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from analysis.stored.run import Run
+from tune_robust.metrics import metric
 
 _ON_TOP = {"winner": (BASELINE, "diamond", 8)}  # colour, symbol, size; all others are small dots
 
@@ -24,7 +25,7 @@ def sensitivity_3d(
 ) -> go.Figure:
     """The surface of ``sensitivity`` as a landscape: height and colour are the expected metric.
 
-    Two pale sheets lie one standard deviation above and below it; they part where it is unsure.
+    Two pale sheets are the ends of the 90 % interval; they part where it is unsure.
     Without a surface over two dimensions this is ``sensitivity`` itself.
     """
     return plot_sensitivity_3d(sensitivity_info(run, metric, x, y))
@@ -40,12 +41,12 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     heading = {"text": f"Expected {plain(about.title)}", "font": {"size": 14}}
     figure.update_layout(title={**heading, "x": 0.5, "y": 0.98})
     figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
-    value = "%{z:.1%}" if about.is_share else "%{z:.3g}"
+    value = "%{z:.1%}" if about.is_fraction else "%{z:.3g}"
     scale = {k: v for k, v in colours(surface).items() if k != "colorbar"}
     scale = {"cmin": scale.pop("zmin"), "cmax": scale.pop("zmax"), "showscale": False, **scale}
     coarse = slice(None, None, 2)
     grid = {"x": surface.xs[coarse].astype("float32"), "y": surface.ys[coarse].astype("float32")}
-    mean, deviation = (part[coarse, coarse] for part in (surface.mean, surface.deviation))
+    mean = surface.mean[coarse, coarse]
     figure.add_surface(
         **grid,
         z=mean.astype("float32"),
@@ -54,8 +55,8 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
         f"<br>expected {value}<extra></extra>",
         lighting={"ambient": 0.85, "diffuse": 0.3, "specular": 0.05},
     )
-    for sign in (-1, 1):
-        sheet = (mean + sign * deviation).astype("float32")
+    for sheet in (surface.low, surface.high):
+        sheet = sheet[coarse, coarse].astype("float32")
         figure.add_surface(
             **grid,
             z=sheet,
@@ -79,7 +80,7 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     walls = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": GRID, "showbackground": False}
     along_x = {**dimension_axis(surface.x, hint=False), **walls, "showgrid": True}
     along_y = {**dimension_axis(surface.y, hint=False), **walls, "showgrid": True}
-    height = {**walls, "title_text": "", "tickformat": ".0%" if about.is_share else ""}
+    height = {**walls, "title_text": "", "tickformat": ".0%" if about.is_fraction else ""}
     figure.update_layout(
         scene={
             "xaxis": along_x,

@@ -11,8 +11,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis.formatting import dimension_hint, metric, plain, sentence_case
+from analysis.formatting import dimension_hint, plain, sentence_case
 from analysis.stored.axes import Axis
+from tune_robust.metrics import metric
 
 WINNER = "#2b83c6"
 BASELINE = "#d55e00"
@@ -81,7 +82,7 @@ def metric_axis(name: str) -> dict[str, Any]:
     about = metric(name)
     return {
         "title_text": sentence_case(plain(about.title)),
-        "tickformat": ".0%" if about.is_share else "",
+        "tickformat": ".0%" if about.is_fraction else "",
     }
 
 

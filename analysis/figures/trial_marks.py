@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.style import INK
-from analysis.formatting import metric, plain
+from analysis.formatting import plain
 from analysis.surrogate.surface import Surface
+from tune_robust.metrics import metric
 
 MARKS = {
     # how it ended: legend, symbol, size, fill and rim, which show on any colour of a surface
@@ -35,7 +36,7 @@ def observed_groups(surface: Surface, winner: str | None) -> Iterator[tuple[str,
 def hover(surface: Surface, mark: str, rows: pd.DataFrame) -> dict[str, Any]:
     """What hovering over the trials of one mark tells, as properties of their trace."""
     about, legend = metric(surface.metric), MARKS[mark][0]
-    value = "%{customdata[0]:.1%}" if about.is_share else "%{customdata[0]:.3g}"
+    value = "%{customdata[0]:.1%}" if about.is_fraction else "%{customdata[0]:.3g}"
     lines = [
         f"<b>%{{text}}</b> · {legend}",
         f"{value} {plain(about.title)}",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.formatting import MISSING, metric, number, plain, score, sentence_case
+from analysis.formatting import MISSING, number, plain, score, sentence_case
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
+from tune_robust.metrics import metric
 
 _RECORDED = "test_accuracy"
 
@@ -59,7 +60,7 @@ def label_set_table(run: Run) -> str:
     name = run.objective.metric
     keys = [p for p in table.columns[: list(table).index("trials")] if p not in paths]
     sets = table[paths].drop_duplicates()
-    best = run.objective.best
+    best = run.objective.best_of
     head = "".join(f"<th>{plain(key)}</th>" for key in keys)
     head += "".join(f"<th>{plain(_named(paths, row))}</th>" for _, row in sets.iterrows())
     leaders = [best(_within(table, paths, row)[name]) for _, row in sets.iterrows()]

@@ -12,7 +12,6 @@ from analysis.formatting import (
     dimension_hint,
     duration,
     is_missing,
-    metric,
     near,
     number,
     plain,
@@ -26,6 +25,7 @@ from analysis.stored.ranking import label_sets
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from analysis.surrogate.robust_region import Region, Setting
+from tune_robust.metrics import metric
 
 _ENDS = {"done": "finished", "stopped": "stopped early", "failed": "failed"}
 _SHORT = 3  # settings that still fit into a headline, names into a sentence

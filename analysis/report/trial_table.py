@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.formatting import duration, is_missing, metric, number, plain, score, sentence_case
+from analysis.formatting import duration, is_missing, number, plain, score, sentence_case
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
+from tune_robust.metrics import metric
 
 _DIAGNOSTICS = ("test_accuracy", "noisy_fit")
 _STATUSES = {"done": "finished", "stopped": "stopped early"}
@@ -29,7 +30,7 @@ def trial_table(run: Run) -> str:
     """All trials, candidates for the win first and in their order."""
     ranked = ranking(run).table
     others = run.trials[~run.trials["trial"].isin(ranked["trial"])]
-    best_first = run.objective.mode == "min"
+    best_first = run.objective.ascending
     others = others.sort_values("objective", ascending=best_first, kind="stable")
     rows = pd.concat([part for part in (ranked, others) if len(part)], ignore_index=True)
     scored = scored_epochs(run.epochs, run.objective)

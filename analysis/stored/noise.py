@@ -1,20 +1,82 @@
-"""What wrong labels do to the scores: how high a perfect model would get on noisy validation."""
+"""How far a score can be trusted: wrong labels bound it from above, few images blur it."""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
 from analysis.stored.run import Run
+from tune_robust.metrics import metric
+
+_CLEARLY = 2  # standard errors
+
+
+class Limits(NamedTuple):
+    """What a metric can be, and how finely the images it is measured on can tell.
+
+    ``low`` and ``high``: the possible values. ``images``: the number of images that a fraction is a
+    mean over; None where the metric is no such fraction or the number is not known.
+    """
+
+    low: float
+    high: float
+    images: int | None
+
+    def clip(self, values: ArrayLike) -> np.ndarray:
+        """The nearest possible values."""
+        return np.clip(values, self.low, self.high)
+
+    def error(self, values: ArrayLike) -> np.ndarray:
+        """The standard error of fractions of so many images, sqrt(p (1 - p) / n); 0 if unknown."""
+        if not self.images:
+            return np.zeros_like(np.asarray(values, dtype=float))
+        fractions = np.clip(values, 0, 1)
+        return np.sqrt(fractions * (1 - fractions) / self.images)
 
 
 def noise_rate(run: Run) -> float | None:
-    """The measured share of wrong labels in the training set; None where nobody knows it."""
+    """The measured fraction of wrong labels in the training set; None where nobody knows it."""
     return _wrong_labels(run, "train")
+
+
+def is_truth_known(run: Run) -> bool:
+    """Whether the wrong labels were counted; where labels differ between trials, they were."""
+    known = run.meta.get("wrong_labels")
+    return not known or known.get("validation") is not None
 
 
 def ceiling(run: Run) -> float | None:
     """About what a perfect model scores on the objective; None where noise does not lower it."""
+    return _ceiling(run, run.objective.metric)
+
+
+def limits(run: Run, name: str) -> Limits:
+    """What the metric ``name`` can be in this run.
+
+    A fraction lies in [0, 1]. Accuracy on noisy validation labels lies below what a perfect model
+    scores on them (``ceiling``), unless the best trial is clearly above that, by two standard
+    errors: then the wrong labels themselves can be predicted.
+    """
+    about = metric(name)
+    if not about.is_fraction:
+        return Limits(-math.inf, math.inf, None)
+    images = (run.meta.get("images") or {}).get(about.images)
+    highest = _ceiling(run, name)
+    whole = Limits(0.0, 1.0, images)
+    if highest is None:
+        return whole
+    best = run.epochs[name].max() if name in run.epochs else math.nan
+    exceeded = best > highest + _CLEARLY * whole.error(highest)
+    return whole if exceeded else whole._replace(high=highest)
+
+
+def _ceiling(run: Run, name: str) -> float | None:
     wrong = _wrong_labels(run, "validation")
-    return 1 - wrong if wrong and run.objective.metric == "val_accuracy" else None
+    return 1 - wrong if wrong and name == "val_accuracy" else None
 
 
 def _wrong_labels(run: Run, part: str) -> float | None:
-    return run.meta.get("wrong_labels", {}).get(part)
+    return (run.meta.get("wrong_labels") or {}).get(part)

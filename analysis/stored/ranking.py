@@ -25,7 +25,7 @@ def ranking(run: Run) -> Ranking:
     scored = run.trials.loc[run.trials["objective"].notna(), "status"]
     basis = next((status for status in ("done", "stopped") if (scored == status).any()), None)
     table = run.trials[run.trials["status"] == basis].sort_values(
-        "objective", ascending=run.objective.mode == "min", na_position="last", kind="stable"
+        "objective", ascending=run.objective.ascending, na_position="last", kind="stable"
     )
     return Ranking(table.reset_index(drop=True), basis)
 

@@ -6,17 +6,17 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.formatting import metric
 from analysis.stored.axes import Axis, axes_of
 from tune_robust.errors import UserError, nearest
+from tune_robust.metrics import metric
 from tune_robust.runs.store import RunFolder
 from tune_robust.runs.tables import epochs_table, trials_table
+from tune_robust.spaces.objective import Objective
 
 _FORMAT = 1
 _STORAGE = Path("runs")  # where the command line looks for a run by its name
@@ -25,26 +25,6 @@ _REQUIRED = {
     "trials.parquet": ("trial", "origin", "status", "objective", "gradient_evaluations"),
     "epochs.parquet": ("trial", "epoch", "gradient_evaluations"),
 }
-
-
-class Objective(NamedTuple):
-    """What the search chose by. ``mode``: max or min; ``at``: the last or the best epoch."""
-
-    metric: str
-    mode: str
-    at: str
-
-    def best(self, values: pd.Series | np.ndarray) -> float:
-        """The best of some values, NaN when there is none."""
-        values = np.asarray(values, dtype=float)
-        values = values[np.isfinite(values)]
-        if not values.size:
-            return float("nan")
-        return float(values.max() if self.mode == "max" else values.min())
-
-    def gain(self, value: float, reference: float) -> float:
-        """How much better ``value`` is than ``reference``; negative when it is worse."""
-        return value - reference if self.mode == "max" else reference - value
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +127,7 @@ def scored_epochs(epochs: pd.DataFrame, objective: Objective) -> pd.DataFrame:
     if objective.at == "best":
         known = ordered.dropna(subset=[objective.metric])
         groups = known.groupby("trial")[objective.metric]
-        rows = groups.idxmax() if objective.mode == "max" else groups.idxmin()
+        rows = groups.idxmin() if objective.ascending else groups.idxmax()
         best = known.loc[rows].set_index("trial")
         scored = pd.concat([best, last.drop(best.index)]).reindex(last.index)
     return scored.assign(spent=last["gradient_evaluations"])
@@ -186,7 +166,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 
 def _objective(given: dict[str, Any]) -> Objective:
-    natural = "max" if metric(given["metric"]).higher_is_better else "min"
+    natural = metric(given["metric"]).mode
     return Objective(given["metric"], given.get("mode") or natural, given.get("at") or "last")
 
 

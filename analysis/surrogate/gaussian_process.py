@@ -28,16 +28,18 @@ class Surrogate:
         inputs: (n, d), each within about [0, 1].
         values: (n,), finite.
         budget: whether the last input is the budget, 1 being the full one.
+        noise: the variance that a single value has at least, from how it was measured.
     """
 
-    def __init__(self, inputs: np.ndarray, values: np.ndarray, *, budget: bool):
+    def __init__(self, inputs: np.ndarray, values: np.ndarray, *, budget: bool, noise: float = 0.0):
         inputs, values = _subset(inputs, values, _HELD)
         self._offset, self._scale = values.mean(), values.std() or 1.0
         values = (values - self._offset) / self._scale
         amplitude = ConstantKernel(1.0, (0.1, 20.0))
-        bounds = [_LENGTHS] * (inputs.shape[1] - budget) + [_BUDGET_LENGTHS] * budget
-        shape = Matern(np.full(len(bounds), 0.5), bounds, nu=2.5)
-        kernel = amplitude * shape + WhiteKernel(0.1, (1e-3, 1.0))
+        bounds = _length_bounds(inputs, budget) + [_BUDGET_LENGTHS] * budget
+        shape = Matern([min(1.0, 5 * low) for low, _ in bounds], bounds, nu=2.5)
+        least = float(np.clip(noise / self._scale**2, 1e-3, 1.0))
+        kernel = amplitude * shape + WhiteKernel(max(0.1, least), (least, 2.0))
         tuned = _process(kernel, n_restarts_optimizer=1)
         # Matrices this small are solved by one core faster than several can share them out.
         with warnings.catch_warnings(), _one_core():
@@ -51,8 +53,8 @@ class Surrogate:
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """At (m, d) inputs: the expected value, its standard deviation, and the doubt, each (m,).
 
-        The deviation is that of the mean, without the luck of a single trial. The doubt is its
-        share of what it would be knowing nothing, in [0, 1].
+        The deviation is that of the mean, without the noise of a single trial. The doubt is its
+        fraction of what it would be knowing nothing, in [0, 1].
         """
         with warnings.catch_warnings(), _one_core():
             warnings.filterwarnings("ignore", "Predicted variances smaller than 0")
@@ -60,6 +62,16 @@ class Surrogate:
         deviation = np.sqrt(np.clip(deviation**2 - self._noise, 0, None))
         doubt = np.clip(deviation / np.sqrt(self._amplitude), 0, 1)
         return mean * self._scale + self._offset, deviation * self._scale, doubt
+
+
+def _length_bounds(inputs: np.ndarray, budget: bool) -> list[tuple[float, float]]:
+    """Of each searched dimension: no length is shorter than the typical distance of two settings,
+    at which it would fit the noise of single trials.
+    """
+    dimensions = inputs.shape[1] - budget
+    settings = len(np.unique(inputs[:, :dimensions], axis=0))
+    shortest = max(_LENGTHS[0], min(1.0, settings ** (-1 / dimensions)))
+    return [(shortest, _LENGTHS[1])] * dimensions
 
 
 @cache

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.stored.axes import Axis, axes_of
+from analysis.stored.noise import limits
 from analysis.stored.run import Run
-from analysis.surrogate.expectation import Expectation
+from analysis.surrogate.expectation import Expectation, Expected
 from analysis.surrogate.observations import read_trials
 from analysis.surrogate.surface import full_budget, of_one_kind
 
@@ -36,13 +37,13 @@ class Landscape:
         """(n, d): where trials lie along the numeric dimensions, in [0, 1]."""
         return _positions(self.numeric, trials)
 
-    def at(self, positions: np.ndarray, chosen: dict[str, Any]):
-        """Mean, deviation and doubt at (m, d) positions under the options ``chosen``, each (m,)."""
+    def at(self, positions: np.ndarray, chosen: dict[str, Any]) -> Expected:
+        """What to expect at (m, d) positions under the options ``chosen``."""
         options = pd.DataFrame([chosen] * len(positions))
         return self.expectation.at(np.column_stack([positions, _coded(self.choices, options)]))
 
-    def of(self, trials: pd.DataFrame):
-        """Mean, deviation and doubt of the settings of trials, each (n,)."""
+    def of(self, trials: pd.DataFrame) -> Expected:
+        """What to expect of the settings of n trials."""
         inputs = np.column_stack([self.positions(trials), _coded(self.choices, trials)])
         return self.expectation.at(inputs)
 
@@ -75,7 +76,8 @@ def fit_landscape(run: Run) -> Landscape | None:
     if len(places) < _FEWEST * len(numeric) or places["value"].nunique() == 1:
         return None
     inputs = np.column_stack([_positions(numeric, readings), _coded(choices, readings)])
-    expectation = Expectation(inputs, readings, full_budget(trials), run.objective.metric)
+    name = run.objective.metric
+    expectation = Expectation(inputs, readings, full_budget(trials), name, limits(run, name))
     return Landscape(numeric, choices, trials, expectation)
 
 

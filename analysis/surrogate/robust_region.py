@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, qmc
 
-from analysis.formatting import metric
 from analysis.stored.axes import Axis
 from analysis.stored.run import Run
+from analysis.surrogate.expectation import Expected
 from analysis.surrogate.landscape import Landscape, fit_landscape
+from tune_robust.metrics import metric
 
 _POINT = 0.01
 _SURE = 0.5  # doubt above which nothing is called good
@@ -21,7 +22,6 @@ _STEP = 0.025  # of an axis, by which the box grows
 _PROBES = 64  # settings looked at in each new slice of the box
 _GOOD = 0.75  # share of them that must be within a point of the best
 _NEAR = 0.5  # of the box's half width: how far a recorded trial may lie off the centre
-_NINETY = 1.645
 
 
 class Setting(NamedTuple):
@@ -42,11 +42,11 @@ class Setting(NamedTuple):
 class Region(NamedTuple):
     """A box of good settings.
 
-    ``bounds``: per numeric path from where to where; ``width``: the share of the searched axis that
-    this is, in [0, 1]. ``chosen``: the options of choices that it holds for. ``start``: a trial in
-    it. ``sure``: how probable it is on average that a setting in the box is within a point of the
-    best, in [0, 1]. ``peak``: the finished trial that scored best; ``plateau``: the centre of the
-    box, or a finished trial close to it.
+    ``bounds``: per numeric path from where to where; ``width``: the fraction of the searched axis
+    that this is, in [0, 1]. ``chosen``: the options of choices that it holds for. ``start``: a
+    trial in it. ``sure``: how probable it is on average that a setting in the box is within a
+    point of the best, in [0, 1]. ``peak``: the finished trial that scored best; ``plateau``: the
+    centre of the box, or a finished trial close to it.
     """
 
     bounds: dict[str, tuple[float, float]]
@@ -60,13 +60,14 @@ class Region(NamedTuple):
 
 @lru_cache(maxsize=4)
 def robust_region(run: Run) -> Region | None:
-    """The box of settings within one point (1 % where it is no share) of the best, at full budget.
+    """The box of settings within one point (1 % if it is no fraction) of the best, at full budget.
 
     The best is the most that the surrogate expects of a finished trial. A box starts from a trial
     close to that, grows along every dimension for as long as three in four of the settings it takes
     in are expected to be within a point, and stops where the surrogate knows little; of a few such
     boxes the widest counts. Other methods (and kinds of adaptive SAM) than the best one's are left
-    out. None where there are too few trials to tell.
+    out. None where there are too few trials to tell, or where no box around the best has a width
+    along every dimension: a single setting is no region.
     """
     land = fit_landscape(run)
     if land is None:
@@ -75,13 +76,15 @@ def robust_region(run: Run) -> Region | None:
     finished = finished.dropna(subset=list(land.choices)).reset_index(drop=True)
     if finished.empty:
         return None
-    sign = 1 if run.objective.mode == "max" else -1
-    means = sign * land.of(finished)[0]
+    sign = run.objective.sign
+    means = sign * land.of(finished).mean
     best = float(means.max())
-    tolerance = _POINT if metric(run.objective.metric).is_share else _POINT * abs(best)
+    tolerance = _POINT if metric(run.objective.metric).is_fraction else _POINT * abs(best)
     starts = [place for place in np.argsort(-means)[:_STARTS] if means[place] >= best - tolerance]
     boxes = [_grown(land, finished.iloc[[place]], sign, best - tolerance) for place in starts]
     box = max(boxes, key=lambda box: (box.high - box.low).mean())
+    if (box.high <= box.low)[box.applies].any():
+        return None
     peak = finished.iloc[[int((sign * finished["objective"]).argmax())]]
     return Region(
         bounds={d.path: _bounds(d, *ends) for d, ends in box.sides(land)},
@@ -128,8 +131,8 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
             further = float(np.clip(edge + side * _STEP, 0, 1))
             probes = low + unit * (high - low)
             probes[:, axis] = edge + unit[:, axis] * (further - edge)
-            mean, _, doubt = land.at(probes, chosen)
-            good = (sign * mean >= floor) & (doubt <= _SURE)
+            expected = land.at(probes, chosen)
+            good = (sign * expected.mean >= floor) & (expected.doubt <= _SURE)
             if further == edge or good.mean() < _GOOD:
                 faces.remove((axis, side))
             elif side > 0:
@@ -141,8 +144,9 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
 
 def _sure(land: Landscape, box: _Box, sign: int, floor: float) -> float:
     probes = box.low + _spread(256, len(box.low)) * (box.high - box.low)
-    mean, deviation, _ = land.at(probes, box.chosen)
-    return float(norm.cdf((sign * mean - floor) / np.maximum(deviation, 1e-9)).mean())
+    expected = land.at(probes, box.chosen)
+    above = (sign * expected.mean - floor) / np.maximum(expected.deviation, 1e-9)
+    return float(norm.cdf(above).mean())
 
 
 def _spread(count: int, dimensions: int) -> np.ndarray:
@@ -167,7 +171,7 @@ def _plateau(run: Run, land: Landscape, finished: pd.DataFrame, box: _Box) -> Se
         d.path: d.nearest(float(d.from_unit((low + high) / 2)))
         for d, (low, high) in box.sides(land)
     }
-    expected = _expected(land.at(centre[None], box.chosen))
+    expected = _interval(land.at(centre[None], box.chosen))
     return Setting({**_options(run, box.start.iloc[0]), **values}, *expected, None, None)
 
 
@@ -175,14 +179,13 @@ def _recorded(run: Run, land: Landscape, trial: pd.DataFrame) -> Setting:
     row = trial.iloc[0]
     used = [d for d in land.numeric if not pd.isna(row[d.path])]
     values = {d.path: round(row[d.path]) if d.whole else float(row[d.path]) for d in used}
-    expected = _expected(land.of(trial))
+    expected = _interval(land.of(trial))
     score = float(row["objective"])
     return Setting({**_options(run, row), **values}, *expected, row["trial"], score)
 
 
-def _expected(parts: tuple[np.ndarray, ...]) -> tuple[float, float, float]:
-    mean, deviation, _ = (float(part[0]) for part in parts)
-    return mean, mean - _NINETY * deviation, mean + _NINETY * deviation
+def _interval(expected: Expected) -> tuple[float, float, float]:
+    return float(expected.mean[0]), float(expected.low[0]), float(expected.high[0])
 
 
 def _options(run: Run, row: pd.Series) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.formatting import count, metric, number
+from analysis.formatting import count, number
 from analysis.stored.axes import Axis, axes_of
+from analysis.stored.noise import limits
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation
 from analysis.surrogate.observations import read_trials
 from tune_robust.errors import UserError, unknown
+from tune_robust.metrics import metric
 from tune_robust.spaces.distributions import Plain
 
 _FAVOURITES = ("sam.rho", "saner.alpha")
@@ -28,8 +30,9 @@ _FEWEST = {1: 4, 2: 6}
 class Surface(NamedTuple):
     """A metric over one or two dimensions, expected at full budget.
 
-    ``mean``, ``deviation`` and ``doubt`` (0 sure, 1 knowing nothing) are (y, x) arrays, or (x,)
-    when ``y`` is None, and None when ``problem`` says why there is no surface. ``observed`` has one
+    ``mean``, ``deviation``, ``doubt`` (0 sure, 1 knowing nothing) and the ends of the 90 %
+    interval, ``low`` and ``high``, are (y, x) arrays, or (x,) when ``y`` is None, and None when
+    ``problem`` says why there is no surface. ``observed`` has one
     row per trial that lies on it: every column of ``trials`` and ``value``, the metric where the
     trial ended. ``kind``: the choices that all these trials share; ``budget``: the full one.
     """
@@ -42,6 +45,8 @@ class Surface(NamedTuple):
     mean: np.ndarray | None
     deviation: np.ndarray | None
     doubt: np.ndarray | None
+    low: np.ndarray | None
+    high: np.ndarray | None
     observed: pd.DataFrame
     kind: dict[str, Plain]
     budget: float
@@ -58,7 +63,7 @@ def fit_surface(
     numeric ones with the most different values; one alone gives a curve. A trial counts at the
     budget it reached and at those before where others were stopped. Such readings are credited with
     what the finished trials still gained from there, and the surrogate, which has the budget as an
-    input, learns how far that holds. Shares are fitted as log odds.
+    input, learns how far that holds. Fractions are fitted as log odds.
 
     Raises:
         UserError: on a metric that was not recorded, a dimension not searched or not numeric.
@@ -87,21 +92,23 @@ def fit_surface(
         mean=None,
         deviation=None,
         doubt=None,
+        low=None,
+        high=None,
         observed=observed,
         kind=kind,
         budget=budget,
         problem=_problem(dimensions, readings, metric_name),
     )
-    return surface if surface.problem else _fitted(surface, dimensions, readings)
+    return surface if surface.problem else _fitted(run, surface, dimensions, readings)
 
 
-def _fitted(surface: Surface, dimensions: list[Axis], readings: pd.DataFrame) -> Surface:
+def _fitted(run: Run, surface: Surface, dimensions: list[Axis], readings: pd.DataFrame) -> Surface:
     inputs = np.column_stack([d.to_unit(readings[d.path]) for d in dimensions])
     grid = np.stack(np.meshgrid(*[np.linspace(0, 1, _CELLS)] * len(dimensions)), axis=-1)
-    expected = Expectation(inputs, readings, surface.budget, surface.metric)
-    parts = expected.at(grid.reshape(-1, len(dimensions)))
-    mean, deviation, doubt = (part.reshape(grid.shape[:-1]) for part in parts)
-    return surface._replace(mean=mean, deviation=deviation, doubt=doubt)
+    possible = limits(run, surface.metric)
+    expectation = Expectation(inputs, readings, surface.budget, surface.metric, possible)
+    expected = expectation.at(grid.reshape(-1, len(dimensions)))
+    return surface._replace(**expected.reshape(grid.shape[:-1])._asdict())
 
 
 def full_budget(trials: pd.DataFrame) -> float:

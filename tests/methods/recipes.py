@@ -1,4 +1,4 @@
-"""Steps of a preset on the awkward network: its optimizer, its objective and its kind of labels."""
+"""Steps of a preset on the awkward network: its optimizer, its loss and its kind of labels."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import torch.nn.functional as F
 
 from tests.methods.networks import awkward, groups
 from tune_robust.config import PRESETS, TrainConfig
-from tune_robust.methods import Objective, sample_loss, sharpness_aware
+from tune_robust.methods import BatchLoss, sample_loss, sharpness_aware
 
 TWO_PASSES = [name for name in PRESETS if TrainConfig(method=name).sam]
 SANER = [name for name in PRESETS if TrainConfig(method=name).saner]
 
 
-def objective_of(config):
-    return Objective(
+def batch_loss_of(config):
+    return BatchLoss(
         sals=config.sals,
         law=config.law,
         label_smoothing=config.label_smoothing,
@@ -28,7 +28,7 @@ class Recipe:
     def __init__(self, method, *, optimizer=None, forward=None, dtype=torch.float64, **changes):
         self.config = TrainConfig(method=method, **changes)
         self.model = awkward(dtype=dtype)
-        self.objective = objective_of(self.config)
+        self.batch_loss = batch_loss_of(self.config)
         base = torch.optim.SGD(groups(self.model), lr=0.1)
         self.optimizer = optimizer or sharpness_aware(
             base, sam=self.config.sam, saner=self.config.saner, model=self.model
@@ -41,7 +41,7 @@ class Recipe:
 
     def step(self, x, y, after_backward=lambda: None):
         loss = self.optimizer.step(self.closure(x, y, after_backward))
-        self.objective.gradient_norm = self.optimizer.gradient_norm
+        self.batch_loss.gradient_norm = self.optimizer.gradient_norm
         return loss
 
     def closure(self, x, y, after_backward=lambda: None):
@@ -54,7 +54,7 @@ class Recipe:
             nonlocal plan
             self.model.zero_grad()
             logits, features = self.forward(x)
-            loss, plan = self.objective(logits, features, y, plan)
+            loss, plan = self.batch_loss(logits, features, y, plan)
             loss.backward()
             after_backward()
             return loss
@@ -65,10 +65,10 @@ class Recipe:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "objective": self.objective.state_dict(),
+            "objective": self.batch_loss.state_dict(),
         }
 
     def load(self, state):
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.objective.load_state_dict(state["objective"])
+        self.batch_loss.load_state_dict(state["objective"])

@@ -11,7 +11,7 @@ from torch import nn
 from tests.methods.networks import assert_same, awkward, batches, closure_for, groups, train
 from tests.references.sharpness_aware import ReferenceSharpnessAware
 from tune_robust.errors import UserError
-from tune_robust.methods import SharpnessAware
+from tune_robust.methods import GroupRule, SharpnessAware
 
 STEPS = 24
 METHODS = {
@@ -25,6 +25,10 @@ METHODS = {
     "saner_above_one": {"rho": 0.3, "alpha": 1.5},
     "asam_saner": {"rho": 1.0, "adaptive": "asam_by_name", "alpha": 0.4},
     "elementwise_saner": {"rho": 2.0, "adaptive": "elementwise", "alpha": 0.4},
+    "saner_last_layer": {"rho": 0.3, "alpha": 0.4, "last_layer": True},
+    "saner_soft": {"rho": 0.3, "alpha": 0.4, "rule": GroupRule(soft=True, threshold=0.8)},
+    "saner_threshold": {"rho": 0.3, "alpha": 0.4, "rule": GroupRule(threshold=0.9)},
+    "saner_group_a": {"rho": 0.3, "alpha": 0.4, "rule": GroupRule(group="a")},
     "norm_near_one": {"rho": 0.3, "norm": 1.2},
     "norm_three_saner": {"rho": 0.3, "norm": 3.0, "alpha": 0.4},
     "norm_inf": {"rho": 0.02, "norm": math.inf},
@@ -183,12 +187,21 @@ def test_without_a_model_batch_norm_moves_in_both_passes():
     assert model.norm.num_batches_tracked == 10
 
 
+@pytest.fixture
+def only_new_objects():
+    """The garbage collector lists those that a test makes, not all that were imported before."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def _held():
     """Bytes of all tensors that Python sees, each storage once."""
     tensors = [o for o in gc.get_objects() if type(o) in (torch.Tensor, nn.Parameter)]
     return sum({t.data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
 
 
+@pytest.mark.usefixtures("only_new_objects")
 @pytest.mark.parametrize(
     ("settings", "copies"),
     [
@@ -469,6 +482,44 @@ def test_the_published_asam_scales_batch_norms_weights_too():
     train(model, sharpness_aware(model, rho=1.0, adaptive="asam_by_name"), 6)
     train(by_shape, sharpness_aware(by_shape, rho=1.0, adaptive="asam_by_shape"), 6)
     assert (model.norm.weight - by_shape.norm.weight).abs().max() > 1e-4
+
+
+ABLATIONS = [
+    GroupRule(action, group, 0.9)
+    for action in ("without", "only")
+    for group in ("a", "b", "c", "ab")
+]
+
+
+@pytest.mark.parametrize("rule", ABLATIONS, ids=str)
+def test_sam_without_a_group_or_on_it_only_equals_the_reference(rule):
+    """samwo and samonly of the official code take the plain gradient where SAM's is left out."""
+    model, twin = awkward(), awkward()
+    settings = {"rho": 0.3, "alpha": 1.0, "rule": rule}
+    fast = sharpness_aware(model, **settings)
+    slow = ReferenceSharpnessAware(groups(twin), model=twin, **settings)
+    for x, y in batches(8):
+        torch.testing.assert_close(
+            fast.step(closure_for(model, x, y)), slow.step(closure_for(twin, x, y))
+        )
+    for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
+
+
+def test_sam_on_all_groups_but_none_is_sgd_with_sams_statistics():
+    model, plain = awkward(), awkward()
+    everything = GroupRule("without", "ab")
+    optimizer = sharpness_aware(model, rho=0.3, alpha=1.0, rule=everything)
+    only_c = GroupRule("only", "c")
+    other = sharpness_aware(plain, rho=0.3, alpha=1.0, rule=only_c)
+    train(model, optimizer, 5)
+    train(plain, other, 5)
+    assert_same(model, plain)
+
+
+def test_the_last_layer_needs_a_model_that_has_one():
+    with pytest.raises(UserError, match="Give model="):
+        SharpnessAware(sgd(awkward()), rho=0.1, alpha=0.5, last_layer=True)
 
 
 def test_names_may_come_from_the_base_optimizer():

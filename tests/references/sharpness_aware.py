@@ -29,11 +29,17 @@ class ReferenceSharpnessAware:
         lmbda=0.9,
         theta=0.2,
         alpha=None,
+        rule=None,
+        last_layer=False,
         model=None,
     ):
         self.groups = [{**group, "params": list(group["params"])} for group in groups]
         self.rho, self.norm, self.adaptive, self.eta, self.alpha = rho, norm, adaptive, eta, alpha
         self.variant, self.g_alpha = variant, g_alpha
+        self.rule = rule
+        self.only = None
+        if last_layer:
+            self.only = [m.weight for m in model.modules() if isinstance(m, nn.Linear)][-1:]
         self.sigma, self.lmbda, self.theta = sigma, lmbda, theta
         self.means = {}
         self.names = {} if model is None else {p: n for n, p in model.named_parameters()}
@@ -77,7 +83,8 @@ class ReferenceSharpnessAware:
             self._decompose(first)
         if self.alpha is not None:
             for p, g in first.items():
-                p.grad = self._reweighted(p.grad, g)
+                if self.only is None or p is self.only[0]:
+                    p.grad = self._reweighted(p.grad, g)
 
     def _perturbation(self, first):
         directions = {p: self._direction(p, g) for p, g in first.items()}
@@ -125,8 +132,29 @@ class ReferenceSharpnessAware:
 
     def _reweighted(self, sam, sgd):
         pairs = zip(sam.flatten().tolist(), sgd.flatten().tolist(), strict=True)
-        result = [self.alpha * s if g != 0 and 0 < s / g < 1 else s for s, g in pairs]
+        if self.rule is None:
+            result = [self.alpha * s if g != 0 and 0 < s / g < 1 else s for s, g in pairs]
+        else:
+            result = [self._by_rule(s, g) for s, g in pairs]
         return torch.tensor(result, dtype=sam.dtype).view(sam.shape)
+
+    def _by_rule(self, s, g):
+        rule = self.rule
+        r = s / g if g != 0 else 0
+        inside = {
+            "a": r >= rule.threshold,
+            "b": 0 < r < rule.threshold,
+            "c": r <= 0,
+            "ab": r > 0,
+        }[rule.group]
+        if rule.action == "without":
+            return g if inside else s
+        if rule.action == "only":
+            return s if inside else g
+        factor = self.alpha
+        if rule.soft:
+            factor += (1 - self.alpha) * r / rule.threshold
+        return factor * s if inside else s
 
     def _descend(self, p, group):
         d = p.grad + group["weight_decay"] * p.detach()

@@ -62,7 +62,7 @@ def test_alternatives_that_hold_at_once_are_refused():
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("seed", "each trial has its own"),
+        ("seed", "only a grid repeats its trials"),
         ("threads", "resources.cpus"),
         ("data.seed", "one data set, split and noise draw"),
         ("data.noise.rate", "--set train.data.noise.rate=..."),

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from tune_robust.spaces.objective import Objective, spent, step_of
@@ -39,6 +40,31 @@ def test_better_is_strict():
     assert Objective("m", "max", "last").better(2, 1)
     assert not Objective("m", "max", "last").better(1, 1)
     assert Objective("m", "min", "last").better(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "best", "so_far"), [("max", 0.9, [0.2, 0.2, 0.9, 0.9]), ("min", 0.2, [0.2] * 4)]
+)
+def test_the_best_of_several_values_and_up_to_each(mode, best, so_far):
+    objective = Objective("m", mode, "last")
+    values = np.array([0.2, np.nan, 0.9, 0.5])
+    assert objective.best_of(values) == best
+    np.testing.assert_array_equal(objective.best_so_far(values), so_far)
+    assert sorted([0.5, 0.2, 0.9], reverse=not objective.ascending)[0] == best
+
+
+def test_the_best_of_nothing_is_unknown():
+    objective = Objective("m", "max", "last")
+    assert math.isnan(objective.best_of([]))
+    assert math.isnan(objective.best_of([np.nan, np.inf]))
+    assert len(objective.best_so_far([])) == 0
+
+
+@pytest.mark.parametrize(("mode", "gain"), [("max", 0.1), ("min", -0.1)])
+def test_a_gain_is_positive_where_it_is_better(mode, gain):
+    objective = Objective("m", mode, "last")
+    assert objective.gain(0.6, 0.5) == pytest.approx(gain)
+    np.testing.assert_allclose(objective.gain(np.array([0.6, 0.5]), 0.5), [gain, 0])
 
 
 def test_cost_in_each_unit():

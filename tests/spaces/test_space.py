@@ -54,6 +54,60 @@ def test_trials_have_seeds_of_their_own_or_share_one(seeds, expected):
     assert [seeded.config_for(values, number=n).seed for n in range(3)] == expected
 
 
+GRID = {"sam.rho": {"grid": [0.1, 0.2]}}
+
+
+def grid_space(search=GRID, **sections):
+    return make_space(search=search, searcher={"name": "grid"}, **sections)
+
+
+def test_the_cells_of_a_grid_share_the_seed():
+    space = grid_space(budget={"trials": 2, "scheduler": "none"})
+    assert space.searcher.seeds == "shared"
+    configs = [space.config_for({"sam.rho": rho}, number=n) for n, rho in enumerate([0.1, 0.2])]
+    assert {(config.seed, config.data.seed) for config in configs} == {(0, 0)}
+
+
+def test_a_grid_of_an_earlier_version_goes_on_with_a_seed_for_each_trial():
+    stored = grid_space(budget={"trials": 2, "scheduler": "none"}).document()
+    del stored["searcher"]["seeds"], stored["format"]
+    again = Space.from_document(stored)
+    assert [again.config_for({"sam.rho": 0.1}, number=n).seed for n in range(3)] == [0, 1, 2]
+    assert Space.from_document(again.document()) == again
+
+
+@pytest.mark.parametrize(("method", "rho"), [("asam", 0.5), ("asam_saner", 0.5)])
+def test_a_run_of_an_earlier_version_keeps_its_presets_convention(method, rho):
+    search = {"method": {"choice": ["sgd", method]}}
+    stored = make_space(search=search).document()
+    assert (
+        Space.from_document(stored).config_for({"method": method}).sam.adaptive != "asam_by_shape"
+    )
+    del stored["format"]
+    earlier = Space.from_document(stored)
+    sam = earlier.config_for({"method": method}).sam
+    assert (sam.adaptive, sam.rho) == ("asam_by_shape", rho)
+    assert earlier.config_for({"method": "sgd"}).sam is None
+
+
+def test_a_grid_goes_through_seeds_of_network_split_and_noise():
+    search = {**GRID, "seed": {"grid": [42, 43, 44]}}
+    budget = {"trials": "all", "scheduler": "none"}
+    space = grid_space(search, budget=budget, baselines=[{"method": "sgd"}])
+    assert (space.budget.trials, space.trials) == (6, 9)  # baselines are beside
+    assert [baseline["seed"] for baseline in space.baselines] == [42, 43, 44]
+    config = space.config_for({"sam.rho": 0.1, "seed": 43}, number=5)
+    assert (config.seed, config.data.seed) == (43, 43)
+    assert Space.from_document(space.document()) == space
+
+
+def test_only_a_grid_goes_through_seeds_or_runs_all_its_trials():
+    found = problems(search={**METHODS, "seed": {"choice": [1, 2]}})
+    assert "only a grid repeats its trials with several seeds" in found["search.seed"]
+    found = problems(search=METHODS, budget={"trials": "all"})
+    assert "found 'all'; expected a valid integer" in found["budget.trials"]
+
+
 def test_what_trials_record_is_part_of_the_space():
     moments = [0.333, 1, "best"]
     recorded = make_space(record={"predictions": moments})

@@ -5,7 +5,7 @@ import torch
 
 from tests.training.test_presets import config
 from tune_robust.data import load_dataset, make_splits
-from tune_robust.methods import Objective
+from tune_robust.methods import BatchLoss
 from tune_robust.training import read_checkpoint, train
 
 
@@ -98,11 +98,11 @@ def test_averaging_does_not_disturb_the_network_that_trains(splits, tmp_path):
 def test_both_passes_of_a_sam_step_see_the_same_blend(splits, monkeypatch):
     seen = []
 
-    def watching(self, logits, features, labels, plan=None, original=Objective.__call__):
+    def watching(self, logits, features, labels, plan=None, original=BatchLoss.__call__):
         seen.append(labels)
         return original(self, logits, features, labels, plan)
 
-    monkeypatch.setattr(Objective, "__call__", watching)
+    monkeypatch.setattr(BatchLoss, "__call__", watching)
     next(train(config("sam", mixup={"alpha": 8.0}), splits=splits))
     for first, second in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(first, second)

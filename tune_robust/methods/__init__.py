@@ -4,12 +4,12 @@
 """
 
 from tune_robust.methods.averaging import WeightAverage
+from tune_robust.methods.batch_loss import BatchLoss, Plan
 from tune_robust.methods.losses import LOSSES, sample_loss
 from tune_robust.methods.mixing import mixed, mixed_batches, mixing_shares
-from tune_robust.methods.objective import Objective, Plan
 from tune_robust.methods.optimizers import build_optimizer
 from tune_robust.methods.perturbation import global_norm, moved_weights, weights_at
-from tune_robust.methods.reweighting import group_fitting, group_shares, reweight_
+from tune_robust.methods.reweighting import GroupRule, group_fitting, group_shares, reweight_
 from tune_robust.methods.schedules import lr_factor, saner_alpha, scheduled
 from tune_robust.methods.sharpness_aware import SharpnessAware, sharpness_aware
 from tune_robust.methods.smoothing import last_layer_gradient_norm, smoothed_targets, smoothing
@@ -17,7 +17,8 @@ from tune_robust.methods.weighting import sample_weights
 
 __all__ = [
     "LOSSES",
-    "Objective",
+    "BatchLoss",
+    "GroupRule",
     "Plan",
     "SharpnessAware",
     "WeightAverage",

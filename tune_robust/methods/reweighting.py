@@ -8,6 +8,8 @@ training. Signs and magnitudes are compared, nothing is divided: the official ``
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,57 @@ def reweight_(sam_grads: Tensors, sgd_grads: Tensors, alpha: float) -> None:
     magnitudes = torch._foreach_mul(signs, sam_grads)
     torch._foreach_clamp_min_(magnitudes, 0)  # |g_SAM| on group B, 0 elsewhere
     torch._foreach_addcmul_(sam_grads, signs, magnitudes, value=alpha - 1)
+
+
+@dataclass(frozen=True)
+class GroupRule:
+    """Which components are treated apart, and how; the default is the published one.
+
+    With ``r = g_SAM / g_SGD``, ``group`` ``"a"`` is ``r >= threshold``, ``"b"``
+    ``0 < r < threshold``, ``"c"`` ``r <= 0``, ``"ab"`` ``r > 0``; ``threshold`` is in (0, 1].
+    ``action``: ``"reweight"`` multiplies them by alpha; ``"without"`` takes the plain gradient for
+    them and SAM's for the rest, ``"only"`` the reverse (``samwo`` and ``samonly`` of the official
+    code, lhchau/saner). ``soft``: on group b the factor rises linearly in r, from alpha at 0 to 1
+    at ``threshold``.
+    """
+
+    action: str = "reweight"
+    group: str = "b"
+    threshold: float = 1.0
+    soft: bool = False
+
+    def changes(self, alpha: float | None) -> bool:
+        """Whether SAM's gradient differs after it; None is a SAM without SANER."""
+        return alpha is not None and (self.action != "reweight" or alpha != 1)
+
+    def apply_(self, sam_grads: Tensors, sgd_grads: Tensors, alpha: float) -> None:
+        """Change ``sam_grads`` in place; ``sgd_grads`` is used as scratch, as in ``reweight_``."""
+        if self == GroupRule():
+            reweight_(sam_grads, sgd_grads, alpha)
+            return
+        for sam, sgd in zip(sam_grads, sgd_grads, strict=True):
+            sam.copy_(self._changed(sam, sgd, alpha))
+
+    def _changed(self, sam: Tensor, sgd: Tensor, alpha: float) -> Tensor:
+        members = self._members(sam, sgd)
+        if self.action == "without":
+            return torch.where(members, sgd, sam)
+        if self.action == "only":
+            return torch.where(members, sam, sgd)
+        if not self.soft:
+            return torch.where(members, alpha * sam, sam)
+        # Outside the group the quotient may be anything, and is not used.
+        progress = sam / (self.threshold * sgd)
+        return torch.where(members, sam * (alpha + (1 - alpha) * progress), sam)
+
+    def _members(self, sam: Tensor, sgd: Tensor) -> Tensor:
+        positive = (sam.sign() == sgd.sign()) & (sam != 0)
+        if self.group == "ab":
+            return positive
+        if self.group == "c":
+            return ~positive
+        smaller = sam.abs() < self.threshold * sgd.abs()
+        return positive & (smaller if self.group == "b" else ~smaller)
 
 
 def group_shares(sam_grad: Tensor, sgd_grad: Tensor) -> Tensor:

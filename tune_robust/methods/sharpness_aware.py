@@ -22,7 +22,7 @@ from tune_robust.methods.perturbation import (
     overflowed,
     weights_at,
 )
-from tune_robust.methods.reweighting import reweight_
+from tune_robust.methods.reweighting import GroupRule
 from tune_robust.methods.step_statistics import StepStatistics
 from tune_robust.methods.tensors import Tensors, gradients
 from tune_robust.methods.variants import (
@@ -42,7 +42,7 @@ class SharpnessAware(Optimizer):
     Each ``step(closure)`` takes the gradient at ``w``, moves the weights ``rho`` up the loss, takes
     the gradient there, puts the weights back bit for bit and lets the base optimizer step with the
     second gradient (Foret et al. 2020, arXiv 2010.01412). Weight decay, momentum, learning rate and
-    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's::
+    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's:
 
         optimizer = SharpnessAware(SGD(model.parameters(), lr=0.1), rho=0.1, model=model)
 
@@ -88,6 +88,8 @@ class SharpnessAware(Optimizer):
         alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
             own gradient, 0 removes group B. It compares with the raw first gradient, whatever the
             variant. May be set between steps.
+        rule: which components ``alpha`` is applied to, and how; see ``GroupRule``.
+        last_layer: apply it to the weight of the model's last linear layer alone; needs ``model``.
         model: if given, its BatchNorm running statistics move in the first pass only, and its
             parameters' names are known.
 
@@ -113,6 +115,8 @@ class SharpnessAware(Optimizer):
         lmbda: float = 0.9,
         theta: float = 0.2,
         alpha: float | None = None,
+        rule: GroupRule | None = None,
+        last_layer: bool = False,
         model: nn.Module | None = None,
     ) -> None:
         # Optimizer.__init__ would build groups and a state; this shell uses the base's.
@@ -141,6 +145,8 @@ class SharpnessAware(Optimizer):
         self.alpha = alpha
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
+        self.rule = rule or GroupRule()
+        self._last_weight = _last_weight(model) if last_layer else None
         self._names = _parameter_names(base_optimizer, model)
         if adaptive == "asam_by_name":
             _check_named(base_optimizer, self._names)
@@ -240,7 +246,8 @@ class SharpnessAware(Optimizer):
         sgd_grads = gradients(params)
         sample = self._statistics.sample(sgd_grads)
         moved, norm = self.moved(params, sgd_grads)
-        compares = self.variant == "gsam" or self.alpha not in (None, 1)
+        reweights = self.rule.changes(self.alpha)
+        compares = self.variant == "gsam" or reweights
         if not compares and self._means is None:
             sgd_grads = []  # freed: the second gradients take their place in memory
         for param in params:
@@ -256,8 +263,8 @@ class SharpnessAware(Optimizer):
             narrow_gap_(*_pairs(params, sgd_grads), self.g_alpha)
         if sample is not None:
             self._statistics.add_groups(*_pairs(params, sample), norms)
-        if self.alpha is not None and self.alpha != 1:
-            reweight_(*_pairs(params, sgd_grads), self.alpha)
+        if reweights and self.alpha is not None:
+            self._reweight(params, sgd_grads, self.alpha)
         if compares:
             self._average_gradients()
         self._update(norms, norm, moved_loss - loss)
@@ -287,6 +294,13 @@ class SharpnessAware(Optimizer):
             names=self._names_of(params),
         )
         return moved, norm if directions is grads else global_norm(grads)
+
+    def _reweight(self, params: Tensors, sgd_grads: Tensors, alpha: float) -> None:
+        """Apply SANER to the second gradients, or to those of the last layer's weight alone."""
+        if self._last_weight is not None:
+            last = [i for i, p in enumerate(params) if p is self._last_weight]
+            params, sgd_grads = [params[i] for i in last], [sgd_grads[i] for i in last]
+        self.rule.apply_(*_pairs([*params], [*sgd_grads]), alpha)
 
     def _names_of(self, params: Sequence[Tensor]) -> list[str] | None:
         if self.adaptive != "asam_by_name":
@@ -372,6 +386,11 @@ class SharpnessAware(Optimizer):
         return fused and self._has_stepped and norms.device.type != "cpu"
 
 
+def group_rule(saner: SanerConfig) -> GroupRule:
+    """Which components a configuration treats apart, and how."""
+    return GroupRule(saner.action, saner.group, saner.threshold, saner.soft)
+
+
 def sharpness_aware(
     base_optimizer: Optimizer,
     *,
@@ -394,6 +413,8 @@ def sharpness_aware(
         lmbda=sam.lmbda,
         theta=sam.theta,
         alpha=None if saner is None else saner.alpha,
+        rule=None if saner is None else group_rule(saner),
+        last_layer=saner is not None and saner.layers == "last",
         model=model,
     )
 
@@ -438,6 +459,16 @@ def _check_base(base: object) -> None:
 
 def _radius(value: object) -> float:
     return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
+
+
+def _last_weight(model: nn.Module | None) -> Tensor:
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear)] if model is not None else []
+    if not linear:
+        raise UserError(
+            "SharpnessAware: last_layer reweights the weight of the last linear layer, and there "
+            "is none to be found. Give model=..., a network that has a torch.nn.Linear."
+        )
+    return linear[-1].weight
 
 
 def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from tune_robust.metrics import AGAINST
+from tune_robust.metrics import AGAINST, Mode, sign_of
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import Objective, objective_of
 from tune_robust.spaces.space import Space
@@ -15,7 +15,7 @@ class Axis(NamedTuple):
     """One objective and its direction."""
 
     metric: str
-    mode: Literal["max", "min"]
+    mode: Mode
 
 
 def axes_of(space: Space) -> list[Axis]:
@@ -44,7 +44,7 @@ def pareto_front(trials: Iterable[Trial], space: Space) -> list[Trial]:
         values = values_of(trial, objective, axes)
         if values is not None:
             signed = zip(values, axes, strict=True)
-            losses[trial.name] = tuple(-v if axis.mode == "max" else v for v, axis in signed)
+            losses[trial.name] = tuple(-sign_of(axis.mode) * v for v, axis in signed)
     # A trial can only be beaten by one that comes before it in this order.
     ordered = sorted((t for t in finished if t.name in losses), key=lambda t: losses[t.name])
     front: list[Trial] = []

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import bisect
 import math
-from typing import Literal, Protocol
+from typing import Protocol
+
+from tune_robust.metrics import Mode, sign_of
 
 
 class Scheduler(Protocol):
@@ -48,10 +50,8 @@ class Asha:
         mode: whether larger (``max``) or smaller (``min``) values are better.
     """
 
-    def __init__(
-        self, *, grace: float, reduction: int, max_resource: float, mode: Literal["max", "min"]
-    ):
-        self._sign = 1.0 if mode == "max" else -1.0
+    def __init__(self, *, grace: float, reduction: int, max_resource: float, mode: Mode):
+        self._sign = sign_of(mode)
         self._reduction = reduction
         levels = rung_levels(grace=grace, reduction=reduction, max_resource=max_resource)
         self.rungs: dict[float, dict[str, float]] = {level: {} for level in levels}

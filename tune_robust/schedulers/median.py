@@ -12,7 +12,8 @@ from __future__ import annotations
 import bisect
 import statistics
 from dataclasses import dataclass, field
-from typing import Literal
+
+from tune_robust.metrics import Mode, sign_of
 
 
 @dataclass
@@ -47,8 +48,8 @@ class Median:
         least: how many other trials must have come as far before any is stopped.
     """
 
-    def __init__(self, *, grace: float, mode: Literal["max", "min"], least: int = 5):
-        self._sign = 1.0 if mode == "max" else -1.0
+    def __init__(self, *, grace: float, mode: Mode, least: int = 5):
+        self._sign = sign_of(mode)
         self._grace, self._least = grace, least
         self._curves: dict[str, _Curve] = {}
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tune_robust.metrics import Mode, sign_of
 from tune_robust.runs.record import Record
 from tune_robust.runs.trial import REFERENCES
 from tune_robust.schedulers.asha import Scheduler
@@ -103,7 +104,7 @@ def check_rungs(
     *,
     scheduler: Scheduler,
     rungs: Sequence[float],
-    mode: Literal["max", "min"],
+    mode: Mode,
     seed: int = 0,
 ) -> RungCheck:
     """Check the ``rungs`` on a cohort of trials that ran to their end.
@@ -121,7 +122,7 @@ def check_rungs(
     for result in results:
         if result.trial in cohort:
             curves.setdefault(result.trial, []).append(result)
-    sign = 1.0 if mode == "max" else -1.0
+    sign = sign_of(mode)
     best = max(curves, key=lambda trial: sign * curves[trial][-1].value, default=None)
     dropped = _dropped_at(results, best, scheduler)
     checked = []

@@ -208,13 +208,14 @@ def baseline_problems(
     """Baselines that name no setting, one that all trials share, or a config that is not valid."""
     own_parts = method_parts(train, methods_of(train, dimensions))
     of_train, _ = collect_problems(TrainConfig, train)
-    epochs = any(dimension.path == "epochs" for dimension in dimensions)
+    searched = {dimension.path for dimension in dimensions}
+    epochs, seeds = "epochs" in searched, "seed" in searched
     for number, baseline in baselines.items():
         settings = {}
         for path, value in baseline.items():
             known = path in config_paths()
             message = refusal(path, epochs=epochs) if known else unknown_path(path)
-            if message:
+            if message and not (seeds and path == "seed"):
                 yield Problem(f"baselines.{number}.{path}", message)
             else:
                 settings[path] = value

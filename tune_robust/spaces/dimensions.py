@@ -62,7 +62,8 @@ class ParsedSearch:
 # What the space settles for all trials, so that they differ in their parameters alone.
 _REFUSED = {
     "epochs": "the budget sets each trial's epochs. Set train.epochs or budget.max, or search it",
-    "seed": "each trial has its own, counted up from train.seed",
+    "seed": "only a grid repeats its trials with several seeds. Set train.seed, or retrain the "
+    "leading trials on fresh seeds with `tune-robust confirm`",
     "threads": "it changes the speed, not the result. Set resources.cpus instead",
     "data": "all trials share one data set, split and noise draw. Run one search per value, with "
     "--set train.{path}=...",
@@ -74,10 +75,11 @@ _LABEL_SETS = ("data.dataset", "data.label_column", "data.noise", "data.subset")
 def refusal(path: str, *, grid: bool = False, epochs: bool = False) -> str | None:
     """Why ``path`` cannot differ between the trials of a search, or None if it can.
 
-    A grid chooses nothing, and so may go through label sets as well: it fills in a table.
+    A grid chooses nothing, and so may go through label sets and seeds as well: it fills in a table.
     ``epochs``: whether they are searched, so that each trial brings its own.
     """
-    if path == _DATA_ALLOWED or (grid and varies_labels(path)) or (epochs and path == "epochs"):
+    in_a_table = grid and (path == "seed" or varies_labels(path))
+    if path == _DATA_ALLOWED or in_a_table or (epochs and path == "epochs"):
         return None
     reason = _REFUSED.get(path.partition(".")[0])
     return f"it cannot be searched: {reason.format(path=path)}" if reason else None

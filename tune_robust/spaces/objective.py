@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tune_robust.metrics import Mode, sign_of
 
 if TYPE_CHECKING:
     from tune_robust.spaces.space import Space
@@ -19,8 +24,18 @@ class Objective:
     """``at: last`` ranks by the last epoch, ``best`` by the best epoch of the objective itself."""
 
     metric: str
-    mode: Literal["max", "min"]
+    mode: Mode
     at: Literal["last", "best"]
+
+    @property
+    def sign(self) -> int:
+        """What to multiply values with so that larger is better: 1 or -1."""
+        return sign_of(self.mode)
+
+    @property
+    def ascending(self) -> bool:
+        """Whether values sorted in ascending order are best first."""
+        return self.mode == "min"
 
     def last(self, epochs: Epochs) -> float | None:
         """The metric at the last epoch; None before the first, or where it was not finite."""
@@ -30,9 +45,7 @@ class Objective:
         """The metric at its best epoch."""
         found = (metrics.get(self.metric) for metrics in epochs.values())
         values = [value for value in found if value is not None]
-        if not values:
-            return None
-        return max(values) if self.mode == "max" else min(values)
+        return min(values, key=self.sort_key) if values else None
 
     def value(self, epochs: Epochs) -> float | None:
         """The value that ranks a trial."""
@@ -51,13 +64,29 @@ class Objective:
 
     def better(self, a: float, b: float) -> bool:
         """Whether ``a`` is strictly better than ``b``."""
-        return a > b if self.mode == "max" else a < b
+        return self.gain(a, b) > 0
+
+    def gain(self, value: Any, reference: Any) -> Any:
+        """How much better ``value`` is than ``reference``, negative where it is worse: numbers,
+        arrays or series.
+        """
+        return self.sign * (value - reference)
+
+    def best_of(self, values: ArrayLike) -> float:
+        """The best of the finite ``values``; NaN if there is none."""
+        values = np.asarray(values, dtype=float)
+        finite = values[np.isfinite(values)]
+        return self.sign * float((self.sign * finite).max()) if finite.size else math.nan
+
+    def best_so_far(self, values: ArrayLike) -> np.ndarray:
+        """(n,): for each of ``values`` (n,) the best up to it; a NaN is passed over."""
+        return self.sign * np.fmax.accumulate(self.sign * np.asarray(values, dtype=float))
 
     def sort_key(self, value: float | None) -> float:
         """Ascending order is best first; a missing value is worst."""
         if value is None or math.isnan(value):
             return math.inf
-        return -value if self.mode == "max" else value
+        return -self.sign * value
 
 
 def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:

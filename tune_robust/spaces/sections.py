@@ -19,10 +19,10 @@ Count = Annotated[int, Field(ge=1)]
 class Budget(Part):
     """How many trials, and how long each may run.
 
-    ``trials``: how many, known points included; baselines run beside them. ``max``: the longest
-    run, in ``unit``; by default, and at most, what ``train.epochs`` of the costliest method cost,
-    all its bootstrap rounds included. A gradient evaluation is a forward and backward pass over the
-    training set: SGD takes 1 an epoch, SAM 2.
+    ``trials``: how many, known points included; baselines run beside them. ``all``, for a grid, is
+    as many as it holds. ``max``: the longest run, in ``unit``; by default, and at most, what
+    ``train.epochs`` of the costliest method cost, all its bootstrap rounds included. A gradient
+    evaluation is a forward and backward pass over the training set: SGD takes 1 an epoch, SAM 2.
     ``unit: seconds`` counts the time that each trial itself has trained and evaluated, whatever
     else the machine was doing: ``max`` is required. Epochs and schedules are laid out as for
     gradient evaluations; a trial that is not through by ``max`` seconds is over then.
@@ -77,13 +77,21 @@ class Searcher(Part):
     drawn at random. It is also the size of nsga2's generations.
     ``seeds``: ``own`` trains each trial with a seed of its own, counted up from ``train.seed``;
     ``shared`` trains all with ``train.seed``, so that they differ by their settings alone (common
-    random numbers).
+    random numbers). The default is ``shared`` for a grid and ``own`` for a search. A grid over
+    ``search.seed`` trains every cell once with each of those seeds.
     """
 
     name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
     seeds: Literal["own", "shared"] = "own"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_of_a_grid_share_the_seed(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("seeds") is None:
+            return {**given, "seeds": "shared" if given.get("name") == "grid" else "own"}
+        return given
 
 
 class Objective(Part):
@@ -157,7 +165,7 @@ class Resources(Part):
     @field_validator("gpus")
     @classmethod
     def _of_one_gpu(cls, gpus: float | str) -> float | str:
-        if gpus != "auto" and gpus > 1:
+        if isinstance(gpus, float) and gpus > 1:
             raise ValueError(
                 f"found {gpus:g}; a trial trains on one GPU, and the others reserved for it would "
                 "stay idle: expected 0 to 1, such as 1 or 0.25, or auto"

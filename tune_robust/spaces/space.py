@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tune_robust.config import Part, TrainConfig, parse_config
+from tune_robust.config import Part, TrainConfig, parse_config, with_earlier_preset
 from tune_robust.errors import ConfigError, Problem, UserError, unknown
 from tune_robust.spaces.checks import (
     baseline_problems,
@@ -18,6 +18,7 @@ from tune_robust.spaces.checks import (
 )
 from tune_robust.spaces.composition import compose, method_parts
 from tune_robust.spaces.dimensions import Dimension, parse_search, varies_labels
+from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
@@ -67,6 +68,7 @@ class Space(Part):
         document = {"format": 1, **nested_copy(document)}
         if document["format"] == 1:
             _use_one_gpu(document.get("resources"))
+            _use_own_seeds(document)
         return parse_space(document, source=f"space {document.get('name')}")
 
     def document(self) -> dict[str, Any]:
@@ -173,22 +175,28 @@ class Space(Part):
 
         Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
         or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
-        the space's own where the trials share it.
+        the space's own where the trials share it. A seed that a grid goes through is also the
+        data's, so that the split and the noise are drawn again with it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
         """
         changes = {"threads": threads or self.train.get("threads") or self.resources.cpus}
         config = self._parsed(values)
-        shared = self.searcher.seeds == "shared"
-        changes["seed"] = config.seed if shared else config.seed + number
+        if "seed" in values:
+            changes["data"] = config.data.model_copy(update={"seed": config.seed})
+        elif self.searcher.seeds == "own":
+            changes["seed"] = config.seed + number
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
 
     def _parsed(self, values: Mapping[str, Any]) -> TrainConfig:
         own_parts = method_parts(self.train, self.methods)
-        return parse_config(compose(self.train, values, own_parts), f"a trial of {self.name}")
+        document = compose(self.train, values, own_parts)
+        if self.format == 1:
+            document = with_earlier_preset(document)
+        return parse_config(document, f"a trial of {self.name}")
 
 
 def parse_space(
@@ -203,12 +211,13 @@ def parse_space(
         raise UserError(f"{source}: found {document!r}; expected a space: name, train, search, ...")
     document = nested_copy(document)
     done = override_space(document, overrides)
+    searcher = _searcher_name(document.get("searcher"))
+    grid = searcher == "grid"
+    takes_all = _takes_all(document, grid)
     sections_problems, sections = collect_problems(Document, document)
     problems = [*done.problems, *sections_problems]
 
     train = document.get("train") if isinstance(document.get("train"), dict) else {}
-    searcher = _searcher_name(document.get("searcher"))
-    grid = searcher == "grid"
     parsed = parse_search(document.get("search"), grid=grid)
     problems += _unused(done, parsed.paths)
     base = collect_problems(TrainConfig, train)[1]
@@ -218,6 +227,7 @@ def parse_space(
     )
     baselines = _mappings(document.get("baselines"))
     problems += [*resolved.problems, *known_problems]
+    baselines = _with_each_seed(baselines, resolved.dimensions)
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
     if sections is not None:
@@ -240,6 +250,10 @@ def parse_space(
         resources=sections.resources,
         record=sections.record,
     )
+    if takes_all:
+        count = len(space._grid) - len(space.baselines)
+        everything = space.budget.model_copy(update={"trials": count})
+        space = space.model_copy(update={"budget": everything})
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
         raise ConfigError(source, problems)
@@ -251,6 +265,13 @@ def _use_one_gpu(resources: Any) -> None:
     gpus = resources.get("gpus") if isinstance(resources, dict) else None
     if isinstance(gpus, int | float) and gpus > 1:
         resources["gpus"] = 1
+
+
+def _use_own_seeds(document: dict[str, Any]) -> None:
+    """In format 1, each trial had a seed of its own also in a grid, unless the space said else."""
+    searcher = document.setdefault("searcher", {})
+    if isinstance(searcher, dict):
+        searcher.setdefault("seeds", "own")
 
 
 def _mappings(section: Any) -> dict[int, dict[str, Any]]:
@@ -277,6 +298,31 @@ def _unused(done: SpaceOverrides, searched: Sequence[str]) -> list[Problem]:
 
 def _searcher_name(section: Any) -> Any:
     return section.get("name") if isinstance(section, Mapping) else None
+
+
+def _with_each_seed(
+    baselines: dict[int, dict[str, Any]], dimensions: Sequence[Dimension]
+) -> dict[int, dict[str, Any]]:
+    """The baselines by number, each repeated with every seed that a grid goes through."""
+    drawn = [d.distribution for d in dimensions if d.path == "seed"]
+    seeds = [seed for d in drawn if isinstance(d, Choice | Grid) for seed in d.values]
+    if not seeds:
+        return baselines
+    each = [
+        {**baseline, "seed": seed}
+        for baseline in baselines.values()
+        for seed in ([baseline["seed"]] if "seed" in baseline else seeds)
+    ]
+    return dict(enumerate(each))
+
+
+def _takes_all(document: dict[str, Any], grid: bool) -> bool:
+    """Whether a grid asks for ``all`` its trials; how many that is, is known once it is read."""
+    budget = document.get("budget")
+    if not grid or not isinstance(budget, dict) or budget.get("trials") != "all":
+        return False
+    budget["trials"] = 1
+    return True
 
 
 def _incomparable(dimensions: Sequence[Dimension], budget: Budget) -> list[Problem]:

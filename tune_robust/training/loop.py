@@ -23,7 +23,7 @@ from tune_robust.data import (
 )
 from tune_robust.errors import UserError
 from tune_robust.methods import (
-    Objective,
+    BatchLoss,
     SharpnessAware,
     WeightAverage,
     build_optimizer,
@@ -190,7 +190,7 @@ class _Run:
         self.model = model.to(device).to(memory_format=memory_format(config))
         self.features = compiled(self.model.features) if config.compile else self.model.features
         self.parameters = [*self.model.parameters()]
-        self.objective = Objective(
+        self.batch_loss = BatchLoss(
             sals=config.sals,
             law=config.law,
             label_smoothing=config.label_smoothing,
@@ -291,14 +291,14 @@ class _Run:
                 parameter.grad = None
             logits, features = self.forward(inputs)
             first = plan is None
-            loss, plan = self.objective(logits, features, labels, plan)
+            loss, plan = self.batch_loss(logits, features, labels, plan)
             if first:
                 observed.add(indices, logits, plan)
             loss.backward()
             return loss
 
         loss = self.optimizer.step(closure)
-        self.objective.gradient_norm = self.optimizer.gradient_norm
+        self.batch_loss.gradient_norm = self.optimizer.gradient_norm
         return loss
 
     def _set_schedules(self) -> None:
@@ -401,7 +401,7 @@ class _Run:
             "average": self.average.state_dict() if self.average else None,
             "labels": self.labels if own_labels else None,
             "optimizer": self.optimizer.state_dict(),
-            "objective": self.objective.state_dict(),
+            "objective": self.batch_loss.state_dict(),
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
             "totals": self.totals,
@@ -426,7 +426,7 @@ class _Run:
         if state["labels"] is not None:
             self._train_on(state["labels"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.objective.load_state_dict(state["objective"])
+        self.batch_loss.load_state_dict(state["objective"])
         self._restore_generator(state["generator"].cpu(), checkpoint.epoch, path)
         torch.set_rng_state(state["random"].cpu())
         self.totals = dict(state["totals"])

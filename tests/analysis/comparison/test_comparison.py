@@ -12,10 +12,10 @@ from analysis.comparison.figures import band, bands, colours, finals, noise_map
 from analysis.comparison.page import render
 from analysis.comparison.scenes import Curve, compare_runs, noise_axis
 from analysis.comparison.text import conclusion, document, headline, rows
-from analysis.stored.run import Objective
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
+from tune_robust.spaces.objective import Objective
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation, write_summary
 

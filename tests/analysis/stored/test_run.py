@@ -17,10 +17,11 @@ from analysis import (
 )
 from analysis.comparison.scenes import compare_runs
 from analysis.report.page import render
-from analysis.stored.run import Objective, load_run, require_epochs, scored_epochs
+from analysis.stored.run import load_run, require_epochs, scored_epochs
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.metrics import METRICS
+from tune_robust.spaces.objective import Objective
 
 
 def test_a_run_reads_back(search_run):

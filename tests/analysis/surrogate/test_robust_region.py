@@ -44,6 +44,18 @@ def test_a_wide_ridge_gives_a_wider_box_than_a_narrow_one(build):
     assert width(0.2, "wide") > 1.5 * width(3.0, "narrow") > 0
 
 
+def test_a_single_setting_is_no_region(build, monkeypatch):
+    monkeypatch.setattr("analysis.surrogate.robust_region._SURE", -1.0)  # nothing is sure enough
+    run = build.load(build.search(24))
+    assert robust_region(run) is None
+    assert plateau_settings(run) is None
+
+
+def test_what_is_expected_is_possible(region):
+    for setting in (region.peak, region.plateau):
+        assert 0 <= setting.low < setting.expected < setting.high <= 0.5
+
+
 def test_a_low_loss_is_as_good_as_a_high_score(build):
     space = build.space(objective={"metric": "val_loss", "mode": "min", "at": "last"})
     region = robust_region(build.load(build.search(24), space=space))

@@ -80,10 +80,9 @@ def anytime_curve(pool: Pool, replays: Sequence[Replay]) -> list[dict[str, Any]]
     """
     ends = np.linspace(0, max(replay.compute for replay in replays), CURVE_POINTS)
     regrets = np.array([_regrets_at(pool, replay, ends) for replay in replays])
-    sign = -1 if pool.objective.mode == "max" else 1
     rows = []
     for end, column in zip(ends, regrets.T, strict=True):
-        median, low, high = (pool.best + sign * regret for regret in spread(column))
+        median, low, high = (pool.best - pool.objective.sign * regret for regret in spread(column))
         if math.isfinite(min(median, low, high)):
             low, high = sorted((low, high))
             rows.append({"compute": float(end), "median": median, "low": low, "high": high})

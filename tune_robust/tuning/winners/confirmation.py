@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tune_robust.statistics import Estimate, Mode, Scores, estimate, gain, probability_best
+from tune_robust.metrics import Mode, sign_of
+from tune_robust.statistics import Estimate, Scores, estimate, gain, probability_best
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def judge(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
 
 
 def _judge_set(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
-    sign = 1 if mode == "max" else -1
+    sign = sign_of(mode)
     scored = [t for t in retrained if t.scores]
     scored.sort(key=lambda t: (bool(t.failed), -sign * estimate([*t.scores.values()]).mean))
     chances = probability_best([t.scores for t in scored], mode) or [None] * len(scored)

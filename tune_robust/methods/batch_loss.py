@@ -25,7 +25,7 @@ from tune_robust.methods.weighting import sample_weights
 
 
 class Plan(NamedTuple):
-    """What a step's first pass settles, so that both passes see one objective; None where unused.
+    """What a step's first pass settles, so that both passes see one loss; None where unused.
 
     Attributes:
         epsilon: (B,), SALS's smoothing of each sample's target, detached.
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
     weights: Tensor | None = None
 
 
-class Objective:
+class BatchLoss:
     """The mean loss with SALS's targets and LAW's weights (SLAW), either, or neither.
 
     LAW judges samples by their smoothed loss, whichever it is; SALS smooths cross-entropy's labels.
@@ -65,7 +65,7 @@ class Objective:
     ) -> None:
         if sals is not None and loss is not cross_entropy:
             raise UserError(
-                "Objective: sals smooths the labels of cross-entropy; give no other loss."
+                "BatchLoss: sals smooths the labels of cross-entropy; give no other loss."
             )
         self.sals, self.law, self.label_smoothing = sals, law, label_smoothing
         self.loss = loss

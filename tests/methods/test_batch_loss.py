@@ -11,7 +11,7 @@ from tune_robust.config import LawConfig, SalsConfig
 from tune_robust.errors import UserError
 from tune_robust.methods import (
     LOSSES,
-    Objective,
+    BatchLoss,
     Plan,
     SharpnessAware,
     sample_weights,
@@ -34,12 +34,12 @@ def batch(size=16, features=6, classes=4, seed=0):
 def test_trains_as_the_reference_does(sals, law):
     head, twin = (nn.Linear(6, 4, dtype=torch.float64) for _ in range(2))
     twin.load_state_dict(head.state_dict())
-    objective = Objective(sals=sals, law=law)
+    batch_loss = BatchLoss(sals=sals, law=law)
     reference = ReferenceSlaw(twin, sals=sals and sals.model_dump(), law=law and law.model_dump())
     optimizers = [torch.optim.SGD(m.parameters(), lr=0.5, momentum=0.9) for m in (head, twin)]
     for step in range(20):
         h, labels = batch(seed=step)
-        loss, plan = objective(head(h), h, labels)
+        loss, plan = batch_loss(head(h), h, labels)
         expected, epsilons, weights = reference(h, labels)
         for optimizer, one in zip(optimizers, (loss, expected), strict=True):
             optimizer.zero_grad()
@@ -57,7 +57,7 @@ def test_trains_as_the_reference_does(sals, law):
 def test_alone_it_is_torchs_cross_entropy_bit_for_bit(label_smoothing):
     h, labels = batch()
     logits = torch.randn(16, 4)
-    loss, plan = Objective(label_smoothing=label_smoothing)(logits, h, labels)
+    loss, plan = BatchLoss(label_smoothing=label_smoothing)(logits, h, labels)
     assert torch.equal(loss, F.cross_entropy(logits, labels, label_smoothing=label_smoothing))
     assert plan == Plan(None, None)
 
@@ -66,7 +66,7 @@ def test_alone_it_is_torchs_cross_entropy_bit_for_bit(label_smoothing):
 def test_law_keeps_torchs_label_smoothing(label_smoothing):
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
-    loss, _ = Objective(law=LawConfig(gamma=0.0), label_smoothing=label_smoothing)(
+    loss, _ = BatchLoss(law=LawConfig(gamma=0.0), label_smoothing=label_smoothing)(
         logits, h, labels
     )
     expected = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
@@ -76,21 +76,21 @@ def test_law_keeps_torchs_label_smoothing(label_smoothing):
 def test_sals_without_smoothing_is_cross_entropy():
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
-    loss, plan = Objective(sals=SalsConfig(alpha=0.0))(logits, h, labels)
+    loss, plan = BatchLoss(sals=SalsConfig(alpha=0.0))(logits, h, labels)
     torch.testing.assert_close(loss, F.cross_entropy(logits, labels))
     assert torch.equal(plan.epsilon, torch.zeros(16, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(("sals", "law"), PARTS)
 def test_the_second_pass_sees_the_first_ones_plan(sals, law):
-    objective = Objective(sals=sals, law=law)
+    batch_loss = BatchLoss(sals=sals, law=law)
     h, labels = batch()
     first, moved = (torch.randn(16, 4, dtype=torch.float64) for _ in range(2))
-    _, plan = objective(first, h, labels)
-    state = copy.deepcopy(objective.state_dict())
-    loss, again = objective(moved, h, labels, plan)
+    _, plan = batch_loss(first, h, labels)
+    state = copy.deepcopy(batch_loss.state_dict())
+    loss, again = batch_loss(moved, h, labels, plan)
     assert again == plan
-    assert objective.state_dict() == state
+    assert batch_loss.state_dict() == state
     if sals is None and law is None:
         return
     log_p = moved.log_softmax(1)
@@ -106,7 +106,7 @@ def test_the_second_pass_sees_the_first_ones_plan(sals, law):
 def test_the_plan_carries_no_gradient(sals, law):
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64, requires_grad=True)
-    loss, plan = Objective(sals=sals, law=law)(logits, h, labels)
+    loss, plan = BatchLoss(sals=sals, law=law)(logits, h, labels)
     assert loss.requires_grad
     assert loss.ndim == 0
     assert all(part is None or not part.requires_grad for part in plan)
@@ -115,7 +115,7 @@ def test_the_plan_carries_no_gradient(sals, law):
 
 def test_the_running_mean_moves_once_a_step():
     model = nn.Linear(6, 4, dtype=torch.float64)
-    objective = Objective(sals=SALS)
+    batch_loss = BatchLoss(sals=SALS)
     optimizer = SharpnessAware(torch.optim.SGD(model.parameters(), lr=0.1), rho=0.5)
     reference = ReferenceSlaw(copy.deepcopy(model), sals=SALS.model_dump())
     for step in range(5):
@@ -127,16 +127,16 @@ def test_the_running_mean_moves_once_a_step():
         def closure(h=h, labels=labels):
             nonlocal plan
             optimizer.zero_grad()
-            loss, plan = objective(model(h), h, labels, plan)
+            loss, plan = batch_loss(model(h), h, labels, plan)
             loss.backward()
             return loss
 
         optimizer.step(closure)
-        assert float(objective.mean_sharpness) == pytest.approx(reference.ema, rel=1e-9)
+        assert float(batch_loss.mean_sharpness) == pytest.approx(reference.ema, rel=1e-9)
 
 
 def test_goes_on_from_a_state_dict_bit_for_bit():
-    one, other = Objective(sals=SALS, law=LAWS[0]), Objective(sals=SALS, law=LAWS[0])
+    one, other = BatchLoss(sals=SALS, law=LAWS[0]), BatchLoss(sals=SALS, law=LAWS[0])
     for seed in range(3):
         h, labels = batch(seed=seed)
         one(h[:, :4], h, labels)
@@ -146,21 +146,21 @@ def test_goes_on_from_a_state_dict_bit_for_bit():
 
 
 def test_an_overflowing_batch_does_not_end_the_running_mean():
-    objective = Objective(sals=SALS)
+    batch_loss = BatchLoss(sals=SALS)
     h, labels = batch()
-    objective(h[:, :4], h, labels)
-    before = float(objective.mean_sharpness)
-    objective(h[:, :4] * float("nan"), h, labels)
-    assert float(objective.mean_sharpness) == before
+    batch_loss(h[:, :4], h, labels)
+    before = float(batch_loss.mean_sharpness)
+    batch_loss(h[:, :4] * float("nan"), h, labels)
+    assert float(batch_loss.mean_sharpness) == before
 
 
 @pytest.mark.parametrize(("sals", "law"), PARTS)
 def test_low_precision_logits_give_a_float32_loss(sals, law):
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.bfloat16)
-    objective = Objective(sals=sals, law=law)
-    loss, _ = objective(logits, h.bfloat16(), labels)
-    expected, _ = Objective(sals=sals, law=law)(logits.double(), h.bfloat16().double(), labels)
+    batch_loss = BatchLoss(sals=sals, law=law)
+    loss, _ = batch_loss(logits, h.bfloat16(), labels)
+    expected, _ = BatchLoss(sals=sals, law=law)(logits.double(), h.bfloat16().double(), labels)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-2 if sals is law is None else 1e-5)
 
 
@@ -170,8 +170,8 @@ def test_low_precision_logits_give_a_float32_loss(sals, law):
 def test_any_loss_is_smoothed_and_weighted(name, law, label_smoothing):
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
-    objective = Objective(law=law, label_smoothing=label_smoothing, loss=LOSSES[name])
-    loss, plan = objective(logits, h, labels)
+    batch_loss = BatchLoss(law=law, label_smoothing=label_smoothing, loss=LOSSES[name])
+    loss, plan = batch_loss(logits, h, labels)
     targets = F.one_hot(labels, 4) * (1 - label_smoothing) + label_smoothing / 4
     losses = LOSSES[name](logits.log_softmax(1), targets)
     if law is not None:
@@ -186,8 +186,8 @@ def test_certain_soft_labels_are_the_hard_ones(sals, law):
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
     soft = F.one_hot(labels, 4).double()
-    hard_loss, hard = Objective(sals=sals, law=law)(logits, h, labels)
-    soft_loss, plan = Objective(sals=sals, law=law)(logits, h, soft)
+    hard_loss, hard = BatchLoss(sals=sals, law=law)(logits, h, labels)
+    soft_loss, plan = BatchLoss(sals=sals, law=law)(logits, h, soft)
     torch.testing.assert_close(soft_loss, hard_loss)
     torch.testing.assert_close(plan, hard)
 
@@ -196,7 +196,7 @@ def test_certain_soft_labels_are_the_hard_ones(sals, law):
 def test_soft_labels_are_torchs_soft_labels(label_smoothing):
     h, _ = batch()
     logits, labels = torch.randn(16, 4), torch.rand(16, 4).softmax(1)
-    loss, _ = Objective(label_smoothing=label_smoothing)(logits, h, labels)
+    loss, _ = BatchLoss(label_smoothing=label_smoothing)(logits, h, labels)
     expected = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     torch.testing.assert_close(loss, expected)
 
@@ -205,7 +205,7 @@ def test_sals_smooths_each_of_two_mixed_labels():
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
     mixed = 0.7 * F.one_hot(labels, 4) + 0.3 * F.one_hot(labels.roll(1), 4)
-    loss, plan = Objective(sals=SALS)(logits, h, mixed.double())
+    loss, plan = BatchLoss(sals=SALS)(logits, h, mixed.double())
     ours, theirs = (smoothed_targets(plan.epsilon, y, 4) for y in (labels, labels.roll(1)))
     expected = LOSSES["ce"](logits.log_softmax(1), 0.7 * ours + 0.3 * theirs).mean()
     torch.testing.assert_close(loss, expected)
@@ -215,32 +215,32 @@ FULL = SalsConfig(alpha=0.4, eps_max=1.0, ema_decay=0.8, scope="full")
 
 
 def test_the_full_scope_takes_the_last_steps_gradient_norm():
-    objective = Objective(sals=FULL)
+    batch_loss = BatchLoss(sals=FULL)
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
     doubt = 1 - logits.softmax(1).amax(1)
-    _, plan = objective(logits, h, labels)
+    _, plan = batch_loss(logits, h, labels)
     torch.testing.assert_close(plan.epsilon, 0.4 * doubt)  # the first: average sharpness
-    objective.gradient_norm = torch.tensor(3.0, dtype=torch.float64)
-    _, plan = objective(logits, h, labels)
+    batch_loss.gradient_norm = torch.tensor(3.0, dtype=torch.float64)
+    _, plan = batch_loss(logits, h, labels)
     mean = 0.8 * 1 + 0.2 * 3.0
-    assert float(objective.mean_sharpness) == pytest.approx(mean)
+    assert float(batch_loss.mean_sharpness) == pytest.approx(mean)
     torch.testing.assert_close(plan.epsilon, 0.4 * doubt * 3.0 / mean)
 
 
 def test_the_full_scope_outlives_an_overflow():
-    objective = Objective(sals=FULL)
+    batch_loss = BatchLoss(sals=FULL)
     h, labels = batch()
     logits = torch.randn(16, 4, dtype=torch.float64)
-    _, first = objective(logits, h, labels)
-    objective.gradient_norm = torch.tensor(float("inf"))
-    loss, plan = objective(logits, h, labels)
+    _, first = batch_loss(logits, h, labels)
+    batch_loss.gradient_norm = torch.tensor(float("inf"))
+    loss, plan = batch_loss(logits, h, labels)
     assert loss.isfinite()
     assert torch.equal(plan.epsilon, first.epsilon)
 
 
 def test_the_full_scope_goes_on_from_a_state_dict():
-    one, other = Objective(sals=FULL), Objective(sals=FULL)
+    one, other = BatchLoss(sals=FULL), BatchLoss(sals=FULL)
     one.gradient_norm = torch.tensor(2.0, dtype=torch.float64)
     other.load_state_dict(one.state_dict())
     h, labels = batch()
@@ -249,4 +249,4 @@ def test_the_full_scope_goes_on_from_a_state_dict():
 
 def test_sals_refuses_another_loss():
     with pytest.raises(UserError, match="sals smooths the labels of cross-entropy"):
-        Objective(sals=SALS, loss=LOSSES["gce"])
+        BatchLoss(sals=SALS, loss=LOSSES["gce"])
