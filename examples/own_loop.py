@@ -1,6 +1,6 @@
 """SANER in a training loop of your own: the optimizer alone, without searches or runs.
 
-    python examples/own_loop.py
+python examples/own_loop.py
 """
 
 import torch
@@ -33,6 +33,7 @@ for epoch in range(1, 11):
     for batch in train[torch.randperm(len(train))].split(64):
 
         def closure(batch=batch):
+            """One pass: the gradient of the loss on this batch."""
             optimizer.zero_grad()
             loss = cross_entropy(model(images[batch]), labels[batch])
             loss.backward()

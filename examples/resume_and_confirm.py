@@ -1,7 +1,7 @@
 """Extend the run of search_and_look.py, and retrain its best trial on fresh seeds.
 
-    python examples/search_and_look.py
-    python examples/resume_and_confirm.py
+python examples/search_and_look.py
+python examples/resume_and_confirm.py
 """
 
 import tune_robust as tr

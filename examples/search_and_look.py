@@ -1,6 +1,6 @@
 """Search a space, look at the run, and export its winner. Takes about a minute on two CPU cores.
 
-    python examples/search_and_look.py
+python examples/search_and_look.py
 """
 
 import tune_robust as tr

@@ -10,8 +10,8 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.formatting import count
-from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.record import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED
@@ -131,7 +131,7 @@ def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict
 def _refresh_report(source: RunFolder) -> None:
     """A report that the run has already shows the confirmation too."""
     if (source.path / "report.html").exists():
-        from analysis import write_report
+        from analysis import load_run, write_report
 
-        write_report(source.path)
+        write_report(load_run(source.path, place=source.place))
         source.upload()

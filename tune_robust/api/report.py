@@ -19,10 +19,10 @@ def report(run: RunLike, *, out: str | Path | None = None, storage: str | Path =
     Raises:
         UserError: there is no such run, no epoch of it has ended, or the file cannot be written.
     """
-    from analysis import write_report
+    from analysis import load_run, write_report
 
     folder = folder_of(run, storage)
-    page = write_report(folder.path, out)
+    page = write_report(load_run(folder.path, place=folder.place), out)
     folder.upload()
     return page
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import Problem, UserError, nearest
-from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.store import RunStore
 from tune_robust.spaces.overrides import Overrides, parse_overrides
 from tune_robust.spaces.paths import set_path

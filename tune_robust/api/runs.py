@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from tune_robust.runs.find import find_run
-from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import STORAGE
 
 if TYPE_CHECKING:
     from analysis.stored.run import Run

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from tune_robust.data.cache_folder import cache_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
-from tune_robust.runs.naming import run_argument
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import run_argument
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
