@@ -90,10 +90,8 @@ def _print(
         trial for n, trial in enumerate(best_first) if every or n < SHOWN or trial.name in under_way
     ]
     console.print(trial_table(shown, space, best[0] if best else None))
-    if len(shown) < len(best_first):
-        console.print(
-            f"{count(len(best_first) - len(shown), 'more trial')} ended; --all shows all."
-        )
+    if more := len(best_first) - len(shown):
+        console.print(f"{count(more, 'more trial')} ended; --all shows them.", highlight=False)
     if space.objective.against:
         print_front(console, pareto_front(best_first, space), space)
     check = check_run(space, record)
