@@ -12,7 +12,7 @@ from tune_robust.errors import SearchFailed, UserError
 from tune_robust.formatting import count
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import STORAGE
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.objective import objective_of

@@ -9,7 +9,7 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.errors import UserError, unknown
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import STORAGE
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space

@@ -18,7 +18,6 @@ from tune_robust.spaces.space import Space
 
 if TYPE_CHECKING:
     from analysis.stored.run import Run
-    from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 
 MAY_CHANGE = ("budget.trials", "resources.concurrency", "resources.cpus", "resources.gpus")
@@ -31,6 +30,7 @@ def resume(
     trials: int | str | None = None,
     retry_failed: bool = False,
     settings: Overrides | None = None,
+    rebuild_log: bool = False,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -48,6 +48,7 @@ def resume(
         retry_failed: whether to train the failed trials again, from the beginning.
         settings: changes to how the run is executed, as a mapping from key paths to values. Only
             ``budget.trials`` and ``resources`` may change, since all trials of a run must compare.
+        rebuild_log: whether to write a lost event log anew from the run's two tables.
         storage: the folder or URI that holds the runs.
         address: of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -59,23 +60,27 @@ def resume(
         UserError: there is no such run, another process works on it, or a setting may not change.
         KeyboardInterrupt: as in ``search``.
     """
+    from tune_robust.api.confirm import run_confirmation
     from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
     from tune_robust.tuning.engine.searching import RayOptions, run_search
+    from tune_robust.tuning.winners.retraining import add_missing
 
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
     folder = folder_of(run, storage)
     meta = folder.read_meta()
     if "confirms" in meta:
-        _resume_confirmation(folder, trials, settings, retry_failed, ray, watcher)
+        if trials is not None or settings:
+            raise _is_confirmation(folder)
+        add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
+        run_confirmation(store, ray, watcher)
         return load_run(folder.place)
+    # All that can be refused is checked before the run is changed.
     changed = _changed(meta["space"], trials, settings)
-    store = RunStore(folder)
-    if changed != meta["space"]:
-        folder.write_meta({**meta, "space": changed})
-    if retry_failed:
-        store.retry_failed()
     space = Space.from_document(changed)
     prepare(one_of_each_data(space), folder.storage)
+    store = _opened(folder, watcher, retry_failed, rebuild_log)
+    if changed != meta["space"]:
+        folder.write_meta({**meta, "space": changed})
     run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
     folder.upload()
     return load_run(folder.place)
@@ -130,24 +135,19 @@ def _total(given: int | str | None, before: int) -> int:
     return total
 
 
-def _resume_confirmation(
-    folder: RunFolder,
-    trials: int | str | None,
-    settings: Overrides | None,
-    retry_failed: bool,
-    ray: RayOptions,
-    watcher: Watcher,
-) -> None:
-    from tune_robust.api.confirm import run_confirmation
-    from tune_robust.tuning.winners.retraining import add_missing
+def _is_confirmation(folder: RunFolder) -> UserError:
+    return UserError(
+        f"{folder.place} is a confirmation: extend it with `tune-robust confirm "
+        f"{folder.storage} --seeds N` or --top N."
+    )
 
-    if trials is not None or settings:
-        raise UserError(
-            f"{folder.place} is a confirmation: extend it with `tune-robust confirm "
-            f"{folder.storage} --seeds N` or --top N."
-        )
-    store = RunStore(folder)
+
+def _opened(folder: RunFolder, watcher: Watcher, retry_failed: bool, rebuild_log: bool) -> RunStore:
+    """The run opened for writing, a damaged log made whole; tells what that has changed."""
+    store = RunStore(folder, recover=True, rebuild=rebuild_log)
+    if store.recovered:
+        told = "\n".join(f"  {line}" for line in store.recovered)
+        watcher.warn(f"The event log {folder.events} was damaged and has been recovered:\n{told}")
     if retry_failed:
         store.retry_failed()
-    add_missing(store)
-    run_confirmation(store, ray, watcher)
+    return store

@@ -26,7 +26,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
     """
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
-    from tune_robust.runs.record import read_record
+    from tune_robust.runs.reader import read_record
     from tune_robust.schedulers.rung_check import check_run
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.retraining import read_summary
@@ -58,6 +58,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
                 "metrics": trial.last,
                 "error": trial.error,
                 "retried": trial.retried,
+                "notes": trial.notes,
             }
             for trial in best_first
         ],

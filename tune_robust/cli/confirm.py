@@ -137,7 +137,7 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 def status_line(source: RunFolder) -> str | None:
     """What ``status`` says about a run's confirmation; None if there is none."""
-    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.reader import read_trials
     from tune_robust.runs.trial import ENDED
     from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
 

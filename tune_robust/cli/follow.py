@@ -11,7 +11,7 @@ from tune_robust.console.overview import Clock, overview
 from tune_robust.console.trial_table import trial_line
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.progress import SearchProgress
-from tune_robust.runs.record import RunReader
+from tune_robust.runs.reader import RunReader
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.space import Space
 

@@ -37,6 +37,13 @@ def resume(
             "compare. Can be repeated.",
         ),
     ] = None,
+    rebuild_log: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-log",
+            help="Write a lost event log anew from the tables trials.parquet and epochs.parquet.",
+        ),
+    ] = False,
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
@@ -68,6 +75,7 @@ def resume(
             trials=trials,
             retry_failed=retry_failed,
             settings=settings,
+            rebuild_log=rebuild_log,
             storage=storage,
             address=address,
             dashboard=dashboard,

@@ -60,7 +60,7 @@ def status(
     from tune_robust.cli.follow import follow as follow_run
     from tune_robust.console.overview import open_console
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.record import read_record
+    from tune_robust.runs.reader import read_record
     from tune_robust.spaces.space import Space
 
     folder, console = find_run(run, storage), open_console()
@@ -106,7 +106,7 @@ def _print(
     if live and (url := folder.read_meta().get("dashboard")):
         console.print(f"Dashboard: {url}", highlight=False)
     for trial in best_first:
-        for reason in trial.retried:
+        for reason in (*trial.retried, *trial.notes):
             console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
         if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)

@@ -49,7 +49,7 @@ def finish(run: Run, console: Console, *, as_json: bool) -> None:
 
 def _print_winners(console: Console, folder: RunFolder) -> None:
     from tune_robust.cli.pareto_table import print_front
-    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.reader import read_trials
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.export import best_of_each_label_set, winners
 
