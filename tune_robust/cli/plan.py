@@ -73,6 +73,7 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
 
     from tune_robust.cli.conduct import new_slots, one_of_each_data, prepare
     from tune_robust.data.cache_folder import cache_of
+    from tune_robust.runs.disk import predictions_bytes
     from tune_robust.tuning.engine.ray_session import ray_session
     from tune_robust.tuning.engine.slots import Node
     from tune_robust.tuning.simulation.kinds import kinds_of
@@ -113,6 +114,7 @@ def _document(space: Space, storage: str, seconds: float, price: float | None) -
         "rungs": [asdict(rung) for rung in expected.rungs],
         "checkpoint_bytes": size,
         "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
+        "predictions_bytes": predictions_bytes(space, cache_of(storage)),
         "data_bytes": _data_bytes(configs.values(), storage),
     }
 
@@ -184,7 +186,12 @@ def _print(found: dict[str, Any]) -> None:
     )
     lines.append(
         f"Disk: checkpoints of {_size(found['checkpoint_bytes'])}, at most "
-        f"{_size(found['checkpoints_bytes'])} at a time; data {_size(found['data_bytes'])}."
+        f"{_size(found['checkpoints_bytes'])} at a time; data {_size(found['data_bytes'])}"
+        + (
+            f"; predictions, at most {_size(kept)}."
+            if (kept := found["predictions_bytes"])
+            else "."
+        )
     )
     for line in lines:
         console.print(line, highlight=False)
