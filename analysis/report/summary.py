@@ -68,16 +68,19 @@ def find_answer(run: Run) -> Answer:
     best, reference = _candidate(run, winner(run)), _candidate(run, baseline(run))
     counts = Counter(run.trials["status"])
     searched = run.trials[run.trials["origin"] != "baseline"]
-    both = best is not None and reference is not None
     searched_won = best is not None and not best.is_baseline and label_sets(run) == 1
     region = robust_region(run) if searched_won else None
     confirmation = read_confirmation(run)
+    gain = test_gain = math.nan
+    if best is not None and reference is not None:
+        gain = run.objective.gain(best.score, reference.score)
+        test_gain = best.test_accuracy - reference.test_accuracy
     return Answer(
         winner=best,
         baseline=reference,
         basis=ranking(run).basis,
-        gain=run.objective.gain(best.score, reference.score) if both else math.nan,
-        test_gain=best.test_accuracy - reference.test_accuracy if both else math.nan,
+        gain=gain,
+        test_gain=test_gain,
         counts=dict(counts),
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
         waiting=_waiting(run, sum(counts[status] for status in _ENDED)),
