@@ -32,7 +32,7 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
         UserError: when a subset, validation part or noise do not fit the dataset.
     """
     source = dataset.train
-    held_out = _held_out_for_test(config, dataset)
+    held_out = held_out_for_test(config, dataset)
     train, validation = _positions(config, source.labels.numpy(), held_out)
     noisy = [train, validation] if config.validation.labels == "noisy" else [train]
     given = noisy_labels(config, source, dataset.classes, noisy)
@@ -57,7 +57,7 @@ def _labelled(images: Images) -> LabelledImages:
     return LabelledImages(images.images, images.labels, images.labels)
 
 
-def _held_out_for_test(config: DataConfig, dataset: Dataset) -> np.ndarray:
+def held_out_for_test(config: DataConfig, dataset: Dataset) -> np.ndarray:
     """Ascending positions of the training images that take the place of a test set, if it lacks."""
     labels = dataset.train.labels.numpy()
     if len(dataset.test.labels):
@@ -83,6 +83,23 @@ def _test_part(config: DataConfig, whole: LabelledImages) -> LabelledImages:
     return whole.take(torch.from_numpy(chosen))
 
 
+def validation_size(config: DataConfig, total: int) -> int:
+    """How many of the ``total`` training images are held out for validation.
+
+    Raises:
+        UserError: when the subset or the validation part do not fit.
+    """
+    pool = _pool_size(config, total)
+    return resolve_count(config.validation.size, pool, "data.validation.size", at_most=pool - 1)
+
+
+def _pool_size(config: DataConfig, total: int) -> int:
+    """The training images of the source that are used at all."""
+    if config.subset is None:
+        return total
+    return resolve_count(config.subset, total, "data.subset", at_most=total)
+
+
 def _positions(
     config: DataConfig, labels: np.ndarray, held_out: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +108,10 @@ def _positions(
     Those ``held_out`` for the test are in neither.
     """
     pool = np.setdiff1d(np.arange(len(labels)), held_out)
+    size = validation_size(config, len(pool))
     if config.subset is not None:
-        count = resolve_count(config.subset, len(pool), "data.subset", at_most=len(pool))
+        count = _pool_size(config, len(pool))
         pool = pool[stratified(labels[pool], count, stream(config.seed, "subset"))]
-    size = resolve_count(
-        config.validation.size, len(pool), "data.validation.size", at_most=len(pool) - 1
-    )
     keys = stream(config.seed, "split").random(len(labels))[pool]
     order = pool[np.argsort(keys, kind="stable")]
     return np.sort(order[size:]), np.sort(order[:size])
