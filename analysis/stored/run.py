@@ -18,7 +18,6 @@ from tune_robust.runs.tables import epochs_table, trials_table
 from tune_robust.spaces.objective import Objective
 
 _FORMAT = 1
-_TEXT = ("reliability", "trial", "origin", "status", "confirms", "error", "checkpoint", "config")
 _REQUIRED = {
     "trials.parquet": ("trial", "origin", "status", "objective", "gradient_evaluations"),
     "epochs.parquet": ("trial", "epoch", "gradient_evaluations"),
@@ -193,5 +192,6 @@ def _read_table(
             f"{file} lacks the columns {', '.join(missing)}. "
             f"`tune-robust resume {file.parent}` writes it anew."
         )
-    floats = {name: "float64" for name in table if name not in (*_TEXT, *keep)}
+    text = {field.name for field in empty.schema if pa.types.is_string(field.type)}
+    floats = {name: "float64" for name in table if name not in {*text, *keep}}
     return table.astype(floats).reset_index(drop=True)
