@@ -52,7 +52,10 @@ def ray_session(
     Raises:
         UserError: the cluster cannot be joined, or Ray would have no authentication.
     """
-    options = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
+    options: dict[str, Any] = {
+        "log_to_driver": verbose,
+        "logging_level": "INFO" if verbose else "ERROR",
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
