@@ -13,9 +13,10 @@ from analysis.figures.cost import saved
 from analysis.stored.confirmation import Confirmation, read_confirmation
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
-from analysis.stored.run import Run, run_argument, scored_epochs
+from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label, settings
 from analysis.surrogate.robust_region import Region, robust_region
+from tune_robust.runs.naming import run_argument
 
 _ENDED = ("done", "stopped", "failed")
 
@@ -139,7 +140,7 @@ def _commands(
     run: Run, best: Candidate | None, region: Region | None, confirmation: Confirmation | None
 ) -> list[str]:
     """What to type next: finish the run, or confirm the winner, take it out and train it again."""
-    name = run_argument(run)
+    name = run_argument(run.place)
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
     config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))

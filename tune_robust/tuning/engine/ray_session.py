@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -28,6 +29,11 @@ for _name, _value in _SETTINGS.items():
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
+from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written in Cython
+    AuthenticationMode,
+    Config,
+    get_authentication_mode,
+)
 from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -50,16 +56,21 @@ def ray_session(
         address: of a cluster, as ``auto`` or HOST:PORT; None starts Ray on this machine alone.
 
     Raises:
-        UserError: the cluster cannot be joined, or Ray would have no authentication.
+        UserError: Ray runs in this process already, the cluster cannot be joined, or Ray would
+            have no authentication.
     """
-    options: dict[str, Any] = {
-        "log_to_driver": verbose,
-        "logging_level": "INFO" if verbose else "ERROR",
-    }
+    if ray.is_initialized():
+        raise UserError(
+            "Ray runs in this process already. A search starts Ray for itself and ends it again: "
+            "call ray.shutdown() first. To use a cluster that is running, give its address."
+        )
+    _switch_authentication_on()
+    level = "INFO" if verbose else "ERROR"
+    options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
-            _protect_token()
+            _make_token()
             _stay_on_loopback()
             context = ray.init("local", include_dashboard=dashboard, **options)
         else:
@@ -150,7 +161,15 @@ def _no_cluster(address: str, why: str) -> UserError:
     )
 
 
-def _protect_token() -> None:
+def _switch_authentication_on() -> None:
+    """Ray reads the setting when it is imported, which the user's script may have done before."""
+    if os.environ["RAY_AUTH_MODE"] == "token" and (
+        get_authentication_mode() != AuthenticationMode.TOKEN
+    ):
+        Config.initialize(json.dumps({"AUTH_MODE": "token"}))
+
+
+def _make_token() -> None:
     """Make the token before Ray does, which would let everyone on this machine read it.
 
     Raises:
@@ -166,12 +185,12 @@ def _protect_token() -> None:
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     token.parent.mkdir(parents=True, exist_ok=True)
     if not token.exists():
-        _make_token(token)
+        _write_token(token)
     with suppress(PermissionError):  # somebody else's, who gave it to be read
         token.chmod(0o600)
 
 
-def _make_token(token: Path) -> None:
+def _write_token(token: Path) -> None:
     """Written aside and then linked: another search that starts now sees all of one token."""
     aside = token.with_name(f".{token.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
