@@ -144,8 +144,8 @@ def _others_words(others: Sequence[Judged]) -> str:
         each = "the other" if len(behind) == 1 else f"each of the other {len(behind)}"
         return f"It is better than {each}, seed by seed: no interval of a difference holds 0."
     return (
-        f"It cannot be told from {_listed(close)}: with these seeds their paired differences may "
-        "be 0. More --seeds would narrow them."
+        f"It is statistically indistinguishable from {_listed(close)}: the 95 % intervals of their "
+        "paired differences hold 0. More --seeds would narrow them."
     )
 
 
