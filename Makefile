@@ -1,17 +1,24 @@
 # The two commands of the README: each sets up what it needs on a fresh machine.
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS := 2  # tests at a time: each of the end-to-end ones has a search on Ray of its own
 
-.PHONY: demo test test-fast lint docs clean
+.PHONY: demo test test-fast coverage lint docs clean
 
 demo: $(VENV)/.installed  ## search saner_digits on real digits with wrong labels, and report
 	$(BIN)/tune-robust search --space saner_digits
 
 test: $(VENV)/.installed lint  ## every test, the end-to-end ones included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-fast: $(VENV)/.installed  ## unit tests alone
-	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not e2e"
+
+coverage: $(VENV)/.installed  ## lines and branches that the tests reach, also in the commands they run
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -291,8 +291,9 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
         chosen = (SMALL,)
     if arguments.network:
         chosen = [case for case in chosen if case.network == arguments.network]
-    steps = arguments.steps
-    return [case if case is SMALL or not steps else case._replace(steps=steps) for case in chosen]
+    given = {"steps": arguments.steps, "batch": arguments.batch}
+    changes = {name: value for name, value in given.items() if value}
+    return [case if case is SMALL else case._replace(**changes) for case in chosen]
 
 
 def prepared(
@@ -347,6 +348,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch, on the CPU")
     parser.add_argument("--steps", type=int, help="of an epoch on CIFAR-shaped images")
+    parser.add_argument("--batch", type=int, help="CIFAR-shaped images a step")
     parser.add_argument("--network", choices=[case.network for case in ON_CPU], help="it alone")
     beside = Path(__file__).parents[2] / "shared" / "data"
     default = Path(os.environ.get("TUNE_ROBUST_TEST_DATA", beside))

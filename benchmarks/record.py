@@ -1,19 +1,21 @@
-"""A finished run cut down to what ``tune-robust replay`` needs, small enough to commit.
+"""A finished run cut down to what is read of it later, small enough to commit.
 
     python benchmarks/record.py RUN FOLDER
 
-Writes run.json, trials.parquet and epochs.parquet; metrics as 32-bit floats. Where things lay on
-the machine that recorded it is left out.
+Writes run.json, trials.parquet and epochs.parquet, with the metrics that ``tune-robust replay``
+needs, as 32-bit floats. Where things lay on the machine that recorded it is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tune_robust.files import write_aside
@@ -22,25 +24,46 @@ META = (
     *("format", "name", "created", "space", "images", "wrong_labels"),
     *("versions", "git_commit", "hardware"),
 )
-METRICS = ("val_accuracy", "val_loss", "test_accuracy", "gradient_evaluations", "seconds")
+REPLAYED = ("val_accuracy", "val_loss", "test_accuracy", "gradient_evaluations", "seconds")
 
 
-def record(run: Path, out: Path) -> None:
-    """Write the recording of ``run`` into the folder ``out``."""
+def record(
+    run: Path,
+    out: Path,
+    metrics: Sequence[str] = REPLAYED,
+    *,
+    trials: Sequence[str] | None = None,
+) -> None:
+    """Write the recording of ``run`` into the folder ``out``.
+
+    Args:
+        run: the run's folder.
+        out: made if it is not there.
+        metrics: those to keep of each epoch, as far as they were recorded.
+        trials: those to keep; by default all.
+    """
     out.mkdir(parents=True, exist_ok=True)
     meta = json.loads((run / "run.json").read_text())
     meta = {name: meta[name] for name in META if name in meta}
     meta["space"]["train"]["data"].pop("dir", None)
     write_aside(out / "run.json", (json.dumps(meta, indent=2) + "\n").encode())
-    trials = pq.read_table(run / "trials.parquet")
-    searched = [path for path in meta["space"]["search"] if path in trials.column_names]
-    configs = pa.array([_without_folder(config) for config in trials["config"].to_pylist()])
-    trials = trials.select(["trial", "origin", "status", *searched])
-    _write(trials.append_column("config", configs), out)
-    epochs = pq.read_table(run / "epochs.parquet").select(["trial", "epoch", *METRICS])
-    narrow = {"epoch": pa.int16(), **dict.fromkeys(METRICS, pa.float32())}
+    table = _only(trials, pq.read_table(run / "trials.parquet"))
+    searched = [path for path in meta["space"]["search"] if path in table.column_names]
+    configs = pa.array([_without_folder(config) for config in table["config"].to_pylist()])
+    table = table.select(["trial", "origin", "status", *searched])
+    write(table.append_column("config", configs), out / "trials.parquet")
+    epochs = _only(trials, pq.read_table(run / "epochs.parquet"))
+    metrics = [metric for metric in metrics if metric in epochs.column_names]
+    epochs = epochs.select(["trial", "epoch", *metrics])
+    narrow = {"epoch": pa.int16(), **dict.fromkeys(metrics, pa.float32())}
     fields = [pa.field(f.name, narrow.get(f.name, f.type)) for f in epochs.schema]
-    _write(epochs.cast(pa.schema(fields)), out)
+    write(epochs.cast(pa.schema(fields)), out / "epochs.parquet")
+
+
+def _only(trials: Sequence[str] | None, table: pa.Table) -> pa.Table:
+    if trials is None:
+        return table
+    return table.filter(pc.is_in(table["trial"], pa.array(trials)))
 
 
 def _without_folder(config: str) -> str:
@@ -49,11 +72,11 @@ def _without_folder(config: str) -> str:
     return json.dumps(document)
 
 
-def _write(table: pa.Table, out: Path) -> None:
-    name = "epochs" if "epoch" in table.column_names else "trials"
+def write(table: pa.Table, path: Path) -> None:
+    """Write a table as small as Parquet makes it, aside and then renamed."""
     buffer = BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=19)
-    write_aside(out / f"{name}.parquet", buffer.getvalue())
+    write_aside(path, buffer.getvalue())
 
 
 if __name__ == "__main__":

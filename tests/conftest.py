@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # Timings vary with the machine's load; a submission must not fail on an example nobody has seen.
@@ -12,6 +13,31 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 pytest_plugins = ["tests.s3", "tests.cluster"]
+
+
+def pytest_collection_modifyitems(items):
+    """The slow tests first: what runs side by side then ends at about the same time."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id):
+    """``once(name, fill)``: the folder ``name``, which ``fill(folder)`` has filled.
+
+    Once for all processes that run tests: read it, do not change it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def filled(name, fill):
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(autouse=True)

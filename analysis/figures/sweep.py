@@ -59,5 +59,5 @@ def swept_path(run: Run) -> str | None:
     return grids[0] if grids else None
 
 
-def _order(value) -> tuple[bool, float, str]:
+def _order(value: str | float) -> tuple[bool, float, str]:
     return (True, 0.0, value) if isinstance(value, str) else (False, float(value), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mode
 from typing import Any
 
 from analysis.formatting import count, difference, is_missing, listed, number, plain, score
@@ -81,8 +82,8 @@ def lead(run: Run, summary: Summary) -> str:
     """The result in two or three sentences."""
     best = summary.winner
     if best is None:
-        errors = run.trials["error"].dropna() if "error" in run.trials else []
-        common = f" The most common error: {plain(errors.mode().iloc[0])}." if len(errors) else ""
+        errors = run.trials["error"].dropna().tolist() if "error" in run.trials else []
+        common = f" The most common error: {plain(mode(errors))}." if errors else ""
         return f"There is nothing to rank.{common} The table below shows how each trial ended."
     if label_sets(run) > 1:
         return (
@@ -96,22 +97,22 @@ def lead(run: Run, summary: Summary) -> str:
 
 def _searched(run: Run, summary: Summary, best: Candidate) -> str:
     """What the search itself found, on the seed that each trial had."""
-    name, reference = run.objective.metric, summary.baseline
-    versus = reference is not None and not best.is_baseline
+    name = run.objective.metric
+    compared = None if best.is_baseline else summary.baseline
     where = "" if summary.confirmation is None else "In the search itself, on one seed, "
     text = f"{where}{'t' if where else 'T'}rial {plain(best.trial)} reaches "
     text += f"<b>{score(name, best.score)}</b> {metric(name).title}"
-    if versus:
-        text += f", {better(name, summary.gain)} than the {plain(reference.label)} baseline"
-        text += f" ({score(name, reference.score)})"
+    if compared is not None:
+        text += f", {better(name, summary.gain)} than the {plain(compared.label)} baseline"
+        text += f" ({score(name, compared.score)})"
     text += "."
     if not is_missing(best.test_accuracy):
         text += (
             f" On the test images, which are not used for selection, it gets "
             f"<b>{score('test_accuracy', best.test_accuracy)}</b>"
         )
-        if versus and not is_missing(reference.test_accuracy):
-            text += f" and the baseline {score('test_accuracy', reference.test_accuracy)}"
+        if compared is not None and not is_missing(compared.test_accuracy):
+            text += f" and the baseline {score('test_accuracy', compared.test_accuracy)}"
         text += "."
     return text
 

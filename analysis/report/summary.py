@@ -73,16 +73,19 @@ def summarise(run: Run) -> Summary:
     best, reference = _candidate(run, winner(run)), _candidate(run, baseline(run))
     counts = Counter(run.trials["status"])
     searched = run.trials[run.trials["origin"] != "baseline"]
-    both = best is not None and reference is not None
     searched_won = best is not None and not best.is_baseline and label_sets(run) == 1
     region = robust_region(run) if searched_won else None
     confirmation = read_confirmation(run)
+    gain = test_gain = math.nan
+    if best is not None and reference is not None:
+        gain = run.objective.gain(best.score, reference.score)
+        test_gain = best.test_accuracy - reference.test_accuracy
     return Summary(
         winner=best,
         baseline=reference,
         basis=ranking(run).basis,
-        gain=run.objective.gain(best.score, reference.score) if both else math.nan,
-        test_gain=best.test_accuracy - reference.test_accuracy if both else math.nan,
+        gain=gain,
+        test_gain=test_gain,
         level=_level(run, best),
         error=_standard_error(run, best),
         counts=dict(counts),
@@ -140,7 +143,7 @@ def _standard_error(run: Run, best: Candidate | None) -> float | None:
 
 def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
     error = _standard_error(run, best)
-    if not error:
+    if best is None or not error:
         return ()
     table = ranking(run).table.dropna(subset=["objective"])
     behind = run.objective.gain(best.score, table["objective"])

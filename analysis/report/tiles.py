@@ -44,23 +44,23 @@ def tiles(run: Run, summary: Summary) -> str:
 
 
 def _score_tiles(run: Run, summary: Summary, best: Candidate) -> list[tuple[str, str, str]]:
-    name, reference = run.objective.metric, summary.baseline
-    versus = reference is not None and not best.is_baseline
-    gain = f"{better(name, summary.gain)} than {plain(reference.label)}" if versus else ""
+    name = run.objective.metric
+    compared = None if best.is_baseline else summary.baseline
+    gain = f"{better(name, summary.gain)} than {plain(compared.label)}" if compared else ""
     if summary.ceiling is not None:
         gain += f"{' · ' if gain else ''}a perfect model gets about {summary.ceiling:.0%}"
     shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
     if summary.confirmation is not None:
         shown.insert(0, _confirmed_tile(name, summary.confirmation.leader))
     if not is_missing(best.test_accuracy):
-        known = versus and not is_missing(summary.test_gain)
+        known = compared is not None and not is_missing(summary.test_gain)
         gain = f"{better('test_accuracy', summary.test_gain)} · " if known else ""
         value = score("test_accuracy", best.test_accuracy)
         shown.append(("Test accuracy*", value, f"{gain}for the record, not used for selection"))
     if not is_missing(best.noisy_fit):
         words = ""
-        if versus:
-            words = f"{plain(reference.label)}: {score('noisy_fit', reference.noisy_fit)}"
+        if compared is not None:
+            words = f"{plain(compared.label)}: {score('noisy_fit', compared.noisy_fit)}"
         shown.append(("Wrong labels memorised*", score("noisy_fit", best.noisy_fit), words))
     return shown
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from analysis.stored.axes import Axis, axes_of
 from tune_robust.errors import UserError, nearest
 from tune_robust.metrics import metric
-from tune_robust.runs.store import RunFolder
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.tables import epochs_table, trials_table
 from tune_robust.spaces.objective import Objective
 

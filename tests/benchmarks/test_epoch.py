@@ -36,6 +36,6 @@ def test_prints_one_object():
 @pytest.mark.e2e
 def test_colour_images_are_random_where_there_are_no_files(tmp_path):
     command = [sys.executable, str(SCRIPT), "--network", "resnet32", "--steps", "1"]
-    command += ["--rounds", "2", "--data-dir", str(tmp_path)]
+    command += ["--batch", "16", "--rounds", "2", "--data-dir", str(tmp_path)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "resnet32, 1 steps of 128 random images, n = 2" in " ".join(printed.split())
+    assert "resnet32, 1 steps of 16 random images, n = 2" in " ".join(printed.split())

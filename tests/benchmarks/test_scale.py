@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def measured(*options):
@@ -35,6 +35,5 @@ def test_it_measures_every_size_and_compares_late_with_early():
     assert_whole(measured(), [64, 128])
 
 
-@pytest.mark.e2e
 def test_it_measures_the_same_through_ray():
     assert_whole(measured("--ray"), [16])

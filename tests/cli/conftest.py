@@ -1,8 +1,14 @@
 """What the tests of the command share: none leaves a process behind, even where it fails."""
 
-import pytest
+import shutil
+import sys
 
-from tests.cli.command import Started
+import pytest
+import yaml
+
+from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE
+from tune_robust.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +16,36 @@ def _kill_what_is_left():
     yield
     for started in list(Started.left):
         started.kill_tree()
+
+
+@pytest.fixture
+def searched(once, tmp_path):
+    """A folder in which the tiny space was searched as ``r1``; what was said is in output.txt."""
+
+    def search(folder):
+        folder.mkdir()
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(SPACE))
+        done = run("search", "--space", "tiny.yaml", "--name", "r1", cwd=folder)
+        (folder / "output.txt").write_text(done.stdout)
+
+    return shutil.copytree(once("searched", search), tmp_path / "searched", symlinks=True)
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """What the command says to a mistake, exit code 2 and no traceback.
+
+    In this process: another would take seconds to start. It works in the test's folder.
+    """
+
+    def refused(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["tune-robust", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        assert end.value.code == 2, said
+        assert "Traceback" not in said.err
+        return said.err
+
+    return refused

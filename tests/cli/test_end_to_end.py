@@ -38,9 +38,9 @@ def ended(run_folder):
     return int(read_table(path)["status"].isin(["done", "stopped", "failed"]).sum())
 
 
-def test_search_then_status_export_train_report(tmp_path, space):
-    output = run("search", "--space", space, "--name", "r1", cwd=tmp_path).stdout
-    folder = tmp_path / "runs" / "r1"
+def test_search_then_status_export_train_report(searched):
+    output = (searched / "output.txt").read_text()
+    folder = searched / "runs" / "r1"
     for promised in ("Winner:", "t0001 method sgd", "val_accuracy", "test accuracy", "report.html"):
         assert promised in output
 
@@ -55,33 +55,34 @@ def test_search_then_status_export_train_report(tmp_path, space):
     assert not epochs.duplicated(["trial", "epoch"]).any()
     assert (folder / "report.html").stat().st_size > 1_000_000
 
-    shown = json.loads(run("status", "r1", "--json", cwd=tmp_path).stdout)
+    shown = json.loads(run("status", "r1", "--json", cwd=searched).stdout)
     assert (shown["ended"], shown["total"], shown["live"]) == (6, 6, False)
-    assert "t0001" in run("status", "r1", cwd=tmp_path).stdout
+    assert "t0001" in run("status", "r1", cwd=searched).stdout
 
-    out = tmp_path / "winners"
-    run("export", "r1", "--top", 2, "--checkpoint", "--out", out, cwd=tmp_path)
+    out = searched / "winners"
+    run("export", "r1", "--top", 2, "--checkpoint", "--out", out, cwd=searched)
     winner = trials[trials["status"] == "done"].sort_values("objective").iloc[-1]["trial"]
     exported = sorted(path.name for path in out.iterdir())
     assert exported[:2] == [f"1_{winner}.safetensors", f"1_{winner}.yaml"]
-    again = run("train", "--config", out / f"1_{winner}.yaml", cwd=tmp_path)
+    again = run("train", "--config", out / f"1_{winner}.yaml", cwd=searched)
     assert "Reproduced: every metric equals the exported one exactly." in again.stdout
 
-    run("export", "r1", "--format", "csv", "--out", out, cwd=tmp_path)
+    run("export", "r1", "--format", "csv", "--out", out, cwd=searched)
     assert pd.read_csv(out / "trials.csv").loc[0, "trial"] == winner
     assert (
-        str(tmp_path / "other.html")
-        in run("report", "r1", "--out", tmp_path / "other.html", cwd=tmp_path).stdout.strip()
+        str(searched / "other.html")
+        in run("report", "r1", "--out", searched / "other.html", cwd=searched).stdout.strip()
     )
 
-    more = run("resume", "r1", "--trials", "+1", cwd=tmp_path).stdout
+    more = run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=searched).stdout
     assert "1 trials to run" in more
     assert len(pd.read_parquet(folder / "trials.parquet")) == 7
 
 
 def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
-    arguments = ("--space", space, "--trials", 7, "--name", "r1", "--set", "budget.scheduler=none")
-    started = Started("search", *arguments, "--set", "train.epochs=40", cwd=tmp_path)
+    arguments = ("--space", space, "--trials", 7, "--name", "r1", "--no-dashboard")
+    longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=40")
+    started = Started("search", *arguments, *longer, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 2)
     refused = run("resume", "r1", cwd=tmp_path, code=2)
@@ -91,7 +92,7 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
     assert ended(folder) < 8
     assert "interrupted" in run("status", "r1", cwd=tmp_path).stdout
 
-    run("resume", "r1", cwd=tmp_path)
+    run("resume", "r1", "--no-dashboard", cwd=tmp_path)
     after = events(folder)
     assert after[: len(before)] == before
     trials = pd.read_parquet(folder / "trials.parquet")
@@ -126,19 +127,20 @@ def test_a_warm_start_is_counted_recorded_and_kept_out_of_the_tables(tmp_path, s
     assert len(pd.read_parquet(tmp_path / "runs" / "r1" / "trials.parquet")) == 2
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_is_clean_and_says_how_to_go_on(tmp_path, space, sign):
+@pytest.mark.parametrize(("sign", "dashboard"), [("SIGINT", True), ("SIGTERM", False)])
+def test_an_interruption_is_clean_and_says_how_to_go_on(tmp_path, space, sign, dashboard):
     arguments = ("--space", space, "--trials", 7, "--name", "r1", "--set", "train.epochs=20")
+    arguments += () if dashboard else ("--no-dashboard",)
     started = Started("search", *arguments, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 1)
-    code, output = started.interrupt(sign)
+    code, output = started.interrupt(signal.Signals[sign])
     assert code == 130, output
     assert "tune-robust resume r1" in output
     assert "Traceback" not in output
     trials = pd.read_parquet(folder / "trials.parquet")
     assert "running" not in set(trials["status"])
-    done = run("resume", "r1", cwd=tmp_path).stdout
+    done = run("resume", "r1", "--no-dashboard", cwd=tmp_path).stdout
     assert "Winner:" in done
     assert len(pd.read_parquet(folder / "trials.parquet")) == 8
 
@@ -153,6 +155,7 @@ def test_a_search_whose_first_trials_all_fail_stops_and_says_why_and_how_to_go_o
     path = tmp_path / "hopeless.yaml"
     path.write_text(yaml.safe_dump(document))
     arguments = ("--space", path, "--name", "r1", "--set", "resources.concurrency=1")
+    arguments += ("--no-dashboard",)
     done = run("search", *arguments, cwd=tmp_path, code=1)
     for promised in (
         "the first 3 trials have all failed with the same error",

@@ -50,6 +50,28 @@ def start(tmp_path):
     return lambda *arguments: Started(*arguments, cwd=tmp_path)
 
 
+@pytest.fixture
+def careful(space):
+    """A search of one trial after the other, which some tests disturb."""
+    return space(budget={"trials": 3, "scheduler": "none"}, resources={"concurrency": 1})
+
+
+LONGER = ("--set", "train.epochs=30")
+
+
+@pytest.fixture
+def whole(once, careful, tmp_path):
+    """The trials of that search where nothing disturbed it."""
+    storage = once(
+        "whole", lambda to: run(*search(careful, *LONGER, "--storage", to), cwd=tmp_path)
+    )
+    return trials_of(storage / "r1")
+
+
+def assert_same_trials(trials, whole):
+    pd.testing.assert_frame_equal(trials.drop(columns=TIMED), whole.drop(columns=TIMED))
+
+
 def search(space, *more):
     return ("search", "--space", space, "--name", "r1", "--no-dashboard", *more)
 
@@ -76,11 +98,12 @@ def leftovers(folder):
     return [p for p in folder.rglob(".*") if p.is_file()] + [*folder.rglob("*.aside")]
 
 
-def test_twenty_kills_change_nothing(tmp_path, space, start):
+def test_kills_change_nothing(tmp_path, space, start):
+    """Of the command with Ray and its trials; tests/tuning/engine/test_kills.py has many more."""
     path = space(resources={"concurrency": 1})
     folder = tmp_path / "runs" / "r1"
     chance = random.Random(7)
-    for kill in range(20):
+    for kill in range(6):
         resumes = (folder / "run.json").exists()
         command = start(*(("resume", "r1", "--no-dashboard") if resumes else search(path)))
         if kill % 2:
@@ -90,7 +113,7 @@ def test_twenty_kills_change_nothing(tmp_path, space, start):
             time.sleep(chance.uniform(0, 0.1))
         else:
             time.sleep(chance.uniform(0.5, 6))
-        if chance.random() < 0.5:
+        if kill in (1, 2, 5):
             command.kill_tree()
         else:  # the driver alone: Ray sees to its own processes
             os.kill(command.process.pid, signal.SIGKILL)
@@ -103,9 +126,7 @@ def test_twenty_kills_change_nothing(tmp_path, space, start):
     assert killed < SPACE["budget"]["trials"], "all had ended before the last kill"
     ends = [e["trial"] for e in events(folder, "end") if e["status"] != "interrupted"]
     assert len(ends) == len(set(ends)) == SPACE["budget"]["trials"]
-    pd.testing.assert_frame_equal(
-        trials_of(folder).drop(columns=TIMED), trials_of(whole).drop(columns=TIMED)
-    )
+    assert_same_trials(trials_of(folder), trials_of(whole))
     assert study_of(folder) == study_of(whole)
     assert not leftovers(folder)
 
@@ -132,10 +153,8 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
     assert len(epochs) - len(set(epochs)) <= 1, epochs
 
 
-def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, space, start):
-    path = space(budget={"trials": 1, "scheduler": "none"})
-    longer = ("--set", "train.epochs=30")
-    command = start(*search(path, *longer))
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, careful, whole, start):
+    command = start(*search(careful, *LONGER))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 4)
     command.kill_tree()
@@ -144,11 +163,7 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, space, sta
     last.unlink()  # best.pt may be the same file
     last.write_bytes(content[: len(content) // 2])
     run("resume", "r1", "--no-dashboard", cwd=tmp_path)
-    run(*search(path, *longer, "--storage", "whole"), cwd=tmp_path)
-    pd.testing.assert_frame_equal(
-        trials_of(folder).drop(columns=TIMED),
-        trials_of(tmp_path / "whole" / "r1").drop(columns=TIMED),
-    )
+    assert_same_trials(trials_of(folder), whole)
 
 
 @pytest.fixture
@@ -165,11 +180,9 @@ def small_disk(tmp_path):
 
 
 def test_a_full_storage_stops_the_search_which_goes_on_once_there_is_space(
-    tmp_path, space, small_disk, start
+    tmp_path, careful, whole, small_disk, start
 ):
-    path = space(budget={"trials": 4, "scheduler": "none"}, resources={"concurrency": 1})
-    longer = ("--storage", small_disk, "--set", "train.epochs=20")
-    command = start(*search(path, *longer))
+    command = start(*search(careful, *LONGER, "--storage", small_disk))
     folder = small_disk / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
     ballast = small_disk / "ballast"
@@ -185,11 +198,7 @@ def test_a_full_storage_stops_the_search_which_goes_on_once_there_is_space(
     ballast.unlink()
     assert "failed" not in set(trials_of(folder)["status"])
     run("resume", folder, "--no-dashboard", cwd=tmp_path)
-    run(*search(path, "--storage", "whole", *longer[2:]), cwd=tmp_path)
-    pd.testing.assert_frame_equal(
-        trials_of(folder).drop(columns=TIMED),
-        trials_of(tmp_path / "whole" / "r1").drop(columns=TIMED),
-    )
+    assert_same_trials(trials_of(folder), whole)
 
 
 @pytest.mark.parametrize("storage", ["/proc/runs", "/dev/null/runs"])
@@ -205,6 +214,7 @@ def test_a_trial_of_nan_fails_and_the_sampler_goes_on(tmp_path, space):
         search={"optimizer.lr": {"log_uniform": [0.01, 1.0e30]}},
         known=[{"optimizer.lr": 1.0e30}, {"optimizer.lr": 0.02}],
         budget={"trials": 4, "scheduler": "none"},
+        resources={"concurrency": 1},
         objective={"metric": "val_loss"},
     )
     run(*search(path), cwd=tmp_path)
@@ -234,9 +244,10 @@ def test_ctrl_c_twice_ends_it_at_once(tmp_path, space, start):
     assert "interrupted" in run("status", "r1", cwd=tmp_path).stdout
 
 
-def test_clock_locale_and_working_directory_do_not_matter(tmp_path, space, start, monkeypatch):
-    path = space(budget={"trials": 3, "scheduler": "none"}, resources={"concurrency": 1})
-    command = start(*search(path, "--set", "train.epochs=20"))
+def test_clock_locale_and_working_directory_do_not_matter(
+    tmp_path, careful, whole, start, monkeypatch
+):
+    command = start(*search(careful, *LONGER))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
     command.kill_tree()
@@ -246,12 +257,7 @@ def test_clock_locale_and_working_directory_do_not_matter(tmp_path, space, start
     for name in ("LC_ALL", "LANG"):
         monkeypatch.setenv(name, _locale())
     run("resume", folder, "--no-dashboard", cwd=elsewhere)
-    monkeypatch.setenv("LC_ALL", "C")
-    run(*search(path, "--set", "train.epochs=20", "--storage", "whole"), cwd=tmp_path)
-    pd.testing.assert_frame_equal(
-        trials_of(folder).drop(columns=TIMED),
-        trials_of(tmp_path / "whole" / "r1").drop(columns=TIMED),
-    )
+    assert_same_trials(trials_of(folder), whole)
     assert [*elsewhere.iterdir()] == []
 
 

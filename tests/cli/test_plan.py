@@ -66,7 +66,6 @@ def test_times_rungs_disk_and_money(tmp_path, space):
         (["--space", "saner_cifar10", "--data-dir", "none", "--no-download"], "cifar-10"),
     ],
 )
-def test_a_mistake_is_explained(tmp_path, space, arguments, message):
-    done = run("plan", *arguments, cwd=tmp_path, code=2)
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.usefixtures("space")
+def test_a_mistake_is_explained(refused, arguments, message):
+    assert message in refused("plan", *arguments)

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from tests.cli.command import run
-from tests.cli.tiny import SPACE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -32,19 +30,14 @@ def pickled(planted, path):
     path.write_bytes(pickle.dumps(planted))
 
 
-def test_no_verb_executes_what_lies_in_a_run(tmp_path):
-    space = tmp_path / "tiny.yaml"
-    budget = {"trials": 3, "scheduler": "none"}
-    train = {**SPACE["train"], "epochs": 2}
-    space.write_text(yaml.safe_dump({**SPACE, "train": train, "baselines": [], "budget": budget}))
-    run("search", "--space", space, "--name", "r1", "--no-dashboard", cwd=tmp_path)
-    folder, mark = tmp_path / "runs" / "r1", tmp_path / "executed"
+def test_no_verb_executes_what_lies_in_a_run(tmp_path, searched):
+    folder, mark = searched / "runs" / "r1", tmp_path / "executed"
     # As if killed in the middle of t0003.
     events = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     ended = [e for e in events if b'"end"' in e and b"t0003" in e]
     (folder / "events.jsonl").write_bytes(b"".join(e for e in events if e not in ended))
     for name in ("last.pt", "previous.pt", "best.pt"):
-        for trial in ("t0001", "t0002", "t0003"):
+        for trial in (f"t{number:04d}" for number in range(1, 7)):
             write = torch.save if name == "last.pt" else pickled
             plant(folder / "checkpoints" / trial / name, mark, write)
     for name in ("tuner.pkl", "trainable.pkl", "searcher-state.pkl", "experiment_state.json"):
@@ -52,13 +45,13 @@ def test_no_verb_executes_what_lies_in_a_run(tmp_path):
 
     assert pickle.loads(pickle.dumps(Planted(tmp_path / "works"))) is None
     assert (tmp_path / "works").exists(), "the trap does not work"
-    run("status", "r1", cwd=tmp_path)
-    run("report", "r1", cwd=tmp_path)
-    run("compare", "r1", "r1", cwd=tmp_path, code=None)
-    run("export", "r1", cwd=tmp_path)
-    refused = run("export", "r1", "--checkpoint", cwd=tmp_path, code=None)
+    run("status", "r1", cwd=searched)
+    run("report", "r1", cwd=searched)
+    run("compare", "r1", "r1", cwd=searched, code=None)
+    run("export", "r1", cwd=searched)
+    refused = run("export", "r1", "--checkpoint", cwd=searched, code=None)
     assert refused.returncode == 2, refused.stderr
-    run("resume", "r1", "--no-dashboard", cwd=tmp_path, code=None)
+    run("resume", "r1", "--no-dashboard", cwd=searched, code=None)
     pickled(Planted(mark), folder / "study.journal")
-    run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=tmp_path, code=None)
+    run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=searched, code=None)
     assert not mark.exists()

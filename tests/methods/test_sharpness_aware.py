@@ -187,12 +187,21 @@ def test_without_a_model_batch_norm_moves_in_both_passes():
     assert model.norm.num_batches_tracked == 10
 
 
+@pytest.fixture
+def only_new_objects():
+    """The garbage collector lists those that a test makes, not all that were imported before."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def _held():
     """Bytes of all tensors that Python sees, each storage once."""
     tensors = [o for o in gc.get_objects() if type(o) in (torch.Tensor, nn.Parameter)]
     return sum({t.data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
 
 
+@pytest.mark.usefixtures("only_new_objects")
 @pytest.mark.parametrize(
     ("settings", "copies"),
     [

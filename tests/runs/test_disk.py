@@ -5,9 +5,10 @@ from collections import namedtuple
 import pytest
 
 from tests.tuning.simulated import peak, space, store_at
+from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs import disk
-from tune_robust.runs.checkpoints import open_checkpoints
+from tune_robust.runs.checkpoints import Owner, open_checkpoints
 from tune_robust.runs.disk import FILES, check_disk, checkpoint_bytes
 from tune_robust.runs.retention import KEPT
 from tune_robust.training import train
@@ -21,7 +22,7 @@ class _Result:
     def __init__(self, value):
         self.metrics = {"val_accuracy": value}
 
-    def save(self, path):
+    def save(self, path, owner):
         path.unlink(missing_ok=True)
         path.write_text("state")
 
@@ -34,7 +35,9 @@ def test_checkpoints_on_disk_stay_bounded_while_a_search_runs(tmp_path):
     while True:
         for trial in iter(conductor.next_trial, None):
             running[trial.name] = open_checkpoints(
-                folder.checkpoints(trial.name), conductor.objective
+                folder.checkpoints(trial.name),
+                conductor.objective,
+                Owner(folder.id, trial.name, parse_config(trial.config, trial.name)),
             )
         if not running:
             break

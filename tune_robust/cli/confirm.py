@@ -56,7 +56,7 @@ def confirm(
     """
     from tune_robust.cli.conduct import RayOptions
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.reader import read_trials
     from tune_robust.runs.trial import ENDED
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
@@ -177,7 +177,7 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 def status_line(source: RunFolder) -> str | None:
     """What ``status`` says of a run's confirmation; None if there is none."""
-    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.reader import read_trials
     from tune_robust.runs.trial import ENDED
     from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
 

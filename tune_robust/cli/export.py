@@ -57,7 +57,7 @@ def export(
       tune-robust export r1 --winner plateau
     """
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.reader import read_trials
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.export import (
@@ -109,7 +109,7 @@ def export(
 
 def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis import load_run, robust_region
-    from tune_robust.runs.record import read_trials
+    from tune_robust.runs.reader import read_trials
     from tune_robust.tuning.winners.export import export_settings
 
     region = robust_region(load_run(folder.path))

@@ -10,7 +10,7 @@ from rich.live import Live
 from tune_robust.cli.overview import Clock, overview, trial_line
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.progress import SearchProgress
-from tune_robust.runs.record import RunReader
+from tune_robust.runs.reader import RunReader
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.space import Space
 

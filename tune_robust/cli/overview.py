@@ -59,8 +59,10 @@ def overview(standing: SearchProgress, clock: Clock) -> Group:
 
 
 def _retries(standing: SearchProgress) -> list[Text]:
-    """Why trials were started again, the latest three."""
-    retried = [(t.name, reason) for t in standing.trials.values() for reason in t.retried]
+    """Why trials were started again and what else happened to them, the latest three."""
+    retried = [
+        (t.name, reason) for t in standing.trials.values() for reason in (*t.retried, *t.notes)
+    ]
     return [Text(f"{name}: {reason}", STYLES["interrupted"]) for name, reason in retried[-3:]]
 
 

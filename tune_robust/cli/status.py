@@ -46,7 +46,7 @@ def status(
       tune-robust status runs/r1 --json
     """
     from tune_robust.runs.find import find_run
-    from tune_robust.runs.record import read_record
+    from tune_robust.runs.reader import read_record
     from tune_robust.spaces.space import Space
 
     if follow and as_json:
@@ -102,7 +102,7 @@ def _print(
     if live and (url := folder.read_meta().get("dashboard")):
         console.print(f"Dashboard: {url}", highlight=False)
     for trial in best_first:
-        for reason in trial.retried:
+        for reason in (*trial.retried, *trial.notes):
             console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
         if trial.status == "failed":
             console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
@@ -142,6 +142,7 @@ def _document(folder: RunFolder, space: Space, record: Record) -> dict[str, Any]
                 "metrics": trial.last,
                 "error": trial.error,
                 "retried": trial.retried,
+                "notes": trial.notes,
             }
             for trial in best_first
         ],

@@ -161,13 +161,21 @@ def _protect_token() -> None:
     if "RAY_AUTH_TOKEN" in os.environ:
         return
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
-    with suppress(FileExistsError):
-        token.parent.mkdir(parents=True, exist_ok=True)
-        made = os.open(token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(made, "w") as file:
-            file.write(secrets.token_hex(32))
+    token.parent.mkdir(parents=True, exist_ok=True)
+    if not token.exists():
+        _make_token(token)
     with suppress(PermissionError):  # somebody else's, who gave it to be read
         token.chmod(0o600)
+
+
+def _make_token(token: Path) -> None:
+    """Written aside and then linked: another search that starts now sees all of one token."""
+    aside = token.with_name(f".{token.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    with suppress(FileExistsError):
+        os.link(aside, token)
+    aside.unlink()
 
 
 def _stay_on_loopback() -> None:

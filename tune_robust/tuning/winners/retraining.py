@@ -18,7 +18,7 @@ from tune_robust.errors import UserError, unknown
 from tune_robust.files import write_aside
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.provenance import provenance
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.dimensions import varies_labels

@@ -1,0 +1,188 @@
+"""Methods compared over recorded populations, and what of it is decided.
+
+A method stands for its best configuration by noisy validation accuracy, which is what a search
+without trusted labels would hand to its user; it is judged by that configuration's test accuracy.
+Over several populations methods are compared as Demsar 2006 recommends ("Statistical comparisons of
+classifiers over multiple data sets", JMLR 7): Friedman's test and the Nemenyi critical difference
+of average ranks for all of them, Wilcoxon's signed-rank test with Holm's correction for pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from populations import Recorded
+from scipy import stats
+
+from tune_robust.statistics import Estimate, estimate
+
+LEVEL = 0.05
+
+
+def chosen(population: Recorded) -> pd.DataFrame:
+    """Of each method the trial with the best noisy validation accuracy, the first among equals.
+
+    Indexed by method: ``trial``, ``val_accuracy``, ``test_accuracy`` (fractions) and all settings.
+    """
+    last = population.last.sort_index()
+    best = last.groupby("method")["val_accuracy"].idxmax()
+    rows = last.loc[best].reset_index().set_index("method")
+    return rows.sort_values("test_accuracy", ascending=False)
+
+
+def test_accuracies(populations: Sequence[Recorded]) -> pd.DataFrame:
+    """Test accuracy of each method's chosen trial: a row per population, a column per method."""
+    return pd.DataFrame(
+        {one.population.name: chosen(one)["test_accuracy"] for one in populations}
+    ).T.dropna(axis="columns")
+
+
+class Ranking(NamedTuple):
+    """Average ranks over ``n`` populations (1 is best) and what tells them apart.
+
+    ``p``: of Friedman's test that all methods are equal; None with fewer than two populations.
+    Methods whose ranks differ by at most ``critical_difference`` (Nemenyi, 5 %) are statistically
+    indistinguishable; ``cliques`` are the largest groups of such, best first.
+    """
+
+    n: int
+    ranks: pd.Series
+    p: float | None
+    critical_difference: float
+    cliques: tuple[tuple[str, ...], ...]
+
+
+def ranking(accuracies: pd.DataFrame) -> Ranking:
+    """Rank the columns within each row, the highest first; equal values share the mean rank."""
+    n, methods = accuracies.shape
+    ranks = accuracies.rank(axis="columns", ascending=False).mean().sort_values(kind="stable")
+    p = None
+    if n > 1 and methods > 2:
+        p = float(stats.friedmanchisquare(*(accuracies[m] for m in accuracies)).pvalue)
+    difference = critical_difference(methods, n)
+    return Ranking(n, ranks, p, difference, cliques(ranks, difference))
+
+
+def critical_difference(methods: int, n: int) -> float:
+    """By how much the average ranks of two of ``methods`` differ by chance, once in twenty.
+
+    Nemenyi's test: the studentized range over the square root of 2, times the deviation of a rank.
+    """
+    quantile = stats.studentized_range.ppf(1 - LEVEL, methods, np.inf) / math.sqrt(2)
+    return float(quantile * math.sqrt(methods * (methods + 1) / (6 * n)))
+
+
+def cliques(ranks: pd.Series, difference: float) -> tuple[tuple[str, ...], ...]:
+    """The largest runs of neighbours in ``ranks`` (ascending) no further apart than that."""
+    found: list[tuple[int, int]] = []
+    for first in range(len(ranks)):
+        last = int((ranks - ranks.iloc[first] <= difference).to_numpy().nonzero()[0][-1])
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return tuple(tuple(ranks.index[first : last + 1]) for first, last in found)
+
+
+class Difference(NamedTuple):
+    """By how much ``method`` is above ``reference``, paired, in fractions of test accuracy.
+
+    ``p``: of Wilcoxon's signed-rank test, two-sided; ``adjusted`` the same corrected for all the
+    comparisons made with it. Both None where nothing differs or there are fewer than two pairs.
+    """
+
+    method: str
+    reference: str
+    size: Estimate
+    p: float | None
+    adjusted: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``above``, ``below`` or ``open``, at 5 % after the correction."""
+        if self.adjusted is None or self.adjusted > LEVEL:
+            return "open"
+        return "above" if self.size.mean > 0 else "below"
+
+
+def differences(accuracies: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Difference]:
+    """Each (method, reference) compared over the rows, corrected for as many as there are.
+
+    Pairs of which one is not a column are left out.
+    """
+    found = [_difference(accuracies, *pair) for pair in pairs if set(pair) <= set(accuracies)]
+    tested = [one.p for one in found if one.p is not None]
+    adjusted = iter(holm(tested))
+    return [one if one.p is None else one._replace(adjusted=next(adjusted)) for one in found]
+
+
+def _difference(accuracies: pd.DataFrame, method: str, reference: str) -> Difference:
+    each = accuracies[method] - accuracies[reference]
+    p = None
+    if len(each) > 1 and each.any():
+        p = float(stats.wilcoxon(each, method="exact" if _untied(each) else "approx").pvalue)
+    return Difference(method, reference, estimate(each.tolist()), p)
+
+
+def _untied(values: pd.Series) -> bool:
+    """Whether the exact distribution of Wilcoxon's statistic holds: no zeros and no ties."""
+    return bool((values != 0).all() and values.abs().is_unique)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979), in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def fewest_populations(comparisons: int) -> int:
+    """How many populations Wilcoxon's test needs before any of so many comparisons can be decided.
+
+    With n pairs that all point the same way its two-sided p is 2 / 2^n.
+    """
+    return math.ceil(math.log2(2 * comparisons / LEVEL))
+
+
+class Selection(NamedTuple):
+    """What choosing one trial of a whole population by noisy validation accuracy costs.
+
+    ``accuracy`` and ``best``: test accuracy of the chosen trial, and of the best of all.
+    ``correlation``: Spearman's, of noisy validation with test accuracy over the trials.
+    """
+
+    trial: str
+    method: str
+    accuracy: float
+    best: float
+    correlation: float
+
+
+def selection(population: Recorded) -> Selection:
+    """The trial that a search would name the winner, beside what was there."""
+    last = population.last.sort_index()
+    trial = last["val_accuracy"].idxmax()
+    return Selection(
+        trial=str(trial),
+        method=str(last.loc[trial, "method"]),
+        accuracy=float(last.loc[trial, "test_accuracy"]),
+        best=float(last["test_accuracy"].max()),
+        correlation=float(stats.spearmanr(last["val_accuracy"], last["test_accuracy"]).statistic),
+    )
+
+
+def agreement(populations: Sequence[Recorded]) -> pd.DataFrame:
+    """Spearman's correlation of the trials' test accuracies between every two populations.
+
+    All populations have the same settings under the same trial names; each pair compares over the
+    trials that both have.
+    """
+    accuracies = pd.DataFrame(
+        {one.population.name: one.last["test_accuracy"] for one in populations}
+    )
+    return accuracies.corr(method="spearman")

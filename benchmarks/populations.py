@@ -1,0 +1,196 @@
+"""The recorded populations: many configurations of all methods trained to their end, with all seen.
+
+A population is one data set, one kind of label noise and one draw of both; each has the same 60
+configurations (populations/space.yaml). ``recorded()`` names those that there are, ``load`` reads
+one.
+
+``mark`` was fixed before anything was recorded: whatever is tuned, is tuned on the populations
+marked ``develop``; those marked ``report`` are for figures about what came out of it, looked at
+once.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tune_robust.errors import UserError, unknown
+from tune_robust.runs.predictions import Labels
+
+SPACE = Path(__file__).parent / "populations" / "space.yaml"
+RECORDED = Path(__file__).parent / "recorded" / "populations"
+
+Mark = Literal["develop", "report"]
+
+_NOISE = {
+    "clean": "none",
+    "symmetric": "{kind: symmetric, rate: 0.5}",
+    "asymmetric": "{kind: asymmetric, rate: 0.4}",
+    "instance": "{kind: instance, rate: 0.4, variant: saner}",
+    "worse": "{kind: human, file: CIFAR-10_human.pt, key: worse_label}",
+    "aggregate": "{kind: human, file: CIFAR-10_human.pt, key: aggre_label}",
+}
+_NEXT_CLASS = "{kind: asymmetric, rate: 0.4, class_map: next_class}"
+"""The asymmetric noise of the digits, which have no published pairs of classes that look alike."""
+_CIFAR10 = ("train.data.dataset=parquet", "train.data.test_subset=2000", "train.data.augment=none")
+_DATA = {
+    "digits": (),
+    "cifar10": (
+        *_CIFAR10,
+        "train.data.image_size=16",
+        "train.data.subset=2300",
+        "train.data.validation.size=800",
+        "train.batch_size=32",
+        "train.epochs=24",
+    ),
+    "resnet20": (
+        *_CIFAR10,
+        "train.data.subset=2800",
+        "train.data.validation.size=800",
+        "train.batch_size=64",
+        "train.model.name=resnet20",
+    ),
+}
+"""Changes to the space, by data set and network."""
+
+
+class Population(NamedTuple):
+    """One population: ``data`` and ``noise`` as in its name, ``draw`` its seed."""
+
+    data: str
+    noise: str
+    draw: int
+    mark: Mark
+
+    @property
+    def name(self) -> str:
+        """As in ``digits_symmetric_0``."""
+        return f"{self.data}_{self.noise}_{self.draw}"
+
+    @property
+    def overrides(self) -> list[str]:
+        """What it changes of the space, each as ``--set`` takes it."""
+        ring = self.data == "digits" and self.noise == "asymmetric"
+        return [
+            f"name={self.name}",
+            *_DATA[self.data],
+            f"train.data.noise={_NEXT_CLASS if ring else _NOISE[self.noise]}",
+            f"train.data.seed={self.draw}",
+            f"train.seed={self.draw}",
+        ]
+
+    @property
+    def command(self) -> str:
+        """The command that records it; DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt."""
+        settings = " ".join(f"--set {shlex.quote(override)}" for override in self.overrides)
+        data = "" if self.data == "digits" else " --data-dir DIR"
+        space = "benchmarks/populations/space.yaml"
+        return f"tune-robust search --space {space} --name {self.name}{data} {settings}"
+
+
+POPULATIONS = {
+    population.name: population
+    for population in (
+        Population("digits", "symmetric", 0, "develop"),
+        Population("digits", "asymmetric", 0, "report"),
+        Population("digits", "instance", 0, "develop"),
+        Population("cifar10", "worse", 0, "report"),
+        Population("digits", "clean", 0, "report"),
+        Population("digits", "symmetric", 1, "report"),
+        Population("digits", "asymmetric", 1, "develop"),
+        Population("digits", "instance", 1, "report"),
+        Population("cifar10", "symmetric", 0, "develop"),
+        Population("cifar10", "asymmetric", 0, "report"),
+        Population("cifar10", "instance", 0, "develop"),
+        Population("digits", "clean", 1, "develop"),
+        Population("digits", "symmetric", 2, "develop"),
+        Population("digits", "asymmetric", 2, "report"),
+        Population("digits", "instance", 2, "develop"),
+        Population("digits", "clean", 2, "report"),
+        Population("resnet20", "worse", 0, "report"),
+        Population("cifar10", "clean", 0, "develop"),
+        Population("cifar10", "aggregate", 0, "report"),
+        Population("cifar10", "worse", 1, "develop"),
+        Population("cifar10", "worse", 2, "report"),
+    )
+}
+"""By name, in the order in which they are recorded."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded population.
+
+    ``trials`` has a row per trial, with its settings by their paths and its ``config`` as JSON;
+    ``epochs`` one per trial and epoch, with every metric. ``labels`` are those of the validation
+    images, given and true; ``predictions`` the probabilities float16 (N, K) on them by trial and
+    moment (0.333, 0.667 and 1.0 of its training). ``confirmed``, where that has been done, has a
+    row per ``trial`` trained again and fresh ``seed``, with its ``method``, ``val_accuracy`` and
+    ``test_accuracy``.
+    """
+
+    population: Population
+    meta: dict[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    labels: Labels
+    predictions: Mapping[tuple[str, float], np.ndarray] = field(repr=False)
+    confirmed: pd.DataFrame | None = None
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """One row per trial, indexed by it: its settings and the metrics of its last epoch."""
+        last = self.epochs.sort_values("epoch").groupby("trial").tail(1).set_index("trial")
+        return self.trials.set_index("trial").join(last)
+
+
+def recorded(mark: Mark | None = None, *, folder: Path = RECORDED) -> list[str]:
+    """The names of the populations recorded in ``folder``, of one mark or of both."""
+    return [
+        name
+        for name, population in POPULATIONS.items()
+        if mark in (None, population.mark) and (folder / name / "predictions.parquet").exists()
+    ]
+
+
+def load(name: str, *, folder: Path = RECORDED) -> Recorded:
+    """One recorded population.
+
+    Raises:
+        UserError: there is none of that name, or it has not been recorded.
+    """
+    if name not in POPULATIONS:
+        raise UserError(unknown("population", name, POPULATIONS))
+    place = folder / name
+    if name not in recorded(folder=folder):
+        raise UserError(
+            f"{name} has not been recorded in {folder}. There are: "
+            f"{', '.join(recorded(folder=folder)) or 'none'}."
+        )
+    labels = pq.read_table(place / "labels.parquet")
+    confirmed = place / "confirmed.parquet"
+    return Recorded(
+        population=POPULATIONS[name],
+        meta=json.loads((place / "run.json").read_text()),
+        trials=pd.read_parquet(place / "trials.parquet"),
+        epochs=pd.read_parquet(place / "epochs.parquet"),
+        labels=Labels(*(labels[column].to_numpy() for column in Labels._fields)),
+        predictions=_predictions(pq.read_table(place / "predictions.parquet")),
+        confirmed=pd.read_parquet(confirmed) if confirmed.exists() else None,
+    )
+
+
+def _predictions(table: pa.Table) -> dict[tuple[str, float], np.ndarray]:
+    rows = zip(*(table[c].to_pylist() for c in ("trial", "moment", "images")), strict=True)
+    flat = table["probabilities"].combine_chunks()
+    each = [np.asarray(flat[i].values) for i in range(len(flat))]
+    return {(t, m): p.reshape(n, -1) for (t, m, n), p in zip(rows, each, strict=True)}

@@ -1,0 +1,178 @@
+"""The recorded populations: recording survives kill -9, the export is exact and reads back."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.cli.command import Started
+from tune_robust.errors import UserError
+from tune_robust.spaces.space import load_space
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+NAME = "digits_symmetric_0"
+TIMES = ["seconds", "images_per_second", "peak_memory_mb"]
+
+
+@pytest.fixture(scope="module")
+def benchmarks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        import populations
+        import record_populations
+
+        yield populations, record_populations
+
+
+@pytest.fixture(scope="module")
+def small(benchmarks, tmp_path_factory):
+    """The recorder with a space of three short trials of small networks; where the space lies."""
+    populations, recorder = benchmarks
+    text = populations.SPACE.read_text()
+    for old, new in (
+        ("dataset: digits", "dataset: digits\n    subset: 400"),
+        ("size: 0.2", "size: 200"),
+        ("epochs: 20", "epochs: 3"),
+        ("choice: [0.5, 1.0]", "choice: [0.125]"),
+        ("trials: 60", "trials: 3"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path_factory.mktemp("space") / "space.yaml"
+    path.write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "SPACE", path)
+        patch.setattr(recorder, "FEWEST", 2)
+        yield path
+
+
+def recorded(benchmarks, storage):
+    """What is recorded and exported in ``storage``, going on with what is there."""
+    populations, recorder = benchmarks
+    recorder.record_run(populations.POPULATIONS[NAME], storage, None)
+    assert [*recorder.export(storage, storage / "out")] == [NAME]
+    return populations.load(NAME, folder=storage / "out")
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def found(benchmarks, small, storage):
+    """A recorded population."""
+    return recorded(benchmarks, storage)
+
+
+def test_what_is_recorded_reads_back(found):
+    assert len(found.trials) == 3
+    assert (found.trials["status"] == "done").all()
+    assert found.meta["images"] == {"train": 200, "validation": 200, "test": 360}
+    assert found.meta["wrong_labels"]["train"] == pytest.approx(0.5, abs=0.01)
+    assert set(found.predictions) == {
+        (trial, moment) for trial in found.trials["trial"] for moment in (0.333, 0.667, 1.0)
+    }
+    for trial in found.trials["trial"]:
+        probabilities = found.predictions[trial, 1.0]
+        assert probabilities.shape == (200, 10)
+        # In 16 bits two classes can be equally probable that were not so in 32.
+        accuracy = (probabilities.argmax(1) == found.labels.given).mean()
+        assert accuracy == pytest.approx(found.last.loc[trial, "val_accuracy"], abs=0.02)
+        accuracy = (probabilities.argmax(1) == found.labels.true).mean()
+        assert accuracy == pytest.approx(found.last.loc[trial, "val_accuracy_clean"], abs=0.02)
+    configs = [json.loads(text) for text in found.trials["config"]]
+    assert {(c["seed"], c["data"]["seed"], c["data"]["dir"]) for c in configs} == {(0, 0, None)}
+
+
+def test_the_card_says_what_there_is_and_what_is_not(benchmarks, found, tmp_path):
+    import population_card
+
+    card = population_card.card([found])
+    assert f"| `{NAME}` | develop | 3 | 200, 200, 360 |" in card
+    assert f"tune-robust search --space benchmarks/populations/space.yaml --name {NAME}" in card
+    assert "Not recorded so far: digits_asymmetric_0" in card
+
+
+def test_a_trial_trained_again_is_the_same_and_a_changed_number_is_found(found):
+    import check_recorded
+
+    trial = found.trials["trial"].iloc[-1]
+    assert check_recorded.differences(found, trial, None) == []
+    epochs = found.epochs.copy()
+    rows = epochs["trial"] == trial
+    epochs.loc[rows & (epochs["epoch"] == 2), "val_loss"] += 1e-6
+    last = epochs.loc[rows, "epoch"].max()
+    predictions = found.predictions | {(trial, 1.0): found.predictions[trial, 1.0] + 1}
+    changed = replace(found, epochs=epochs, predictions=predictions)
+    assert check_recorded.differences(changed, trial, None) == [
+        "epoch 2: val_loss",
+        f"epoch {last}: predictions",
+    ]
+
+
+def test_the_best_of_each_method_is_trained_again_on_fresh_seeds(benchmarks, found, storage):
+    populations, recorder = benchmarks
+    assert found.confirmed is None
+    recorder.confirm_run(populations.POPULATIONS[NAME], storage, 2)
+    confirmed = recorded(benchmarks, storage).confirmed
+    assert confirmed.groupby("trial").size().eq(2).all()
+    assert not set(confirmed["seed"]) & {0}
+    last = found.last
+    for trial, method in confirmed[["trial", "method"]].drop_duplicates().itertuples(index=False):
+        rivals = last[last["method"] == method]
+        assert last.loc[trial, "val_accuracy"] == rivals["val_accuracy"].max()
+    assert set(confirmed["method"]) == set(last["method"])
+
+
+KILLED = """\
+import sys
+from pathlib import Path
+import record_populations as recorder
+recorder.SPACE = Path(sys.argv[1])
+recorder.record_run(recorder.POPULATIONS["digits_symmetric_0"], Path(sys.argv[2]), None)
+"""
+
+
+def test_a_killed_recording_goes_on_and_comes_to_the_same(benchmarks, small, found, tmp_path):
+    command = [sys.executable, "-c", KILLED]
+    started = Started(small, tmp_path, cwd=BENCHMARKS, command=command)
+    events = tmp_path / NAME / "events.jsonl"
+    started.wait_until(lambda: events.exists() and events.read_text().count('"epoch"') > 7)
+    started.kill_tree()
+    again = recorded(benchmarks, tmp_path)
+    pd.testing.assert_frame_equal(
+        again.epochs.drop(columns=TIMES), found.epochs.drop(columns=TIMES)
+    )
+    for key, predictions in found.predictions.items():
+        assert (again.predictions[key] == predictions).all()
+
+
+def test_half_of_the_populations_are_for_reports_and_all_can_be_searched(benchmarks):
+    populations, _ = benchmarks
+    marks = [population.mark for population in populations.POPULATIONS.values()]
+    assert abs(marks.count("develop") - marks.count("report")) <= 1
+    for population in populations.POPULATIONS.values():
+        space = load_space(populations.SPACE, overrides=population.overrides)
+        assert (space.budget.trials, space.budget.scheduler) == (60, "none")
+        assert {c.gradient_evaluations for c in space.examples if c.sam} == {
+            2 * space.train["epochs"]
+        }
+
+
+def test_names_that_are_not_there_are_refused_with_those_that_are(benchmarks, tmp_path):
+    populations, _ = benchmarks
+    with pytest.raises(UserError, match="Did you mean 'digits_symmetric_0'"):
+        populations.load("digits_symetric_0")
+    with pytest.raises(UserError, match=r"has not been recorded in .* There are: none"):
+        populations.load(NAME, folder=tmp_path)
+
+
+def test_the_commands_are_listed():
+    command = [sys.executable, str(BENCHMARKS / "record_populations.py"), "--list"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"{NAME} (develop)\n  tune-robust search --space benchmarks/populations/" in printed

@@ -1,0 +1,65 @@
+"""kill -9 at any moment of a search's own work: nothing is lost, repeated or decided otherwise."""
+
+import multiprocessing
+import random
+import time
+from contextlib import suppress
+
+import pandas as pd
+
+from tests.tuning.simulated import peak, simulate, space, study_of
+
+KILLS = 40
+BUDGET = {"trials": 48, "scheduler": "asha", "grace": 2, "reduction": 2}
+
+
+def searched(path, pause=0.0):
+    """The search from where it was to its end, ``pause`` seconds an epoch."""
+
+    def slow(trial, epoch):
+        time.sleep(pause)
+        return peak(trial, epoch)
+
+    simulate(space(budget=BUDGET, searcher={"name": "tpe", "startup": 4}), path, slow)
+
+
+def recorded(path):
+    with suppress(FileNotFoundError):
+        return (path / "events.jsonl").stat().st_size
+    return 0
+
+
+def killed_at_work(context, path, chance):
+    """One life: it ends while something is being written, or at whatever moment it may be."""
+    process = context.Process(target=searched, args=(path, 0.001))
+    before, wanted = recorded(path), chance.choice([1, 1, 300, 900])
+    process.start()
+    while recorded(path) < before + wanted and process.is_alive():
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.01))
+    process.kill()
+    process.join()
+    process.close()
+
+
+def test_forty_kills_change_nothing(tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([searched.__module__])
+    chance = random.Random(7)
+    for _ in range(KILLS):
+        killed_at_work(context, tmp_path / "killed", chance)
+    under_way = recorded(tmp_path / "killed")
+    searched(tmp_path / "killed")
+    searched(tmp_path / "whole")
+
+    assert under_way < recorded(tmp_path / "killed"), "it had ended before the last kill"
+    tables = [tmp_path / name for name in ("killed", "whole")]
+    for table in ("trials.parquet", "epochs.parquet"):
+        killed, whole = (pd.read_parquet(path / table) for path in tables)
+        pd.testing.assert_frame_equal(killed, whole)
+    studies = [study_of(path).trials for path in tables]
+    assert len(studies[0]) == len(studies[1]) == BUDGET["trials"]
+    for one, other in zip(*studies, strict=True):
+        assert (one.state, one.params, one.value) == (other.state, other.params, other.value)
+        assert one.intermediate_values == other.intermediate_values
+    assert not [p for p in (tmp_path / "killed").rglob(".*") if p.is_file()]
