@@ -6,7 +6,8 @@ import shlex
 
 from analysis.formatting import plain
 from analysis.report.summary import Summary
-from analysis.stored.run import Run, run_argument
+from analysis.stored.run import Run
+from tune_robust.runs.naming import run_argument
 
 
 def next_steps(run: Run, summary: Summary) -> str:
@@ -28,7 +29,7 @@ def next_steps(run: Run, summary: Summary) -> str:
 
 def _commands(run: Run, summary: Summary) -> list[str]:
     """Finish the run, or confirm the winner, export it and train it again."""
-    name, best = run_argument(run), summary.winner
+    name, best = run_argument(run.place), summary.winner
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
     config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))

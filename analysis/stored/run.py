@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from tune_robust.runs.tables import epochs_table, trials_table
 from tune_robust.spaces.objective import Objective
 
 _FORMAT = 1
-_STORAGE = Path("runs")  # where the command line looks for a run by its name
 _TEXT = ("reliability", "trial", "origin", "status", "confirms", "error", "checkpoint", "config")
 _REQUIRED = {
     "trials.parquet": ("trial", "origin", "status", "objective", "gradient_evaluations"),
@@ -131,12 +129,6 @@ def scored_epochs(epochs: pd.DataFrame, objective: Objective) -> pd.DataFrame:
         best = known.loc[rows].set_index("trial")
         scored = pd.concat([best, last.drop(best.index)]).reindex(last.index)
     return scored.assign(spent=last["gradient_evaluations"])
-
-
-def run_argument(run: Run) -> str:
-    """The run as the command line takes it: its name in the default storage, else its path."""
-    in_storage = run.path.resolve().parent == _STORAGE.resolve()
-    return shlex.quote(run.path.name if in_storage else str(run.path))
 
 
 def _read_meta(path: Path) -> dict[str, Any]:
