@@ -28,12 +28,12 @@ def write_document(path: Path, document: Mapping[str, Any]) -> None:
     write_aside(path, json.dumps(sealed, indent=2).encode())
 
 
-def read_document(path: Path, model: type[BaseModel], remedy: str) -> dict[str, Any]:
+def read_document(path: Path, model: type[BaseModel] | None, remedy: str) -> dict[str, Any]:
     """What ``write_document`` has written, as it is there.
 
     Args:
         path: the file.
-        model: what it has to have; other keys are kept.
+        model: what it has to have, None if the caller checks that; other keys are kept.
         remedy: what to do about a damaged one, a sentence.
 
     Raises:
@@ -54,7 +54,7 @@ def read_document(path: Path, model: type[BaseModel], remedy: str) -> dict[str, 
             )
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}. {remedy}") from error
-    problems, _ = collect_problems(model, document)
+    problems = collect_problems(model, document)[0] if model else []
     if problems:
         raise UserError(f"{path} cannot be used: {'; '.join(map(str, problems))}. {remedy}")
     return document
