@@ -67,6 +67,8 @@ def _labels(run: Run, summary: Summary) -> Iterator[str]:
             "perfect model may score less than 100%, and a model that repeats their errors may "
             "score higher."
         )
+    for text in run.meta.get("cautions", []):
+        yield f"<b>About the data:</b> {plain(text)}"
 
 
 def _luck(run: Run, summary: Summary) -> Iterator[str]:
