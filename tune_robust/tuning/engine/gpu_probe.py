@@ -47,7 +47,8 @@ def share_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Shari
             "num_gpus": 1 / count,
             "scheduling_strategy": PlacementGroupSchedulingStrategy(bundle),
         }
-        return [_Trial.options(**options).remote(config, sent(cache)) for _ in range(count)]
+        start = _Trial.options(**options)  # type: ignore[attr-defined]  # of ray.remote
+        return [start.remote(config, sent(cache)) for _ in range(count)]
 
     def memory() -> Memory:
         trials = together(1)
