@@ -250,6 +250,7 @@ def notes(run: Run, answer: Answer) -> str:
             f"training labels ({noise_rate(run):.0%}), so a perfect model would score about "
             f"{answer.ceiling:.0%}."
         )
+    remarks += [f"<b>About the data:</b> {plain(text)}" for text in run.meta.get("cautions", [])]
     if "confirms" in run.meta:
         remarks.append(
             "<b>This is a confirmation:</b> its trials are those of a search on fresh seeds. The "

@@ -66,6 +66,12 @@ def test_clean_validation_labels_need_no_warning(build):
     assert "perfect model" not in told(run)
 
 
+def test_what_is_odd_about_the_data_is_said(build):
+    run = build.load(build.search(6))
+    run.meta["cautions"] = ["The data have no test set: 9 of <the> training images are held out."]
+    assert "The data have no test set: 9 of &lt;the&gt; training images" in told(run)
+
+
 def test_a_baseline_that_wins_is_said(build):
     trials = [build.trial(1, {}, origin="baseline", good=1.0), build.trial(2, {"sam.rho": 0.06})]
     assert "Nothing searched beats the sgd baseline" in told(build.load(trials))
