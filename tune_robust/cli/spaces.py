@@ -131,7 +131,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console.width = 200  # one line per space, for grep and the like
+        console.width = 300  # one line per space, for grep and the like
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("space", no_wrap=True)
     if console.width < _ALL_COLUMNS:
