@@ -62,7 +62,7 @@ def test_check_says_what_it_costs():
     assert run("check", "saner_digits", *settings) == (
         "saner_digits is valid: 3 dimensions, 25 trials, at most 2,000 gradient evaluations\n"
     )
-    settings = ("--set", "budget.trials=1", "--set", "train.epochs=1")
+    settings = ("--set", "budget.trials=1", "--set", "train.epochs=1", "--set", "baselines=[]")
     assert "1 trial, at most 2 gradient" in run("check", "saner_digits", *settings)
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import typer
 
 import tune_robust as tr
 from tests.tuning.simulated import simulate, space, trading
@@ -58,12 +59,12 @@ def test_as_json_nothing_else_is_on_standard_output(ended, capsys):
 
 
 def test_when_all_trials_failed_it_says_where_to_look(ended):
-    with pytest.raises(SearchFailed, match="all 3 trials failed.*\n  tune-robust status r1"):
+    with pytest.raises(SearchFailed, match=r"all 3 trials failed.*\n  tune-robust status r1"):
         ended(space(), lambda trial, epoch: None)
 
 
 def test_an_interruption_exits_130_and_says_how_to_continue(capsys):
-    with pytest.raises(Exception) as caught, exits_when_interrupted():
+    with pytest.raises(typer.Exit) as caught, exits_when_interrupted():
         raise Interrupted("runs/r1", 3, 12)
     assert caught.value.exit_code == 130
     printed = capsys.readouterr().err
