@@ -108,13 +108,14 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
             done.train.append(inner)
         set_path(document, path, value)
     if "budget.sentinels" not in dict(pairs):
-        _share_sentinels(before, document.get("budget"))
+        _scale_sentinels(before, document.get("budget"))
     return done
 
 
-def _share_sentinels(before: Any, budget: Any) -> None:
-    """A shorter search keeps the share of its trials that are sentinels; where nothing is stopped,
-    there are none: nobody has to lower them as well.
+def _scale_sentinels(before: Any, budget: Any) -> None:
+    """Scale the number of sentinels with the number of trials, so that it need not be set as well.
+
+    Without early stopping there are none.
     """
     if not isinstance(before, dict) or not isinstance(budget, dict):
         return
