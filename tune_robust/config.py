@@ -8,6 +8,10 @@ preset that fills them. Extra keys are refused.
 from __future__ import annotations
 
 import math
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -68,6 +72,21 @@ def _index_as_text(value: Any) -> Any:
     """A class may be named by its index; JSON has text alone as keys."""
     return str(value) if type(value) is int else value
 
+
+@dataclass(frozen=True)
+class FileSetting:
+    """Marks a setting that names a file or a folder.
+
+    ``beside_data``: a relative path is looked for in the data's folder first. ``names``: values
+    that are no paths.
+    """
+
+    beside_data: bool = False
+    names: tuple[str, ...] = ()
+
+
+NoiseFile = Annotated[str, Field(min_length=1), FileSetting(beside_data=True)]
+"""A file of labels, which may lie with the data."""
 
 ClassName = Annotated[str, BeforeValidator(_index_as_text)]
 """A class by its name or, where no class has that name, by its index."""
@@ -143,7 +162,7 @@ class HumanNoise(Part):
     """
 
     kind: Literal["human"] = "human"
-    file: Annotated[str, Field(min_length=1)]
+    file: NoiseFile
     key: Literal[
         "aggre_label",
         "random_label1",
@@ -167,14 +186,15 @@ class HumanNoise(Part):
 class GivenNoise(Part):
     """Wrong labels of one's own data.
 
-    ``file``: a CSV with a heading and one row per training image, in their order; its column
-    ``column`` has the labels given, as class names or indices. Without a file, ``column`` is one of
+    ``file``: a CSV with a heading and one row per training image, in their order unless a column
+    ``file`` names the images; its column ``column`` has the labels given, as class names or
+    indices. Without a file, ``column`` is one of
     the dataset's own: of the Parquet files, or an array of the npz file. Without either, the
     dataset's own labels are those given and the true ones are unknown: what needs them is NaN.
     """
 
     kind: Literal["given"] = "given"
-    file: Annotated[str, Field(min_length=1)] | None = None
+    file: NoiseFile | None = None
     column: Annotated[str, Field(min_length=1)] | None = None
 
     @property
@@ -215,7 +235,7 @@ class DataConfig(Part):
     """
 
     dataset: Literal["digits", "cifar10", "cifar100", "parquet", "folder", "npz"] = "digits"
-    dir: str | None = None
+    dir: Annotated[str, FileSetting()] | None = None
     download: bool = True
     label_column: str | None = None
     image_size: Annotated[int, Field(ge=1)] | None = None
@@ -294,7 +314,7 @@ class ModelConfig(Part):
     ] = "small_cnn"
     width: Annotated[float, Field(gt=0, le=16)] = 1.0
     stem: Literal["cifar", "imagenet"] = "cifar"
-    weights: str | None = None
+    weights: Annotated[str, FileSetting(names=("imagenet",))] | None = None
 
     @model_validator(mode="after")
     def _has_what_is_asked_for(self) -> Self:
@@ -876,3 +896,26 @@ def parse_config(document: Any, source: str = "config") -> TrainConfig:
     if config is None:
         raise ConfigError(source, problems)
     return config
+
+
+@cache
+def file_settings() -> dict[str, FileSetting]:
+    """The settings of TrainConfig that name a file or a folder, by their path."""
+    return dict(_file_settings(TrainConfig))
+
+
+def _file_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FileSetting]]:
+    for name, field in model.model_fields.items():
+        for found in (*field.metadata, *_annotations(field.annotation)):
+            if isinstance(found, FileSetting):
+                yield prefix + name, found
+            elif isinstance(found, type) and issubclass(found, BaseModel):
+                yield from _file_settings(found, f"{prefix}{name}.")
+
+
+def _annotations(annotation: Any) -> Iterator[Any]:
+    """All types that an annotation is made of, and what they are annotated with."""
+    yield annotation
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in typing.get_args(annotation):
+        yield from _annotations(inner)
