@@ -26,6 +26,9 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 GRID = "rgba(134, 140, 148, 0.22)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
+PERCENT = "~%"
+"""Ticks in percent with as many digits as tell them apart: 44%, 44.5%, 45%."""
+
 VEIL = "veil"
 """The ``meta`` of a trace that hides what is unsure: a dark page repaints it as a grey fog."""
 
@@ -45,6 +48,12 @@ def new_figure(height: int = 420, **layout: Any) -> go.Figure:
     )
     figure.update_layout(**layout)
     return figure
+
+
+def line_style(place: int) -> dict[str, str]:
+    """Colour and dash of the line number ``place``: no two of the first 36 are alike."""
+    turn, colour = divmod(place, len(PALETTE))
+    return {"color": PALETTE[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}
 
 
 def plain_axes(figure: go.Figure) -> go.Figure:
@@ -82,7 +91,7 @@ def metric_axis(name: str) -> dict[str, Any]:
     about = metric(name)
     return {
         "title_text": sentence_case(plain(about.title)),
-        "tickformat": ".0%" if about.is_fraction else "",
+        "tickformat": PERCENT if about.is_fraction else "",
     }
 
 
