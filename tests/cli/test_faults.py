@@ -229,7 +229,7 @@ def test_a_trial_of_nan_fails_and_the_sampler_goes_on(tmp_path, space):
 
 
 def test_ctrl_c_twice_ends_it_at_once(tmp_path, space, start):
-    path = space(budget={"trials": 8, "scheduler": "none"})
+    path = space(budget={"trials": 8, "scheduler": "none"}, resources={"concurrency": 1})
     command = start(*search(path, "--set", "train.epochs=500"))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
