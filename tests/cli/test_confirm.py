@@ -90,7 +90,6 @@ def test_an_unfinished_search_is_confirmed_as_far_as_it_is_and_said_to_be(tmp_pa
     assert "says nothing of the spread" in " ".join(done.stdout.split())
 
 
-def test_a_run_without_results_is_refused(tmp_path):
+def test_a_run_without_results_is_refused(tmp_path, refused):
     search(tmp_path, stop_after=0)
-    refused = run("confirm", "r1", cwd=tmp_path, code=2).stderr
-    assert "no trial with a result to confirm" in refused
+    assert "no trial with a result to confirm" in refused("confirm", "r1")
