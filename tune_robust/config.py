@@ -222,7 +222,7 @@ class DataConfig(Part):
     test_subset: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     noise: Noise = NoNoise()
     validation: Validation = Validation()
-    augment: Literal["none", "flip", "crop_flip", "randaugment"] = "none"
+    augment: Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"] = "none"
     seed: Annotated[int, Field(ge=0)] = 0
 
     @property
@@ -272,18 +272,21 @@ class ModelConfig(Part):
     stride 2 and a max pooling, as torchvision has it. ``weights``: what to start from, all but the
     last layer: ``imagenet`` (torchvision's, downloaded if ``data.download``) or a file (.pth).
     With ``stem: cifar`` the first convolution, another one there, starts afresh too.
-    ``inception_resnet_v2`` needs timm: pip install 'tune-robust[timm]'.
+    ``mlp`` and ``vit_tiny`` are no convolutional networks: a perceptron of two hidden layers and a
+    small vision transformer. ``inception_resnet_v2`` needs timm: pip install 'tune-robust[timm]'.
     """
 
     name: Literal[
         "densenet121",
         "inception_resnet_v2",
+        "mlp",
         "resnet18",
         "resnet20",
         "resnet32",
         "resnet34",
         "resnet56",
         "small_cnn",
+        "vit_tiny",
         "wrn28_10",
         "wrn40_2",
     ] = "small_cnn"
@@ -601,11 +604,16 @@ Start = Annotated[float, Field(ge=0, lt=1)]
 class SwaConfig(Part):
     """The mean of the weights after each epoch that ends at or after ``start``.
 
-    Stochastic weight averaging (Izmailov et al. 2018, arXiv 1803.05407).
+    Stochastic weight averaging (Izmailov et al. 2018, arXiv 1803.05407). With ``cycles``, the
+    learning rate is the paper's cyclical one instead of ``lr_schedule``: the optimizer's own until
+    ``start``, then in each of so many equal cycles linearly from it to ``lowest`` times it; the
+    weights are averaged at the end of each cycle, where the learning rate is lowest.
     """
 
     kind: Literal["swa"] = "swa"
     start: Start = 0.75
+    cycles: Annotated[int, Field(ge=0)] = 0
+    lowest: Annotated[float, Field(gt=0, le=1)] = 0.01
 
 
 class EmaConfig(Part):
@@ -785,7 +793,13 @@ class TrainConfig(Part):
 
     ``bootstrap_rounds``: each round but the first trains a fresh network on the classes that the
     one before predicts for the training images (Foret et al. 2020, arXiv 2010.01412, sec. 3.3).
-    ``epochs`` is the length of one round, which schedules and shares of training refer to.
+    ``bootstrap_network: continued`` trains on the same network, with the same optimizer, instead.
+    ``epochs`` is the length of one round, which schedules and fractions of training refer to.
+    ``label_smoothing`` of the target's probability goes to ``all`` classes, the label's own
+    included (eps / K each, as in PyTorch), or with ``label_smoothing_over: others`` to the other
+    K - 1 classes. ``probe_every``: every so many epochs measure, on at most 256 training images
+    with known true labels, how the gradients of rightly and wrongly labelled images agree and,
+    with SAM, ``p_r``; 0 is never.
     """
 
     data: DataConfig = DataConfig()
@@ -797,9 +811,11 @@ class TrainConfig(Part):
     law: LawConfig | None = None
     loss: Loss = CrossEntropy()
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing_over: Literal["all", "others"] = "all"
     mixup: MixupConfig | None = None
     average: Annotated[Average | None, BeforeValidator(_kind_shorthand)] = None
     bootstrap_rounds: Annotated[int, Field(ge=1)] = 1
+    bootstrap_network: Literal["fresh", "continued"] = "fresh"
     optimizer: Optimizer = SgdConfig()
     lr_schedule: LrSchedule = LrConstant()
     epochs: Annotated[int, Field(ge=1)] = 1
@@ -809,6 +825,7 @@ class TrainConfig(Part):
     channels_last: bool | Literal["auto"] = "auto"
     compile: bool = False
     threads: Annotated[int, Field(ge=1)] | None = None
+    probe_every: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from tune_robust.data import Batches, LabelledImages, evaluation_batches
 from tune_robust.errors import UserError
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.2)
-AUGMENTATIONS = ["none", "flip", "crop_flip", "randaugment"]
+AUGMENTATIONS = ["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"]
 
 
 def batches(part, size=8, augment="none", seed=0, **rest):

@@ -1,5 +1,7 @@
 """SWA and EMA against averages written out, and BatchNorm's statistics of the averaged weights."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -86,3 +88,27 @@ def test_goes_on_from_a_state_dict_bit_for_bit(settings):
         average.update(model, 1.0, epoch_over=True)
     ours, theirs = other.state_dict(), one.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 4])
+def test_with_cycles_swa_averages_the_weights_at_the_end_of_each(cycles):
+    average, weights = run(SwaConfig(start=0.5, cycles=cycles), awkward())
+    total = EPOCHS * STEPS
+    ends = [math.ceil(total * (0.5 + 0.5 * (i + 1) / cycles)) - 1 for i in range(cycles)]
+    for name, tensor in average.model.named_parameters():
+        expected = torch.stack([weights[end][name] for end in ends]).mean(0)
+        torch.testing.assert_close(tensor, expected)
+
+
+def test_cycles_go_on_from_a_state_dict():
+    model = awkward()
+    settings = SwaConfig(start=0.0, cycles=4)
+    one, other = WeightAverage(settings, model), WeightAverage(settings, model)
+    for done in (1, 2, 3):
+        one.update(model, done / 8, epoch_over=False)
+    other.load_state_dict(one.state_dict())
+    for average in (one, other):
+        average.update(model, 3 / 8, epoch_over=True)
+        assert average.state_dict()["n_averaged"] == 1
+        average.update(model, 4 / 8, epoch_over=False)
+        assert average.state_dict()["n_averaged"] == 2

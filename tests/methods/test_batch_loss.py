@@ -250,3 +250,22 @@ def test_the_full_scope_goes_on_from_a_state_dict():
 def test_sals_refuses_another_loss():
     with pytest.raises(UserError, match="sals smooths the labels of cross-entropy"):
         BatchLoss(sals=SALS, loss=LOSSES["gce"])
+
+
+@pytest.mark.parametrize("loss", ["ce", "gce"])
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_label_smoothing_over_the_other_classes_gives_each_eps_over_k_minus_1(smoothing, loss):
+    """The convention of the code of "Sharpness-aware minimisation and label noise"."""
+    h, labels = batch()
+    logits = torch.randn(16, 4)
+    classes = logits.shape[1]
+    targets = torch.full_like(logits, smoothing / (classes - 1))
+    targets[torch.arange(len(labels)), labels] = 1 - smoothing
+    settings = {"label_smoothing": smoothing, "smoothing_over": "others", "loss": LOSSES[loss]}
+    found, _ = BatchLoss(**settings)(logits, h, labels)
+    expected = LOSSES[loss](F.log_softmax(logits, 1), targets).mean()
+    torch.testing.assert_close(found, expected)
+    if loss == "ce":
+        divergence = F.kl_div(F.log_softmax(logits, 1), targets, reduction="none").sum(1).mean()
+        entropy = torch.special.entr(targets).sum(1).mean()
+        torch.testing.assert_close(found, divergence + entropy)

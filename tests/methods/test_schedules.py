@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_robust import config
-from tune_robust.methods import lr_factor, saner_alpha, scheduled
+from tune_robust.config import SwaConfig
+from tune_robust.methods import lr_factor, saner_alpha, scheduled, swa_lr_factor
 
 PROGRESS = st.floats(0, 1)
 EPOCH = st.integers(0, 500)
@@ -199,3 +200,20 @@ def test_multistep_steps_at_its_milestones(progress, factor):
 @pytest.mark.parametrize("schedule", WARMED.values(), ids=WARMED)
 def test_without_warm_up_a_run_starts_at_the_full_rate(schedule):
     assert lr_factor(schedule.model_copy(update={"warmup": 0.0}), 0.0) == 1
+
+
+def test_swas_rate_is_the_optimizers_until_its_start_and_lowest_at_each_cycles_end():
+    """Izmailov et al. 2018, eq. 1: 4 cycles of 5 steps in the last fifth of 100 steps."""
+    average = SwaConfig(start=0.8, cycles=4, lowest=0.1)
+    factors = [swa_lr_factor(average, step / 100, 1 / 100) for step in range(100)]
+    assert factors[:80] == [1.0] * 80
+    one_cycle = [1 - 0.9 * t / 5 for t in (1, 2, 3, 4, 5)]
+    assert factors[80:] == pytest.approx(one_cycle * 4)
+
+
+@given(st.floats(0, 0.99), st.integers(1, 50), st.floats(0.001, 1), st.integers(1, 500))
+def test_swas_rate_stays_between_lowest_and_the_optimizers(start, cycles, lowest, steps):
+    average = SwaConfig(start=start, cycles=cycles, lowest=lowest)
+    for step in range(steps):
+        factor = swa_lr_factor(average, step / steps, 1 / steps)
+        assert lowest * (1 - 1e-9) <= factor <= 1

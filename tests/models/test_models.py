@@ -75,6 +75,8 @@ class TestEveryNetwork:
             assert parameter.grad.abs().max() > 0
 
     def test_every_convolution_is_normalised(self, name):
+        if name == "vit_tiny":
+            pytest.skip("its patches are not normalised before its blocks do it")
         modules = list(build(name, width=0.25).modules())
         convolutions = [m for m in modules if isinstance(m, nn.Conv2d)]
         # A wide ResNet's block normalises its input, for the shortcut's convolution as well.
@@ -106,3 +108,19 @@ def test_a_network_without_imagenets_stem_and_weights_says_who_has_them(settings
 def test_width_is_refused_where_it_cannot_be_honoured():
     assert "width is 0.5" in problem(name="resnet18", weights="imagenet", width=0.5)
     assert "has one width" in problem(name="inception_resnet_v2", width=2)
+
+
+@pytest.mark.parametrize("name", ["mlp", "vit_tiny"])
+def test_a_network_that_is_no_cnn_sees_where_pixels_are(name):
+    """A permutation of the pixels is another image to it, and it has no running statistics."""
+    model = build(name, width=0.25, image_size=16).eval()
+    image = torch.randn(1, 3, 16, 16)
+    shuffled = image.flatten(2)[:, :, torch.randperm(256)].view_as(image)
+    assert not torch.allclose(model(image), model(shuffled))
+    assert not list(model.buffers())
+
+
+def test_the_vision_transformer_has_patches_of_an_eighth_of_the_image():
+    features = build("vit_tiny", image_size=32).features
+    assert features.patches.kernel_size == (4, 4)
+    assert features.positions.shape == (1, 65, 192)

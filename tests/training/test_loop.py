@@ -66,6 +66,8 @@ def test_what_does_not_apply_is_nan(splits):
     assert absent == {
         *("alpha", "sals_epsilon", "law_weight_clean", "law_weight_noisy"),
         *("sharpness", "group_a", "group_b", "group_c", "p_r_a", "p_r_b", "p_r_c"),
+        *("gradient_cosine", "gradient_sign_agreement"),
+        *("sals_sharpness", "sals_mean_sharpness"),
     }
     assert metrics["rho"] == 0.0
 
@@ -221,3 +223,33 @@ def test_a_failed_save_leaves_the_old_checkpoint(splits, tmp_path, monkeypatch):
 def test_bfloat16_on_the_cpu_trains(splits):
     results = list(train(config(precision="bfloat16", epochs=2), splits=splits))
     assert math.isfinite(results[-1].metrics["train_loss"])
+
+
+def test_the_test_loss_and_what_sals_measures_are_reported(splits):
+    results = list(train(config("sals", epochs=2), splits=splits))
+    for result in results:
+        metrics = result.metrics
+        assert metrics["test_loss"] > 0
+        assert metrics["sals_sharpness"] > 0
+        assert metrics["sals_mean_sharpness"] != 1.0
+    plain = next(train(config("sgd"), splits=splits)).metrics
+    assert math.isnan(plain["sals_sharpness"])
+    assert math.isnan(plain["sals_mean_sharpness"])
+
+
+@pytest.mark.parametrize("method", ["sgd", "sam"])
+def test_any_method_can_be_probed(splits, method):
+    results = list(train(config(method, epochs=2, probe_every=2), splits=splits))
+    assert math.isnan(results[0].metrics["gradient_cosine"])
+    probed = results[1].metrics
+    assert -1 <= probed["gradient_cosine"] <= 1
+    assert 0 <= probed["gradient_sign_agreement"] <= 1
+    assert math.isnan(probed["p_r_b"]) == (method == "sgd")
+
+
+def test_swas_cyclical_rate_replaces_the_schedule(splits):
+    average = {"kind": "swa", "start": 0.5, "cycles": 1, "lowest": 0.1}
+    settings = config("swa", epochs=4, average=average, lr_schedule="cosine")
+    rates = [result.metrics["lr"] for result in train(settings, splits=splits)]
+    assert rates[:2] == [settings.optimizer.lr] * 2
+    assert rates[-1] == pytest.approx(0.1 * settings.optimizer.lr)

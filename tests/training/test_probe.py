@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from tests.methods.networks import awkward
 from tune_robust.data import LabelledImages
 from tune_robust.methods import SharpnessAware
-from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
+from tune_robust.training.probe import NOISE_RATIOS, PROBED, probe, probe_part
 
 
 def part():
@@ -59,13 +59,13 @@ def test_without_one_kind_there_is_nothing_to_compare(wrong):
     assert len(empty) == 0
     model = awkward()
     inputs = torch.empty(0, 1, 4, 4, dtype=torch.float64)
-    ratios = noise_ratios(model, sgd(model, rho=0.1), model, inputs, empty.labels, 0.0)
-    assert all(math.isnan(ratios[name]) for name in NOISE_RATIOS)
+    ratios = probe(model, sgd(model, rho=0.1), model, inputs, empty.labels, 0.0)
+    assert all(math.isnan(ratios[name]) for name in PROBED)
 
 
 def test_one_pass_has_no_groups():
     model = awkward()
-    ratios = noise_ratios(model, sgd(model, rho=0.0), model, *samples(), 0.5)
+    ratios = probe(model, sgd(model, rho=0.0), model, *samples(), 0.5)
     assert all(math.isnan(ratios[name]) for name in NOISE_RATIOS)
 
 
@@ -74,7 +74,7 @@ def test_equals_the_losses_that_removing_a_group_leaves(settings):
     """The reference walks a little along the step, with and without the group, component-wise."""
     inputs, labels = samples()
     model = awkward()
-    ratios = noise_ratios(model, sgd(model, **settings), model, inputs, labels, 0.3)
+    ratios = probe(model, sgd(model, **settings), model, inputs, labels, 0.3)
 
     params = [p for p in model.parameters() if p.requires_grad]
 
@@ -118,7 +118,27 @@ def test_leaves_everything_as_it_was():
     optimizer = sgd(model, rho=0.3, variant="fsam")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     state = str(optimizer.state_dict())
-    noise_ratios(model, optimizer, model, *samples(), 0.3)
+    probe(model, optimizer, model, *samples(), 0.3)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
     assert str(optimizer.state_dict()) == state
+
+
+@pytest.mark.parametrize("settings", [{"rho": 0.0}, {"rho": 0.3}])
+def test_alignment_equals_the_gradients_of_the_two_halves_apart(settings):
+    inputs, labels = samples()
+    model = awkward()
+    found = probe(model, sgd(model, **settings), model, inputs, labels, 0.3)
+    params = [p for p in model.parameters() if p.requires_grad]
+
+    def gradient(part):
+        loss = F.cross_entropy(model(inputs), labels, reduction="none")[part].mean()
+        grads = torch.autograd.grad(loss, params, materialize_grads=True)
+        return torch.cat([g.flatten() for g in grads])
+
+    clean, noisy = gradient(slice(8)), gradient(slice(8, None))
+    assert found["gradient_cosine"] == pytest.approx(F.cosine_similarity(clean, noisy, 0).item())
+    pairs = [(c, n) for c, n in zip(clean.tolist(), noisy.tolist(), strict=True) if c and n]
+    agree = sum((c > 0) == (n > 0) for c, n in pairs) / len(pairs)
+    assert found["gradient_sign_agreement"] == pytest.approx(agree)
+    assert set(found) == set(PROBED)

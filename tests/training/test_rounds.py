@@ -122,3 +122,27 @@ def test_a_bootstrap_after_averaging_learns_from_the_averaged_network(splits, wa
     watched.clear()
     next(results)
     assert torch.equal(watched[0], averaged)
+
+
+def test_a_continued_round_goes_on_with_the_same_network_on_its_own_predictions(splits, watched):
+    """The report's self-training: only the labels and the schedules start again."""
+    results = list(train(config("bootstrap_sgd", bootstrap_network="continued"), splits=splits))
+    assert [r.epoch for r in results] == [1, 2, 3, 4]
+    assert len({id(r.model) for r in results}) == 1
+    assert torch.equal(watched[0], splits.train.labels)
+    assert torch.equal(watched[2], watched[3])
+    assert not torch.equal(watched[2], splits.train.labels)
+    assert results[2].metrics["lr"] == results[0].metrics["lr"]
+
+
+@pytest.mark.parametrize("saved", [2, 3])
+def test_a_continued_round_resumes_bit_for_bit(splits, tmp_path, saved):
+    settings = config("bootstrap_sam", bootstrap_network="continued", average="ema")
+    whole = []
+    for result in train(settings, splits=splits):
+        whole.append(result)
+        if result.epoch == saved:
+            result.save(tmp_path / "last.pt")
+    rest = list(train(settings, splits=splits, resume=tmp_path / "last.pt"))
+    ours, theirs = rest[-1].model.state_dict(), whole[-1].model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tune_robust.data.images import LabelledImages
 from tune_robust.data.randaugment import RandAugment, draw_choices
+from tune_robust.data.resized_crop import draw_boxes, resized_crops
 from tune_robust.errors import UserError
 
 _PIXELS_AT_ONCE = 2**22
@@ -32,7 +33,8 @@ class Batches:
         batch_size: images a batch, at most ``len(part)``.
         augment: ``flip`` mirrors half of the images; ``crop_flip`` also shifts them by up to an
             eighth of their side (4 pixels of 32) in each direction, black moving in;
-            ``randaugment`` then also does two operations of fourteen (see RandAugment).
+            ``resized_crop_flip`` enlarges a part of 8 to 100 % of their area (see resized_crop);
+            ``randaugment`` crops and flips, and does two operations of fourteen (see RandAugment).
         mean, std: one per channel, of pixels in [0, 1].
         generator: on any device.
         drop_last: leave out a last batch that is not full.
@@ -47,7 +49,7 @@ class Batches:
         part: LabelledImages,
         batch_size: int,
         *,
-        augment: Literal["none", "flip", "crop_flip", "randaugment"],
+        augment: Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"],
         mean: Sequence[float],
         std: Sequence[float],
         generator: torch.Generator,
@@ -64,6 +66,7 @@ class Batches:
         self._flip = augment != "none"
         height, width = part.images.shape[2:]
         self._padding = min(height, width) // 8 if augment in ("crop_flip", "randaugment") else 0
+        self._resizes = augment == "resized_crop_flip"
         self._randaugment = RandAugment(height, width) if augment == "randaugment" else None
         self._windows = _windows(part.images, self._padding)
         self._mean, self._std = _pixel_scale(mean, std, part.images.device)
@@ -79,11 +82,14 @@ class Batches:
         shifts = self._draw(2 * self._padding + 1, (2, count))
         flips = self._draw(2, (count, 1, 1, 1)).bool()
         chosen = self._draw_operations(count)
-        draws = [draw.to(self.part.images.device) for draw in (order, *shifts, flips)]
+        boxes = draw_boxes(count, self.generator) if self._resizes else order[:, None]
+        draws = [draw.to(self.part.images.device) for draw in (order, *shifts, flips, boxes)]
         for start in range(0, len(self) * self.batch_size, self._at_once):
             end = min(start + self._at_once, len(self) * self.batch_size)
-            indices, rows, columns, flip = (draw[start:end] for draw in draws)
+            indices, rows, columns, flip, box = (draw[start:end] for draw in draws)
             pixels = self._windows[indices, :, rows, columns]
+            if self._resizes:
+                pixels = resized_crops(pixels, box)
             if self._flip:
                 pixels = torch.where(flip, pixels.flip(-1), pixels)
             if self._randaugment is not None and chosen is not None:

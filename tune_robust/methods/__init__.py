@@ -10,7 +10,7 @@ from tune_robust.methods.mixing import mixed, mixed_batches, mixing_shares
 from tune_robust.methods.optimizers import build_optimizer
 from tune_robust.methods.perturbation import global_norm, moved_weights, weights_at
 from tune_robust.methods.reweighting import GroupRule, group_fitting, group_shares, reweight_
-from tune_robust.methods.schedules import lr_factor, saner_alpha, scheduled
+from tune_robust.methods.schedules import lr_factor, saner_alpha, scheduled, swa_lr_factor
 from tune_robust.methods.sharpness_aware import SharpnessAware, sharpness_aware
 from tune_robust.methods.smoothing import last_layer_gradient_norm, smoothed_targets, smoothing
 from tune_robust.methods.weighting import sample_weights
@@ -40,5 +40,6 @@ __all__ = [
     "sharpness_aware",
     "smoothed_targets",
     "smoothing",
+    "swa_lr_factor",
     "weights_at",
 ]

@@ -15,13 +15,17 @@ from torch.optim.swa_utils import (
 
 from tune_robust import config
 
+_ROUNDING = 1e-9
+"""A cycle is over although its count of steps, added up in floating point, falls just short."""
+
 
 class WeightAverage:
     """The running average of a network's weights, as ``settings`` describe it.
 
-    ``swa`` is the mean of the weights after each epoch that ends at or after ``start`` (Izmailov et
-    al. 2018, arXiv 1803.05407), ``ema`` moves by ``1 - decay`` of the way after every step from
-    ``start`` on, and begins at the weights that it finds there.
+    ``swa`` is the mean of the weights after each epoch that ends at or after ``start``, or at the
+    end of each learning rate cycle from ``start`` on (Izmailov et al. 2018, arXiv 1803.05407).
+    ``ema`` moves by ``1 - decay`` of the way after every step from ``start`` on, and begins at the
+    weights that it finds there.
 
     Args:
         settings: which average, and from when.
@@ -34,6 +38,8 @@ class WeightAverage:
         else:
             average = get_swa_multi_avg_fn()
         self._start, self._every_step = settings.start, isinstance(settings, config.EmaConfig)
+        self._cycles = settings.cycles if isinstance(settings, config.SwaConfig) else 0
+        self._taken = 0
         self._averaged = AveragedModel(model, multi_avg_fn=average)
 
     @property
@@ -54,8 +60,17 @@ class WeightAverage:
             progress: the share of training that is over with this step, in [0, 1].
             epoch_over: whether the step was the last of its epoch.
         """
-        if progress >= self._start and (self._every_step or epoch_over):
+        if self._is_time(progress, epoch_over):
             self._averaged.update_parameters(model)
+            self._taken += 1
+
+    def _is_time(self, progress: float, epoch_over: bool) -> bool:
+        if progress < self._start:
+            return False
+        if self._cycles:
+            over = (progress - self._start) / (1 - self._start) * self._cycles
+            return over + _ROUNDING >= self._taken + 1
+        return self._every_step or epoch_over
 
     def estimate_batch_norm(self, inputs: Iterable[Tensor]) -> None:
         """Measure BatchNorm's statistics anew: those of the training weights are not the average's.
@@ -72,3 +87,4 @@ class WeightAverage:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a ``state_dict``."""
         self._averaged.load_state_dict(state_dict)
+        self._taken = int(self._averaged.n_averaged)

@@ -47,9 +47,12 @@ class BatchLoss:
         sals: sharpness-adaptive label smoothing; None for the fixed ``label_smoothing``.
         law: loss-adaptive sample weights; None for equal ones.
         label_smoothing: in [0, 1), spread over all classes, as ``torch.nn.CrossEntropyLoss`` does.
+        smoothing_over: ``"all"`` classes, or the ``"others"`` than the label's: eps / (K - 1) each.
         loss: of each sample, from log-probabilities and targets; see ``losses``.
 
     Attributes:
+        sharpness: SALS's of the last step, a float or 0-dim; None before it and without SALS.
+        mean_sharpness: its running mean.
         gradient_norm: for SALS's ``scope: full``, the norm of the last step's whole gradient, 0-dim
             (``SharpnessAware.gradient_norm``); set it after each step. That of this step would
             cost another backward pass. While it is None, sharpness counts as average.
@@ -61,6 +64,7 @@ class BatchLoss:
         sals: SalsConfig | None = None,
         law: LawConfig | None = None,
         label_smoothing: float = 0.0,
+        smoothing_over: str = "all",
         loss: SampleLoss = cross_entropy,
     ) -> None:
         if sals is not None and loss is not cross_entropy:
@@ -68,9 +72,11 @@ class BatchLoss:
                 "BatchLoss: sals smooths the labels of cross-entropy; give no other loss."
             )
         self.sals, self.law, self.label_smoothing = sals, law, label_smoothing
+        self.smoothing_over = smoothing_over
         self.loss = loss
         self._law = {} if law is None else law.model_dump()
         self.mean_sharpness: Number = 1.0
+        self.sharpness: Number | None = None
         self.gradient_norm: Tensor | None = None
 
     def __call__(
@@ -98,14 +104,15 @@ class BatchLoss:
 
     def _losses(self, logits: Tensor, labels: Tensor, reduction: str) -> Tensor:
         """Without SALS: of each sample, or their mean."""
-        if self.loss is cross_entropy:
+        if self.loss is cross_entropy and self.smoothing_over == "all":
             return F.cross_entropy(
                 logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
             )
         log_p = F.log_softmax(logits, 1)
         classes = log_p.shape[1]
-        # Spread over all classes, the label's own included: torch's convention.
-        others = self.label_smoothing * (classes - 1) / classes
+        others = self.label_smoothing
+        if self.smoothing_over == "all":  # the label's own included: torch's convention
+            others *= (classes - 1) / classes
         epsilon = log_p.new_full((len(labels),), others)
         losses = self.loss(log_p, smoothed_targets(epsilon, labels, classes))
         return losses.mean() if reduction == "mean" else losses
@@ -135,7 +142,7 @@ class BatchLoss:
         else:
             sharpness = self._whole_gradient_norm(residual)
         mean, current = moved_mean(self.mean_sharpness, sharpness, sals.ema_decay)
-        self.mean_sharpness = mean
+        self.mean_sharpness, self.sharpness = mean, current
         bounds = {"alpha": sals.alpha, "eps_min": sals.eps_min, "eps_max": sals.eps_max}
         return smoothing(log_p.amax(1).exp(), current, mean, **bounds)
 

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from tune_robust import config
 
+_ROUNDING = 1e-9
+"""A place within a cycle just below 1 is the start of the next one."""
+
 
 def scheduled(schedule: config.Schedule, *, progress: float, epoch: int) -> float:
     """What multiplies rho or alpha now; never negative, and 1 at the start but for knots.
@@ -73,6 +76,19 @@ def lr_factor(schedule: config.LrSchedule, progress: float, step: float = 0.0) -
         case config.LrConstant():
             return 1.0
     raise TypeError(f"not a learning rate schedule: {schedule!r}")
+
+
+def swa_lr_factor(average: config.SwaConfig, progress: float, step: float) -> float:
+    """What SWA's cyclical schedule multiplies the learning rate with (Izmailov et al., eq. 1).
+
+    1 until ``average.start``, then in each cycle linearly from 1 to ``average.lowest``, which the
+    last step of the cycle takes. Arguments as in ``lr_factor``.
+    """
+    if progress < average.start:
+        return 1.0
+    length = (1 - average.start) / average.cycles
+    place = ((progress - average.start) / length + _ROUNDING) % 1
+    return _mix(1.0, average.lowest, min(1.0, place + step / length))
 
 
 def _one_cycle(schedule: config.LrOneCycle, progress: float) -> float:

@@ -4,37 +4,50 @@
 ``small_cnn``     trains in seconds on one CPU core
 ``resnet``        for small images; two of them also with ImageNet's stem and weights
 ``densenet``, ``wide_resnet``
+``mlp``, ``vision_transformer``  without convolutions
 ``inception``     by way of timm, an optional extra
 ``weights``       ImageNet weights to start from
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
 from tune_robust.config import IMAGENET_NETWORKS, ModelConfig
 from tune_robust.errors import UserError
 from tune_robust.models.classifier import Classifier, initialise
 from tune_robust.models.densenet import densenet121
 from tune_robust.models.inception import inception_resnet_v2
+from tune_robust.models.mlp import mlp
 from tune_robust.models.resnet import resnet18, resnet20, resnet32, resnet34, resnet56
 from tune_robust.models.small_cnn import small_cnn
+from tune_robust.models.vision_transformer import vit_tiny
 from tune_robust.models.weights import load_weights
 from tune_robust.models.wide_resnet import wrn28_10, wrn40_2
 
 __all__ = ["NETWORKS", "SMALLEST_IMAGE", "Classifier", "build_model"]
 
-NETWORKS = {
+NETWORKS: dict[str, Callable[..., tuple[nn.Module, int]]] = {
     "densenet121": densenet121,
     "inception_resnet_v2": inception_resnet_v2,
+    "mlp": mlp,
     "resnet18": resnet18,
     "resnet20": resnet20,
     "resnet32": resnet32,
     "resnet34": resnet34,
     "resnet56": resnet56,
     "small_cnn": small_cnn,
+    "vit_tiny": vit_tiny,
     "wrn28_10": wrn28_10,
     "wrn40_2": wrn40_2,
 }
 """By ``model.name``: (channels, width) -> the module images -> (B, D), and D."""
+
+_SIZED = ("mlp", "vit_tiny")
+"""The networks whose weights depend on the images' size, which they take as ``image_size``."""
 
 SMALLEST_IMAGE = {"inception_resnet_v2": 75} | {
     name: 8 for name in NETWORKS if name != "inception_resnet_v2"
@@ -50,8 +63,9 @@ def build_model(
     Args:
         config: its name, width, stem and starting weights.
         channels: of the images, 1 or 3.
-        image_size: the images' shorter side in pixels; the networks end in a global average, so
-            they take any size from SMALLEST_IMAGE up.
+        image_size: the images' shorter side in pixels, at least SMALLEST_IMAGE. The convolutional
+            networks end in a global average and take images of any size; ``mlp`` and ``vit_tiny``
+            average others to a square of this side.
         classes: K, the size of the output.
         download: whether ImageNet weights may be downloaded.
 
@@ -63,11 +77,13 @@ def build_model(
     if image_size < smallest:
         raise UserError(
             f"model.name: {config.name} needs images of at least {smallest}x{smallest} "
-            f"pixels, because it halves them repeatedly; these have a side of {image_size}. "
-            "Enlarge them first."
+            f"pixels; these have a side of {image_size}. Enlarge them with data.image_size, or "
+            "choose another network."
         )
-    stem = {"stem": config.stem} if config.name in IMAGENET_NETWORKS else {}
-    features, dimension = NETWORKS[config.name](channels, config.width, **stem)
+    further: dict[str, Any] = {"stem": config.stem} if config.name in IMAGENET_NETWORKS else {}
+    if config.name in _SIZED:
+        further = {"image_size": image_size}
+    features, dimension = NETWORKS[config.name](channels, config.width, **further)
     model = Classifier(features, dimension, classes)
     initialise(model)
     load_weights(model.features, config, download=download)

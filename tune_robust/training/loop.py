@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_robust.config import TrainConfig, parse_config
+from tune_robust.config import SwaConfig, TrainConfig, parse_config
 from tune_robust.data import (
     Batches,
     LabelledImages,
@@ -33,6 +33,7 @@ from tune_robust.methods import (
     saner_alpha,
     scheduled,
     sharpness_aware,
+    swa_lr_factor,
 )
 from tune_robust.methods.mixing import Batch
 from tune_robust.models import Classifier, build_model
@@ -48,7 +49,7 @@ from tune_robust.training.device import (
 )
 from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
 from tune_robust.training.observation import Observation
-from tune_robust.training.probe import NOISE_RATIOS, noise_ratios, probe_part
+from tune_robust.training.probe import PROBED, probe, probe_part
 
 EVALUATION_BATCH = 1024
 
@@ -180,11 +181,20 @@ class _Run:
         self.history: list[dict[str, float]] = []
         self.reliability: Reliability = []
         self.validation_probabilities = torch.empty(0)
+        self.average: WeightAverage | None = None
         self.totals = {"gradient_evaluations": 0.0, "seconds": 0.0, "skipped_steps": 0.0}
         self._begin_round(self.train_part.labels)
 
     def _begin_round(self, labels: Tensor) -> None:
-        """A fresh network, and all that goes with it, to be trained on ``labels``."""
+        """What is to be trained on ``labels``: a fresh network, or the one there is, continued."""
+        if self.epoch == 0 or self.config.bootstrap_network == "fresh":
+            self._build()
+        if self.config.average is not None:
+            self.average = WeightAverage(self.config.average, self.model)
+        self._train_on(labels)
+
+    def _build(self) -> None:
+        """A fresh network, and all that goes with it."""
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
@@ -194,12 +204,11 @@ class _Run:
             sals=config.sals,
             law=config.law,
             label_smoothing=config.label_smoothing,
+            smoothing_over=config.label_smoothing_over,
             loss=sample_loss(config.loss),
         )
         self.optimizer = self._sharpness_aware()
         self.base_lr = config.optimizer.lr
-        self.average = None if config.average is None else WeightAverage(config.average, self.model)
-        self._train_on(labels)
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
@@ -252,7 +261,7 @@ class _Run:
         self.epoch += 1
         self.totals["gradient_evaluations"] += (self.optimizer.passes - passes) / self.steps
         metrics |= self._step_statistics() | self._evaluations(metrics.pop("train_accuracy"))
-        metrics |= self._noise_ratios()
+        metrics |= self._probed()
         self.totals["seconds"] += time.perf_counter() - began
         images = self.steps * self.config.batch_size
         metrics |= self.totals | {
@@ -299,6 +308,8 @@ class _Run:
 
         loss = self.optimizer.step(closure)
         self.batch_loss.gradient_norm = self.optimizer.gradient_norm
+        if self.batch_loss.sharpness is not None:
+            observed.add_sharpness(self.batch_loss.sharpness)
         return loss
 
     def _set_schedules(self) -> None:
@@ -316,30 +327,41 @@ class _Run:
     def _set_learning_rate(self, step: int) -> None:
         steps = self.config.epochs * self.steps
         progress = (self.round_epoch * self.steps + step) / steps
-        lr = self.base_lr * lr_factor(self.config.lr_schedule, progress, 1 / steps)
+        lr = self.base_lr * self._lr_factor(progress, 1 / steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
+
+    def _lr_factor(self, progress: float, step: float) -> float:
+        average = self.config.average
+        if isinstance(average, SwaConfig) and average.cycles:
+            return swa_lr_factor(average, progress, step)
+        return lr_factor(self.config.lr_schedule, progress, step)
 
     def _step_statistics(self) -> dict[str, float]:
         statistics = self.optimizer.read_statistics()
         self.totals["skipped_steps"] += statistics.pop("skipped_steps")
+        sals = self.config.sals is not None
         return statistics | {
+            "sals_mean_sharpness": float(self.batch_loss.mean_sharpness) if sals else torch.nan,
             "rho": self.optimizer.rho,
             "alpha": torch.nan if self.optimizer.alpha is None else self.optimizer.alpha,
             "lr": self.optimizer.param_groups[0]["lr"],
         }
 
-    def _noise_ratios(self) -> dict[str, float]:
+    def _probe_every(self) -> int:
         saner = self.config.saner
-        if saner is None or not saner.probe_every or self.epoch % saner.probe_every:
-            return dict.fromkeys(NOISE_RATIOS, torch.nan)
+        return self.config.probe_every or (saner.probe_every if saner is not None else 0)
+
+    def _probed(self) -> dict[str, float]:
+        """How the gradients of rightly and wrongly labelled images relate, in epochs probed."""
+        every = self._probe_every()
+        if not every or self.epoch % every:
+            return dict.fromkeys(PROBED, torch.nan)
         part = replace(self.train_part, labels=self.labels)
         samples = probe_part(part, self.config.seed + self.epoch)
-        inputs, labels = next(self._in_order(samples, len(samples)))
+        inputs, labels = next(self._in_order(samples, max(1, len(samples))))
         rate = part.noisy.float().mean().item()
-        return noise_ratios(
-            self.model, self.optimizer, self._uncompiled(self.model), inputs, labels, rate
-        )
+        return probe(self.model, self.optimizer, self._uncompiled(self.model), inputs, labels, rate)
 
     def _evaluations(self, train_accuracy: float) -> dict[str, float]:
         validation, test = self._evaluate(self.validation), self._evaluate(self.test)
@@ -350,6 +372,7 @@ class _Run:
             "val_loss": validation.loss,
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
+            "test_loss": test.loss,
             "test_ece": test.ece,
             "generalization_gap": train_accuracy - test.accuracy,
         }

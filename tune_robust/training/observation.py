@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tune_robust.data import LabelledImages
 from tune_robust.methods import Plan
+from tune_robust.methods.numbers import Number
 
 _FOLD_EVERY = 16
 """Steps whose logits are kept by reference before they are taken in; bounds the memory they hold.
@@ -33,6 +34,7 @@ class Observation:
         self._epsilon = torch.full_like(part.labels, torch.nan, dtype=torch.float32)
         self._pending: list[tuple[Tensor, Tensor, Plan]] = []
         self._losses: list[Tensor] = []
+        self._sharpness: list[Number] = []
 
     def add(self, indices: Tensor, logits: Tensor, plan: Plan) -> None:
         """The first pass of a step on the samples ``indices`` (B,)."""
@@ -62,6 +64,10 @@ class Observation:
         """The first-pass loss of a step."""
         self._losses.append(loss)
 
+    def add_sharpness(self, sharpness: Number) -> None:
+        """What SALS measured in a step."""
+        self._sharpness.append(sharpness)
+
     def metrics(self) -> dict[str, float]:
         """The epoch's means; NaN where there is nothing to average."""
         self._fold()
@@ -76,6 +82,15 @@ class Observation:
             "law_weight_clean": self._weights[seen & clean].mean(),
             "law_weight_noisy": self._weights[seen & noisy].mean(),
             "sals_epsilon": self._epsilon[seen].mean(),
+            "sals_sharpness": self._mean_sharpness(),
         }
         means = dict(zip(figures, torch.stack([*figures.values()]).tolist(), strict=True))
         return means | {"fit_gap": means["clean_fit"] - means["noisy_fit"]}
+
+    def _mean_sharpness(self) -> Tensor:
+        """Over the steps in which it was finite; NaN without SALS."""
+        if not self._sharpness:
+            return self._epsilon.new_tensor(torch.nan)
+        each = [torch.as_tensor(s, device=self._epsilon.device) for s in self._sharpness]
+        values = torch.stack(each).float()
+        return values[values.isfinite()].mean()
