@@ -72,7 +72,7 @@ def record_run(population: Population, storage: Path, data_dir: Path | None) -> 
 def confirm_run(population: Population, storage: Path, seeds: int) -> None:
     """Train each method's best configuration on ``seeds`` fresh seeds, as far as not done yet."""
     folder = RunFolder(storage / population.name)
-    done = _finished(folder)
+    done = _done(_ended(folder))
     if len(done) >= FEWEST:
         best = done.loc[done.groupby("method")["objective"].idxmax(), "trial"]
         _train_rest(open_confirmation(folder, best, seeds), storage / ".data")
@@ -129,26 +129,30 @@ def export(storage: Path, out: Path) -> Iterator[str]:
     """Write the populations with enough trials into ``out``, and the card; yields their names."""
     for name in POPULATIONS:
         folder = RunFolder(storage / name)
-        done = _finished(folder)["trial"].tolist()
-        if len(done) >= FEWEST:
-            record(folder.path, out / name, [*METRICS], trials=done)
-            _write_predictions(folder, done, out / name)
+        ended = _ended(folder)
+        if len(ended) >= FEWEST:
+            record(folder.path, out / name, [*METRICS], trials=ended["trial"].tolist())
+            _write_predictions(folder, _done(ended)["trial"], out / name)
             _write_confirmation(folder, out / name)
             yield name
     write_card(out)
 
 
-def _finished(folder: RunFolder) -> pd.DataFrame:
-    """The trials that the run's table has as done: it may be a little behind a run that goes on."""
+def _ended(folder: RunFolder) -> pd.DataFrame:
+    """The trials that ended by the run's table, which may be a little behind a run that goes on."""
     if not folder.trials.exists():
-        return pd.DataFrame(columns=["trial"])
+        return pd.DataFrame(columns=["trial", "status"])
     table = pd.read_parquet(folder.trials)
-    return table[table["status"] == "done"]
+    return table[table["status"].isin(["done", "failed"])]
+
+
+def _done(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[trials["status"] == "done"]
 
 
 def _write_confirmation(folder: RunFolder, out: Path) -> None:
     """The fresh seeds that have ended, if there are any."""
-    again = _finished(confirmation_of(folder))
+    again = _done(_ended(confirmation_of(folder)))
     if again.empty:
         return
     columns = ["confirms", "method", "seed", "val_accuracy_last", "test_accuracy"]

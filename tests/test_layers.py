@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TIERS = (
-    {"errors", "metrics"},
+    {"errors", "metrics", "formatting"},
     {"validation", "files"},
     {"config"},
     {"data", "models", "methods"},
@@ -18,6 +18,9 @@ TIERS = (
     {"analysis"},
     {"tuning.strategy"},
     {"tuning.engine", "tuning.simulation", "tuning.winners"},
+    {"console"},
+    {"api"},
+    {"figures"},
     {"cli"},
 )
 TIER = {part: place for place, parts in enumerate(TIERS) for part in parts}

@@ -1,28 +1,105 @@
-"""Files that are never half-written, and which places are no local files at all."""
+"""Files that are never half-written, and which places are no local files at all.
+
+A file is written aside, brought to disk, renamed, and then its folder is brought to disk: without
+the first wait a power cut may leave an empty file under the final name, without the second the name
+may be gone.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
+
+_ASIDE = ".aside"
 
 
-def write_aside(path: Path, data: bytes | memoryview) -> None:
+def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write ``data`` under a temporary name, then rename it: ``path`` is never half-written.
+
+    ``durable``: wait until it is on disk. Leave it out only where the file can be fetched again.
 
     Raises:
         OSError: when it cannot be written; the old file stays and nothing else is left.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = _aside(path)
     try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    except OSError:
+        # A name that nobody can guess, and never through a link that somebody put there.
+        made = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        with os.fdopen(made, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
         with suppress(OSError):
             aside.unlink()
+        # Some errors name no file, others the temporary one.
+        error.filename, error.filename2 = str(path), None
         raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def link_aside(path: Path, other: Path) -> None:
+    """Give ``other`` what ``path`` is now; both are there at every moment.
+
+    Not durable before ``sync_folder``.
+    """
+    aside = _aside(other)
+    try:
+        os.link(path, aside)
+    except OSError:  # not every file system has links
+        shutil.copyfile(path, aside)
+    os.replace(aside, other)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, where its file system can do so."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(opened)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; what is no regular file, such as a pipe, would wait for ever.
+
+    Raises:
+        OSError: it cannot be read; ``filename`` names it.
+    """
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(opened, "rb")
+
+
+def is_aside(path: Path) -> bool:
+    """Whether ``path`` has the name of a file that was being written, by any version of this."""
+    return path.name.startswith(".") and (path.suffix == _ASIDE or path.suffix[1:].isdigit())
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether ``path``, all links followed, lies inside ``folder``."""
+    resolved = folder.resolve()
+    return resolved in path.resolve().parents
 
 
 def is_uri(place: str) -> bool:
     """Whether ``place`` is a URI rather than a local path."""
     return "://" in place
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ASIDE}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -18,7 +20,7 @@ from analysis.figures.style import (
 )
 from analysis.formatting import plain
 from tune_robust.metrics import metric
-from tune_robust.statistics import estimate
+from tune_robust.statistics import Estimate, estimate
 
 COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", GREY)
 _FAINT = 0.18
@@ -99,7 +101,7 @@ def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
         ]
         for role, points, symbol, size, about in shown:
             xs = [about.mean] if about else points
-            if not xs or (role == "mean" and about.n < 2):
+            if not xs or (role == "mean" and len(scores) < 2):
                 continue
             figure.add_scatter(
                 x=xs,
@@ -129,7 +131,7 @@ def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
     return figure
 
 
-def _error(about, colour: str) -> dict | None:
+def _error(about: Estimate | None, colour: str) -> dict[str, Any] | None:
     if about is None or about.low is None:
         return None
     half = about.mean - about.low

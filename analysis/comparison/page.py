@@ -12,7 +12,7 @@ from analysis.comparison.text import cells, headings, headline, lead, notes, row
 from analysis.formatting import count, dimension_hint, plain, sentence_case
 from analysis.pages.frame import fill_page, write_page
 from analysis.pages.section import Section, section_html
-from analysis.stored.run import run_argument
+from tune_robust.runs.naming import run_argument
 
 
 def write_comparison(comparison: Comparison, out: str | Path) -> Path:
@@ -102,9 +102,11 @@ def _table(scene: Scene) -> str:
 
 def _next_steps(comparison: Comparison) -> str:
     repeats = [r for s in comparison.scenes for r in s.ranked[0].repeats]
-    todo = [f"tune-robust confirm {run_argument(r.run)}" for r in repeats if r.confirmed is None]
+    todo = [
+        f"tune-robust confirm {run_argument(r.run.place)}" for r in repeats if r.confirmed is None
+    ]
     if not todo:
-        todo = [f"tune-robust export {run_argument(r.run)} --top 1" for r in repeats]
+        todo = [f"tune-robust export {run_argument(r.run.place)} --top 1" for r in repeats]
         words = "Take the leaders' configurations out:"
     else:
         words = "Confirm the leaders on fresh seeds, then compare again:"

@@ -111,8 +111,8 @@ class Entry:
 
     def cost(self, level: float, objective: Objective) -> tuple[float | None, int]:
         """The median compute to ``level`` over the repeats that get there, and how many do."""
-        costs = [r.curve.reaches(level, objective) for r in self.repeats]
-        costs = [cost for cost in costs if cost is not None]
+        reached = [r.curve.reaches(level, objective) for r in self.repeats]
+        costs = [cost for cost in reached if cost is not None]
         return (float(np.median(costs)) if costs else None), len(costs)
 
 
@@ -139,11 +139,11 @@ class Scene:
     def ranked(self) -> list[Entry]:
         """Best mean at equal compute first; without a score by then last."""
         scores = {entry: entry.scores(self.compute) for entry in self.entries}
-        means = {entry: np.mean(found) if found else None for entry, found in scores.items()}
+        means = {e: float(np.mean(found)) if found else None for e, found in scores.items()}
         return sorted(self.entries, key=lambda entry: self.objective.sort_key(means[entry]))
 
     @property
-    def level(self) -> float | None:
+    def level(self) -> float:
         if self.reach is not None:
             return self.reach
         finals = [score for entry in self.entries for score in entry.final]
@@ -308,8 +308,8 @@ def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
         json.dumps([{**s.data, "noise": {**s.data["noise"], "rate": 0}}, s.model], sort_keys=True)
         for s in scenes
     }
-    rates = [_rate(scene) for scene in scenes]
-    return rates if len(rest) == 1 and None not in rates else None
+    rates = [rate for rate in map(_rate, scenes) if rate is not None]
+    return rates if len(rest) == 1 and len(rates) == len(scenes) else None
 
 
 def _labels_and_network(run: Run) -> dict[str, Any]:

@@ -154,15 +154,16 @@ def _median(places: list[Place], scene: Scene) -> float:
 
 def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
     """From the lowest to the highest value that some run holds as good as its best."""
-    known = [p for p in places if p.scene is scene and p.low is not None]
-    return (min(p.low for p in known), max(p.high for p in known)) if known else None
+    own = [(place.low, place.high) for place in places if place.scene is scene]
+    known = [(low, high) for low, high in own if low is not None and high is not None]
+    return (min(low for low, _ in known), max(high for _, high in known)) if known else None
 
 
 def _repeats(scene: Scene) -> str:
     name, entry = scene.objective.metric, scene.entries[0]
-    found = estimate(entry.final)
+    runs, found = count(len(entry.final), "run"), estimate(entry.final)
     return (
-        f"these are {count(found.n, 'run')} of one search: their best {metric(name).title} is "
+        f"these are {runs} of one search: their best {metric(name).title} is "
         f"{_estimate(name, found)}, from {score(name, min(entry.final))} to "
         f"{score(name, max(entry.final))}."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -82,8 +83,7 @@ def run_figures(run: Run) -> dict[str, Drawable]:
     shown = dict(FIGURES)
     for x, y in important_pairs(run)[1:]:
         shown[f"sensitivity-{x}-{y}"] = Drawable(
-            lambda run, x=x, y=y: sensitivity(run, None, x, y),
-            lambda run, x=x, y=y: sensitivity_data(run, None, x, y),
+            partial(sensitivity, x=x, y=y), partial(sensitivity_data, x=x, y=y)
         )
     return {name: each for name, each in shown.items() if len(each.data(run))}
 

@@ -66,7 +66,7 @@ def _memorisation_info(run: Run) -> _MemorisationInfo:
     shown: dict[str, pd.Series] = {}
     if best is not None:
         shown["winner"] = best
-    if reference is not None and reference["trial"] != best["trial"]:
+    if reference is not None and (best is None or reference["trial"] != best["trial"]):
         shown["baseline"] = reference
     if not set(_FITS) <= set(run.epochs):
         return _MemorisationInfo([])
@@ -102,7 +102,15 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
     return figure
 
 
-def _draw(figure, epochs, values, label, colour, dash, column) -> None:
+def _draw(
+    figure: go.Figure,
+    epochs: np.ndarray,
+    values: np.ndarray,
+    label: str,
+    colour: str,
+    dash: str,
+    column: int,
+) -> None:
     figure.add_scatter(
         x=epochs,
         y=values.astype("float32"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from analysis.figures.style import DASHES, PALETTE, message, new_figure, plain_axes
 from analysis.formatting import plain, sentence_case
+from analysis.stored.replicates import replicates
 from analysis.stored.run import Run
 from tune_robust.metrics import metric
 
@@ -19,13 +20,18 @@ _POINTS = 300  # of a line; more than a screen tells apart are thinned
 
 
 class Line(NamedTuple):
-    """A trial's metric (``y``) over its epochs (``x``), both (n,)."""
+    """A trial's metric (``y``) over its epochs (``x``), both (n,).
+
+    Of a setting repeated with several seeds, ``y`` is the mean over its finished trials, ``sd``
+    (n,) their standard deviation, and ``trial`` one of them.
+    """
 
     name: str
     trial: str
     metric: str
     x: np.ndarray
     y: np.ndarray
+    sd: np.ndarray | None = None
 
 
 class Panel(NamedTuple):
@@ -53,16 +59,19 @@ def trial_panel(run: Run, title: str, trial: str, metrics: Mapping[str, str]) ->
 def _line(run: Run, name: str, label: str, trial: str) -> list[Line]:
     if name not in run.epochs:
         return []
-    rows = run.epochs[run.epochs["trial"] == trial].sort_values("epoch").dropna(subset=[name])
+    among = replicates(run, trial)
+    rows = run.epochs[run.epochs["trial"].isin(among)].dropna(subset=[name])
     if rows.empty:
         return []
-    kept = np.unique(np.linspace(0, len(rows) - 1, min(_POINTS, len(rows))).astype(int))
-    rows = rows.iloc[kept]
-    return [Line(label, trial, name, rows["epoch"].to_numpy(), rows[name].to_numpy())]
+    by_epoch = rows.groupby("epoch")[name].agg(["mean", "std"])
+    kept = np.unique(np.linspace(0, len(by_epoch) - 1, min(_POINTS, len(by_epoch))).astype(int))
+    by_epoch = by_epoch.iloc[kept]
+    sd = by_epoch["std"].to_numpy() if len(among) > 1 else None
+    return [Line(label, trial, name, by_epoch.index.to_numpy(), by_epoch["mean"].to_numpy(), sd)]
 
 
 def panels_data(panels: Iterable[Panel]) -> pd.DataFrame:
-    """A row per point: panel, name, trial, metric, epoch, value."""
+    """A row per point: panel, name, trial, metric, epoch, value, sd (NaN without repeats)."""
     parts = [
         pd.DataFrame(
             {
@@ -72,12 +81,13 @@ def panels_data(panels: Iterable[Panel]) -> pd.DataFrame:
                 "metric": line.metric,
                 "epoch": line.x,
                 "value": line.y,
+                "sd": np.nan if line.sd is None else line.sd,
             }
         )
         for panel in panels
         for line in panel.lines
     ]
-    columns = ["panel", "name", "trial", "metric", "epoch", "value"]
+    columns = ["panel", "name", "trial", "metric", "epoch", "value", "sd"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
@@ -98,6 +108,8 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
         value = "%{y:.1%}" if panel.is_fraction else "%{y:.3g}"
         for line in panel.lines:
             place = names.index(line.name)
+            if line.sd is not None:
+                figure.add_scatter(**_band(line, place), row=1, col=column)
             figure.add_scatter(
                 x=line.x,
                 y=line.y.astype("float32"),
@@ -122,3 +134,20 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
     figure.update_layout(legend_y=1.14)
     return figure
+
+
+def _band(line: Line, place: int) -> dict[str, Any]:
+    """The area of one standard deviation on either side of a line."""
+    spread = np.nan_to_num(line.sd)
+    return {
+        "x": np.concatenate([line.x, line.x[::-1]]),
+        "y": np.concatenate([line.y + spread, (line.y - spread)[::-1]]).astype("float32"),
+        "mode": "lines",
+        "line": {"width": 0},
+        "fill": "toself",
+        "fillcolor": PALETTE[place % len(PALETTE)],
+        "opacity": 0.18,
+        "legendgroup": line.name,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }

@@ -16,6 +16,9 @@ from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.importance import importance_info
 from tune_robust.metrics import metric
 
+Tick = tuple[float, str]
+"""A position in [0, 1] and its label."""
+
 _MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
 _KINDS = {
     # legend, colour, width, opacity
@@ -31,7 +34,7 @@ class _ParallelInfo(NamedTuple):
 
     metric: str
     lines: pd.DataFrame
-    axes: dict[str, list[tuple[float, str]]]
+    axes: dict[str, list[Tick]]
 
 
 def parallel(run: Run) -> go.Figure:
@@ -72,7 +75,7 @@ def _parallel_info(run: Run) -> _ParallelInfo:
     return _ParallelInfo(name, lines.reset_index(drop=True), axes)
 
 
-def _along(dimension: Axis, values: pd.Series):
+def _along(dimension: Axis, values: pd.Series) -> tuple[np.ndarray, list[Tick]]:
     """Positions of numbers, and labels at the ends and in the middle."""
     values = values.astype("float64")
     if dimension.log:
@@ -82,7 +85,7 @@ def _along(dimension: Axis, values: pd.Series):
     return dimension.to_unit(values), labels
 
 
-def _among(dimension: Axis, values: pd.Series):
+def _among(dimension: Axis, values: pd.Series) -> tuple[pd.Series, list[Tick]]:
     """Positions of options, spread evenly, and their names."""
     options = sorted(values.dropna().unique(), key=str)
     places = np.linspace(0, 1, len(options) + 2)[1:-1]

@@ -91,13 +91,14 @@ def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
     words = dimension_hint(dimension.path) if hint else ""
     title = f"<b>{plain(dimension.path)}</b>" + (f"<br><sup>{plain(words)}</sup>" if words else "")
     axis = {"title_text": title, "showgrid": False, "ticks": "outside", "tickcolor": GRID}
+    low, high = dimension.bounds
     if not dimension.log:
-        return {**axis, "range": [dimension.low, dimension.high]}
-    ticks = log_ticks(dimension.low, dimension.high)
+        return {**axis, "range": [low, high]}
+    ticks = log_ticks(low, high)
     return {
         **axis,
         "type": "log",
-        "range": [math.log10(dimension.low), math.log10(dimension.high)],
+        "range": [math.log10(low), math.log10(high)],
         "tickvals": ticks,
         "ticktext": [f"{tick:g}" for tick in ticks],
     }

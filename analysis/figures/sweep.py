@@ -10,6 +10,7 @@ from analysis.figures.panels import Panel, metric_panel, panels_data, panels_plo
 from analysis.figures.style import PALETTE
 from analysis.formatting import number
 from analysis.stored.ranking import ranking
+from analysis.stored.replicates import SEED
 from analysis.stored.run import Run
 from tune_robust.errors import UserError, unknown
 
@@ -19,7 +20,9 @@ _METRICS = ("noisy_fit", "clean_fit", "test_accuracy")
 def sweep(run: Run, path: str | None = None) -> go.Figure:
     """Wrong and correct labels learned and test accuracy, a line per value of ``path``.
 
-    Each line is the best finished trial of its value; of more values than colours an even choice.
+    Each line is the best finished trial of its value, or where a grid repeated its setting with
+    several seeds their mean, in a band of one standard deviation. Of more values than colours an
+    even choice is shown.
     ``path``: by default the first setting that takes a list of numbers.
 
     Raises:
@@ -55,9 +58,10 @@ def sweep_panels(run: Run, path: str | None = None) -> list[Panel]:
 def swept_path(run: Run) -> str | None:
     """The setting that ``sweep`` shows by default; the first list of numbers with two tried."""
     done = run.trials[run.trials["status"] == "done"]
-    grids = [d.path for d in run.dimensions if d.options and done[d.path].nunique() > 1]
+    listed = [d.path for d in run.dimensions if d.options and d.path != SEED]
+    grids = [path for path in listed if done[path].nunique() > 1]
     return grids[0] if grids else None
 
 
-def _order(value) -> tuple[bool, float, str]:
+def _order(value: str | float) -> tuple[bool, float, str]:
     return (True, 0.0, value) if isinstance(value, str) else (False, float(value), "")

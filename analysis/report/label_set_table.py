@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.formatting import MISSING, number, plain, score, sentence_case
+from analysis.formatting import MISSING, difference, number, plain, score, sentence_case
+from analysis.stored.replicates import SEED, settings
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
 from tune_robust.metrics import metric
@@ -39,7 +40,7 @@ def results_table(run: Run) -> pd.DataFrame:
         done["seconds_per_epoch"] = (
             done["trial"].map(scored["seconds"] / scored["epoch"]).astype("float64")
         )
-    keys = list(dict.fromkeys(["method", *run.searched]))
+    keys = list(dict.fromkeys(["method", *settings(run)]))
     groups = done.groupby(keys, dropna=False, sort=True)
     table = groups.size().rename("trials").to_frame()
     for each in metrics:
@@ -52,14 +53,16 @@ def results_table(run: Run) -> pd.DataFrame:
 def label_set_table(run: Run) -> str:
     """The table as HTML: a row per method and settings, a column per label set, its best bold.
 
-    Each cell is the objective and, after a slash, test accuracy. Empty without label sets.
+    Each cell is the objective and, after a slash, test accuracy; where a setting was repeated with
+    several seeds, both are means, with the standard deviation of the former. Empty for a run of one
+    label set whose settings were not repeated.
     """
     paths = label_set_paths(run)
-    if not paths or (table := results_table(run)).empty:
+    if not (paths or SEED in run.searched) or (table := results_table(run)).empty:
         return ""
     name = run.objective.metric
     keys = [p for p in table.columns[: list(table).index("trials")] if p not in paths]
-    sets = table[paths].drop_duplicates()
+    sets = table[paths].drop_duplicates() if paths else pd.DataFrame(index=[0])
     best = run.objective.best_of
     head = "".join(f"<th>{plain(key)}</th>" for key in keys)
     head += "".join(f"<th>{plain(_named(paths, row))}</th>" for _, row in sets.iterrows())
@@ -78,15 +81,20 @@ def label_set_guide(run: Run) -> str:
     title = sentence_case(metric(run.objective.metric).title)
     return (
         f"{title} / test accuracy* of the trials that finished; compare down a column only, where "
-        "the best is bold."
+        "the best is bold. Where a setting was repeated with several seeds, a cell is the mean and "
+        "the standard deviation over them."
     )
 
 
 def _named(paths: list[str], row: pd.Series) -> str:
+    if not paths:
+        return "all trials"
     return ", ".join(f"{path.removeprefix('data.')} {number(row[path])}" for path in paths)
 
 
 def _within(table: pd.DataFrame, paths: list[str], label_set: pd.Series) -> pd.DataFrame:
+    if not paths:
+        return table
     same = [table[p].isna() if pd.isna(label_set[p]) else table[p] == label_set[p] for p in paths]
     return table[pd.concat(same, axis=1).all(axis=1)]
 
@@ -96,6 +104,8 @@ def _cell(name: str, rows: pd.DataFrame, leader: float) -> str:
         return MISSING
     row = rows.iloc[0]
     shown = score(name, row[name])
+    if row["trials"] > 1:
+        shown += f" ± {difference(name, row[f'{name}_sd'])}"
     if row[name] == leader:
         shown = f"<b>{shown}</b>"
     return f"{shown} / {score(_RECORDED, row[_RECORDED])}" if _RECORDED in rows else shown

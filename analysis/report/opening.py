@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from statistics import mode
 from typing import Any
 
 from analysis.formatting import (
@@ -67,8 +68,8 @@ def lead(run: Run, answer: Answer) -> str:
     """The answer in two or three sentences."""
     best, reference = answer.winner, answer.baseline
     if best is None:
-        errors = run.trials["error"].dropna() if "error" in run.trials else []
-        common = f" The commonest error: {plain(errors.mode().iloc[0])}." if len(errors) else ""
+        errors = run.trials["error"].dropna().tolist() if "error" in run.trials else []
+        common = f" The commonest error: {plain(mode(errors))}." if errors else ""
         return f"There is nothing to rank.{common} The table below says how each trial stands."
     if label_sets(run) > 1:
         return (
@@ -77,19 +78,19 @@ def lead(run: Run, answer: Answer) -> str:
         )
     name = run.objective.metric
     title = metric(name).title
-    versus = reference is not None and not best.is_baseline
+    compared = None if best.is_baseline else reference
     text = f"Trial {plain(best.trial)} reaches <b>{score(name, best.score)}</b> {title}"
-    if versus:
-        text += f", {_better(name, answer.gain)} than the {plain(reference.label)} baseline"
-        text += f" ({score(name, reference.score)})"
+    if compared is not None:
+        text += f", {_better(name, answer.gain)} than the {plain(compared.label)} baseline"
+        text += f" ({score(name, compared.score)})"
     text += "."
     if not is_missing(best.test_accuracy):
         text += (
             f" On the test images, which took no part in the choice, it gets "
             f"<b>{score('test_accuracy', best.test_accuracy)}</b>"
         )
-        if versus and not is_missing(reference.test_accuracy):
-            text += f" and the baseline {score('test_accuracy', reference.test_accuracy)}"
+        if compared is not None and not is_missing(compared.test_accuracy):
+            text += f" and the baseline {score('test_accuracy', compared.test_accuracy)}"
         text += "."
     return text + _confirmed(name, best, _best_confirmed(answer))
 
@@ -138,23 +139,23 @@ def tiles(run: Run, answer: Answer) -> str:
 
 
 def _score_tiles(run: Run, answer: Answer, best: Candidate) -> list[tuple[str, str, str]]:
-    name, reference = run.objective.metric, answer.baseline
-    versus = reference is not None and not best.is_baseline
-    gain = f"{_better(name, answer.gain)} than {plain(reference.label)}" if versus else ""
+    name = run.objective.metric
+    compared = None if best.is_baseline else answer.baseline
+    gain = f"{_better(name, answer.gain)} than {plain(compared.label)}" if compared else ""
     if answer.ceiling is not None:
         gain += f"{' · ' if gain else ''}a perfect model gets about {answer.ceiling:.0%}"
     shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
     if (confirmed := _best_confirmed(answer)) is not None:
         shown.insert(0, _confirmed_tile(name, confirmed))
     if not is_missing(best.test_accuracy):
-        known = versus and not is_missing(answer.test_gain)
+        known = compared is not None and not is_missing(answer.test_gain)
         gain = f"{_better('test_accuracy', answer.test_gain)} · " if known else ""
         value = score("test_accuracy", best.test_accuracy)
         shown.append(("Test accuracy*", value, f"{gain}for the record, chose nothing"))
     if not is_missing(best.noisy_fit):
         words = ""
-        if versus:
-            words = f"{plain(reference.label)}: {score('noisy_fit', reference.noisy_fit)}"
+        if compared is not None:
+            words = f"{plain(compared.label)}: {score('noisy_fit', compared.noisy_fit)}"
         shown.append(("Wrong labels memorised*", score("noisy_fit", best.noisy_fit), words))
     return shown
 

@@ -25,8 +25,8 @@ from analysis.report.trial_table import trial_table
 from analysis.stored.run import Run, load_run, require_epochs
 
 
-def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
-    """Write the report of the run stored at ``run_path`` and return its path.
+def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
+    """Write the report of a run, or of the run stored at that path, and return the page's path.
 
     ``out`` defaults to ``report.html`` in the run's folder. The page needs no network and no other
     file; it is written aside and then renamed, so a reader never meets half of one.
@@ -34,7 +34,8 @@ def write_report(run_path: str | Path, out: str | Path | None = None) -> Path:
     Raises:
         UserError: when the run cannot be read (see ``load_run``) or the file cannot be written.
     """
-    run = load_run(run_path)
+    if not isinstance(run, Run):
+        run = load_run(run)
     out = Path(out).expanduser() if out else run.path / "report.html"
     write_page(out, render(run))
     return out

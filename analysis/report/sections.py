@@ -234,7 +234,7 @@ def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
     figures = [
         (f"surface-{plain(info.surface.x.path)}-{plain(info.surface.y.path)}", info)
         for info in infos
-        if info.surface.mean is not None
+        if info.surface.mean is not None and info.surface.y is not None
     ]
     if not figures or main.surface.mean is None:
         return []

@@ -13,9 +13,10 @@ from analysis.figures.cost import saved
 from analysis.stored.confirmation import Confirmation, read_confirmation
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
-from analysis.stored.run import Run, run_argument, scored_epochs
+from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label, settings
 from analysis.surrogate.robust_region import Region, robust_region
+from tune_robust.runs.naming import run_argument
 
 _ENDED = ("done", "stopped", "failed")
 
@@ -68,16 +69,19 @@ def find_answer(run: Run) -> Answer:
     best, reference = _candidate(run, winner(run)), _candidate(run, baseline(run))
     counts = Counter(run.trials["status"])
     searched = run.trials[run.trials["origin"] != "baseline"]
-    both = best is not None and reference is not None
     searched_won = best is not None and not best.is_baseline and label_sets(run) == 1
     region = robust_region(run) if searched_won else None
     confirmation = read_confirmation(run)
+    gain = test_gain = math.nan
+    if best is not None and reference is not None:
+        gain = run.objective.gain(best.score, reference.score)
+        test_gain = best.test_accuracy - reference.test_accuracy
     return Answer(
         winner=best,
         baseline=reference,
         basis=ranking(run).basis,
-        gain=run.objective.gain(best.score, reference.score) if both else math.nan,
-        test_gain=best.test_accuracy - reference.test_accuracy if both else math.nan,
+        gain=gain,
+        test_gain=test_gain,
         counts=dict(counts),
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
         waiting=_waiting(run, sum(counts[status] for status in _ENDED)),
@@ -136,7 +140,7 @@ def _commands(
     run: Run, best: Candidate | None, region: Region | None, confirmation: Confirmation | None
 ) -> list[str]:
     """What to type next: finish the run, or confirm the winner, take it out and train it again."""
-    name = run_argument(run)
+    name = run_argument(run.place)
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
     config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))

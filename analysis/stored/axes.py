@@ -44,6 +44,17 @@ class Axis:
         """Whether its values lie on an axis."""
         return self.low is not None
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends of the axis.
+
+        Raises:
+            ValueError: it is not numeric.
+        """
+        if self.low is None or self.high is None:
+            raise ValueError(f"the values of {self.path} are not numbers: their axis has no ends")
+        return self.low, self.high
+
     def to_unit(self, values: Any) -> np.ndarray:
         """Values as positions in [0, 1] along the axis (its logarithm where it is log)."""
         values = np.asarray(values, dtype=float)
@@ -67,11 +78,12 @@ class Axis:
 
     def covering(self, values: np.ndarray) -> Axis:
         """The same axis, made longer where a value lies beyond its ends."""
-        low, high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        return replace(self, low=low, high=high)
+        low, high = self.bounds
+        return replace(self, low=min(low, float(values.min())), high=max(high, float(values.max())))
 
     def _ends(self) -> tuple[float, float]:
-        return (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        low, high = self.bounds
+        return (math.log(low), math.log(high)) if self.log else (low, high)
 
 
 def axes_of(search: Mapping[str, Any], kind: Mapping[str, Plain] | None = None) -> tuple[Axis, ...]:
@@ -104,10 +116,11 @@ def _may_be_drawn(dimension: Dimension, kind: Mapping[str, Plain]) -> bool:
 def _joined(path: str, alternatives: list[Axis]) -> Axis:
     if not all(axis.is_numeric for axis in alternatives):
         return Axis(path)
+    ends = [axis.bounds for axis in alternatives]
     return Axis(
         path,
-        min(a.low for a in alternatives),
-        max(a.high for a in alternatives),
+        min(low for low, _ in ends),
+        max(high for _, high in ends),
         all(a.log for a in alternatives),
         all(a.whole for a in alternatives),
         tuple(sorted({value for a in alternatives for value in a.options})),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt, ValidationError
 
 from analysis.stored.run import Run
 from tune_robust.errors import UserError
+from tune_robust.runs.documents import read_document
 from tune_robust.statistics import Estimate
 
 
@@ -93,7 +95,8 @@ def read_confirmation(run: Run) -> Confirmation | None:
     if not path.is_file():
         return None
     try:
-        confirmation = Confirmation.model_validate_json(path.read_bytes())
+        document = read_document(path, None, _remedy(run))
+        confirmation = Confirmation.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -106,6 +109,8 @@ def read_confirmation(run: Run) -> Confirmation | None:
 
 def _damaged(run: Run, problem: str) -> UserError:
     path = run.path / "confirm" / "confirmation.json"
-    return UserError(
-        f"{path} is damaged ({problem}). `tune-robust confirm {run.place}` writes it anew."
-    )
+    return UserError(f"{path} is damaged ({problem}). {_remedy(run)}")
+
+
+def _remedy(run: Run) -> str:
+    return f"`tune-robust confirm {run.place}` writes it anew."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,22 @@ import pyarrow as pa
 from analysis.stored.axes import Axis, axes_of
 from tune_robust.errors import UserError, nearest
 from tune_robust.metrics import metric
-from tune_robust.runs.store import RunFolder
-from tune_robust.runs.tables import epochs_table, trials_table
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.reader import read_record
+from tune_robust.runs.tables import epochs_table, read_table, trials_table
 from tune_robust.spaces.objective import Objective
 
-_FORMAT = 1
-_STORAGE = Path("runs")  # where the command line looks for a run by its name
-_TEXT = ("reliability", "trial", "origin", "status", "confirms", "error", "checkpoint", "config")
+_TEXT = (
+    "reliability",
+    "trial",
+    "origin",
+    "status",
+    "confirms",
+    "error",
+    "checkpoint",
+    "config",
+    "values",
+)
 _REQUIRED = {
     "trials.parquet": ("trial", "origin", "status", "objective", "gradient_evaluations"),
     "epochs.parquet": ("trial", "epoch", "gradient_evaluations"),
@@ -74,10 +81,7 @@ def load_run(path: str | Path, place: str | None = None) -> Run:
     dimensions = axes_of(meta["space"].get("search") or {})
     objective = _objective(meta["space"]["objective"])
     searched = [dimension.path for dimension in dimensions]
-    # A run that has only just begun has no tables yet.
-    no_trials = trials_table([], searched, objective, RunFolder(path))
-    trials = _read_table(path / "trials.parquet", no_trials, keep=searched)
-    epochs = _read_table(path / "epochs.parquet", epochs_table({}, []))
+    trials, epochs = _tables(RunFolder(path), searched, objective)
     for name in searched:
         if name not in trials:
             trials[name] = None
@@ -133,12 +137,6 @@ def scored_epochs(epochs: pd.DataFrame, objective: Objective) -> pd.DataFrame:
     return scored.assign(spent=last["gradient_evaluations"])
 
 
-def run_argument(run: Run) -> str:
-    """The run as the command line takes it: its name in the default storage, else its path."""
-    in_storage = run.path.resolve().parent == _STORAGE.resolve()
-    return shlex.quote(run.path.name if in_storage else str(run.path))
-
-
 def _read_meta(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"there is no run at {path}.{_runs_beside(path)}")
@@ -148,20 +146,14 @@ def _read_meta(path: Path) -> dict[str, Any]:
             f"{path} is not a run: it has no run.json. Give the folder that `tune-robust search` "
             f"wrote, by default runs/NAME.{_runs_beside(path)}"
         )
+    meta = RunFolder(path).read_meta()
     try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-        found = meta["format"]
         _ = meta["space"]["objective"]["metric"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(
-            f"{file} is damaged ({type(error).__name__}: {error}). The run cannot be read without "
-            "it: restore it from a copy."
+            f"{file} is damaged ({error!r}). The run cannot be read without it: restore it from a "
+            "copy."
         ) from error
-    if found != _FORMAT:
-        raise UserError(
-            f"{file} has the format {found!r}; this version reads {_FORMAT}. Install the version "
-            "of tune-robust that wrote it, or a newer one."
-        )
     return meta
 
 
@@ -178,28 +170,35 @@ def _runs_beside(path: Path) -> str:
     return f"{nearest(path.name, names)} Runs there: {', '.join(names)}." if names else ""
 
 
-def _read_table(
-    file: Path, empty: pa.Table, keep: list[str] | tuple[str, ...] = ()
-) -> pd.DataFrame:
-    """A stored table, or ``empty`` where there is none yet.
+def _tables(
+    folder: RunFolder, searched: list[str], objective: Objective
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The trials and the epochs: of the event log, or where it was not kept, of the tables.
 
-    ``keep`` names columns to leave as they are, all other metrics are floats.
+    A run that has only just begun has neither.
     """
-    try:
-        # Opened once: by its path, pandas opens it twice, and a search may replace it in between.
-        with file.open("rb") as opened:
-            table = pd.read_parquet(opened)
-    except FileNotFoundError:
-        table = empty.to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{file} cannot be read ({error}). `tune-robust resume {file.parent}` writes it anew."
-        ) from error
-    missing = [name for name in _REQUIRED[file.name] if name not in table]
+    if folder.events.exists() or not folder.trials.exists():
+        record = read_record(folder)
+        trials = trials_table(record.trials.values(), searched, objective, folder)
+        epochs = epochs_table(record.trials, record.history)
+    else:
+        trials, epochs = read_table(folder.trials), read_table(folder.epochs)
+    return _frame(folder.trials, trials, keep=searched), _frame(folder.epochs, epochs)
+
+
+def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) -> pd.DataFrame:
+    """The table of ``file``; ``keep`` names columns to leave, all other metrics are floats."""
+    missing = [name for name in _REQUIRED[file.name] if name not in table.column_names]
     if missing:
         raise UserError(
             f"{file} lacks the columns {', '.join(missing)}. "
             f"`tune-robust resume {file.parent}` writes it anew."
         )
-    floats = {name: "float64" for name in table if name not in (*_TEXT, *keep)}
-    return table.astype(floats).reset_index(drop=True)
+    try:
+        frame = table.to_pandas()
+        floats = {name: "float64" for name in frame if name not in (*_TEXT, *keep)}
+        return frame.astype(floats).reset_index(drop=True)
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise UserError(
+            f"{file} is damaged ({error}). `tune-robust resume {file.parent}` writes it anew."
+        ) from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager
 from functools import cache
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from threadpoolctl import ThreadpoolController
 
 _TUNED_ON = 120  # points the kernel is tuned on: tuning costs n^3 many times, conditioning once
@@ -80,11 +82,11 @@ def _threads() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _one_core():
+def _one_core() -> AbstractContextManager[object]:
     return _threads().limit(limits=1)
 
 
-def _process(kernel, **options) -> GaussianProcessRegressor:
+def _process(kernel: Kernel, **options: Any) -> GaussianProcessRegressor:
     return GaussianProcessRegressor(kernel, random_state=0, **options)
 
 

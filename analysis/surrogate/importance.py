@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ from analysis.formatting import count
 from analysis.stored.axes import Axis
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.observations import credited, read_trials
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
 _FEWEST = 12  # trials, of the run and of those a dimension applies to
 _FEWEST_AT_THE_TOP = 20
@@ -122,7 +126,9 @@ def _to_the_top(
     return [found.get(d.path, np.nan) / total if total else np.nan for d in varied]
 
 
-def _evaluated(run: Run, trials, dimensions: list[Axis], evaluate: Callable) -> dict:
+def _evaluated(
+    run: Run, trials: pd.DataFrame, dimensions: list[Axis], evaluate: Callable
+) -> dict[str, float]:
     import optuna
 
     with warnings.catch_warnings():
@@ -131,26 +137,25 @@ def _evaluated(run: Run, trials, dimensions: list[Axis], evaluate: Callable) -> 
         level = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
-            direction = "maximize" if run.objective.mode == "max" else "minimize"
-            study = optuna.create_study(direction=direction)
+            maximised = run.objective.mode == "max"
+            study = optuna.create_study(direction="maximize" if maximised else "minimize")
             study.add_trials(_optuna_trials(trials, dimensions))
             return evaluate(study)
         finally:
             optuna.logging.set_verbosity(level)
 
 
-def _optuna_trials(trials: pd.DataFrame, dimensions: list[Axis]) -> list:
+def _optuna_trials(trials: pd.DataFrame, dimensions: list[Axis]) -> list[FrozenTrial]:
     import optuna
 
-    axes = {}
+    axes: dict[str, BaseDistribution] = {}
     for dimension in dimensions:
         values = trials[dimension.path].dropna()
         if dimension.is_numeric:
             values = values[values > 0] if dimension.log else values
             wide = dimension.covering(values.to_numpy(float))
-            axes[wide.path] = optuna.distributions.FloatDistribution(
-                wide.low, wide.high, log=wide.log
-            )
+            low, high = wide.bounds
+            axes[wide.path] = optuna.distributions.FloatDistribution(low, high, log=wide.log)
         else:
             options = sorted(values.unique(), key=str)
             axes[dimension.path] = optuna.distributions.CategoricalDistribution(options)
@@ -167,6 +172,6 @@ def _optuna_trials(trials: pd.DataFrame, dimensions: list[Axis]) -> list:
     return made
 
 
-def _has_place(value, axis) -> bool:
+def _has_place(value: Any, axis: BaseDistribution) -> bool:
     """Whether a trial's setting applies and lies on the axis; rho = 0 lies on no log axis."""
     return not pd.isna(value) and not (getattr(axis, "log", False) and value <= 0)

@@ -42,7 +42,7 @@ def test_of_very_many_trials_it_shows_the_best_and_all_on_request(tmp_path):
     shown = run("status", "r", cwd=tmp_path).stdout
     assert all(name in shown for name in [*ranked[:200], "t0205"])
     assert not any(name in shown for name in ranked[201:] if name != "t0205")
-    assert "more have ended: --all shows them." in shown
+    assert "more trials ended; --all shows them." in shown
     shown = run("status", "r", "--all", cwd=tmp_path).stdout
     assert all(name in shown for name in ranked)
     assert "--all shows them" not in shown

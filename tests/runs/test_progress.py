@@ -8,7 +8,7 @@ import pytest
 from tests.tuning.simulated import peak, simulate, space, store_at
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.progress import SearchProgress
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import ENDED
 
 
@@ -49,7 +49,7 @@ def test_it_says_at_every_moment_what_going_through_all_trials_would(tmp_path):
     found = SearchProgress(space(), store.trials)
     draw = random.Random(0)
     for number in range(40):
-        store.add_trial("sampled", {"sam.rho": 0.1}, {"epochs": 6, "seed": number})
+        store.add_trial("sampled", {"sam.rho": 0.1}, {"epochs": 400, "seed": number})
     for _ in range(400):
         open_ = [t for t in store.trials.values() if t.status in {"pending", "running"}]
         if not open_:

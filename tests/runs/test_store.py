@@ -11,7 +11,7 @@ import pytest
 from tune_robust.errors import UserError
 from tune_robust.runs.find import find_run, new_run
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.run import RemoteRunFolder
 from tune_robust.runs.store import RunStore
@@ -84,7 +84,7 @@ def test_a_damaged_line_is_named(store):
     store.add_trial("sampled", {}, CONFIG)
     store.close()
     store.folder.events.write_bytes(b"nonsense\n" + store.folder.events.read_bytes())
-    with pytest.raises(UserError, match="line 1: not an event"):
+    with pytest.raises(UserError, match="line 1: this is no event of a run: Invalid JSON"):
         read_trials(store.folder)
 
 
@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_no_half_a_line(store, monkeypatch):
 
     before = store.folder.events.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_events", Full(store._events))
+        patch.setattr(store._log, "_file", Full(store._log._file))
         with pytest.raises(OSError, match="No space left"):
             store.start("t0001")
     assert store.folder.events.read_bytes() == before
@@ -235,3 +235,64 @@ def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"No space left on device.*--storage"):
         RunStore.create(new_run(str(tmp_path), "r1"), {})
     assert [*tmp_path.iterdir()] == []
+
+
+def test_checkpoints_behind_a_link_are_used_and_never_deleted(tmp_path, store):
+    """As when somebody has moved them to a larger disk."""
+    elsewhere = tmp_path / "larger"
+    for name in ("t0001", "t0002", "photos"):
+        (elsewhere / name).mkdir(parents=True)
+        (elsewhere / name / "last.pt").write_bytes(b"x")
+    (store.folder.path / "checkpoints").symlink_to(elsewhere)
+    store.add_trial("sampled", {}, CONFIG)
+    again = reopened(store)
+    assert again.folder.has_checkpoint("t0001")
+    again.folder.drop_checkpoints("t0001")
+    again.close()
+    assert sorted(p.parent.name for p in elsewhere.rglob("last.pt")) == ["photos", "t0001", "t0002"]
+
+
+@pytest.mark.parametrize("what", ["checkpoints", "predictions"])
+def test_nothing_outside_the_run_is_deleted_by_any_name_or_link(tmp_path, store, what):
+    outside = tmp_path / "outside"
+    (outside / "inner").mkdir(parents=True)
+    inside = store.folder.path / what
+    inside.mkdir()
+    (inside / "t0007").symlink_to(outside)
+    (inside / "notes").mkdir()
+    drop = getattr(store.folder, f"drop_{what}")
+    for name in (str(outside), "../../outside", "t0007", ".", "..", "", "t1/../../../outside"):
+        drop(name)
+    reopened(store).close()
+    assert (outside / "inner").exists()
+    assert (inside / "notes").exists()
+
+
+def test_a_damaged_run_json_is_named(store):
+    store.close()
+    whole = store.folder.meta.read_text()
+    for damaged, says in (
+        (whole[:40], "restore it from a copy"),
+        (whole.replace('"name": "r1"', '"name": "r2"'), "checksum differs.*delete the entry"),
+        ("[]", "expected an object"),
+        ("[" * 100_000, "recursion"),
+        ('{"format": 1, "name": "r1"}', "space: is required"),
+        ('{"format": 7, "name": "r1", "space": {}}', "reads 1. Install"),
+        ('{"format": "1", "name": "r1", "space": {}}', "format: "),
+    ):
+        store.folder.meta.write_text(damaged)
+        with pytest.raises(UserError, match=rf"(?s)run.json (is damaged|cannot be used): .*{says}"):
+            RunStore(store.folder)
+    store.folder.meta.write_bytes(b"\xff\xfe" + whole.encode("utf-16-le"))
+    with pytest.raises(UserError, match="is damaged"):
+        store.folder.read_meta()
+
+
+def test_run_json_may_have_a_byte_order_mark_be_edited_on_purpose_and_hold_more(store):
+    meta = store.folder.read_meta()
+    store.folder.meta.write_bytes(b"\xef\xbb\xbf" + store.folder.meta.read_bytes())
+    assert store.folder.read_meta() == meta
+    store.folder.meta.write_text(json.dumps({**meta, "name": "r2", "newer": [1]}))
+    assert store.folder.read_meta() == {**meta, "name": "r2", "newer": [1]}
+    store.folder.write_meta(store.folder.read_meta())
+    assert store.folder.read_meta()["newer"] == [1]

@@ -7,7 +7,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.tensorboard import TensorBoard
 
 

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from tests.tuning.simulated import simulate, space, trading
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_record
+from tune_robust.runs.reader import read_record
 from tune_robust.schedulers.asha import Asha
 from tune_robust.schedulers.rung_check import Result, check_run, check_rungs
 

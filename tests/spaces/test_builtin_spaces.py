@@ -28,7 +28,9 @@ TABLES = {
     *("slaw_ablation_cifar10", "saner_figure1_cifar10", "saner_alpha_cifar100"),
     *("saner_k_cifar100", "saner_architectures_cifar100", "saner_noise_types"),
     *("saner_width_cifar100", "saner_no_augmentation_cifar100", "saner_small_data_cifar100"),
-    *("saner_webvision", "sam_label_noise", "sam_rho_grid_cifar10"),
+    *("saner_webvision", "saner_webvision_resnet18", "saner_groups_cifar10"),
+    *("saner_separation_cifar100", "saner_k_noise_cifar100", "saner_networks_cifar10"),
+    *("sam_label_noise", "sam_rho_grid_cifar10", "sam_rho_grid_foret_cifar10"),
 }
 NAMES = builtin_spaces()
 CIFAR = sorted(name for name in SEARCHES if "cifar" in name)
@@ -127,7 +129,7 @@ def test_a_table_is_a_grid_whose_every_trial_trains_as_long_as_published(name):
     space = load_space(name)
     points = grid_points(space.dimensions)
     assert space.searcher.name == "grid"
-    assert space.budget.trials == len(points) + len(space.baselines)
+    assert space.budget.trials == len(points)
     assert space.budget.scheduler == "none"
     configs = [space.config_for(point) for point in points]
     assert {config.epochs for config in configs} == {space.train["epochs"]}
@@ -200,7 +202,8 @@ def test_slaws_tables_start_from_imagenet_with_the_stem_as_it_is():
         space = load_space(name)
         plain, *slaw = map(space.config_for, grid_points(space.dimensions))
         assert (plain.sals, plain.law) == (None, None)
-        assert [config.law.gamma for config in slaw] == [gamma, gamma]
+        assert [config.law.gamma for config in slaw] == [gamma] * 3
+        assert [config.law.shape for config in slaw] == ["suppress_high", "band", "as_published"]
         assert (plain.model.stem, plain.model.weights) == ("imagenet", "imagenet")
 
 
@@ -212,6 +215,45 @@ def test_the_search_for_rho_trains_as_the_grid_does_over_the_same_range():
     (ours,), (theirs,) = search.dimensions, grid.dimensions
     values = theirs.distribution.values
     assert ours.distribution.ends() == (min(values), max(values))
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_one_override_runs_a_table_with_the_papers_seeds(name):
+    once, space = load_space(name), load_space(name, overrides=["search.seed={grid: [42, 43, 44]}"])
+    assert space.trials == 3 * once.trials
+    assert space.max_gradient_evaluations == 3 * once.max_gradient_evaluations
+    configs = [space.config_for(point) for point in grid_points(space.dimensions)]
+    assert {(c.seed, c.data.seed) for c in configs} == {(s, s) for s in (42, 43, 44)}
+
+
+def test_the_label_noise_report_is_trained_as_its_code_does():
+    space = load_space("sam_label_noise")
+    configs = [space.config_for(point) for point in grid_points(space.dimensions)]
+    assert {config.label_smoothing_over for config in configs} == {"others"}
+    assert {config.bootstrap_network for config in configs} == {"continued"}
+    assert {c.average.cycles for c in configs if c.method == "swa"} == {10}
+
+
+def test_foret_et_als_grid_differs_from_the_seeds_in_rate_and_weight_decay_only():
+    ours, theirs = load_space("sam_rho_grid_cifar10"), load_space("sam_rho_grid_foret_cifar10")
+    assert (theirs.train["optimizer"]["lr"], theirs.train["optimizer"]["weight_decay"]) == (1, 1e-4)
+    same = {**theirs.train, "optimizer": ours.train["optimizer"]}
+    assert same == ours.train
+    assert theirs.dimensions == ours.dimensions
+
+
+def test_webvision_is_trained_as_the_official_scripts_do():
+    for name, side, batch in (("saner_webvision", 299, 64), ("saner_webvision_resnet18", 224, 128)):
+        *_, saner = map(load_space(name).config_for, grid_points(load_space(name).dimensions))
+        assert (saner.data.image_size, saner.batch_size) == (side, batch)
+        assert (saner.optimizer.lr, saner.epochs, saner.saner.k) == (0.1, 120, 0)
+        assert saner.data.augment == "resized_crop_flip"
+
+
+def test_spaces_that_are_to_show_p_r_record_it():
+    for name in ("saner_figure1_cifar10", "saner_k_cifar100", "saner_groups_cifar10"):
+        configs = map(load_space(name).config_for, grid_points(load_space(name).dimensions))
+        assert {config.probe_every for config in configs} == {5}
 
 
 # --- a tiny trial of each -----------------------------------------------------------------------

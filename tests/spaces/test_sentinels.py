@@ -9,7 +9,7 @@ import pytest
 from tests.tuning.drawing import make_space, problems
 from tests.tuning.simulated import simulate, space
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.sentinels import sentinel_numbers
 
 BUDGET = {"trials": 20, "scheduler": "asha", "grace": 2, "reduction": 2, "sentinels": 5}

@@ -209,11 +209,11 @@ def test_a_failed_save_leaves_the_old_checkpoint(splits, tmp_path, monkeypatch):
     results = train(config(), splits=splits)
     next(results).save(path)
 
-    def no_space(self, data):
+    def no_space(descriptor):
         raise OSError(28, "No space left on device")
 
     second = next(results)
-    monkeypatch.setattr("pathlib.Path.write_bytes", no_space)
+    monkeypatch.setattr("os.fsync", no_space)
     with pytest.raises(OSError, match="No space"):
         second.save(path)
     assert read_checkpoint(path).epoch == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -23,9 +25,26 @@ from tune_robust.cli import (
 )
 from tune_robust.errors import UserError
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"tune-robust {version('tune-robust')}")
+        raise typer.Exit
+
+
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Find the training configuration that generalises best under wrong labels."""
+
+
 app = typer.Typer(
     name="tune-robust",
-    help="Find the robust-training configuration that generalises best under wrong labels.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -44,6 +63,7 @@ for verb in (
     doctor,
 ):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
+app.callback()(_options)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(datasets.app, name="datasets")
 

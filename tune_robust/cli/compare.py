@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Json, Storage
+from tune_robust.cli.options import STORAGE, Json, Runs, Storage
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Names under --storage, or paths.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("compare.html"),
     reach: Annotated[
         float | None,
-        typer.Option(help="Ask what this score costs; by default one that all reach."),
+        typer.Option(
+            help="Compare what each run had spent when it reached this score; by default the best "
+            "score that all of them reached."
+        ),
     ] = None,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
     """Set runs side by side: methods or spaces at equal compute, or the best settings across noise.
 
-    Runs that differ in their seeds alone are repeats, and form a band. Confirmed scores are shown
-    where there are any.
+    Runs that differ in their seeds alone are repeats of one search, and form a band. Confirmed
+    scores are shown where there are any.
 
     \b
     Examples:
@@ -37,22 +40,19 @@ def compare(
       tune-robust compare tpe-1 tpe-2 tpe-3 random-1 random-2 random-3 --reach 0.8
       tune-robust compare noise20 noise40 noise60 --out noise.html
     """
-    from analysis.comparison.page import write_comparison
-    from analysis.comparison.scenes import compare_runs
+    import tune_robust as tr
     from analysis.comparison.text import conclusion, document
     from analysis.formatting import sentence_case
-    from tune_robust.runs.find import find_run
 
-    found = compare_runs([find_run(run, storage).path for run in runs], reach=reach)
-    page = write_comparison(found, out)
+    found = tr.compare(*runs, reach=reach, out=out, storage=storage)
+    page = out.expanduser()
     if as_json:
         print(json.dumps({**document(found), "page": str(page)}, indent=2))
         return
 
-    from rich.console import Console
+    from tune_robust.console.overview import open_console
 
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=160)
+    console = open_console()
     for scene in found.scenes:
         console.print(_table(scene))
         console.print()
@@ -72,6 +72,8 @@ def _table(scene: Scene) -> Table:
         table.add_column(heading, justify="right" if place else "left")
     for row in rows(scene):
         table.add_row(*cells(row, scene))
-    table.caption = "± half of the 95 % interval over runs.  * for the record: chose nothing"
+    table.caption = (
+        "± half of the 95 % interval over runs.  * for the record: not used for selection."
+    )
     table.caption_justify = "left"
     return table

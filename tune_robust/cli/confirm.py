@@ -8,33 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
-from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tune_robust.cli.conduct import RayOptions
     from tune_robust.runs.folder import RunFolder
-    from tune_robust.runs.store import RunStore
-    from tune_robust.tuning.engine.conductor import Conductor
-
-TOP = 3
 
 
 def confirm(
     run: Run,
     top: Annotated[
         int | None,
-        typer.Option(help=f"How many winners; {TOP}, or none beside --trial.", min=1),
+        typer.Option(
+            help="Confirm this many of the best trials; by default 3, or none beside --trial.",
+            min=1,
+        ),
     ] = None,
     trial: Annotated[
-        list[str] | None, typer.Option(help="Confirm this trial: t0012. Can be repeated.")
+        list[str] | None,
+        typer.Option(help="Confirm the trial of this name, as t0012. Can be repeated."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many fresh seeds each.", min=1)] = 5,
+    seeds: Annotated[
+        int, typer.Option(help="Train each trial on this many fresh seeds.", min=1)
+    ] = 5,
     with_baselines: Annotated[
         bool,
-        typer.Option("--with-baselines/--no-baselines", help="The baselines on the same seeds."),
+        typer.Option(
+            "--with-baselines/--no-baselines", help="Train the baselines on the same seeds too."
+        ),
     ] = True,
     storage: Storage = STORAGE,
     address: Address = None,
@@ -42,11 +44,12 @@ def confirm(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Retrain a run's winners on fresh seeds: the scores to publish.
+    """Retrain a run's best trials on fresh seeds, for the scores to publish.
 
     The best of many trials is partly the luckiest. Each winner is trained at full budget on seeds
     that the search has not used (network, split and noise draw), all of them on the same ones. The
-    same command again goes on where it was; more --seeds or --top add what is missing.
+    same command again continues an interrupted confirmation; more --seeds or --top add what is
+    missing.
 
     \b
     Examples:
@@ -54,97 +57,52 @@ def confirm(
       tune-robust confirm r1 --top 5 --seeds 10
       tune-robust confirm r1 --trial t0012 --trial t0031
     """
-    from tune_robust.cli.conduct import RayOptions
-    from tune_robust.runs.find import find_run
-    from tune_robust.runs.record import read_trials
-    from tune_robust.runs.trial import ENDED
-    from tune_robust.spaces.objective import objective_of
-    from tune_robust.spaces.space import Space
-    from tune_robust.tuning.winners.retraining import choose, open_confirmation
+    import tune_robust as tr
+    from tune_robust.api.runs import folder_of
+    from tune_robust.cli.running import console_of, exits_when_interrupted
+    from tune_robust.console.display import Display
+    from tune_robust.tuning.winners.retraining import confirmation_of
 
-    folder = find_run(run, storage)
-    if "confirms" in (meta := folder.read_meta()):
-        raise UserError(
-            f"{folder.place} is itself a confirmation. Extend it by its run: "
-            f"`tune-robust confirm {folder.storage} --seeds N`."
+    console = console_of(as_json=as_json)
+    with exits_when_interrupted():
+        tr.confirm(
+            run,
+            top=top,
+            trials=trial or (),
+            seeds=seeds,
+            baselines=with_baselines,
+            storage=storage,
+            address=address,
+            dashboard=dashboard,
+            progress=Display(console),
+            verbose=verbose,
         )
-    space, trials = Space.from_document(meta["space"]), read_trials(folder)
-    top = top or (0 if trial else TOP)
-    chosen = choose(
-        trials, objective_of(space), top=top, named=trial or (), baselines=with_baselines
-    )
-    if not chosen:
-        raise UserError(
-            f"the run {folder.path.name!r} has no trial with a result to confirm yet. "
-            f"See `tune-robust status {folder.place}`."
-        )
-    ended = sum(t.status in ENDED for t in trials.values())
-    if ended < space.trials:
-        typer.echo(
-            f"The search has not finished: {ended} of {space.trials} trials have ended. These are "
-            "the best so far.",
-            err=True,
-        )
-    store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    go_on(store, RayOptions(address, dashboard, verbose), as_json=as_json)
+    place = confirmation_of(folder_of(run, storage)).place
+    print_confirmation(place, console, as_json=as_json)
 
 
-def go_on(store: RunStore, ray: RayOptions, *, as_json: bool = False) -> None:
-    """Run what remains of a confirmation, then show and keep what it found."""
-    from rich.console import Console
+def print_confirmation(place: str, console: Console, *, as_json: bool) -> None:
+    """Print what the confirmation stored at ``place`` found."""
+    from tune_robust.api.runs import folder_of
+    from tune_robust.tuning.winners.retraining import SUMMARY, confirmed_by, read_summary
 
-    from tune_robust.cli.conduct import conduct, prepare
-    from tune_robust.config import parse_config
-    from tune_robust.spaces.space import Space
-    from tune_robust.tuning.winners.retraining import confirmed_by, label_set
-
-    space = Space.from_document(store.folder.read_meta()["space"])
-    one_of_each = {label_set(trial): trial for trial in store.trials.values()}
-    configs = [parse_config(trial.config, trial.name) for trial in one_of_each.values()]
-    storage = confirmed_by(store.folder).storage
-    prepare(configs, storage)
-    conduct(
-        space,
-        store,
-        storage,
-        ray,
-        console=Console(stderr=True) if as_json else None,
-        sum_up=_print_json if as_json else _sum_up,
-    )
-
-
-def _sum_up(console: Console, conductor: Conductor, folder: RunFolder) -> None:
-    from analysis import write_report
-    from tune_robust.tuning.winners.retraining import SUMMARY, confirmed_by
-
-    found = _summary(console, conductor, folder)
+    source = confirmed_by(folder_of(place))
+    found = read_summary(source)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
     console.print()
     console.print(confirmation_table(found))
     console.print(f"\n{found['conclusion']}", highlight=False)
-    console.print(seeds_in_words(found), highlight=False)
-    console.print(f"Written: {folder.place}/{SUMMARY}", highlight=False, soft_wrap=True)
-    source = confirmed_by(folder)
-    if (source.path / "report.html").exists():
-        report = write_report(source.path)
-        source.upload()
+    console.print(_seeds_as_text(found), highlight=False)
+    console.print(f"Written: {place}/{SUMMARY}", highlight=False, soft_wrap=True)
+    report = source.path / "report.html"
+    if report.exists():
         console.print(f"Report:  {report}", highlight=False, soft_wrap=True)
 
 
-def _print_json(console: Console, conductor: Conductor, folder: RunFolder) -> None:
-    print(json.dumps(_summary(console, conductor, folder), indent=2))
-
-
-def _summary(console: Console, conductor: Conductor, folder: RunFolder) -> dict[str, Any]:
-    from tune_robust.cli.conduct import all_failed
-    from tune_robust.tuning.winners.retraining import write_summary
-
-    if all(trial.status == "failed" for trial in conductor.trials.values()):
-        all_failed(console, conductor, folder)
-    return write_summary(folder)
-
-
 def confirmation_table(found: dict[str, Any]) -> Table:
-    """Confirmed trials as rows, each mean with half of its 95 % interval."""
+    """The confirmed trials as rows, each mean with half of its 95 % interval."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -163,7 +121,9 @@ def confirmation_table(found: dict[str, Any]) -> Table:
             _estimate(row["test_accuracy"]),
             style="bold" if row["leads"] else None,
         )
-    table.caption = "★ best mean  ± half of the 95 % interval  * for the record: chose nothing"
+    table.caption = (
+        "★ best mean  ± half of the 95 % interval  * for the record: not used for selection"
+    )
     table.caption_justify = "left"
     return table
 
@@ -176,8 +136,8 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 
 def status_line(source: RunFolder) -> str | None:
-    """What ``status`` says of a run's confirmation; None if there is none."""
-    from tune_robust.runs.record import read_trials
+    """What ``status`` says about a run's confirmation; None if there is none."""
+    from tune_robust.runs.reader import read_trials
     from tune_robust.runs.trial import ENDED
     from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
 
@@ -195,13 +155,13 @@ def status_line(source: RunFolder) -> str | None:
     return f"Confirmed: {found['conclusion']}" if found else None
 
 
-def seeds_in_words(found: dict[str, Any]) -> str:
-    """Which seeds, and what they draw anew."""
+def _seeds_as_text(found: dict[str, Any]) -> str:
+    """Which seeds were used, and what each of them changes."""
     seeds, varies = found["seeds"], found["varies"]
     drawn = f"{', '.join(varies[:-1])} and {varies[-1]}"
-    fixed = "" if "noise draw" in varies else "; the wrong labels are what they are"
+    fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
     which = f"Seed {seeds[0]}" if len(seeds) == 1 else f"Seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"{which}, the same for all: each draws {drawn} anew{fixed}. "
-        "P(best): Bayesian, flat priors, paired by seed."
+        f"{which}, the same for all trials: each draws {drawn} anew{fixed}. "
+        "P(best) is the posterior probability of being the best, with flat priors, paired by seed."
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Json, NoDownload, Settings, Storage
+from tune_robust.cli.options import STORAGE, DataDir, Json, NoDownload, Settings, Storage
 from tune_robust.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from tune_robust.data import Summary
 
 app = typer.Typer(
-    help="The data: list what can be read, prepare it, check it and its label noise.",
+    help="List the data sets that can be read, prepare them, and check them and their label noise.",
     no_args_is_help=True,
 )
 
 WIDEST = 12
-"""So many classes make a table that a terminal can show."""
+"""A terminal can show the transition matrix of up to so many classes."""
 
-Name = Annotated[str, typer.Argument(help="A dataset's name, as `datasets list` has it.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where the data lie.")]
+Name = Annotated[str, typer.Argument(help="The name of a data set, as `datasets list` shows it.")]
 
 
 @app.command("list")
@@ -81,11 +80,14 @@ def check(
     data_dir: DataDir = None,
     noise: Annotated[
         str | None,
-        typer.Option(help="symmetric, asymmetric, instance, human or given."),
+        typer.Option(help="The kind of noise: symmetric, asymmetric, instance, human or given."),
     ] = None,
-    noise_rate: Annotated[float | None, typer.Option(help="The share of wrong labels.")] = None,
+    noise_rate: Annotated[float | None, typer.Option(help="The fraction of wrong labels.")] = None,
     noise_file: Annotated[
-        str | None, typer.Option(help="The labels: a CIFAR-N .pt (human), a CSV (given).")
+        str | None,
+        typer.Option(
+            help="The file with the labels: a .pt file of CIFAR-N (human) or a CSV file (given)."
+        ),
     ] = None,
     noise_key: Annotated[
         str | None, typer.Option(help="Which labels: a key (human), a column (given).")
@@ -94,11 +96,12 @@ def check(
     no_download: NoDownload = False,
     as_json: Json = False,
     html: Annotated[
-        Path | None, typer.Option(help="Write the transition matrix as a heat map, an HTML file.")
+        Path | None,
+        typer.Option(help="Write the transition matrix as a heat map to this HTML file."),
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Read a dataset, draw its label noise, and say what both are.
+    """Read a data set, draw its label noise, and describe both.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Following a search from another process, by what it writes into its run's folder."""
+"""Following a search from another process, by the events that it writes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import time
 from rich.console import Console
 from rich.live import Live
 
-from tune_robust.cli.overview import Clock, overview, trial_line
+from tune_robust.console.overview import Clock, overview
+from tune_robust.console.trial_table import trial_line
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.progress import SearchProgress
-from tune_robust.runs.record import RunReader
+from tune_robust.runs.reader import RunReader
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.space import Space
 
@@ -21,37 +22,37 @@ def follow(console: Console, space: Space, folder: RunFolder) -> None:
     """Show the run until its search ends or is interrupted; Ctrl-C stops the following alone."""
     reader = RunReader(folder)
     live = reader.read()
-    standing = SearchProgress(space, reader.record.trials)
+    progress = SearchProgress(space, reader.record.trials)
     try:
         if console.is_terminal:
-            _draw(console, reader, standing, live)
+            _draw(console, reader, progress, live)
         else:
-            _print_ends(console, reader, standing, live)
+            _print_ends(console, reader, progress, live)
     except KeyboardInterrupt:
-        console.print("Stopped following; the search goes on.")
+        console.print("No longer following; the search continues.")
 
 
-def _draw(console: Console, reader: RunReader, standing: SearchProgress, live: bool) -> None:
-    clock = Clock(standing)
+def _draw(console: Console, reader: RunReader, progress: SearchProgress, live: bool) -> None:
+    clock = Clock(progress)
     with Live(
-        overview(standing, clock), console=console, refresh_per_second=2, transient=True
+        overview(progress, clock), console=console, refresh_per_second=2, transient=True
     ) as display:
         while live:
             time.sleep(_EVERY)
             live = reader.read()
-            display.update(overview(standing, clock))
+            display.update(overview(progress, clock))
 
 
-def _print_ends(console: Console, reader: RunReader, standing: SearchProgress, live: bool) -> None:
-    told = _ended(standing)
+def _print_ends(console: Console, reader: RunReader, progress: SearchProgress, live: bool) -> None:
+    shown = _ended(progress)
     while live:
         time.sleep(_EVERY)
         live = reader.read()
-        for name in sorted(_ended(standing) - told):
-            line = trial_line(standing.trials[name], standing)
+        for name in sorted(_ended(progress) - shown):
+            line = trial_line(progress.trials[name], progress)
             console.print(line, highlight=False, soft_wrap=True)
-        told = _ended(standing)
+        shown = _ended(progress)
 
 
-def _ended(standing: SearchProgress) -> set[str]:
-    return {name for name, trial in standing.trials.items() if trial.status in ENDED}
+def _ended(progress: SearchProgress) -> set[str]:
+    return {name for name, trial in progress.trials.items() if trial.status in ENDED}

@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Run = Annotated[str, typer.Argument(help="A run's name under --storage, or its path.")]
-Storage = Annotated[str, typer.Option(help="The folder that holds the runs.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+from tune_robust.cli.completion import complete_run, complete_space
+from tune_robust.runs.naming import STORAGE as STORAGE
+
+Run = Annotated[
+    str,
+    typer.Argument(
+        help="The run: its name under --storage, its path or its URI.", autocompletion=complete_run
+    ),
+]
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        help="The runs: names under --storage, paths or URIs.", autocompletion=complete_run
+    ),
+]
+Space = Annotated[
+    str,
+    typer.Option(
+        help="The name of a built-in space, or the path of a YAML file.",
+        autocompletion=complete_space,
+    ),
+]
+SpaceName = Annotated[
+    str,
+    typer.Argument(
+        help="The name of a built-in space, or the path of a YAML file.",
+        autocompletion=complete_space,
+    ),
+]
+Trials = Annotated[
+    int | None, typer.Option(help="Run this many trials; by default as the space says.", min=1)
+]
+Storage = Annotated[str, typer.Option(help="The folder or URI that holds the runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Change a setting by its key path; the value is YAML. Can be repeated.",
+        help="Change the setting at this key path, as in train.epochs=60. The value is YAML. "
+        "Can be repeated.",
     ),
 ]
+DataDir = Annotated[Path | None, typer.Option(help="The folder that holds the data set.")]
 NoDownload = Annotated[
-    bool, typer.Option("--no-download", help="Fetch nothing: fail where files are missing.")
+    bool, typer.Option("--no-download", help="Download nothing; fail where files are missing.")
 ]
-Dashboard = Annotated[bool, typer.Option(help="Start Ray's dashboard (on this machine only).")]
+Dashboard = Annotated[
+    bool, typer.Option(help="Start Ray's dashboard, which listens on this machine only.")
+]
 TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the run's folder too.")
+    bool, typer.Option("--tensorboard", help="Also write TensorBoard logs into the run's folder.")
 ]
 Address = Annotated[
     str | None,
     typer.Option(
         metavar="auto|HOST:PORT",
-        help="Run on this Ray cluster; by default RAY_ADDRESS, else Ray on this machine alone.",
+        help="Run the trials on this Ray cluster. By default RAY_ADDRESS says which, and where "
+        "that is not set, Ray starts on this machine alone.",
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]
-
-STORAGE = "./runs"
-EXITS_INTERRUPTED = 130
-
-
-def overrides_of(
-    settings: Sequence[str] | None, data_dir: Path | None, no_download: bool, *, data: str
-) -> list[str]:
-    """What ``--set``, ``--data-dir`` and ``--no-download`` change, as ``path=value``.
-
-    ``data`` is the path of the data's section.
-    """
-    overrides = list(settings or [])
-    if data_dir is not None:
-        overrides.append(f"{data}.dir={json.dumps(str(data_dir.expanduser().resolve()))}")
-    if no_download:
-        overrides.append(f"{data}.download=false")
-    return overrides

@@ -2,99 +2,98 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Json, Run, Storage
-from tune_robust.errors import UserError
-from tune_robust.files import write_aside
+from tune_robust.cli.completion import complete_space
+from tune_robust.cli.options import STORAGE, Json, Run, Settings, Storage, Trials
+from tune_robust.formatting import MISSING, count
 
 if TYPE_CHECKING:
-    from tune_robust.spaces.space import Space
-    from tune_robust.tuning.simulation.recording import Pool
-    from tune_robust.tuning.simulation.replay_statistics import Spread, Statistics
+    from rich.table import Table
 
 
 class Clock(StrEnum):
-    """What counts as compute, and lets time pass for the simulated workers."""
+    """The clocks of ``tune_robust.replay``."""
 
     gradient_evaluations = "gradient_evaluations"
     seconds = "seconds"
 
 
-class Combination(NamedTuple):
-    """One way of searching, and what its replays came to."""
-
-    name: str
-    space: Space
-    statistics: Statistics
-    curve: list[dict[str, Any]]
-
-
-def _name(space: Space) -> str:
-    """As in ``asha 3 from 40 · tpe``."""
-    from tune_robust.schedulers.building import grace_of
-
-    budget = space.budget
-    reduction = f" {budget.reduction}" if budget.scheduler == "asha" else ""
-    grace = "" if budget.scheduler == "none" else f" from {grace_of(space):g}"
-    return f"{budget.scheduler}{reduction}{grace} · {space.searcher.name}"
-
-
 def replay(
     run: Run,
     scheduler: Annotated[
-        list[str] | None, typer.Option(help="asha, median or none. Can be repeated.")
+        list[str] | None,
+        typer.Option(help="Replay with this scheduler: asha, median or none. Can be repeated."),
     ] = None,
     searcher: Annotated[
-        list[str] | None, typer.Option(help="tpe, gp, random, ... Can be repeated.")
+        list[str] | None,
+        typer.Option(help="Replay with this searcher: tpe, gp, random, ... Can be repeated."),
     ] = None,
     reduction: Annotated[
-        list[int] | None, typer.Option(help="Of asha's rungs. Can be repeated.")
+        list[int] | None,
+        typer.Option(
+            help="Replay with this reduction factor of ASHA: one trial in so many goes on at each "
+            "rung. Can be repeated."
+        ),
     ] = None,
     grace: Annotated[
-        list[float] | None, typer.Option(help="Before which nothing stops. Can be repeated.")
+        list[float] | None,
+        typer.Option(
+            help="Do not stop any trial before it has used this much of the budget's unit. Can be "
+            "repeated."
+        ),
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(help="Search this space, rather than the run's own, among its trials."),
+        typer.Option(
+            help="Search this space among the run's trials, in place of the run's own space.",
+            autocompletion=complete_space,
+        ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting: searcher.startup=20. Can be repeated."),
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="How many trials.", min=1)] = None,
+    settings: Settings = None,
+    trials: Trials = None,
     compute: Annotated[
         float | None,
-        typer.Option(help="End at this share of the recorded compute, not by trials.", min=0.001),
+        typer.Option(
+            help="End each replay at this fraction of the recorded compute, in place of a number "
+            "of trials.",
+            min=0.001,
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many replays of each.", min=1)] = 20,
-    workers: Annotated[int, typer.Option(help="Trials at a time, simulated.", min=1)] = 1,
+    seeds: Annotated[
+        int, typer.Option(help="Replay each combination this many times.", min=1)
+    ] = 20,
+    workers: Annotated[
+        int, typer.Option(help="Simulate this many trials running at a time.", min=1)
+    ] = 1,
     clock: Annotated[
-        Clock, typer.Option(help="What compute is counted in.")
+        Clock, typer.Option(help="What compute is counted in, and what lets time pass.")
     ] = Clock.gradient_evaluations,
     within: Annotated[
-        float, typer.Option(help="How close to the best is near it, in the objective's unit.")
+        float,
+        typer.Option(
+            help="Count a score as near the best if it is this close, in the objective's unit."
+        ),
     ] = 0.005,
     out: Annotated[
-        Path | None, typer.Option(help="The anytime curves: a .html file, or .json for the data.")
+        Path | None,
+        typer.Option(
+            help="Write the anytime curves to this file: a figure (.html) or the data (.json)."
+        ),
     ] = None,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Replay a recorded run under any scheduler and sampler, offline.
+    """Replay a recorded run under any scheduler and searcher, without training anything.
 
     Every combination of the repeated options is compared. A proposal that was not recorded is
     replaced by the nearest recorded trial that the replay has not used yet. Only trials that ran to
-    their end take part: record with --set budget.scheduler=none.
+    their end take part: record a run with --set budget.scheduler=none.
 
     \b
     Examples:
@@ -103,204 +102,90 @@ def replay(
       tune-robust replay r1 --set searcher.startup=20 --seeds 50 --out anytime.html
       tune-robust replay benchmarks/recorded/methods_grid_digits --space methods_digits --json
     """
-    if out is not None and out.suffix not in {".html", ".json"}:
-        raise UserError(f"--out {out}: give a file that ends in .html (a figure) or .json (data).")
+    import tune_robust as tr
 
-    from tune_robust.runs.find import find_run
-    from tune_robust.tuning.simulation.recording import pool_of, read_recorded
-
-    folder = find_run(run, storage)
-    overrides = list(settings or [])
-    if trials is not None:
-        overrides.append(f"budget.trials={trials}")
-    elif compute is not None:
-        overrides.append(f"budget.trials={len(read_recorded(folder))}")
-    choices = {
-        "budget.scheduler": scheduler,
-        "searcher.name": searcher,
-        "budget.reduction": reduction,
-        "budget.grace": grace,
-    }
-    spaces = [
-        _space(folder.read_meta()["space"], space, [*overrides, *chosen])
-        for chosen in _combinations(choices)
-    ]
-    pool = pool_of(spaces[0], folder)
-    done = [
-        _replayed(pool, candidate, seeds, workers, clock.value, compute, within)
-        for candidate in {_name(candidate): candidate for candidate in spaces}.values()
-    ]
-    document = _document(pool, done, clock.value, within)
-    if out is not None:
-        _write(out, pool, done, document)
-    if as_json:
-        print(json.dumps(document, indent=2))
-    else:
-        _print(pool, done, clock.value, within, out)
-
-
-def _combinations(choices: Mapping[str, list | None]) -> Iterator[list[str]]:
-    """Every combination, as overrides; what was not given stays as the space has it."""
-    given = [[f"{path}={value}" for value in values] for path, values in choices.items() if values]
-    return map(list, itertools.product(*given))
-
-
-def _space(recorded: dict[str, Any], name: str | None, overrides: list[str]) -> Space:
-    """The space to search. The run's own, if it is a grid and the sampler is not, with ranges."""
-    from tune_robust.spaces.space import load_space, parse_space
-    from tune_robust.tuning.simulation.replay import open_grid
-
-    if name is not None:
-        return load_space(name, overrides=overrides)
-    source = f"the recorded space {recorded['name']}"
-    asked = [o.partition("=")[2] for o in overrides if o.startswith("searcher.name=")]
-    searcher = asked[-1] if asked else recorded["searcher"]["name"]
-    document = recorded if searcher == "grid" else open_grid(recorded)
-    return parse_space(document, source=source, overrides=overrides)
-
-
-def _replayed(
-    pool: Pool,
-    space: Space,
-    seeds: int,
-    workers: int,
-    clock: str,
-    compute: float | None,
-    within: float,
-) -> Combination:
-    from rich.console import Console
-
-    from tune_robust.tuning.simulation.replay import replay
-    from tune_robust.tuning.simulation.replay_statistics import anytime_curve, statistics
-
-    limit = pool.cost(clock) * (math.inf if compute is None else compute)
-    replays = []
-    with Console(stderr=True).status("") as status:
-        for seed in range(seeds):
-            status.update(
-                f"{space.budget.scheduler} · {space.searcher.name}: seed {seed + 1} of {seeds}"
-            )
-            replays.append(
-                replay(pool, space, seed=seed, workers=workers, clock=clock, compute=limit)
-            )
-    found = statistics(pool, replays, clock=clock, tolerance=within)
-    return Combination(_name(space), space, found, anytime_curve(pool, replays))
-
-
-def _document(pool: Pool, done: list[Combination], clock: str, within: float) -> dict[str, Any]:
-    return {
-        "pool": {
-            "trials": len(pool.trials),
-            "left_out": dict(pool.left_out),
-            "stopped_early": pool.stopped,
-            "objective": pool.objective.metric,
-            "best": pool.best,
-            "compute": pool.cost(clock),
-            "clock": clock,
-        },
-        "tolerance": within,
-        "combinations": [
-            {
-                "name": combination.name,
-                "budget": combination.space.budget.model_dump(),
-                "searcher": combination.space.searcher.model_dump(),
-                **_plain(asdict(combination.statistics)),
-                "anytime": combination.curve,
-            }
-            for combination in done
-        ],
-    }
-
-
-def _plain(statistics: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity: what was never reached is null."""
-    return {
-        name: {k: v if math.isfinite(v) else None for k, v in value._asdict().items()}
-        if isinstance(value, tuple)
-        else value
-        for name, value in statistics.items()
-    }
-
-
-def _write(out: Path, pool: Pool, done: list[Combination], document: dict[str, Any]) -> None:
-    if out.suffix == ".json":
-        write_aside(out, json.dumps(document, indent=2).encode())
-        return
-    from analysis.figures.anytime import anytime, write_anytime
-
-    figure = anytime(
-        {combination.name: combination.curve for combination in done},
-        objective=pool.objective.metric,
-        best=pool.best,
-        unit=document["pool"]["clock"].replace("_", " "),
+    found = tr.replay(
+        run,
+        schedulers=scheduler or (),
+        searchers=searcher or (),
+        reductions=reduction or (),
+        graces=grace or (),
+        space=space,
+        settings=settings,
+        trials=trials,
+        compute=compute,
+        seeds=seeds,
+        workers=workers,
+        clock=clock.value,
+        within=within,
+        out=out,
+        storage=storage,
     )
-    write_anytime(figure, out)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print(found, out)
 
 
-def _print(
-    pool: Pool, done: list[Combination], clock: str, within: float, out: Path | None
-) -> None:
-    from rich.table import Table
-
-    from tune_robust.cli.overview import open_console
+def _print(found: dict[str, Any], out: Path | None) -> None:
+    from tune_robust.console.overview import open_console
 
     console = open_console()
-    metric = pool.objective.metric
-    unit = clock.replace("_", " ")
+    pool = found["pool"]
     console.print(
-        f"{len(pool.trials)} recorded trials, {pool.cost(clock):,.0f} {unit}, best {metric} "
-        f"{pool.best:.4g}.",
+        f"{count(pool['trials'], 'recorded trial')}, {pool['compute']:,.0f} "
+        f"{pool['clock'].replace('_', ' ')}, best {pool['objective']} {pool['best']:.4g}.",
         highlight=False,
     )
-    for reason, count in pool.left_out.most_common():
-        console.print(f"Left out: {count} x {reason}.", style="dim", highlight=False)
-    if pool.stopped:
+    for reason, trials in pool["left_out"].items():
         console.print(
-            f"Warning: {pool.stopped} trials were stopped early and have no end. What is left are "
-            "survivors, so that every combination looks better than it is. Record full curves with "
-            "--set budget.scheduler=none.",
+            f"Left out: {count(trials, 'trial')} ({reason}).", style="dim", highlight=False
+        )
+    if pool["stopped_early"]:
+        console.print(
+            f"Warning: {count(pool['stopped_early'], 'trial')} stopped early and cannot take part. "
+            "The rest are survivors, so every combination looks better than it is. Record full "
+            "curves with --set budget.scheduler=none.",
             style="yellow",
             highlight=False,
         )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in (
-        "combination",
-        "trials",
-        "finished",
-        "compute",
-        "regret",
-        f"compute to within {within:g}",
-        "reached",
-        "winner",
-        "test acc.*",
-    ):
-        justify = "left" if heading == "combination" else "right"
-        table.add_column(heading, justify=justify)
-    for combination in done:
-        found = combination.statistics
-        table.add_row(
-            combination.name,
-            _shown(found.trials, "{:.0f}"),
-            _shown(found.finished, "{:.0f}"),
-            _shown(found.compute, "{:.0%}"),
-            _shown(found.regret, "{:.4f}"),
-            _shown(found.within, "{:.0%}"),
-            f"{found.reached}/{found.n}",
-            f"{found.winner_found}/{found.n}",
-            "-" if found.test_accuracy is None else _shown(found.test_accuracy, "{:.3f}"),
-        )
-    table.caption = (
-        "Median and middle half over the seeds; - where it was not reached. compute: share of the "
-        "recorded. regret: how far the best finished trial is from the best recorded one. winner: "
-        f"how often that one was found. * of the trial chosen by {metric}, for the record only: "
-        "nothing is chosen by it."
-    )
-    table.caption_justify = "left"
-    console.print(table)
+    console.print(_table(found))
     if out is not None:
         console.print(f"Anytime curves: {out}", highlight=False, soft_wrap=True)
 
 
-def _shown(spread: Spread, form: str) -> str:
-    median, low, high = (form.format(v) if math.isfinite(v) else "-" for v in spread)
+def _table(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    near = f"compute to within {found['tolerance']:g}"
+    figures = ("trials", "finished", "compute", "regret", near, "reached", "best found")
+    table.add_column("combination")
+    for heading in (*figures, "test acc.*"):
+        table.add_column(heading, justify="right")
+    for of in found["combinations"]:
+        test = of["test_accuracy"]
+        table.add_row(
+            of["name"],
+            _shown(of["trials"], "{:.0f}"),
+            _shown(of["finished"], "{:.0f}"),
+            _shown(of["compute"], "{:.0%}"),
+            _shown(of["regret"], "{:.4f}"),
+            _shown(of["within"], "{:.0%}"),
+            f"{of['reached']}/{of['n']}",
+            f"{of['winner_found']}/{of['n']}",
+            MISSING if test is None else _shown(test, "{:.3f}"),
+        )
+    table.caption = (
+        "Median and quartiles over the seeds; - where a score was not reached. compute: the "
+        "fraction of the recorded compute. regret: how far the best finished trial is from the "
+        "best recorded one. best found: how often the best recorded trial was found. * of the "
+        f"trial with the best {found['pool']['objective']}; not used for selection."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _shown(spread: dict[str, float | None], form: str) -> str:
+    median, low, high = (MISSING if v is None else form.format(v) for v in spread.values())
     return median if median == low == high else f"{median} ({low} to {high})"

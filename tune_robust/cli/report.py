@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Run, Storage
+from tune_robust.cli.options import STORAGE, Json, Run, Storage
 
 
 class Format(StrEnum):
-    """png, svg and pdf need a Chrome or Chromium browser; csv is the figures' data."""
+    """The formats of ``tune_robust.write_figures``."""
 
     png = "png"
     svg = "svg"
@@ -23,14 +24,24 @@ class Format(StrEnum):
 
 def report(
     run: Run,
-    out: Annotated[Path | None, typer.Option(help="The file; by default RUN/report.html.")] = None,
-    figures: Annotated[
-        Path | None, typer.Option(help="Write each figure into this folder instead.")
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; by default RUN/report.html.")
     ] = None,
-    format: Annotated[Format, typer.Option(help="Of the figures.")] = Format.html,
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="Write each figure into this folder, in place of the report."),
+    ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="The format of the figures. png, svg and pdf need Chrome or Chromium; csv writes "
+            "the numbers that each figure draws."
+        ),
+    ] = Format.html,
     storage: Storage = STORAGE,
+    as_json: Json = False,
 ) -> None:
-    """Write a run's report: the answer in words, the figures, the trials.
+    """Write a run's report: a summary, the figures and all trials.
 
     \b
     Examples:
@@ -39,13 +50,15 @@ def report(
       tune-robust report r1 --figures figures --format svg
       tune-robust report r1 --figures tables --format csv
     """
-    from analysis import load_run, write_figures, write_report
-    from tune_robust.runs.find import find_run
+    import tune_robust as tr
 
-    folder = find_run(run, storage)
     if figures is None:
-        print(write_report(folder.path, out))
-        folder.upload()
+        page = tr.report(run, out=out, storage=storage)
+        print(json.dumps({"report": str(page)}, indent=2) if as_json else page)
         return
-    for file in write_figures(load_run(folder.path), figures, format.value):
+    files = tr.write_figures(run, figures, format=format.value, storage=storage)
+    if as_json:
+        print(json.dumps({"figures": [str(file) for file in files]}, indent=2))
+        return
+    for file in files:
         print(file)

@@ -2,94 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Address, Dashboard, Run, Storage, TensorBoard, Verbose
-from tune_robust.errors import UserError
-
-if TYPE_CHECKING:
-    from tune_robust.cli.conduct import RayOptions
-    from tune_robust.runs.folder import RunFolder
+from tune_robust.cli.options import (
+    STORAGE,
+    Address,
+    Dashboard,
+    Json,
+    Run,
+    Storage,
+    TensorBoard,
+    Verbose,
+)
 
 
 def resume(
     run: Run,
     trials: Annotated[
-        str | None, typer.Option(help="A new total (40), or how many more (+20).")
+        str | None, typer.Option(help="A new total of trials (40), or how many more (+20).")
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Train the failed trials again, from nothing.")
+        bool,
+        typer.Option("--retry-failed", help="Train the failed trials again from the beginning."),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Change how the run is executed: budget.trials, resources.cpus, resources.gpus "
+            "or resources.concurrency. Other settings are fixed, so that all trials of a run "
+            "compare. Can be repeated.",
+        ),
+    ] = None,
+    rebuild_log: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-log",
+            help="Write a lost event log anew from the tables trials.parquet and epochs.parquet.",
+        ),
     ] = False,
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
     verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
-    """Finish what is left of a run. Nothing finished is repeated and nothing is lost.
+    """Finish what is left of a run, or extend it.
+
+    Finished trials are not repeated; interrupted ones continue from their last checkpoint.
 
     \b
     Examples:
       tune-robust resume r1
       tune-robust resume r1 --trials +20
       tune-robust resume runs/r1 --retry-failed
+      tune-robust resume r1 --set resources.concurrency=1
     """
-    from tune_robust.cli.conduct import RayOptions, conduct, one_of_each_data, prepare
-    from tune_robust.runs.find import find_run
-    from tune_robust.runs.store import RunStore
-    from tune_robust.spaces.space import Space
+    import tune_robust as tr
+    from tune_robust.cli.confirm import print_confirmation
+    from tune_robust.cli.running import console_of, exits_when_interrupted
+    from tune_robust.cli.summary import finish
+    from tune_robust.console.display import Display
 
-    ray = RayOptions(address, dashboard, verbose)
-    folder = find_run(run, storage)
-    meta = folder.read_meta()
-    if "confirms" in meta:
-        _resume_confirmation(folder, trials, retry_failed, ray)
-        return
-    budget = meta["space"]["budget"]
-    total = _total(trials, budget["trials"])
-    store = RunStore(folder)
-    if total != budget["trials"]:
-        budget["trials"] = total
-        folder.write_meta(meta)
-    if retry_failed:
-        store.retry_failed()
-    space = Space.from_document(meta["space"])
-
-    storage = folder.storage
-    prepare(one_of_each_data(space), storage)
-    conduct(space, store, storage, ray, tensorboard=tensorboard)
-
-
-def _resume_confirmation(
-    folder: RunFolder, trials: str | None, retry_failed: bool, ray: RayOptions
-) -> None:
-    from tune_robust.cli.confirm import go_on
-    from tune_robust.runs.store import RunStore
-    from tune_robust.tuning.winners.retraining import add_missing
-
-    if trials is not None:
-        raise UserError(
-            f"{folder.place} is a confirmation: extend it with `tune-robust confirm "
-            f"{folder.storage} --seeds N` or --top N."
+    console = console_of(as_json=as_json)
+    with exits_when_interrupted():
+        found = tr.resume(
+            run,
+            trials=trials,
+            retry_failed=retry_failed,
+            settings=settings,
+            rebuild_log=rebuild_log,
+            storage=storage,
+            address=address,
+            dashboard=dashboard,
+            tensorboard=tensorboard,
+            progress=Display(console),
+            verbose=verbose,
         )
-    store = RunStore(folder)
-    if retry_failed:
-        store.retry_failed()
-    add_missing(store)
-    go_on(store, ray)
-
-
-def _total(given: str | None, before: int) -> int:
-    if given is None:
-        return before
-    try:
-        total = before + int(given) if given.startswith("+") else int(given)
-    except ValueError:
-        raise UserError(
-            f"--trials {given!r}: a total such as 40, or an increase such as +20."
-        ) from None
-    if total < before:
-        raise UserError(f"--trials {given}: the run has {before} already; give more, or +N.")
-    return total
+    if "confirms" in found.meta:
+        print_confirmation(found.place, console, as_json=as_json)
+    else:
+        finish(found, console, as_json=as_json)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import Json, Settings
+from tune_robust.cli.options import Json, Settings, SpaceName
 from tune_robust.errors import UserError
+from tune_robust.files import write_aside
+from tune_robust.formatting import count
 
 if TYPE_CHECKING:
     from tune_robust.spaces.space import Space
 
-app = typer.Typer(help="The search spaces: list, show, check and copy them.", no_args_is_help=True)
-
-SpaceName = Annotated[str, typer.Argument(help="A built-in space's name, or a YAML file.")]
+app = typer.Typer(help="List, show, check and copy search spaces.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -42,7 +41,10 @@ def list_spaces(as_json: Json = False) -> None:
 def show(
     space: SpaceName,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="As a search would run it, every default filled in.")
+        bool,
+        typer.Option(
+            "--resolved", help="Print the space as a search would run it, with every default."
+        ),
     ] = False,
     settings: Settings = None,
 ) -> None:
@@ -64,7 +66,7 @@ def show(
 
 @app.command()
 def check(space: SpaceName, settings: Settings = None) -> None:
-    """Say whether a space is valid, and what it would cost at most; exit code 2 if it is not.
+    """Say whether a space is valid, and how much its search may cost; exit code 2 if it is not.
 
     \b
     Examples:
@@ -75,8 +77,8 @@ def check(space: SpaceName, settings: Settings = None) -> None:
 
     loaded = load_space(space, overrides=settings or [])
     print(
-        f"{space} is valid: {_count(len(loaded.dimensions), 'dimension')}, "
-        f"{_count(loaded.trials, 'trial')}, "
+        f"{space} is valid: {count(len(loaded.dimensions), 'dimension')}, "
+        f"{count(loaded.trials, 'trial')}, "
         f"at most {loaded.max_gradient_evaluations:,.0f} gradient evaluations"
     )
 
@@ -87,7 +89,7 @@ def cp(
     file: Annotated[Path, typer.Argument(help="The file to write, or the folder to write it in.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Copy a space to a file of your own, to edit.
+    """Copy a space to a file of your own that you can edit.
 
     \b
     Examples:
@@ -149,15 +151,8 @@ def _resolved_text(space: Space) -> str:
     return comment + write_yaml(document)
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _write(target: Path, text: str) -> None:
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(target)
+        write_aside(target, text.encode())
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise UserError(f"cannot write {target}: {error.strerror}") from error

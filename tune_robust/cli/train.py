@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import NoDownload, Settings, overrides_of
+from tune_robust.cli.options import DataDir, NoDownload, Settings
 from tune_robust.errors import UserError
 
 
 def train(
-    config: Annotated[Path, typer.Option(help="A configuration, or what `export` wrote.")],
+    config: Annotated[
+        Path,
+        typer.Option(help="A YAML file: a training configuration, or what `export` wrote."),
+    ],
     settings: Settings = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
+    data_dir: DataDir = None,
     no_download: NoDownload = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Train on this device: cpu, cuda, cuda:1, ...; by default a GPU if any."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for metrics.json, last.pt and model.safetensors.")
+        Path | None,
+        typer.Option(help="Write metrics.json, last.pt and model.safetensors into this folder."),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="A checkpoint (last.pt) to go on from.")
+        Path | None, typer.Option(help="Continue from this checkpoint (last.pt).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per epoch.")] = False,
 ) -> None:
-    """Train one configuration, printing each epoch.
+    """Train one configuration, and print each epoch.
 
-    Given what `export` wrote, ends at the epoch at which the search ended the trial, and says
-    whether the exported numbers were met exactly. With --set it trains all its epochs.
+    A file that `export` wrote is trained up to the epoch at which the search ended the trial, and
+    the command says whether every metric equals the exported one. With --set, --data-dir or
+    --no-download it is trained for all its epochs.
 
     \b
     Examples:
@@ -44,7 +53,7 @@ def train(
 
     document = read_yaml(config)
     given = document.get("train", document) if isinstance(document, dict) else document
-    overrides = overrides_of(settings, data_dir, no_download, data="data")
+    overrides = _overrides(settings, data_dir, no_download)
     parsed = parse_config(apply_overrides(given, overrides), str(config))
 
     from tune_robust.training import train as run_training
@@ -65,6 +74,18 @@ def train(
         raise UserError(f"cannot write to {out}: {error.strerror}.") from error
     if "metrics" in exported and not as_json:
         _compare(exported["metrics"], metrics)
+
+
+def _overrides(
+    settings: Sequence[str] | None, data_dir: Path | None, no_download: bool
+) -> list[str]:
+    """What ``--set``, ``--data-dir`` and ``--no-download`` change, as ``path=value``."""
+    overrides = list(settings or [])
+    if data_dir is not None:
+        overrides.append(f"data.dir={json.dumps(str(data_dir.expanduser().resolve()))}")
+    if no_download:
+        overrides.append("data.download=false")
+    return overrides
 
 
 def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bool) -> None:
@@ -94,13 +115,13 @@ TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
 
 
 def _compare(expected: dict[str, float | None], metrics: dict[str, float]) -> None:
-    """Say whether the exported numbers were met to the last bit."""
+    """Say whether every metric equals the exported one to the last bit."""
     met = _plain(metrics)
     differing = [k for k in expected if k not in TIMINGS and expected[k] != met.get(k)]
     if not differing:
         print("Reproduced: every metric equals the exported one exactly.")
         return
-    print("Not the exported numbers (another machine, thread count or version?):")
+    print("Some metrics differ from the exported ones (another machine, thread count or version?):")
     for name in differing:
         print(f"  {name}: exported {expected[name]}, now {met.get(name)}")
 

@@ -52,15 +52,30 @@ def _test_part(config: DataConfig, test: Images) -> LabelledImages:
     return LabelledImages(images, labels, labels)
 
 
+def validation_size(config: DataConfig, total: int) -> int:
+    """How many of the ``total`` training images of the source are held out for validation.
+
+    Raises:
+        UserError: when the subset or the validation part do not fit.
+    """
+    pool = _pool_size(config, total)
+    return resolve_count(config.validation.size, pool, "data.validation.size", at_most=pool - 1)
+
+
+def _pool_size(config: DataConfig, total: int) -> int:
+    """The training images of the source that are used at all."""
+    if config.subset is None:
+        return total
+    return resolve_count(config.subset, total, "data.subset", at_most=total)
+
+
 def _positions(config: DataConfig, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ascending positions into the source of the training and of the validation images."""
     pool = np.arange(len(labels))
     if config.subset is not None:
-        count = resolve_count(config.subset, len(pool), "data.subset", at_most=len(pool))
+        count = _pool_size(config, len(labels))
         pool = stratified(labels, count, stream(config.seed, "subset"))
-    held_out = resolve_count(
-        config.validation.size, len(pool), "data.validation.size", at_most=len(pool) - 1
-    )
+    held_out = validation_size(config, len(labels))
     keys = stream(config.seed, "split").random(len(labels))[pool]
     order = pool[np.argsort(keys, kind="stable")]
     return np.sort(order[held_out:]), np.sort(order[:held_out])

@@ -4,44 +4,82 @@ from __future__ import annotations
 
 import errno
 import math
-import os
-import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
-from tune_robust.files import is_uri
+from tune_robust.files import is_uri, link_aside, sync_folder
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import EpochResult, read_checkpoint
+from tune_robust.training import Checkpoint, EpochResult, continued_config, read_checkpoint
 
 
-def open_checkpoints(place: str, objective: Objective) -> Checkpoints:
+class Owner(NamedTuple):
+    """Whose checkpoints they are: the run's id (None for runs of earlier versions), the trial."""
+
+    run: str | None
+    trial: str
+    config: TrainConfig
+
+
+def read_own_checkpoint(path: Path, owner: Owner) -> Checkpoint:
+    """A checkpoint that belongs to ``owner``; those of earlier versions do not name theirs.
+
+    Raises:
+        UserError: it is missing, damaged, or somebody else's; says which.
+    """
+    checkpoint = read_checkpoint(path)
+    named = checkpoint.owner or {}
+    trial, run = named.get("trial", owner.trial), named.get("run")
+    if trial != owner.trial or (run is not None and owner.run is not None and run != owner.run):
+        raise UserError(f"{path} belongs to {trial} of {_same_or_another(run, owner)} run.")
+    continued_config(checkpoint, owner.config, path)
+    return checkpoint
+
+
+def _same_or_another(run: str | None, owner: Owner) -> str:
+    return "this" if run in (None, owner.run) else "another"
+
+
+def open_checkpoints(place: str, objective: Objective, owner: Owner) -> Checkpoints:
     """Those at ``place``, a path or a URI."""
     if is_uri(place):
-        return RemoteCheckpoints(Remote(place), objective)
-    return Checkpoints(Path(place), objective)
+        return RemoteCheckpoints(Remote(place), objective, owner)
+    return Checkpoints(Path(place), objective, owner)
 
 
 class Checkpoints:
-    """The newest two checkpoints of a trial, and the best by the objective."""
+    """The newest two checkpoints of a trial, and the best by the objective.
 
-    def __init__(self, folder: Path, objective: Objective):
-        self._folder, self._objective = folder, objective
+    ``notes`` says, a sentence each, which could not be used and what became of them.
+    """
+
+    def __init__(self, folder: Path, objective: Objective, owner: Owner):
+        self._folder, self._objective, self._owner = folder, objective, owner
         self._last, self._previous = folder / "last.pt", folder / "previous.pt"
         self._best = folder / "best.pt"
         self._best_value: float | None = None
+        self.notes: list[str] = []
 
-    def newest(self) -> Path | None:
-        """The newest checkpoint that can be read; a damaged one gives way to the one before."""
+    def newest(self) -> tuple[Path, Checkpoint] | None:
+        """The newest checkpoint that is whole and the trial's own.
+
+        One that is not gives way to the one before; it is set aside.
+        """
         for path in (self._last, self._previous):
+            if not path.is_symlink() and not path.exists():
+                continue
             try:
-                read_checkpoint(path)
-            except UserError:
-                path.unlink(missing_ok=True)
+                checkpoint = read_own_checkpoint(path, self._owner)
+            except (UserError, OSError) as error:
+                self._set_aside(path, error)
             else:
-                return path
+                self._tell_where_from(f"epoch {checkpoint.epoch}, from {path.name}")
+                return path, checkpoint
+        self._tell_where_from("nothing")
         return None
 
     def save(self, result: EpochResult) -> bool:
@@ -52,17 +90,28 @@ class Checkpoints:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._last.exists():
-            _share(self._last, self._previous)
-        result.save(self._last)
+            link_aside(self._last, self._previous)
+        result.save(self._last, {"run": self._owner.run, "trial": self._owner.trial})
         best = self._is_best(result.metrics[self._objective.metric])
         if best:
-            _share(self._last, self._best)
+            link_aside(self._last, self._best)
+            sync_folder(self._folder)
         return best
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        kept = path.with_name(f"{path.name}.damaged")
+        path.replace(kept)
+        self.notes.append(f"{path.name} could not be used and is kept as {kept.name}: {error}")
+
+    def _tell_where_from(self, place: str) -> None:
+        if self.notes:
+            self.notes.append(f"training went on from {place}")
 
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:
-            with suppress(UserError):
-                self._best_value = read_checkpoint(self._best).metrics[self._objective.metric]
+            with suppress(UserError, OSError):
+                best = read_own_checkpoint(self._best, self._owner)
+                self._best_value = best.metrics[self._objective.metric]
         best = math.isfinite(value) and (
             self._best_value is None or self._objective.better(value, self._best_value)
         )
@@ -71,23 +120,12 @@ class Checkpoints:
         return best
 
 
-def _share(path: Path, other: Path) -> None:
-    """Give ``other`` what ``path`` is now; both are there at every moment."""
-    aside = other.with_suffix(".aside")
-    aside.unlink(missing_ok=True)
-    try:
-        os.link(path, aside)
-    except OSError:  # not every file system has links
-        shutil.copyfile(path, aside)
-    aside.replace(other)
-
-
 class RemoteCheckpoints(Checkpoints):
     """The same on a remote file system, written through a folder of this process's own."""
 
-    def __init__(self, remote: Remote, objective: Objective):
+    def __init__(self, remote: Remote, objective: Objective, owner: Owner):
         self._own = tempfile.TemporaryDirectory(prefix="tune-robust-")
-        super().__init__(Path(self._own.name), objective)
+        super().__init__(Path(self._own.name), objective, owner)
         self._remote = remote
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)

@@ -7,8 +7,6 @@ from pathlib import Path
 from tune_robust.errors import UserError, nearest
 from tune_robust.files import is_uri
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.remote.objects import Remote
-from tune_robust.runs.remote.run import RemoteRunFolder
 
 _JOBS_COPIES = "working_dir_files"
 """The folder in which Ray keeps the working directories that jobs came with."""
@@ -40,11 +38,11 @@ def find_run(run: str, storage: str) -> RunFolder:
         UserError: when there is none; names the nearest.
     """
     if is_uri(run):
-        return _find_remote(Remote(run))
+        return _find_remote(run)
     if _is_run(path := Path(run)):
         return RunFolder(path)
     if is_uri(storage):
-        return _find_remote(Remote(storage).child(run))
+        return _find_remote(storage, run)
     if _is_run(path := Path(storage).expanduser() / run):
         return RunFolder(path)
     known = sorted(p.parent.name for p in Path(storage).expanduser().glob("*/run.json"))
@@ -55,7 +53,12 @@ def _is_run(path: Path) -> bool:
     return (path / "run.json").is_file()
 
 
-def _find_remote(remote: Remote) -> RunFolder:
+def _find_remote(uri: str, name: str | None = None) -> RunFolder:
+    # Slow to import, and most runs lie on this machine.
+    from tune_robust.runs.remote.objects import Remote
+    from tune_robust.runs.remote.run import RemoteRunFolder
+
+    remote = Remote(uri) if name is None else Remote(uri).child(name)
     folder = RemoteRunFolder(remote)
     if not folder.exists():
         raise _absent(remote.name, remote.parent.uri, remote.parent.folders("run.json"))
@@ -64,6 +67,9 @@ def _find_remote(remote: Remote) -> RunFolder:
 
 def _folder(storage: str, name: str) -> RunFolder:
     if is_uri(storage):
+        from tune_robust.runs.remote.objects import Remote
+        from tune_robust.runs.remote.run import RemoteRunFolder
+
         return RemoteRunFolder(Remote(storage).child(name))
     return RunFolder(Path(storage).expanduser() / name)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tune_robust.errors import UserError
-from tune_robust.files import write_aside
+from tune_robust.files import lies_in
+from tune_robust.runs.documents import read_document, write_document
+from tune_robust.runs.lock import is_locked
+from tune_robust.runs.meta import RunMeta
+from tune_robust.runs.trial import is_trial_name
 
 
 class Uploader(Protocol):
@@ -97,17 +99,22 @@ class RunFolder:
 
     def drop_checkpoints(self, trial: str) -> None:
         """Delete a trial's checkpoints."""
-        shutil.rmtree(self._checkpoints(trial), ignore_errors=True)
+        self._drop(trial, self._checkpoints(trial))
 
     def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
         """Delete those of trials other than ``trials``, whose events were lost with a machine.
 
         The trial that will have such a name next may be another one.
         """
-        if (self.path / "checkpoints").exists():
+        if (self.path / "checkpoints").is_dir():
             for folder in (self.path / "checkpoints").iterdir():
                 if folder.name not in trials:
                     self.drop_checkpoints(folder.name)
+
+    def _drop(self, trial: str, folder: Path) -> None:
+        """Delete a trial's ``folder``, unless a link leads out of the run to it."""
+        if is_trial_name(trial) and not folder.is_symlink() and lies_in(folder, self.path):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
         """The file of one checkpoint; None where there is none."""
@@ -124,7 +131,7 @@ class RunFolder:
 
     def drop_predictions(self, trial: str) -> None:
         """Delete a trial's predictions."""
-        shutil.rmtree(self._predictions / trial, ignore_errors=True)
+        self._drop(trial, self._predictions / trial)
 
     def drop_unknown_predictions(self, trials: Collection[str]) -> None:
         """Delete those of trials other than ``trials``, as ``drop_unknown_checkpoints`` does."""
@@ -137,12 +144,22 @@ class RunFolder:
         return self.path / "predictions"
 
     def read_meta(self) -> dict[str, Any]:
-        """run.json, as written when the run was created."""
-        return json.loads(self.meta.read_text())
+        """run.json, which is described by ``RunMeta``.
+
+        Raises:
+            UserError: it is damaged, or was written by a newer version.
+        """
+        remedy = "The run cannot be read without it: restore it from a copy."
+        return read_document(self.meta, RunMeta, remedy)
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Write run.json."""
-        write_aside(self.meta, json.dumps(meta, indent=2).encode())
+        write_document(self.meta, meta)
+
+    @property
+    def id(self) -> str | None:
+        """What tells the run from all others; None for those of earlier versions."""
+        return self.read_meta().get("id") if self.meta.exists() else None
 
     @contextmanager
     def noting(self, **facts: Any) -> Iterator[None]:
@@ -153,11 +170,4 @@ class RunFolder:
 
     def is_live(self) -> bool:
         """Whether some process holds the run open for writing."""
-        if not self.lock.exists():
-            return False
-        with self.lock.open() as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return is_locked(self.lock) or is_locked(self.events)

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from contextlib import suppress
-from typing import TextIO
-
-from tune_robust.errors import UserError
-from tune_robust.runs.folder import RunFolder
+from pathlib import Path
+from typing import IO
 
 
-def exclusive_lock(folder: RunFolder) -> TextIO:
-    """Hold the run's lock until the file that is returned is closed.
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock on a file; False where there is none."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
 
-    Raises:
-        UserError: another process holds it.
-    """
-    handle = folder.lock.open("a")
+
+def lock(file: IO) -> bool:
+    """Take the lock on an open file, which goes when it is closed; False if another has it."""
     for _ in range(10):
         with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         # A reader asking whether the run is live holds the lock for an instant.
         time.sleep(0.02)
-    handle.close()
-    raise UserError(
-        f"another process is working on the run {folder.path.name!r}. "
-        f"Watch it with `tune-robust status {folder.place}`."
-    )
+    return False

@@ -30,7 +30,8 @@ def values_of(trial: Trial, objective: Objective, axes: Sequence[Axis]) -> list[
     The objective counts at its own epoch, the rest at the last.
     """
     values = [objective.value(trial.epochs), *(trial.last.get(axis.metric) for axis in axes[1:])]
-    return None if None in values else values
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
 
 
 def pareto_front(trials: Iterable[Trial], space: Space) -> list[Trial]:

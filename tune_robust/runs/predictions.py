@@ -21,13 +21,14 @@ import io
 import math
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from tune_robust.errors import UserError
-from tune_robust.files import is_uri, write_aside
+from tune_robust.files import is_uri, open_regular, write_aside
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
 
@@ -77,7 +78,8 @@ class _LocalPlace:
 
     def read(self, name: str) -> bytes | None:
         try:
-            return (self._folder / name).read_bytes()
+            with open_regular(self._folder / name) as file:
+                return file.read()
         except FileNotFoundError:
             return None
 
@@ -157,7 +159,8 @@ class KeptPredictions:
         if self._best is None:
             content = self._place.read(file_of(self._trial, "best"))
             if content is not None:
-                self._best = _predictions(content, file_of(self._trial, "best")).score
+                with suppress(UserError):  # a damaged one is replaced
+                    self._best = _predictions(content, file_of(self._trial, "best")).score
         return self._best
 
     def _write(

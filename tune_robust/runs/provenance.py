@@ -24,8 +24,16 @@ def provenance() -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "gpus": gpu_names(),
         },
-        "command": ["tune-robust", *sys.argv[1:]],
+        "command": _command(),
     }
+
+
+def _command() -> list[str]:
+    """The command line that is running: the command itself, a script or a notebook's kernel."""
+    program = Path(sys.argv[0])
+    if program.name == "tune-robust" or program.parts[-2:] == ("tune_robust", "__main__.py"):
+        return ["tune-robust", *sys.argv[1:]]
+    return ["python", *sys.argv]
 
 
 def _versions() -> dict[str, str]:

@@ -5,30 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tune_robust.runs.events import EventLog
-from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.trial import Trial
+from tune_robust.runs.log import EventLog
+from tune_robust.runs.trial import Trial, name_of
 
 
 class Record:
     """What the events say.
 
     ``trials`` by name, in the order proposed; ``history`` has as its keys each (trial, epoch) once,
-    in the order in which they were first seen.
+    in the order in which they were first seen; ``restarted`` are the trials whose epochs were
+    forgotten at some time.
     """
 
     def __init__(self):
         self.trials: dict[str, Trial] = {}
         self.history: dict[tuple[str, int], None] = {}
+        self.restarted: set[str] = set()
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Bring it up to date."""
-        if event["event"] == "retry":
-            for epoch in self.trials[event["trial"]].epochs:
-                del self.history[event["trial"], epoch]
-        if event["event"] == "epoch":
-            self.history.setdefault((event["trial"], event["epoch"]))
-        _apply(self.trials, event)
+        """Bring it up to date.
+
+        Raises:
+            ValueError: the event cannot follow those before it; says why. Nothing has changed.
+        """
+        name = event["trial"]
+        if event["event"] == "trial":
+            self._declare(name, event)
+        elif (trial := self.trials.get(name)) is None:
+            raise ValueError(f"there is no trial {name!r} before it")
+        elif event["event"] == "epoch":
+            self._take_epoch(trial, event)
+        elif event["event"] == "retry":
+            self._forget(trial)
+        else:
+            _apply(trial, event)
 
     def interrupt(self) -> None:
         """Nobody is running the trials that were left running."""
@@ -36,57 +46,59 @@ class Record:
             if trial.status == "running":
                 trial.status = "interrupted"
 
+    def _declare(self, name: str, event: Mapping[str, Any]) -> None:
+        expected = name_of(len(self.trials))
+        if name != expected:
+            raise ValueError(f"the next trial is {expected}, found {name[:40]!r}")
+        given = (event[key] for key in ("origin", "values", "config"))
+        sentinel, confirms = event.get("sentinel", False), event.get("confirms")
+        self.trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
 
-class RunReader:
-    """A run from outside, as its events tell it so far."""
+    def _take_epoch(self, trial: Trial, event: Mapping[str, Any]) -> None:
+        epoch = event["epoch"]
+        if epoch > trial.total_epochs:
+            raise ValueError(f"epoch {epoch} of {trial.name}, which has {trial.total_epochs}")
+        self.history.setdefault((trial.name, epoch))
+        trial.epochs[epoch] = event["metrics"]
+        trial.reliability = event.get("reliability")
 
-    def __init__(self, folder: RunFolder):
-        self._folder, self._log = folder, EventLog(folder.events)
-        self.record = Record()
-
-    def read(self) -> bool:
-        """Bring ``record`` up to date; whether the run is live.
-
-        Trials left running by a dead process are interrupted.
-        """
-        live = self._folder.is_live()
-        for event in self._log.new():
-            self.record.take(event)
-        if not live:
-            self.record.interrupt()
-        return live
-
-
-def read_record(folder: RunFolder) -> Record:
-    """All that was recorded. Trials left running by a dead process: interrupted."""
-    reader = RunReader(folder)
-    reader.read()
-    return reader.record
+    def _forget(self, trial: Trial) -> None:
+        for epoch in trial.epochs:
+            del self.history[trial.name, epoch]
+        trial.status = "pending"
+        trial.epochs.clear()
+        self.restarted.add(trial.name)
 
 
-def read_trials(folder: RunFolder) -> dict[str, Trial]:
-    """The trials of ``read_record``."""
-    return read_record(folder).trials
-
-
-def _apply(trials: dict[str, Trial], event: Mapping[str, Any]) -> None:
-    name = event["trial"]
+def _apply(trial: Trial, event: Mapping[str, Any]) -> None:
     match event["event"]:
-        case "trial":
-            given = (event[key] for key in ("origin", "values", "config"))
-            sentinel, confirms = event.get("sentinel", False), event.get("confirms")
-            trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
         case "start":
-            trials[name].status = "running"
-            trials[name].error = None
-        case "epoch":
-            trials[name].epochs[event["epoch"]] = event["metrics"]
-            trials[name].reliability = event.get("reliability")
-        case "retry":
-            trials[name].status = "pending"
-            trials[name].epochs.clear()
+            trial.status = "running"
+            trial.error = None
+        case "note":
+            trial.notes.append(event["text"])
         case "end":
-            trials[name].status = event["status"]
-            trials[name].error = event.get("error")
-            if event["status"] == "interrupted" and trials[name].error:
-                trials[name].retried.append(trials[name].error)
+            _check_last_epoch(trial, event)
+            trial.status = event["status"]
+            trial.error = event.get("error")
+            if event["status"] == "interrupted" and trial.error:
+                trial.retried.append(trial.error)
+
+
+def _check_last_epoch(trial: Trial, event: Mapping[str, Any]) -> None:
+    last = max(trial.epochs, default=0)
+    if event.get("epoch", last) != last:
+        raise ValueError(f"{trial.name} ended at epoch {event['epoch']}, recorded are {last}")
+
+
+def take_new(log: EventLog, record: Record) -> None:
+    """Bring ``record`` up to date with what ``log`` has to say since it was last asked.
+
+    Raises:
+        LogDamaged: a line is not what was written there, or cannot follow the others.
+    """
+    for event in log.new():
+        try:
+            record.take(event)
+        except ValueError as error:
+            raise log.damage(str(error)) from error

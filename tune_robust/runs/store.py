@@ -7,60 +7,95 @@ opened.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shutil
 import time
+import uuid
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 
 from tune_robust.errors import UserError
-from tune_robust.runs.events import EventLog
+from tune_robust.files import is_aside, lies_in, sync_folder
+from tune_robust.runs.completeness import check_complete, read_ends
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.lock import exclusive_lock
-from tune_robust.runs.record import Record
+from tune_robust.runs.lock import lock
+from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, seed_of
+from tune_robust.runs.meta import FORMAT
+from tune_robust.runs.record import Record, take_new
+from tune_robust.runs.recovery import recover_log
 from tune_robust.runs.trial import Origin, Status, Trial, name_of
-
-FORMAT = 1
 
 
 class RunStore:
-    """The one writer of a run. Holds the run's lock until closed.
+    """The one writer of a run. Holds the run's locks until closed.
+
+    Args:
+        folder: the run's.
+        recover: whether a damaged log is made anew of the lines that are whole.
+        rebuild: whether a log that is missing, or has less than the tables, is made anew of them.
+
+    ``recovered`` says, a sentence each, what making it anew has changed or lost.
 
     Raises:
-        UserError: when another process is writing to the run.
+        UserError: another process is writing to the run, its run.json is damaged, or its log is
+            damaged or incomplete and shall not be made anew.
     """
 
-    def __init__(self, folder: RunFolder):
+    def __init__(self, folder: RunFolder, *, recover: bool = False, rebuild: bool = False):
         self.folder = folder
-        self._lock = exclusive_lock(folder)
-        self._uploader = folder.uploader()
-        self._drop_torn_line()
+        self.recovered: list[str] = []
+        # Damage is told of before anything is changed.
+        run_id = folder.id
+        self._lock = _exclusive_lock(folder)
+        self._uploader = None
+        try:
+            self._uploader = folder.uploader()
+            self._open(seed_of(run_id), recover=recover, rebuild=rebuild)
+        except BaseException:
+            self._release()
+            raise
+
+    def _open(self, seed: int, *, recover: bool, rebuild: bool) -> None:
+        folder = self.folder
+        _drop_torn_line(folder)
         _remove_asides(folder)
-        self._record = Record()
-        for event in EventLog(folder.events).new():
-            self._record.take(event)
+        if rebuild:
+            self.recovered = recover_log(folder)
+        try:
+            self._record, checksum = _read(folder, seed)
+        except LogDamaged:
+            if not recover:
+                raise
+            self.recovered = recover_log(folder)
+            self._record, checksum = _read(folder, seed)
         self._record.interrupt()
+        new = not folder.events.exists()
+        self._log = LogWriter(folder.events, checksum)
+        # Whoever deletes the lock file lets no second writer in.
+        if not self._log.lock():
+            self._log.close()
+            raise _refusal(folder)
+        if new:
+            sync_folder(folder.path)
         folder.drop_unknown_checkpoints(self.trials)
         folder.drop_unknown_predictions(self.trials)
-        self._events = folder.events.open("ab", buffering=0)
 
     @classmethod
     def create(cls, folder: RunFolder, meta: Mapping[str, Any]) -> RunStore:
         """Make the run's folder, write run.json and open the new run."""
         new = not folder.path.exists()
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        document = {"format": FORMAT, "name": folder.path.name, "created": created, **meta}
+        document = {
+            "format": FORMAT,
+            "name": folder.path.name,
+            "id": uuid.uuid4().hex,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **meta,
+        }
         try:
             folder.path.mkdir(exist_ok=True)
-            store = cls(folder)
-            try:
-                folder.write_meta(document)
-            except OSError:
-                store.close()
-                raise
+            folder.write_meta(document)
+            return cls(folder)
         except OSError as error:
             if new:
                 shutil.rmtree(folder.path, ignore_errors=True)
@@ -68,7 +103,6 @@ class RunStore:
                 f"cannot create {folder.path}: {error.strerror}. Choose another --storage, or "
                 "make space and see that you may write there."
             ) from error
-        return store
 
     @property
     def trials(self) -> dict[str, Trial]:
@@ -112,10 +146,19 @@ class RunStore:
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended, and see it safely on disk."""
-        self._append("end", trial, status=status, error=error)
-        os.fsync(self._events.fileno())
+        last = max(self.trials[trial].epochs, default=0)
+        self._append("end", trial, status=status, error=_encodable(error), epoch=last)
+        self.sync()
         if self._uploader is not None:
             self._uploader.upload_soon()
+
+    def note(self, trial: str, text: str) -> None:
+        """Record what whoever looks at a trial should know."""
+        self._append("note", trial, text=_encodable(text))
+
+    def sync(self) -> None:
+        """Wait until all that was recorded is on disk."""
+        self._log.sync()
 
     def retry(self, trial: str) -> None:
         """Forget a failed trial's epochs: it will start again from nothing."""
@@ -128,43 +171,68 @@ class RunStore:
 
     def close(self) -> None:
         """Release the run."""
-        self._events.close()
-        if self._uploader is not None:
-            self._uploader.close()
-        self._lock.close()
+        self._log.close()
+        self._release()
+
+    def _release(self) -> None:
+        try:
+            if self._uploader is not None:
+                self._uploader.close()
+        finally:
+            self._lock.close()
 
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
-        self._write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        self._log.append(record)
         self._record.take(record)
 
-    def _write(self, line: bytes) -> None:
-        """All of it or nothing: no line may follow the half of one that a full disk cut short."""
-        size = os.fstat(self._events.fileno()).st_size
-        try:
-            while line:
-                line = line[self._events.write(line) :]
-        except OSError:
-            os.truncate(self._events.fileno(), size)
-            raise
 
-    def _drop_torn_line(self) -> None:
-        if not self.folder.events.exists():
-            return
-        with self.folder.events.open("rb+") as handle:
-            content = handle.read()
-            handle.truncate(content.rfind(b"\n") + 1)
+def _read(folder: RunFolder, seed: int) -> tuple[Record, int]:
+    """What the log says, and the checksum of its last line."""
+    record, log = Record(), EventLog(folder.events, seed)
+    take_new(log, record)
+    check_complete(folder, record, read_ends(folder))
+    return record, log.checksum
+
+
+def _drop_torn_line(folder: RunFolder) -> None:
+    """Cut off what a crash has left of a last line."""
+    if not folder.events.is_file():
+        return
+    with folder.events.open("rb+") as handle:
+        content = handle.read()
+        handle.truncate(content.rfind(b"\n") + 1)
 
 
 def _remove_asides(folder: RunFolder) -> None:
     """Delete what ``write_aside`` was writing when its process was killed."""
     inside = ("checkpoints", "predictions")
-    hidden = (path for name in inside for path in (folder.path / name).rglob(".*"))
+    hidden = (path for name in inside for path in (folder.path / name).glob("*/.*"))
     for path in (*folder.path.glob(".*"), *hidden):
-        if path.suffix[1:].isdigit():
+        if is_aside(path) and lies_in(path.parent / path.name, folder.path):
             path.unlink(missing_ok=True)
+
+
+def _exclusive_lock(folder: RunFolder) -> IO:
+    handle = folder.lock.open("a")
+    if lock(handle):
+        return handle
+    handle.close()
+    raise _refusal(folder)
+
+
+def _refusal(folder: RunFolder) -> UserError:
+    return UserError(
+        f"another process is working on the run {folder.path.name!r}. "
+        f"Watch it with `tune-robust status {folder.place}`."
+    )
 
 
 def _finite(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
     """JSON has no NaN: what is not finite is null."""
     return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}
+
+
+def _encodable(text: str | None) -> str | None:
+    """Without the halves of characters that names of files may have."""
+    return text if text is None else text.encode(errors="replace").decode()

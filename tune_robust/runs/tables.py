@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tune_robust.files import write_aside
+from tune_robust.errors import UserError
+from tune_robust.files import open_regular, write_aside
 from tune_robust.metrics import METRICS
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import Objective
+
+if TYPE_CHECKING:
+    from tune_robust.runs.store import RunStore
 
 EPOCHS_SCHEMA = pa.schema(
     [("trial", pa.string()), ("epoch", pa.int64()), *((name, pa.float64()) for name in METRICS)]
@@ -62,6 +65,7 @@ def trials_table(
     columns["error"] = pa.array([t.error for t in trials], pa.string())
     columns["checkpoint"] = pa.array([_checkpoint(folder, t) for t in trials], pa.string())
     columns["config"] = pa.array([json.dumps(t.config) for t in trials], pa.string())
+    columns["values"] = pa.array([json.dumps(t.values) for t in trials], pa.string())
     return pa.table(columns)
 
 
@@ -102,6 +106,8 @@ class Tables:
     def write(self) -> None:
         """Rewrite both tables, each aside and then renamed."""
         began = time.monotonic()
+        # What the tables have is in the log, also after a power cut.
+        self._store.sync()
         folder, trials = self._store.folder, self._store.trials
         rows = trials_table(trials.values(), self._paths, self._objective, folder)
         _write(folder.trials, rows)
@@ -112,5 +118,24 @@ class Tables:
 
 def _write(path: Path, table: pa.Table) -> None:
     buffer = BytesIO()
-    pq.write_table(table, buffer)
+    pq.write_table(table, buffer, write_page_checksum=True)
     write_aside(path, buffer.getvalue())
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A table as it was written, or some of its columns.
+
+    Raises:
+        UserError: it is damaged.
+        OSError: it cannot be read.
+    """
+    # Opened once: by its path, pyarrow opens it twice, and a search may replace it in between.
+    with open_regular(path) as opened:
+        content = opened.read()
+    try:
+        return pq.read_table(BytesIO(content), columns=columns, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}). It is written anew from the event log by:\n"
+            f"  tune-robust resume {path.parent}"
+        ) from error

@@ -51,7 +51,7 @@ class TensorBoard:
         self._writers.clear()
 
     def _write(self, name: str, metrics: Mapping[str, float | None]) -> None:
-        step = round(metrics["gradient_evaluations"])
+        step = round(metrics["gradient_evaluations"] or 0)
         for metric in METRICS:
             value = metrics.get(metric)
             if value is not None and math.isfinite(value):

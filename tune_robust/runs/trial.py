@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +31,8 @@ class Trial:
     error: str | None = None
     retried: list[str] = field(default_factory=list)
     """Why it was interrupted and went on from its last checkpoint, each time."""
+    notes: list[str] = field(default_factory=list)
+    """What else happened on its way, such as a damaged checkpoint that was set aside."""
     confirms: str | None = None
     reliability: list[list[float]] | None = None
     """Of the last epoch, as in ``training.evaluation``: share, confidence, accuracy by bin."""
@@ -48,6 +51,14 @@ class Trial:
     def last(self) -> dict[str, float | None]:
         """Metrics of the last epoch; empty before the first."""
         return self.epochs[max(self.epochs)] if self.epochs else {}
+
+
+_NAME = re.compile(r"t\d{4,}", re.ASCII)
+
+
+def is_trial_name(name: str) -> bool:
+    """Whether ``name`` is one that ``name_of`` gives."""
+    return _NAME.fullmatch(name) is not None
 
 
 def name_of(number: int) -> str:

@@ -51,6 +51,17 @@ class Objective:
         """The value that ranks a trial."""
         return self.last(epochs) if self.at == "last" else self.best(epochs)
 
+    def known_value(self, epochs: Epochs) -> float:
+        """``value`` of a trial that must have one.
+
+        Raises:
+            ValueError: it has none.
+        """
+        value = self.value(epochs)
+        if value is None:
+            raise ValueError(f"no epoch has a finite {self.metric}")
+        return value
+
     def scored(self, epochs: Epochs) -> Mapping[str, float | None]:
         """All the metrics at the epoch that ranks a trial; empty where nothing does."""
         ranks = self.value(epochs)

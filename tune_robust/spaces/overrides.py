@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import nested_copy, set_path
 from tune_robust.spaces.yaml_text import parse_yaml
 
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Changes as ``path=value`` with the value in YAML, or as a mapping from paths to values."""
 
-def apply_overrides(document: Any, overrides: Sequence[str]) -> Any:
+
+def apply_overrides(document: Any, overrides: Overrides) -> Any:
     """A copy of ``document`` (nested mappings) with ``overrides`` such as ``optimizer.lr=5e-4``.
 
     Values are YAML; the later of two wins. A path that does not exist is set all the same, for the
@@ -30,8 +34,10 @@ def apply_overrides(document: Any, overrides: Sequence[str]) -> Any:
     return document
 
 
-def parse_overrides(overrides: Sequence[str]) -> tuple[list[tuple[str, Any]], list[Problem]]:
+def parse_overrides(overrides: Overrides) -> tuple[list[tuple[str, Any]], list[Problem]]:
     """The overrides as (path, value) pairs, and those that could not be read as problems."""
+    if isinstance(overrides, Mapping):
+        return _checked(overrides)
     pairs, problems = [], []
     for override in overrides:
         path, equals, text = override.partition("=")
@@ -47,6 +53,31 @@ def parse_overrides(overrides: Sequence[str]) -> tuple[list[tuple[str, Any]], li
     return pairs, problems
 
 
+def _checked(settings: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], list[Problem]]:
+    """The pairs with plain values: those of a YAML file, tuples as lists and paths as text."""
+    pairs, problems = [], []
+    for path, value in settings.items():
+        if not isinstance(path, str) or not all(path.split(".")):
+            message = "expected a key path, for example 'train.epochs'"
+            problems.append(Problem(str(path), message))
+            continue
+        pairs.append((path, plain(value)))
+    return pairs, problems
+
+
+def plain(value: Any) -> Any:
+    """``value`` as a YAML file would give it: mappings, lists, text, numbers, booleans and None."""
+    match value:
+        case Mapping():
+            return {key: plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
+        case PurePath():
+            return str(value)
+    item = getattr(value, "item", None)  # a number of NumPy's
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+
+
 @dataclass
 class SpaceOverrides:
     """What overrides did to a space: their problems, the paths given to ``train``, the paths under
@@ -59,7 +90,7 @@ class SpaceOverrides:
     removed: list[str] = field(default_factory=list)
 
 
-def override_space(document: dict[str, Any], overrides: Sequence[str]) -> SpaceOverrides:
+def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverrides:
     """Apply ``overrides`` such as ``train.epochs=2`` to a space's ``document``, in place.
 
     Keys under ``search`` hold dots themselves: ``search.sam.rho={log_uniform: [0.1, 1]}``.

@@ -21,7 +21,7 @@ from tune_robust.spaces.dimensions import Dimension, parse_search, varies_labels
 from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
-from tune_robust.spaces.overrides import SpaceOverrides, override_space
+from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
 from tune_robust.spaces.sections import (
@@ -200,7 +200,7 @@ class Space(Part):
 
 
 def parse_space(
-    document: Any, *, source: str, description: str = "", overrides: Sequence[str] = ()
+    document: Any, *, source: str, description: str = "", overrides: Overrides = ()
 ) -> Space:
     """``document`` (the plain data of a file) as a Space.
 
@@ -360,13 +360,14 @@ def space_text(name_or_path: str | Path) -> str:
     raise UserError(f"{unknown('space', name, builtin_spaces())} {hint}")
 
 
-def load_space(name_or_path: str | Path, *, overrides: Sequence[str] = ()) -> Space:
+def load_space(name_or_path: str | Path, *, overrides: Overrides = ()) -> Space:
     """A built-in space by its name, or the user's own by its path.
 
     Args:
         name_or_path: as in ``saner_digits`` or ``my_space.yaml``.
         overrides: changes as ``path=value``, values in YAML: ``train.epochs=2``,
-            ``search.sam.rho={log_uniform: [0.1, 1]}``, ``search.sam.rho=null``.
+            ``search.sam.rho={log_uniform: [0.1, 1]}``, ``search.sam.rho=null``; or the same as a
+            mapping from paths to values.
 
     Raises:
         UserError: there is no such space, or its file is not YAML (with the line).

@@ -2,6 +2,14 @@
 
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
 from tune_robust.training.device import choose_device
-from tune_robust.training.loop import EpochResult, check_fits, train
+from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
 
-__all__ = ["Checkpoint", "EpochResult", "check_fits", "choose_device", "read_checkpoint", "train"]
+__all__ = [
+    "Checkpoint",
+    "EpochResult",
+    "check_fits",
+    "choose_device",
+    "continued_config",
+    "read_checkpoint",
+    "train",
+]

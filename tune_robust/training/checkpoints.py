@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import zipfile
+from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from tune_robust.errors import UserError
-from tune_robust.files import write_aside
+from tune_robust.files import open_regular, write_aside
 from tune_robust.training.evaluation import Reliability
 
 FORMAT = 1
@@ -22,7 +23,8 @@ class Checkpoint:
 
     ``metrics`` and ``reliability`` are the epoch's, ``earlier`` has the metrics of those before it;
     ``config`` is the configuration as plain data; ``state`` maps each stateful part (model,
-    optimizer, objective, random generators, totals) to its state.
+    optimizer, objective, random generators, totals) to its state. ``owner`` says whose it is, where
+    it is one of several trials': ``run``, an id, and ``trial``, a name.
     """
 
     epoch: int
@@ -32,6 +34,7 @@ class Checkpoint:
     reliability: Reliability = field(default_factory=list)
     earlier: list[dict[str, float]] = field(default_factory=list)
     format: int = FORMAT
+    owner: dict[str, str | None] | None = None
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -43,13 +46,21 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
-    """Load a checkpoint; only tensors and plain data are accepted.
+    """Load a checkpoint, its checksums verified; only tensors and plain data are accepted.
 
     Raises:
-        UserError: when the file is missing, truncated, or not a checkpoint.
+        UserError: when the file is missing, damaged, or not a checkpoint.
     """
     try:
-        document = torch.load(path, map_location=device, weights_only=True)
+        with open_regular(path) as file:
+            content = BytesIO(file.read())
+        # PyTorch writes a checksum of each tensor and does not look at it when it loads.
+        with zipfile.ZipFile(content) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of its part {damaged} differs")
+        content.seek(0)
+        document = torch.load(content, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}.") from None
     except Exception as error:
@@ -57,4 +68,6 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
         raise UserError(f"{path} is damaged or not a checkpoint: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of format {FORMAT}.")
+    if document.keys() - {field.name for field in fields(Checkpoint)}:
+        raise UserError(f"{path} was written by a newer version of tune-robust: install that one.")
     return Checkpoint(**document)

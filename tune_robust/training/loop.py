@@ -61,10 +61,10 @@ class EpochResult:
     """One finished epoch, counted from 1.
 
     ``metrics`` has the names of tune_robust.metrics.METRICS, NaN where one does not apply.
-    ``save(path)`` writes a checkpoint from which ``train(..., resume=path)`` goes on; call it
-    before asking the generator for the next epoch. ``model`` is the network that was evaluated: the
-    one with the averaged weights once averaging has begun. Epochs count on through the bootstrap
-    rounds. ``reliability`` is how well its confidence holds on the test images;
+    ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)`` goes on;
+    call it before asking the generator for the next epoch. ``model`` is the network that was
+    evaluated: the one with the averaged weights once averaging has begun. Epochs count on through
+    the bootstrap rounds. ``reliability`` is how well its confidence holds on the test images;
     ``validation_probabilities`` float32 (N, K) are what it predicts for the validation images.
     """
 
@@ -72,7 +72,7 @@ class EpochResult:
     metrics: dict[str, float]
     reliability: Reliability
     model: nn.Module
-    save: Callable[[Path], None]
+    save: Callable[..., None]
     validation_probabilities: Tensor
 
 
@@ -411,8 +411,8 @@ class _Run:
 
         return forward
 
-    def save(self, path: Path) -> None:
-        """Write everything that the rest of the run depends on.
+    def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
+        """Write everything that the rest of the run depends on, and ``owner``, whose it is.
 
         ``model`` has the weights that count; ``network`` those that train, which are the same
         tensors, stored once, unless there is an average.
@@ -431,17 +431,17 @@ class _Run:
         }
         config = self.config.model_dump(mode="json")
         *earlier, metrics = self.history
-        done = Checkpoint(self.epoch, metrics, config, state, self.reliability, earlier)
+        done = Checkpoint(
+            self.epoch, metrics, config, state, self.reliability, earlier, owner=owner
+        )
         write_checkpoint(Path(path), done)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Go on from ``checkpoint``."""
-        # Parsed: settings that are newer than the checkpoint have their defaults in it.
-        saved = parse_config(checkpoint.config, str(path))
-        if _by_earlier_preset(checkpoint.config, self.config):
-            self.config = self.config.model_copy(update={"sam": saved.sam})
+        config = continued_config(checkpoint, self.config, path)
+        if config != self.config:
+            self.config = config
             self.optimizer = self._sharpness_aware()
-        _check_same(saved.model_dump(mode="json"), self.config.model_dump(mode="json"), path)
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:
@@ -471,6 +471,20 @@ class _Run:
             self.device.type,
             epoch,
         )
+
+
+def continued_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> TrainConfig:
+    """What a run of ``config`` goes on with from ``checkpoint``, which lies at ``path``.
+
+    Raises:
+        UserError: the checkpoint belongs to another configuration.
+    """
+    # Parsed: settings that are newer than the checkpoint have their defaults in it.
+    saved = parse_config(checkpoint.config, str(path))
+    if _by_earlier_preset(checkpoint.config, config):
+        config = config.model_copy(update={"sam": saved.sam})
+    _check_same(saved.model_dump(mode="json"), config.model_dump(mode="json"), path)
+    return config
 
 
 def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:

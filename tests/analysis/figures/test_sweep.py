@@ -37,3 +37,23 @@ def test_without_a_grid_nothing_is_swept(search_run):
 def test_what_was_not_searched_is_refused(search_run):
     with pytest.raises(UserError, match=r"sam\.rho"):
         sweep(search_run, "sam.roh")
+
+
+def test_settings_repeated_with_several_seeds_are_averaged_with_their_spread(build):
+    search = {"seed": {"grid": [42, 43, 44]}, "saner.alpha": {"grid": [0.0, 1.0]}}
+    trials = [build.trial(i, {"saner.alpha": float(i % 2), "seed": 42 + i // 2}) for i in range(6)]
+    run = build.load(trials, space=build.space(search=search))
+    points = sweep_data(run)
+    assert set(points["name"]) == {"saner.alpha 0", "saner.alpha 1"}
+    line = points[(points["name"] == "saner.alpha 0") & (points["metric"] == "test_accuracy")]
+    same = run.trials.loc[run.trials["saner.alpha"] == 0.0, "trial"]
+    assert len(same) == 3
+    of_each = run.epochs[run.epochs["trial"].isin(same)].groupby("epoch")["test_accuracy"]
+    assert line["value"].tolist() == pytest.approx(of_each.mean().tolist())
+    assert line["sd"].tolist() == pytest.approx(of_each.std().tolist())
+    drawn = sweep(run)
+    assert sum(trace.fill == "toself" for trace in drawn.data) == len(drawn.data) / 2
+
+
+def test_without_seeds_there_is_no_spread(build):
+    assert sweep_data(grid(build))["sd"].isna().all()

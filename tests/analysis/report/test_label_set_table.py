@@ -52,3 +52,34 @@ def test_a_search_on_one_label_set_has_no_such_table(search_run):
 def test_nothing_finished_is_an_empty_table(build):
     run = build.load([build.trial(1, {}, status="stopped")])
     assert results_table(run).empty
+
+
+def repeated(build, rates):
+    search = {"seed": {"grid": [1, 2]}, "method": {"choice": ["sam", "sgd"]}}
+    if len(rates) > 1:
+        search["data.noise.rate"] = {"grid": list(rates)}
+    values = [(r, m, s) for r in rates for m in ("sam", "sgd") for s in (1, 2)]
+    trials = [
+        build.trial(
+            i,
+            {"method": method, "seed": seed} | ({"data.noise.rate": r} if len(rates) > 1 else {}),
+            extra={
+                "val_accuracy": 0.4 + 0.1 * seed - 0.2 * (method == "sgd"),
+                "test_accuracy": 0.9,
+            },
+        )
+        for i, (r, method, seed) in enumerate(values, 1)
+    ]
+    return build.load(trials, space=build.space(search=search))
+
+
+@pytest.mark.parametrize("rates", [(0.2, 0.4), (0.5,)])
+def test_seeds_are_averaged_with_their_spread(build, rates):
+    run = repeated(build, rates)
+    table = results_table(run)
+    assert "seed" not in table
+    assert table["trials"].tolist() == [2] * 2 * len(rates)
+    sam = table[table["method"] == "sam"].iloc[0]
+    assert sam["val_accuracy"] == pytest.approx(0.55)
+    assert sam["val_accuracy_sd"] == pytest.approx(0.1 / 2**0.5)
+    assert "<b>55.0% ± 7.1 points</b> / 90.0%" in label_set_table(run)

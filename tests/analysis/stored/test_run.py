@@ -132,7 +132,7 @@ def test_a_newer_format_is_refused(build):
     path = build.write([build.trial(1, {})])
     meta = json.loads((path / "run.json").read_text())
     (path / "run.json").write_text(json.dumps({**meta, "format": 2}))
-    with pytest.raises(UserError, match="has the format 2; this version reads 1"):
+    with pytest.raises(UserError, match=r"found 2; this version of tune-robust reads 1"):
         load_run(path)
 
 
@@ -140,7 +140,7 @@ def test_a_truncated_table_is_named(build):
     path = build.write([build.trial(1, {})])
     data = (path / "epochs.parquet").read_bytes()
     (path / "epochs.parquet").write_bytes(data[: len(data) // 2])
-    with pytest.raises(UserError, match=r"epochs\.parquet cannot be read"):
+    with pytest.raises(UserError, match=r"epochs\.parquet is damaged"):
         load_run(path)
 
 

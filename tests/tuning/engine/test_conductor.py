@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from tests.tuning.simulated import peak, simulate, space, store_at, study_of
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.tuning.engine.conductor import Conductor
 
 
@@ -35,13 +35,20 @@ def test_a_crash_at_any_moment_changes_nothing_in_the_end(tmp_path, stop_after):
     assert resumed._scheduler.rungs == whole._scheduler.rungs
 
 
+def cut_before(path, *marks):
+    """Leave the run as it would be had its process died before the first event with such marks."""
+    folder = RunFolder(path)
+    lines = folder.events.read_text().splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if all(mark in line for mark in marks))
+    folder.events.write_text("".join(lines[:first]))
+    folder.trials.unlink()
+    folder.epochs.unlink()
+
+
 def test_a_crash_between_an_epoch_and_its_decision_is_made_good(tmp_path):
     whole = simulate(space(), tmp_path / "r")
     stopped = next(t for t in whole.trials.values() if t.status == "stopped")
-    log = RunFolder(tmp_path / "r").events
-    lines = log.read_text().splitlines(keepends=True)
-    end = next(i for i, x in enumerate(lines) if '"end"' in x and stopped.name in x)
-    log.write_text("".join(lines[:end]))
+    cut_before(tmp_path / "r", '"end"', stopped.name)
     again = simulate(space(), tmp_path / "r")
     assert again.trials[stopped.name].epochs == stopped.epochs
     assert again.trials[stopped.name].status == "stopped"
@@ -170,10 +177,7 @@ def test_a_crash_changes_nothing_of_a_search_by_the_clock(tmp_path, stop_after):
 
 def test_a_crash_between_the_last_second_and_the_end_is_made_good(tmp_path):
     simulate(slow_and_fast(scheduler="none"), tmp_path / "r")
-    log = RunFolder(tmp_path / "r").events
-    lines = log.read_text().splitlines(keepends=True)
-    end = next(i for i, line in enumerate(lines) if '"end"' in line)
-    log.write_text("".join(lines[:end]))
+    cut_before(tmp_path / "r", '"end"')
     before = read_trials(RunFolder(tmp_path / "r"))["t0001"].epochs
     again = simulate(slow_and_fast(scheduler="none"), tmp_path / "r")
     assert again.trials["t0001"].epochs == before

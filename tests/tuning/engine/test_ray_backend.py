@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

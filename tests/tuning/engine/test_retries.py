@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.tuning.simulated import peak, space, store_at
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.tuning.engine.conductor import RETRIES, Conductor, Decision
 from tune_robust.tuning.engine.slots import Slots
 

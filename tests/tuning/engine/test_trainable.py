@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from tune_robust.config import parse_config
+from tune_robust.runs.checkpoints import Checkpoints, Owner
 from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.tuning.engine.trainable import Checkpoints, TrialRunner, tensor_share
+from tune_robust.tuning.engine.trainable import TrialRunner, tensor_share
 
 pytest.importorskip("ray.tune")
 
@@ -25,6 +26,7 @@ def job(tmp_path, trial="t0001", **changes):
         "threads": 1,
     }
     return {
+        "run": "ours",
         "trial": trial,
         "label": trial,
         "config": parse_config(config | changes).model_dump(mode="json"),
@@ -81,7 +83,34 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, runner, dam
     last.unlink()
     last.write_bytes(damage)
     runner.reset_config(job(tmp_path) | {"known": 3})
+    note = runner.step()["note"]
+    assert "last.pt could not be used and is kept as last.pt.damaged" in note
+    assert "went on from epoch 2, from previous.pt" in note
+    assert (last.parent / "last.pt.damaged").read_bytes() == damage
     assert untimed([runner.step(), runner.step()]) == untimed(whole[1:])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"trial": "t0002"}, "belongs to t0002 of this run"),
+        ({"run": "theirs"}, "belongs to t0001 of another run"),
+        ({"seed": 7}, "another configuration: seed differ"),
+    ],
+)
+def test_no_number_of_a_checkpoint_that_is_not_the_trials_own_is_reported(
+    tmp_path, runner, changes, says
+):
+    runner.setup(job(tmp_path))
+    whole = [runner.step() for _ in range(2)]
+    seed = changes.pop("seed", 3)
+    runner.reset_config(job(tmp_path / "other", seed=seed) | changes)
+    [runner.step() for _ in range(3)]
+    theirs = tmp_path / "other" / "checkpoints" / "t0001" / "last.pt"
+    theirs.replace(tmp_path / "checkpoints" / "t0001" / "last.pt")
+    runner.reset_config(job(tmp_path) | {"known": 2})
+    assert says in runner.step()["note"]
+    assert untimed([runner.step(), runner.step()]) == untimed(whole)
 
 
 def test_a_mistake_in_training_is_a_result_not_a_crash(tmp_path, runner):
@@ -197,13 +226,13 @@ class _Result:
         self.metrics = {"val_accuracy": value}
         self.value = value
 
-    def save(self, path):
+    def save(self, path, owner):
         path.unlink(missing_ok=True)
         path.write_text(str(self.value))
 
 
 def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):
-    checkpoints = Checkpoints(tmp_path / "t", Objective(**OBJECTIVE))
+    checkpoints = Checkpoints(tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", None))
     for value in (0.1, 0.9, 0.3, math.nan, 0.5):
         checkpoints.save(_Result(value))
     kept = {path.name: path.read_text() for path in (tmp_path / "t").iterdir()}

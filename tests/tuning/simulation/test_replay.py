@@ -4,7 +4,7 @@ import pytest
 
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.simulation.recording import Pool, pool_of

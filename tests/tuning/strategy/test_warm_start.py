@@ -11,7 +11,7 @@ import pytest
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.tuning.engine.conductor import objective_of
 from tune_robust.tuning.strategy.warm_start import WarmStart, harvest

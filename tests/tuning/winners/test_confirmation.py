@@ -147,7 +147,7 @@ def test_a_clear_lead_is_said_and_a_doubtful_one_is_not():
     assert "scored it 0.850, 0.040 better than this mean" in words
     doubtful = judge([best, retrained("t0003", [0.79, 0.82, 0.80])], "max")
     words = conclusion(doubtful, "val_accuracy")
-    assert "cannot be told from t0003" in words
+    assert "statistically indistinguishable from t0003" in words
     assert "better than the other" not in words
 
 

@@ -9,7 +9,7 @@ from tests.tuning.simulated import peak, simulate, space
 from tune_robust.config import DataConfig
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space

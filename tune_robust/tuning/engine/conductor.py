@@ -156,6 +156,11 @@ class Conductor:
         self._watcher(trial)
         return Decision.GO_ON
 
+    def note(self, name: str, text: str) -> None:
+        """Record something that happened to a trial, which goes on."""
+        self.store.note(name, text)
+        self._watcher(self.trials[name])
+
     def end(self, name: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended and tell the sampler."""
         trial = self.trials[name]

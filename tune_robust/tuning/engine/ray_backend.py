@@ -185,6 +185,9 @@ class _Decisions(FIFOScheduler):
         if "error" in result:
             self._conductor.end(name, "failed", result["error"])
             return self.STOP
+        if "note" in result:
+            self._conductor.note(name, result["note"])
+            return self.CONTINUE
         metrics = {key: value for key, value in result.items() if key in METRICS}
         decision = self._conductor.on_epoch(
             name, result["epoch"], metrics, reliability=result.get("reliability")
@@ -211,6 +214,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
     """Plain data: all that an actor needs for one trial, ``alone`` in its process or not."""
     settings = " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
     return {
+        "run": conductor.store.folder.id,
         "trial": trial.name,
         "label": f"{trial.name} {settings}".strip(),
         "config": trial.config,

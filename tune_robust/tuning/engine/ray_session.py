@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -28,6 +29,7 @@ for _name, _value in _SETTINGS.items():
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
+from ray._raylet import AuthenticationMode, Config, get_authentication_mode  # noqa: E402
 from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -50,13 +52,20 @@ def ray_session(
         address: of a cluster, as ``auto`` or HOST:PORT; None starts Ray on this machine alone.
 
     Raises:
-        UserError: the cluster cannot be joined, or Ray would have no authentication.
+        UserError: Ray runs in this process already, the cluster cannot be joined, or Ray would
+            have no authentication.
     """
+    if ray.is_initialized():
+        raise UserError(
+            "Ray runs in this process already. A search starts Ray for itself and ends it again: "
+            "call ray.shutdown() first. To use a cluster that is running, give its address."
+        )
+    _switch_authentication_on()
     options = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
-            _protect_token()
+            _make_token()
             _stay_on_loopback()
             context = ray.init("local", include_dashboard=dashboard, **options)
         else:
@@ -147,7 +156,15 @@ def _no_cluster(address: str, why: str) -> UserError:
     )
 
 
-def _protect_token() -> None:
+def _switch_authentication_on() -> None:
+    """Ray reads the setting when it is imported, which the user's script may have done before."""
+    if os.environ["RAY_AUTH_MODE"] == "token" and (
+        get_authentication_mode() != AuthenticationMode.TOKEN
+    ):
+        Config.initialize(json.dumps({"AUTH_MODE": "token"}))
+
+
+def _make_token() -> None:
     """Make the token before Ray does, which would let everyone on this machine read it.
 
     Raises:

@@ -18,16 +18,16 @@ from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.data.cache_folder import received
 from tune_robust.errors import UserError
-from tune_robust.runs.checkpoints import Checkpoints, open_checkpoints
+from tune_robust.runs.checkpoints import Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, EpochResult, read_checkpoint, train
+from tune_robust.training import Checkpoint, EpochResult, train
 
 
 class TrialRunner(tune.Trainable):
     """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
 
-    Ray's config is ``{"trial", "label", "config", "checkpoints", "predictions", "cache",
+    Ray's config is ``{"run", "trial", "label", "config", "checkpoints", "predictions", "cache",
     "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints goes on from the newest
     good one, whoever restarted it, and reports that checkpoint's epoch again first, so that no
     epoch is missing from the store.
@@ -99,7 +99,11 @@ class TrialRunner(tune.Trainable):
         objective = Objective(**config["objective"])
         self._epochs = _epochs(
             train_config,
-            open_checkpoints(config["checkpoints"], objective),
+            open_checkpoints(
+                config["checkpoints"],
+                objective,
+                Owner(config["run"], self._trial, train_config),
+            ),
             KeptPredictions(
                 **config["predictions"],
                 trial=self._trial,
@@ -171,9 +175,11 @@ def _epochs(
     """Reports of the epochs, first those that the search lost with its machine: all above ``known``
     that the checkpoint tells of, and in any case its own.
     """
-    resume = checkpoints.newest()
-    if resume is not None:
-        saved = read_checkpoint(resume)
+    found, resume = checkpoints.newest(), None
+    if checkpoints.notes:
+        yield {"note": ". ".join(checkpoints.notes)}
+    if found is not None:
+        resume, saved = found
         for epoch, metrics in enumerate(saved.earlier, 1):
             if epoch > known:
                 yield {"epoch": epoch, **metrics}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from tune_robust.config import TrainConfig, parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
-from tune_robust.spaces.distributions import Choice, Distribution, Grid, Int, LogInt
 from tune_robust.spaces.objective import Objective, objective_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.warm_start import values_in
@@ -30,57 +25,12 @@ def read_recorded(folder: RunFolder) -> dict[str, Trial]:
     Raises:
         UserError: neither is there.
     """
-    if folder.events.exists():
-        return read_trials(folder)
-    for table in (folder.trials, folder.epochs):
-        if not table.exists():
-            raise UserError(
-                f"{folder.path} has no {folder.events.name}, and no {table.name} either: restore "
-                f"the events, or both {folder.trials.name} and {folder.epochs.name}."
-            )
-    return _from_tables(folder)
-
-
-def _from_tables(folder: RunFolder) -> dict[str, Trial]:
-    space = Space.from_document(folder.read_meta()["space"])
-    trials = {
-        row["trial"]: Trial(
-            name=row["trial"],
-            origin=row["origin"],
-            values=_values(space, row),
-            config=json.loads(row["config"]),
-            status=row["status"],
+    if not folder.events.exists() and not folder.trials.exists():
+        raise UserError(
+            f"{folder.path} has no {folder.events.name}, and no {folder.trials.name} either: "
+            f"restore the events, or both {folder.trials.name} and {folder.epochs.name}."
         )
-        for row in _rows(folder.trials)
-    }
-    for row in _rows(folder.epochs):
-        trials[row.pop("trial")].epochs[row.pop("epoch")] = row
-    return trials
-
-
-def _rows(table: Path) -> list[dict[str, Any]]:
-    # Opened once: by its path, pyarrow opens it twice, and a search may replace it in between.
-    with table.open("rb") as opened:
-        return pq.read_table(opened).to_pylist()
-
-
-def _values(space: Space, row: dict[str, Any]) -> dict[str, Any]:
-    """A row's values by path; a baseline's lie outside the space, and are left out."""
-    values: dict[str, Any] = {}
-    for dim in space.dimensions:
-        if row["origin"] != "baseline" and dim.active(values):
-            values[dim.path] = _decoded(dim.distribution, row[dim.path])
-    return values
-
-
-def _decoded(distribution: Distribution, cell: float | str | None) -> Any:
-    """A cell of ``trials.parquet``, whose numbers are floats and whose other values are text."""
-    match distribution:
-        case Int() | LogInt():
-            return int(cell)
-        case Choice(values=values) | Grid(values=values):
-            return next(v for v in values if v == cell or json.dumps(v) == cell)
-    return cell
+    return read_trials(folder)
 
 
 @dataclass(frozen=True)

@@ -120,18 +120,18 @@ class _Search:
 
     def _await_epoch(self, now: float, number: int) -> None:
         trial, curve = self._trials[number], self._curve(number)
-        before = trial.last.get(self._clock, 0.0)
-        cost = curve[len(trial.epochs) + 1][self._clock] - before
+        epoch = len(trial.epochs) + 1
+        cost = spent(self._clock, epoch, curve[epoch]) - self._spent(trial)
         heapq.heappush(self._queue, (now + cost, number))
 
     def _goes_on(self, number: int) -> bool:
         """One epoch of a trial has ended."""
         trial, curve = self._trials[number], self._curve(number)
         epoch = len(trial.epochs) + 1
-        self.compute -= trial.last.get(self._clock, 0.0)
+        self.compute -= self._spent(trial)
         trial.epochs[epoch] = curve[epoch]
-        self.compute += trial.last[self._clock]
-        value = self._objective.value(trial.epochs)
+        self.compute += self._spent(trial)
+        value = self._objective.known_value(trial.epochs)
         resource = spent(self._space.budget.unit, epoch, trial.last)
         keep = self._scheduler.keep(trial.name, resource, value)
         if is_finished(self._space, epoch, len(curve), resource):
@@ -141,7 +141,11 @@ class _Search:
             trial.status = "stopped"
         return trial.status == "running"
 
-    def _curve(self, number: int) -> Mapping[int, Mapping[str, float]]:
+    def _spent(self, trial: Trial) -> float:
+        """What a trial has cost so far, by the replay's clock."""
+        return spent(self._clock, len(trial.epochs), trial.last) if trial.epochs else 0.0
+
+    def _curve(self, number: int) -> dict[int, dict[str, float | None]]:
         return self._recorded.trials[self.started[number]].epochs
 
 

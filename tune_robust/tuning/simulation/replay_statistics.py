@@ -60,6 +60,7 @@ def statistics(
     regrets = [_regret(pool, replay.finished) for replay in replays]
     within = [_within(pool, replay, tolerance) / cost for replay in replays]
     tests = [_test_accuracy(pool, replay) for replay in replays]
+    known = [test for test in tests if test is not None]
     return Statistics(
         n=len(replays),
         trials=spread(len(replay.started) for replay in replays),
@@ -69,7 +70,7 @@ def statistics(
         within=spread(within),
         reached=sum(map(math.isfinite, within)),
         winner_found=sum(regret == 0 for regret in regrets),
-        test_accuracy=None if None in tests else spread(tests),
+        test_accuracy=spread(known) if len(known) == len(tests) else None,
     )
 
 

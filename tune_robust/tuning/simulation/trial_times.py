@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import fmean
 from threading import BrokenBarrierError
@@ -76,7 +77,11 @@ def _results(jobs: Sequence[Future]) -> list[tuple[float, list[EpochTime]]]:
 # --- in each process ------------------------------------------------------------------------------
 
 
-def _share(together) -> None:
+_together: Barrier
+"""At which the processes wait for each other; every process is given it at its start."""
+
+
+def _share(together: Barrier) -> None:
     global _together
     _together = together
 

@@ -171,6 +171,8 @@ class CmaEs(_WholeSpace):
     def __init__(self, dimensions: Sequence[Dimension], *, seed: int, given: int):
         super().__init__(dimensions)
         self._seed, self._given = seed, given
+        drawn = ((d.name, d.distribution) for d in dimensions)
+        self._ranges = [(name, d) for name, d in drawn if not isinstance(d, Choice | Grid)]
 
     def point(self, study: optuna.Study) -> Sequence[float]:
         """A draw from the distribution that the complete generations have led to."""
@@ -197,7 +199,7 @@ class CmaEs(_WholeSpace):
         return evolution.ask()
 
     def _coordinates(self, trial: FrozenTrial) -> np.ndarray:
-        return np.array([to_unit(d.distribution, trial.params[d.name]) for d in self._dimensions])
+        return np.array([to_unit(range_, trial.params[name]) for name, range_ in self._ranges])
 
 
 class NsgaTwo(NSGAIISampler):
@@ -208,16 +210,17 @@ class NsgaTwo(NSGAIISampler):
     """
 
     def __init__(self, population: int, *, seed: int):
-        super().__init__(population_size=max(2, population), seed=seed)
+        self._size = max(2, population)
+        super().__init__(population_size=self._size, seed=seed)
 
     def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
         """The number of complete generations before it."""
-        return len(self._finished(study)) // self.population_size
+        return len(self._finished(study)) // self._size
 
     def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
         """The trials of one complete generation."""
-        first = generation * self.population_size
-        return self._finished(study)[first : first + self.population_size]
+        first = generation * self._size
+        return self._finished(study)[first : first + self._size]
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
         """The best of all generations before ``generation``."""

@@ -23,10 +23,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.runs.pareto import axes_of, values_of
 from tune_robust.runs.trial import REFERENCES, Origin, Trial, name_of
+from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid, Int, LogInt, LogUniform, Uniform
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.objective import Objective, step_of
-from tune_robust.spaces.space import Dimension, Space
+from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.journal import DerivedStorage
 from tune_robust.tuning.strategy.samplers import build_sampler, optuna_distribution
 from tune_robust.tuning.strategy.warm_start import EarlierTrial
@@ -68,15 +69,14 @@ class Study:
         A function of the space, the seed and the history alone: the sampler is seeded anew for each
         trial, so that a resumed search proposes what the uninterrupted one would have.
         """
-        origin, values = "sampled", None
+        origin: Origin = "sampled"
         if number < len(self._planned):
             origin, values = self._planned[number]
+            if origin == "baseline":
+                return origin, dict(values)
+            self._study.enqueue_trial(params_of(self._space, values))
         elif self._space.searcher.name == "grid":
             return None
-        if origin == "baseline":
-            return origin, dict(values)
-        if values is not None:
-            self._study.enqueue_trial(params_of(self._space, values))
         given = len(self._earlier) + len(self._space.known)
         self._study.sampler = build_sampler(self._space, number, given=given)
         asked = self._study.ask()
@@ -117,8 +117,8 @@ class Study:
             # optuna-dashboard then shows names instead of "Objective 0".
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names([axis.metric for axis in self._axes])
-        for trial in self._earlier:
-            study.add_trial(self._frozen_earlier(trial))
+        for earlier in self._earlier:
+            study.add_trial(self._frozen_earlier(earlier))
         for trial in trials:
             study.add_trial(self._frozen(trial))
         return study
@@ -177,7 +177,10 @@ class Study:
         """The cost so far as Optuna's integer step, and the objective's value."""
         metrics = trial.epochs[epoch]
         step = step_of(self._space.budget.unit, epoch, metrics)
-        return step, metrics[self._objective.metric]
+        value = metrics[self._objective.metric]
+        if value is None:
+            raise ValueError(f"{trial.name} has no {self._objective.metric} at epoch {epoch}")
+        return step, value
 
     def _number(self, trial: Trial) -> int:
         return len(self._earlier) + trial.number - len(self._space.baselines)

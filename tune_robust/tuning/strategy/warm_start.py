@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tune_robust.config import Part, TrainConfig, parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import ENDED, Trial
 from tune_robust.spaces.objective import Objective, step_of
 from tune_robust.spaces.paths import get_path

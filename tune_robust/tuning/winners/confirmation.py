@@ -66,19 +66,19 @@ def judge(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
 
 def _judge_set(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
     sign = sign_of(mode)
-    scored = [t for t in retrained if t.scores]
-    scored.sort(key=lambda t: (bool(t.failed), -sign * estimate([*t.scores.values()]).mean))
-    chances = probability_best([t.scores for t in scored], mode) or [None] * len(scored)
+    scores = ((trial, estimate([*trial.scores.values()])) for trial in retrained)
+    scored = [(trial, score) for trial, score in scores if score is not None]
+    scored.sort(key=lambda pair: (bool(pair[0].failed), -sign * pair[1].mean))
+    chances = probability_best([trial.scores for trial, _ in scored], mode)
     judged = []
-    for place, (trial, chance) in enumerate(zip(scored, chances, strict=True)):
-        score = estimate([*trial.scores.values()])
+    for place, (trial, score) in enumerate(scored):
         test = estimate([*(trial.test_accuracies or {}).values()])
         judged.append(
             Judged(
                 of=trial,
                 score=score,
-                behind=gain(scored[0].scores, trial.scores, mode) if place else None,
-                probability_best=chance,
+                behind=gain(scored[0][0].scores, trial.scores, mode) if place else None,
+                probability_best=chances[place] if chances else None,
                 optimism=_above(trial.search_score, score, sign),
                 test_accuracy=test,
                 test_optimism=_above(trial.search_test_accuracy, test, 1),
@@ -102,28 +102,27 @@ def conclusion(judged: Sequence[Judged], metric: str) -> str:
 
 
 def _conclude(judged: Sequence[Judged], metric: str) -> str:
-    if not judged[0].leads:
+    leader, others = judged[0], judged[1:]
+    if leader.score is None:
         names = _listed([j.of.trial for j in judged])
         return f"{names} failed on every fresh seed: there is nothing to confirm."
-    leader, others = judged[0], judged[1:]
     return " ".join(
         filter(
             None,
             [
-                _leader_words(leader, metric),
+                _leader_words(leader, leader.score, metric),
                 _others_words([j for j in others if j.score]),
                 _baseline_words(leader, others),
-                _optimism_words(leader),
+                _optimism_words(leader, leader.score),
                 _failed_words(judged),
             ],
         )
     )
 
 
-def _leader_words(leader: Judged, metric: str) -> str:
+def _leader_words(leader: Judged, score: Estimate, metric: str) -> str:
     name = leader.of.trial
     of = f"{name}, a baseline," if leader.of.origin == "baseline" else name
-    score = leader.score
     if score.low is None:
         return (
             f"{of} has {metric} {score.mean:.3f} on one fresh seed, which says nothing of the "
@@ -136,31 +135,35 @@ def _leader_words(leader: Judged, metric: str) -> str:
 
 
 def _others_words(others: Sequence[Judged]) -> str:
-    behind = [j for j in others if j.behind is not None and j.behind.low is not None]
+    differences = [(j.of.trial, j.behind) for j in others if j.behind is not None]
+    behind = [(name, by) for name, by in differences if by.low is not None]
     if not behind:
         return ""
-    close = [j.of.trial for j in behind if not j.behind.excludes_zero]
+    close = [name for name, by in behind if not by.excludes_zero]
     if not close:
         each = "the other" if len(behind) == 1 else f"each of the other {len(behind)}"
-        return f"It is better than {each}, seed by seed: no interval of a difference holds 0."
+        return (
+            f"It is better than {each}, seed by seed: no 95 % interval of a paired difference "
+            "contains 0."
+        )
     return (
-        f"It cannot be told from {_listed(close)}: with these seeds their paired differences may "
-        "be 0. More --seeds would narrow them."
+        f"It is statistically indistinguishable from {_listed(close)}: with these seeds, the 95 % "
+        "intervals of their paired differences contain 0. More --seeds would narrow them."
     )
 
 
 def _baseline_words(leader: Judged, others: Sequence[Judged]) -> str:
-    behind = [j for j in others if j.of.origin == "baseline" and j.behind is not None]
+    baselines = [j for j in others if j.of.origin == "baseline"]
+    behind = [(j.behind, j.of.trial) for j in baselines if j.behind is not None]
     if leader.of.origin == "baseline" or not behind:
         return ""
-    nearest = min(behind, key=lambda j: j.behind.mean)
-    by = nearest.behind
+    by, nearest = min(behind, key=lambda pair: pair[0].mean)
     between = "" if by.low is None else f" ({by.low:.3f} to {by.high:.3f})"
-    return f"Its gain over the baseline {nearest.of.trial} is {by.mean:.3f}{between}."
+    return f"Its gain over the baseline {nearest} is {by.mean:.3f}{between}."
 
 
-def _optimism_words(leader: Judged) -> str:
-    if leader.optimism is None or leader.score.n < 2:
+def _optimism_words(leader: Judged, score: Estimate) -> str:
+    if leader.optimism is None or score.n < 2:
         return ""
     off = "better" if leader.optimism > 0 else "worse"
     return (

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.runs.folder import RunFolder
@@ -153,7 +154,7 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
     """
     from safetensors.torch import save
 
-    from tune_robust.training import read_checkpoint
+    from tune_robust.runs.checkpoints import Owner, read_own_checkpoint
 
     checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
     if checkpoint is None:
@@ -161,6 +162,7 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
             f"the weights of {trial.name} are not kept: a run keeps those of its best few trials. "
             "Train it again from its exported YAML: `tune-robust train --config ... --out DIR`."
         )
-    weights = read_checkpoint(checkpoint).state["model"]
+    owner = Owner(folder.id, trial.name, parse_config(trial.config, trial.name))
+    weights = read_own_checkpoint(checkpoint, owner).state["model"]
     write_aside(path, save({name: tensor.contiguous() for name, tensor in weights.items()}))
     return path

@@ -13,12 +13,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from tune_robust.config import DataConfig
 from tune_robust.errors import UserError, unknown
-from tune_robust.files import write_aside
+from tune_robust.runs.documents import read_document, write_document
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.provenance import provenance
-from tune_robust.runs.record import read_trials
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.dimensions import varies_labels
@@ -33,6 +35,13 @@ FOLDER = "confirm"
 SUMMARY = "confirmation.json"
 _FIRST_SEEDS = 1000
 _DRAWN = ("symmetric", "asymmetric", "instance")
+
+
+class _Summary(BaseModel):
+    """What ``status`` needs of ``confirmation.json``."""
+
+    conclusion: str
+    trials: list[dict[str, Any]]
 
 
 def confirmation_of(source: RunFolder) -> RunFolder:
@@ -234,11 +243,12 @@ def _estimate(given: Estimate | None) -> dict[str, Any]:
 def write_summary(folder: RunFolder) -> dict[str, Any]:
     """Write ``confirmation.json`` and return what it holds."""
     found = summary(folder)
-    write_aside(folder.path / SUMMARY, json.dumps(found, indent=2).encode())
+    write_document(folder.path / SUMMARY, found)
     return found
 
 
 def read_summary(source: RunFolder) -> dict[str, Any] | None:
     """What the run's last finished confirmation found; None if there is none."""
     path = confirmation_of(source).path / SUMMARY
-    return json.loads(path.read_text()) if path.is_file() else None
+    remedy = f"`tune-robust confirm {source.place}` writes it anew."
+    return read_document(path, _Summary, remedy) if path.is_file() else None

@@ -3,7 +3,8 @@
 from rich.console import Console
 
 from tests.tuning.simulated import simulate, space
-from tune_robust.cli.overview import Clock, overview, trial_table
+from tune_robust.console.overview import Clock, overview
+from tune_robust.console.trial_table import trial_table
 
 METHODS = {
     "method": {"choice": ["sgd", "sam", "saner", "slaw"]},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from tune_robust.cli.overview import headings, short
+from tune_robust.console.trial_table import headings
+from tune_robust.formatting import short
 from tune_robust.runs.pareto import axes_of
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space

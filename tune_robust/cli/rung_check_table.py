@@ -9,7 +9,7 @@ from tune_robust.schedulers.rung_check import Rung, RungCheck
 from tune_robust.spaces.objective import Unit
 
 
-def print_rungs(console: Console, check: RungCheck, unit: Unit) -> None:
+def print_rung_check(console: Console, check: RungCheck, unit: Unit) -> None:
     """Print the check and its reading; no table where the cohort is too small."""
     console.print()
     if check.enough:

@@ -1,0 +1,49 @@
+"""What a resumed run may change, and what it may not. No trial is run here."""
+
+import pytest
+
+import tune_robust as tr
+from tune_robust.api.resume import _changed
+
+
+def document(finished):
+    return tr.load_run(finished).space
+
+
+@pytest.mark.parametrize(
+    ("trials", "settings", "total"),
+    [
+        (None, None, 12),
+        (20, None, 20),
+        ("+8", None, 20),
+        ("20", {}, 20),
+        (None, {"budget.trials": 20}, 20),
+        (None, ["budget.trials=20"], 20),
+    ],
+)
+def test_the_new_total(finished, trials, settings, total):
+    assert _changed(document(finished), trials, settings)["budget"]["trials"] == total
+
+
+def test_resources_may_change(finished):
+    settings = {"resources.cpus": 2, "resources.concurrency": 1}
+    resources = _changed(document(finished), None, settings)["resources"]
+    assert (resources["cpus"], resources["concurrency"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"trials": 4}, "the run has 12 already"),
+        ({"trials": "many"}, r"a total such as 40, or an increase such as \+20"),
+        ({"settings": {"train.epochs": 3}}, "train.epochs: it was fixed when the run began"),
+        ({"settings": {"budget.trails": 30}}, "Did you mean 'budget.trials'"),
+        ({"settings": ["epochs"]}, "expected path=value"),
+        ({"settings": {"resources.cpus": 0}}, "resources.cpus"),
+    ],
+)
+def test_a_mistake_is_explained_and_nothing_is_written(finished, arguments, message):
+    before = (finished / "run.json").read_text()
+    with pytest.raises(tr.UserError, match=message):
+        tr.resume("r1", progress=False, **arguments)
+    assert (finished / "run.json").read_text() == before

@@ -1,0 +1,137 @@
+"""Retraining a run's winners on fresh seeds: the scores to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_robust.api.runs import RunLike, folder_of
+from tune_robust.api.watching import ProgressLike, watcher_of
+from tune_robust.errors import SearchFailed, UserError
+from tune_robust.formatting import count
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import STORAGE
+from tune_robust.runs.reader import read_trials
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import ENDED
+from tune_robust.spaces.objective import objective_of
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.winners.retraining import (
+    choose,
+    confirmed_by,
+    label_set,
+    open_confirmation,
+    write_summary,
+)
+
+if TYPE_CHECKING:
+    from tune_robust.tuning.engine.searching import RayOptions
+    from tune_robust.tuning.engine.watching import Watcher
+
+TOP = 3
+
+
+def confirm(
+    run: RunLike,
+    *,
+    top: int | None = None,
+    trials: Sequence[str] = (),
+    seeds: int = 5,
+    baselines: bool = True,
+    storage: str | Path = STORAGE,
+    address: str | None = None,
+    dashboard: bool = True,
+    progress: ProgressLike = True,
+    verbose: bool = False,
+) -> dict[str, Any]:
+    """Train a run's best trials again on fresh seeds, and return what that found.
+
+    The best of many trials is partly the luckiest. Each is trained at full budget on seeds that the
+    search has not used (network, split and noise draw), all of them on the same ones. The same call
+    again continues an interrupted confirmation; more ``seeds`` or ``top`` add what is missing. A
+    report that the run has already is written again.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        top: how many of the best trials; by default 3, or none where ``trials`` are given.
+        trials: names of trials to confirm, as ``t0012``.
+        seeds: on how many fresh seeds each is trained.
+        baselines: whether the baselines are trained on the same seeds.
+        storage: the folder or URI that holds the runs.
+        address: of a Ray cluster, as in ``search``.
+        dashboard: whether to start Ray's dashboard (on this machine only).
+        progress: as in ``search``.
+        verbose: whether to show Ray's own messages.
+
+    Returns:
+        What ``confirm/confirmation.json`` in the run's folder holds. ``conclusion`` is a sentence;
+        ``trials`` has, best first, each trial's ``mean``, its 95 % interval (``low``, ``high``),
+        its ``scores`` by seed and its ``probability_best``.
+
+    Raises:
+        UserError: there is no such run or trial, or nothing to confirm yet, or all trials failed.
+        KeyboardInterrupt: as in ``search``.
+    """
+    from tune_robust.tuning.engine.searching import RayOptions
+
+    watcher = watcher_of(progress)
+    folder = folder_of(run, storage)
+    meta = folder.read_meta()
+    if "confirms" in meta:
+        raise UserError(
+            f"{folder.place} is itself a confirmation. Extend it by its run: "
+            f"`tune-robust confirm {folder.storage} --seeds N`."
+        )
+    space, known = Space.from_document(meta["space"]), read_trials(folder)
+    top = top or (0 if trials else TOP)
+    chosen = choose(known, objective_of(space), top=top, named=trials, baselines=baselines)
+    if not chosen:
+        raise UserError(
+            f"the run {folder.path.name!r} has no trial with a result to confirm yet. "
+            f"See `tune-robust status {folder.place}`."
+        )
+    ended = sum(t.status in ENDED for t in known.values())
+    if ended < space.trials:
+        watcher.note(
+            f"The search has not finished: {ended} of {space.trials} trials have ended. The best "
+            "so far are confirmed."
+        )
+    store = open_confirmation(folder, [t.name for t in chosen], seeds)
+    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher)
+
+
+def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict[str, Any]:
+    """Run what remains of a confirmation, write what it found, and return that.
+
+    Raises:
+        SearchFailed: there is nothing to report.
+    """
+    from tune_robust.config import parse_config
+    from tune_robust.tuning.engine.preparing import prepare
+    from tune_robust.tuning.engine.searching import run_search
+
+    folder = store.folder
+    source = confirmed_by(folder)
+    space = Space.from_document(folder.read_meta()["space"])
+    one_of_each = {label_set(trial): trial for trial in store.trials.values()}
+    prepare([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
+    conductor = run_search(space, store, source.storage, ray, watcher)
+    if all(trial.status == "failed" for trial in conductor.trials.values()):
+        raise SearchFailed(
+            f"all {count(len(conductor.trials), 'trial')} failed. See why: `tune-robust status "
+            f"{folder.place}`."
+        )
+    found = write_summary(folder)
+    folder.upload()
+    _refresh_report(source)
+    return found
+
+
+def _refresh_report(source: RunFolder) -> None:
+    """A report that the run has already shows the confirmation too."""
+    if (source.path / "report.html").exists():
+        from analysis import load_run, write_report
+
+        write_report(load_run(source.path, place=source.place))
+        source.upload()

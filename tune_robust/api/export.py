@@ -1,0 +1,138 @@
+"""Writing the best configurations as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from tune_robust.api.runs import RunLike, folder_of
+from tune_robust.errors import UserError, unknown
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import STORAGE
+from tune_robust.runs.reader import read_trials
+from tune_robust.runs.trial import Trial
+from tune_robust.spaces.objective import objective_of
+from tune_robust.spaces.space import Space
+
+Format = Literal["yaml", "json", "csv", "parquet"]
+Winner = Literal["peak", "plateau"]
+TOP = 3
+
+
+def export(
+    run: RunLike,
+    *,
+    top: int | None = None,
+    format: Format = "yaml",
+    out: str | Path | None = None,
+    checkpoint: bool = False,
+    winner: Winner = "peak",
+    storage: str | Path = STORAGE,
+) -> list[Path]:
+    """Write the best configurations of a run, and return the files.
+
+    They are chosen by the search's objective alone; test metrics are not used for selection.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        top: how many, best first; by default 3, or the whole Pareto front of several objectives.
+            On a grid over several label sets, scores on different labels do not compare, and the
+            best on each label set is written where ``top`` is not given.
+        format: ``yaml`` writes one file per trial, which ``tune-robust train`` accepts as it is;
+            ``json``, ``csv`` and ``parquet`` write one file for all.
+        out: the folder to write to; by default ``exported`` in the run's folder.
+        checkpoint: whether to write the trained weights too, as safetensors.
+        winner: ``peak`` writes the best trials; ``plateau`` one YAML file with the centre of the
+            region of settings that are all nearly as good as the best.
+        storage: the folder or URI that holds the runs.
+
+    Raises:
+        UserError: there is no such run, no trial has a result yet, or the weights are not kept.
+    """
+    _check(format, winner, checkpoint)
+    folder = folder_of(run, storage)
+    out = folder.path / "exported" if out is None else Path(out).expanduser()
+    if winner == "plateau":
+        paths = [_export_plateau(folder, out)]
+    else:
+        space = Space.from_document(folder.read_meta()["space"])
+        best = _best(folder, space, top)
+        paths = _export(folder, space, best, format, out)
+        if checkpoint:
+            paths += _export_weights(folder, space, best, out)
+    folder.upload()
+    return paths
+
+
+def _check(format: str, winner: str, checkpoint: bool) -> None:
+    if format not in get_args(Format):
+        raise UserError(unknown("format", format, get_args(Format)))
+    if winner not in get_args(Winner):
+        raise UserError(unknown("winner", winner, get_args(Winner)))
+    if winner == "plateau" and (format != "yaml" or checkpoint):
+        raise UserError(
+            "--winner plateau writes one YAML of settings that may never have been trained. Leave "
+            "--format and --checkpoint out, or train the YAML first."
+        )
+
+
+def _best(folder: RunFolder, space: Space, top: int | None) -> list[Trial]:
+    from tune_robust.tuning.winners.export import best_of_each_label_set, winners
+
+    best = winners(read_trials(folder).values(), space)
+    if not best:
+        raise UserError(
+            f"the run {folder.path.name!r} has no trial with a result yet. "
+            f"See `tune-robust status {folder.place}`."
+        )
+    if top is not None or space.objective.against:
+        return best[:top]
+    leaders = best_of_each_label_set(best)
+    return leaders if len(leaders) > 1 else best[:TOP]
+
+
+def _export(
+    folder: RunFolder, space: Space, best: list[Trial], format: str, out: Path
+) -> list[Path]:
+    from tune_robust.tuning.winners.export import export_json, export_table, export_yaml
+
+    out.mkdir(parents=True, exist_ok=True)
+    if format == "yaml":
+        return export_yaml(folder, best, out)
+    if format == "json":
+        return [export_json(folder, best, out / "trials.json")]
+    searched = dict.fromkeys(dim.path for dim in space.dimensions)
+    table = out / f"trials.{format}"
+    return [export_table(folder, best, searched, objective_of(space), table)]
+
+
+def _export_weights(folder: RunFolder, space: Space, best: list[Trial], out: Path) -> list[Path]:
+    from tune_robust.tuning.winners.export import export_weights
+
+    at = objective_of(space).at
+    return [
+        export_weights(folder, trial, at, out / f"{place}_{trial.name}.safetensors")
+        for place, trial in enumerate(best, 1)
+    ]
+
+
+def _export_plateau(folder: RunFolder, out: Path) -> Path:
+    from analysis import load_run, robust_region
+    from tune_robust.tuning.winners.export import export_settings
+
+    region = robust_region(load_run(folder.path, place=folder.place))
+    if region is None:
+        raise UserError(
+            f"the run {folder.path.name!r} has too few finished trials to tell where its good "
+            "settings lie. Export the best trial with --winner peak, or extend the run with "
+            f"`tune-robust resume {folder.place} --trials +20`."
+        )
+    centre = region.plateau
+    why = (
+        f"the centre of the settings within a point of its best. Expected score "
+        f"{centre.expected:.3g}, 90 % interval {centre.low:.3g} to {centre.high:.3g}."
+    )
+    trial = read_trials(folder)[centre.trial or region.start]
+    values = {} if centre.trial else {path: centre.values[path] for path in region.bounds}
+    out.mkdir(parents=True, exist_ok=True)
+    return export_settings(folder, trial, values, out / "plateau.yaml", why)

@@ -1,0 +1,153 @@
+"""What a search will take, measured on this machine before anything is spent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_robust.api.spaces import SpaceLike, load_space
+from tune_robust.api.watching import ProgressLike, watcher_of
+from tune_robust.formatting import count
+from tune_robust.runs.naming import STORAGE
+from tune_robust.spaces.overrides import Overrides
+
+if TYPE_CHECKING:
+    from tune_robust.config import TrainConfig
+    from tune_robust.spaces.space import Space
+    from tune_robust.tuning.engine.slots import Slots
+    from tune_robust.tuning.engine.watching import Watcher
+    from tune_robust.tuning.simulation.kinds import Kind
+    from tune_robust.tuning.simulation.plan import Course
+    from tune_robust.tuning.simulation.trial_times import Times
+
+RAY_AND_REPORT = 9.0
+"""Seconds that a search takes beside its trials: Ray's start and end, and the report."""
+
+
+def plan(
+    space: SpaceLike,
+    *,
+    trials: int | None = None,
+    settings: Overrides | None = None,
+    data_dir: str | Path | None = None,
+    download: bool = True,
+    seconds: float = 4.0,
+    price: float | None = None,
+    storage: str | Path = STORAGE,
+    progress: ProgressLike = True,
+) -> dict[str, Any]:
+    """Time a few real steps of each method, and say what the search would take.
+
+    Trains for some seconds; stores nothing but the decoded data set.
+
+    Args:
+        space: as in ``search``; so are ``trials``, ``settings``, ``data_dir`` and ``download``.
+        seconds: how long to time each kind of trial.
+        price: what an hour of this machine costs, for the cost of the search.
+        storage: the folder or URI beside which the decoded data is cached.
+        progress: as in ``search``.
+
+    Returns:
+        Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations and cost
+        of the whole search ``without_stopping`` and as ``expected`` with the space's scheduler; its
+        ``rungs``; and the disk space of checkpoints and data, in bytes.
+
+    Raises:
+        UserError: the space is not valid, or the data is missing.
+    """
+    import torch
+
+    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.runs.disk import predictions_bytes
+    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.simulation.kinds import kinds_of
+    from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
+    from tune_robust.tuning.simulation.trial_times import time_kinds
+
+    loaded = load_space(
+        space, trials=trials, settings=settings, data_dir=data_dir, download=download
+    )
+    storage, watcher = str(storage), watcher_of(progress)
+    prepare(one_of_each_data(loaded), storage)
+    cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    slots = _slots(loaded, storage, cpus, gpus, watcher)
+    at_a_time = min(slots.concurrency, loaded.trials)
+    configs = kinds_of(loaded)
+    watcher.note(f"Timing {count(len(configs), 'kind')} of trials ...")
+    times = time_kinds(configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds)
+    epoch_seconds = {kind: timed.seconds for kind, timed in times.epochs.items()}
+    start = times.start + RAY_AND_REPORT
+    full, expected = (
+        expected_course(loaded, epoch_seconds, at_a_time=at_a_time, stopping=stopping)
+        for stopping in (False, True)
+    )
+    size = max(timed.checkpoint_bytes for timed in times.epochs.values())
+    return {
+        "space": loaded.name,
+        "trials": loaded.trials,
+        "scheduler": loaded.budget.scheduler,
+        "unit": loaded.budget.unit,
+        "machine": {"cpus": cpus, "gpus": gpus},
+        "slots": asdict(slots),
+        "kinds": [_kind(kind, configs[kind], times) for kind in configs],
+        "start_seconds": start,
+        "without_stopping": _course(full, start, price),
+        "expected": _course(expected, start, price),
+        "rungs": [asdict(rung) for rung in expected.rungs],
+        "checkpoint_bytes": size,
+        "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
+        "predictions_bytes": predictions_bytes(space, cache_of(storage)),
+        "data_bytes": _data_bytes(configs.values(), storage),
+    }
+
+
+def _slots(space: Space, storage: str, cpus: int, gpus: int, watcher: Watcher) -> Slots:
+    """What each trial gets on this machine; only sharing a GPU is measured, with Ray."""
+    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.tuning.engine.allocation import new_slots
+    from tune_robust.tuning.engine.ray_session import ray_session
+    from tune_robust.tuning.engine.slots import Node
+
+    shared = bool(gpus) and space.resources.gpus == "auto"
+    with ray_session(dashboard=False, verbose=False) if shared else nullcontext():
+        return new_slots(space, cache_of(storage), [Node(cpus, gpus)], watcher)
+
+
+def _kind(kind: Kind, config: TrainConfig, times: Times) -> dict[str, Any]:
+    epoch = times.epochs[kind].seconds
+    return {
+        "name": kind.name,
+        "seconds_per_epoch": epoch,
+        "seconds_per_gradient_evaluation": epoch / config.passes_per_step,
+        "epochs": config.total_epochs,
+        "gradient_evaluations": config.gradient_evaluations,
+        "seconds": epoch * config.total_epochs,
+    }
+
+
+def _course(course: Course, start: float, price: float | None) -> dict[str, Any]:
+    hours = (course.seconds + start) / 3600
+    return {
+        "hours": hours,
+        "gradient_evaluations": course.gradient_evaluations,
+        "finished": course.finished,
+        "money": None if price is None else price * hours,
+    }
+
+
+def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
+    """The size of the decoded data sets, which all trials map into memory."""
+    from tune_robust.data import load_dataset
+    from tune_robust.data.cache_folder import cache_of
+
+    different = {config.data.dataset: config.data for config in configs}
+    return sum(
+        tensor.nbytes
+        for data in different.values()
+        for images in load_dataset(data, cache_of(storage))[:2]
+        for tensor in (images.images, images.labels)
+    )

@@ -1,0 +1,227 @@
+"""A recorded run searched again, offline, under other schedulers and samplers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from tune_robust.api.runs import RunLike, folder_of
+from tune_robust.api.spaces import SpaceLike, load_space
+from tune_robust.errors import ConfigError, UserError, unknown
+from tune_robust.files import write_aside
+from tune_robust.runs.naming import STORAGE
+from tune_robust.spaces.overrides import Overrides, parse_overrides
+from tune_robust.spaces.space import Space, parse_space
+
+if TYPE_CHECKING:
+    from tune_robust.tuning.simulation.recording import Pool
+    from tune_robust.tuning.simulation.replay_statistics import Statistics
+
+Clock = Literal["gradient_evaluations", "seconds"]
+
+
+class Combination(NamedTuple):
+    """One way of searching, and what its replays came to."""
+
+    name: str
+    space: Space
+    statistics: Statistics
+    curve: list[dict[str, Any]]
+
+
+def replay(
+    run: RunLike,
+    *,
+    schedulers: Sequence[str] = (),
+    searchers: Sequence[str] = (),
+    reductions: Sequence[int] = (),
+    graces: Sequence[float] = (),
+    space: SpaceLike | None = None,
+    settings: Overrides | None = None,
+    trials: int | None = None,
+    compute: float | None = None,
+    seeds: int = 20,
+    workers: int = 1,
+    clock: Clock = "gradient_evaluations",
+    within: float = 0.005,
+    out: str | Path | None = None,
+    storage: str | Path = STORAGE,
+) -> dict[str, Any]:
+    """Replay a recorded run under any scheduler and sampler, without training anything.
+
+    Every combination of ``schedulers``, ``searchers``, ``reductions`` and ``graces`` is compared;
+    what is not given stays as the space has it. A proposal that was not recorded is replaced by the
+    nearest recorded trial that the replay has not used yet. Only trials that ran to their end take
+    part: record with ``budget.scheduler: none``.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        schedulers: of ``asha``, ``median``, ``none``.
+        searchers: of ``tpe``, ``gp``, ``random``, ...
+        reductions: ASHA's reduction factors.
+        graces: how much of the budget's unit a trial uses before it may be stopped.
+        space: a space to search among the run's trials, in place of the run's own.
+        settings: further changes to the space, as a mapping from key paths to values.
+        trials: how many trials each replay has.
+        compute: end each replay at this fraction of the recorded compute, not by trials.
+        seeds: how many replays of each combination.
+        workers: how many simulated trials run at a time.
+        clock: what compute is counted in, and what lets time pass for the workers.
+        within: how close to the best a score has to be to count as near it.
+        out: a file for the anytime curves: ``.html`` for a figure, ``.json`` for the result.
+        storage: the folder or URI that holds the runs.
+
+    Returns:
+        Plain data: the recorded ``pool``, and for each of the ``combinations`` the median and the
+        quartiles over the seeds of its trials, compute, regret and so on, and its anytime curve.
+
+    Raises:
+        UserError: there is no such run, fewer than two of its trials can be replayed, or an
+            argument is not valid.
+    """
+    _check(clock, out)
+    from tune_robust.tuning.simulation.recording import pool_of, read_recorded
+
+    folder = folder_of(run, storage)
+    overrides = _pairs(settings)
+    if trials is not None:
+        overrides["budget.trials"] = trials
+    elif compute is not None:
+        overrides["budget.trials"] = len(read_recorded(folder))
+    choices = {
+        "budget.scheduler": schedulers,
+        "searcher.name": searchers,
+        "budget.reduction": reductions,
+        "budget.grace": graces,
+    }
+    recorded = folder.read_meta()["space"]
+    spaces = [_space(recorded, space, {**overrides, **chosen}) for chosen in _combinations(choices)]
+    pool = pool_of(spaces[0], folder)
+    done = [
+        _replayed(pool, candidate, seeds, workers, clock, compute, within)
+        for candidate in {_name(candidate): candidate for candidate in spaces}.values()
+    ]
+    found = _document(pool, done, clock, within)
+    if out is not None:
+        _write(Path(out), found)
+    return found
+
+
+def _check(clock: str, out: str | Path | None) -> None:
+    if clock not in get_args(Clock):
+        raise UserError(unknown("clock", clock, get_args(Clock)))
+    if out is not None and Path(out).suffix not in {".html", ".json"}:
+        raise UserError(f"--out {out}: give a file that ends in .html (a figure) or .json (data).")
+
+
+def _pairs(settings: Overrides | None) -> dict[str, Any]:
+    pairs, problems = parse_overrides(settings or {})
+    if problems:
+        raise ConfigError("--set", problems)
+    return dict(pairs)
+
+
+def _combinations(choices: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of what was given, by path."""
+    given = {path: values for path, values in choices.items() if values}
+    for values in itertools.product(*given.values()):
+        yield dict(zip(given, values, strict=True))
+
+
+def _space(recorded: dict[str, Any], other: SpaceLike | None, changes: dict[str, Any]) -> Space:
+    """The space to search: the run's own, its grid opened to ranges unless the searcher is grid."""
+    from tune_robust.tuning.simulation.replay import open_grid
+
+    if other is not None:
+        return load_space(other, settings=changes)
+    searcher = changes.get("searcher.name", recorded["searcher"]["name"])
+    document = recorded if searcher == "grid" else open_grid(recorded)
+    source = f"the recorded space {recorded['name']}"
+    return parse_space(document, source=source, overrides=changes)
+
+
+def _replayed(
+    pool: Pool,
+    space: Space,
+    seeds: int,
+    workers: int,
+    clock: Clock,
+    compute: float | None,
+    within: float,
+) -> Combination:
+    from tune_robust.tuning.simulation.replay import replay
+    from tune_robust.tuning.simulation.replay_statistics import anytime_curve, statistics
+
+    limit = pool.cost(clock) * (math.inf if compute is None else compute)
+    replays = [
+        replay(pool, space, seed=seed, workers=workers, clock=clock, compute=limit)
+        for seed in range(seeds)
+    ]
+    found = statistics(pool, replays, clock=clock, tolerance=within)
+    return Combination(_name(space), space, found, anytime_curve(pool, replays))
+
+
+def _name(space: Space) -> str:
+    """As in ``asha 3 from 40 · tpe``."""
+    from tune_robust.schedulers.building import grace_of
+
+    budget = space.budget
+    reduction = f" {budget.reduction}" if budget.scheduler == "asha" else ""
+    grace = "" if budget.scheduler == "none" else f" from {grace_of(space):g}"
+    return f"{budget.scheduler}{reduction}{grace} · {space.searcher.name}"
+
+
+def _document(pool: Pool, done: list[Combination], clock: str, within: float) -> dict[str, Any]:
+    return {
+        "pool": {
+            "trials": len(pool.trials),
+            "left_out": dict(pool.left_out.most_common()),
+            "stopped_early": pool.stopped,
+            "objective": pool.objective.metric,
+            "best": pool.best,
+            "compute": pool.cost(clock),
+            "clock": clock,
+        },
+        "tolerance": within,
+        "combinations": [
+            {
+                "name": combination.name,
+                "budget": combination.space.budget.model_dump(),
+                "searcher": combination.space.searcher.model_dump(),
+                **_plain(asdict(combination.statistics)),
+                "anytime": combination.curve,
+            }
+            for combination in done
+        ],
+    }
+
+
+def _plain(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: what was never reached is null."""
+    return {
+        name: {k: v if math.isfinite(v) else None for k, v in value._asdict().items()}
+        if isinstance(value, tuple)
+        else value
+        for name, value in statistics.items()
+    }
+
+
+def _write(out: Path, found: dict[str, Any]) -> None:
+    if out.suffix == ".json":
+        write_aside(out, json.dumps(found, indent=2).encode())
+        return
+    from analysis.figures.anytime import anytime, write_anytime
+
+    pool = found["pool"]
+    figure = anytime(
+        {combination["name"]: combination["anytime"] for combination in found["combinations"]},
+        objective=pool["objective"],
+        best=pool["best"],
+        unit=pool["clock"].replace("_", " "),
+    )
+    write_anytime(figure, out)

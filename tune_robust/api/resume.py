@@ -1,0 +1,153 @@
+"""Continuing a run: what is left of it, more trials, or its failed trials again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_robust.api.runs import RunLike, folder_of, load_run
+from tune_robust.api.watching import ProgressLike, watcher_of
+from tune_robust.errors import Problem, UserError, nearest
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import STORAGE
+from tune_robust.runs.store import RunStore
+from tune_robust.spaces.overrides import Overrides, parse_overrides
+from tune_robust.spaces.paths import set_path
+from tune_robust.spaces.space import Space
+
+if TYPE_CHECKING:
+    from analysis.stored.run import Run
+    from tune_robust.tuning.engine.watching import Watcher
+
+MAY_CHANGE = ("budget.trials", "resources.concurrency", "resources.cpus", "resources.gpus")
+"""What a run's trials do not depend on."""
+
+
+def resume(
+    run: RunLike,
+    *,
+    trials: int | str | None = None,
+    retry_failed: bool = False,
+    settings: Overrides | None = None,
+    rebuild_log: bool = False,
+    storage: str | Path = STORAGE,
+    address: str | None = None,
+    dashboard: bool = True,
+    tensorboard: bool = False,
+    progress: ProgressLike = True,
+    verbose: bool = False,
+) -> Run:
+    """Finish what is left of a run, or extend it, and return the run.
+
+    Finished trials are not repeated; interrupted ones continue from their last checkpoint.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        trials: a new total (``40``), or how many more (``"+20"``).
+        retry_failed: whether to train the failed trials again, from the beginning.
+        settings: changes to how the run is executed, as a mapping from key paths to values. Only
+            ``budget.trials`` and ``resources`` may change, since all trials of a run must compare.
+        rebuild_log: whether to write a lost event log anew from the run's two tables.
+        storage: the folder or URI that holds the runs.
+        address: of a Ray cluster, as in ``search``.
+        dashboard: whether to start Ray's dashboard (on this machine only).
+        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        progress: as in ``search``.
+        verbose: whether to show Ray's own messages.
+
+    Raises:
+        UserError: there is no such run, another process works on it, or a setting may not change.
+        KeyboardInterrupt: as in ``search``.
+    """
+    from tune_robust.api.confirm import run_confirmation
+    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.searching import RayOptions, run_search
+    from tune_robust.tuning.winners.retraining import add_missing
+
+    ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
+    folder = folder_of(run, storage)
+    meta = folder.read_meta()
+    if "confirms" in meta:
+        if trials is not None or settings:
+            raise _is_confirmation(folder)
+        add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
+        run_confirmation(store, ray, watcher)
+        return load_run(folder.place)
+    # All that can be refused is checked before the run is changed.
+    changed = _changed(meta["space"], trials, settings)
+    space = Space.from_document(changed)
+    prepare(one_of_each_data(space), folder.storage)
+    store = _opened(folder, watcher, retry_failed, rebuild_log)
+    if changed != meta["space"]:
+        folder.write_meta({**meta, "space": changed})
+    run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
+    folder.upload()
+    return load_run(folder.place)
+
+
+def _changed(
+    document: dict[str, Any], trials: int | str | None, settings: Overrides | None
+) -> dict[str, Any]:
+    """The run's space with what this call changes.
+
+    Raises:
+        UserError: a setting may not change, or the changed space is not valid.
+    """
+    pairs, problems = parse_overrides(settings or {})
+    problems += [_fixed(path) for path, _ in pairs if path not in MAY_CHANGE]
+    if problems:
+        raise UserError("--set cannot change this: " + "; ".join(map(str, problems)))
+    changes = dict(pairs)
+    before = document["budget"]["trials"]
+    given = trials if trials is not None else changes.pop("budget.trials", None)
+    changed = json.loads(json.dumps(document))
+    for path, value in changes.items():
+        set_path(changed, path, value)
+    changed["budget"]["trials"] = _total(given, before)
+    Space.from_document(changed)
+    return changed
+
+
+def _fixed(path: str) -> Problem:
+    near = nearest(path, MAY_CHANGE)
+    return Problem(
+        path,
+        f"it was fixed when the run began, so that all its trials compare.{near} A resumed run may "
+        f"change {', '.join(MAY_CHANGE)}. For anything else start a new run: `tune-robust search "
+        "--space ... --set ... --warm-start RUN` learns from this one",
+    )
+
+
+def _total(given: int | str | None, before: int) -> int:
+    """The new total of trials."""
+    if given is None:
+        return before
+    try:
+        more = isinstance(given, str) and given.startswith("+")
+        total = before + int(given) if more else int(given)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"--trials {given!r}: give a total such as 40, or an increase such as +20."
+        ) from None
+    if total < before:
+        raise UserError(f"--trials {given}: the run has {before} already; give more, or +N.")
+    return total
+
+
+def _is_confirmation(folder: RunFolder) -> UserError:
+    return UserError(
+        f"{folder.place} is a confirmation: extend it with `tune-robust confirm "
+        f"{folder.storage} --seeds N` or --top N."
+    )
+
+
+def _opened(folder: RunFolder, watcher: Watcher, retry_failed: bool, rebuild_log: bool) -> RunStore:
+    """The run opened for writing, a damaged log made whole; tells what that has changed."""
+    store = RunStore(folder, recover=True, rebuild=rebuild_log)
+    if store.recovered:
+        told = "\n".join(f"  {line}" for line in store.recovered)
+        watcher.warn(f"The event log {folder.events} was damaged and has been recovered:\n{told}")
+    if retry_failed:
+        store.retry_failed()
+    return store

@@ -1,0 +1,103 @@
+"""Searching a space, from the first trial to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_robust.api.runs import RunLike, folder_of, load_run
+from tune_robust.api.spaces import SpaceLike, load_space
+from tune_robust.api.watching import ProgressLike, watcher_of
+from tune_robust.runs.find import new_run
+from tune_robust.runs.naming import STORAGE
+from tune_robust.spaces.overrides import Overrides
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.watching import Watcher
+
+if TYPE_CHECKING:
+    from analysis.stored.run import Run
+
+
+def search(
+    space: SpaceLike,
+    *,
+    name: str | None = None,
+    storage: str | Path = STORAGE,
+    trials: int | None = None,
+    settings: Overrides | None = None,
+    data_dir: str | Path | None = None,
+    download: bool = True,
+    warm_start: RunLike | Iterable[RunLike] = (),
+    address: str | None = None,
+    dashboard: bool = True,
+    tensorboard: bool = False,
+    progress: ProgressLike = True,
+    verbose: bool = False,
+) -> Run:
+    """Search a space for its best training configuration, and return the run.
+
+    The call returns once all trials have ended. Everything is stored as it happens: after an
+    interruption or a crash, ``resume`` continues the run.
+
+    Args:
+        space: the name of a built-in space, the path of a YAML file, or the same as a mapping.
+        name: the run's name; by default the space's name and the time.
+        storage: the folder or URI (``s3://``, ``gs://``) that holds the runs.
+        trials: how many trials to run; by default as the space says.
+        settings: changes to the space, as a mapping from key paths to values:
+            ``{"train.epochs": 10}``.
+        data_dir: the folder of the data set.
+        download: whether missing data may be downloaded.
+        warm_start: runs whose trials the sampler learns from first.
+        address: of a Ray cluster, ``auto`` or HOST:PORT; by default the environment variable
+            RAY_ADDRESS, and where that is not set, Ray on this machine alone.
+        dashboard: whether to start Ray's dashboard (on this machine only).
+        tensorboard: whether to write TensorBoard logs into the run's folder.
+        progress: True shows the progress on standard error, or in the notebook; False shows
+            nothing. An object with the methods of ``Watcher`` is told of every trial instead.
+        verbose: whether to show Ray's own messages.
+
+    Raises:
+        UserError: the space is not valid, the data is missing, the run exists already, or it
+            cannot be written.
+        KeyboardInterrupt: on Ctrl-C (or an interrupted notebook cell), once everything is stored.
+            Its text says how to resume.
+    """
+    from tune_robust.runs.provenance import provenance
+    from tune_robust.runs.store import RunStore
+
+    loaded = load_space(
+        space, trials=trials, settings=settings, data_dir=data_dir, download=download
+    )
+
+    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.searching import RayOptions, run_search
+
+    watcher, storage = watcher_of(progress), str(storage)
+    folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
+    meta = {"space": loaded.document(), **_warm_start(loaded, warm_start, storage, watcher)}
+    meta |= prepare(one_of_each_data(loaded), storage)
+    store = RunStore.create(folder, {**meta, **provenance()})
+    ray = RayOptions(address, dashboard, verbose)
+    run_search(loaded, store, storage, ray, watcher, tensorboard=tensorboard)
+    folder.upload()
+    return load_run(folder.place)
+
+
+def _warm_start(
+    space: Space, runs: RunLike | Iterable[RunLike], storage: str, watcher: Watcher
+) -> dict[str, Any]:
+    """What earlier runs have for the sampler, as run.json stores it; tells what was taken."""
+    from tune_robust.spaces.objective import objective_of
+    from tune_robust.tuning.strategy.warm_start import harvest
+
+    one = isinstance(runs, str | Path) or hasattr(runs, "place")
+    folders = [folder_of(run, storage) for run in ([runs] if one else runs)]
+    if not folders:
+        return {}
+    found = harvest(space, objective_of(space), folders)
+    for line in found.summary:
+        watcher.note(f"Warm start from {line}")
+    return {"warm_start": found.warm_start.model_dump(mode="json")}

@@ -1,0 +1,38 @@
+"""The score over two searched settings, as a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tune_robust.api.runs import RunLike, load_run
+from tune_robust.runs.naming import STORAGE
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def sensitivity(
+    run: RunLike,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    metric: str | None = None,
+    storage: str | Path = STORAGE,
+) -> go.Figure:
+    """Draw how a metric depends on two searched settings, and return the Plotly figure.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        x: the path of the first setting, as ``sam.rho``; by default the most important one.
+        y: the path of the second; by default the most important other one.
+        metric: what to draw; by default the search's objective.
+        storage: the folder or URI that holds the runs.
+
+    Raises:
+        UserError: there is no such setting or metric, or no epoch of the run has ended.
+    """
+    from analysis import sensitivity as draw
+
+    loaded = load_run(run, storage=storage) if isinstance(run, str | Path) else run
+    return draw(loaded, metric, x, y)

@@ -1,0 +1,65 @@
+"""How far a run has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tune_robust.api.runs import RunLike, folder_of
+from tune_robust.runs.naming import STORAGE
+
+
+def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
+    """Say how far a run has come, while its search is running or afterwards.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        storage: the folder or URI that holds the runs.
+
+    Returns:
+        Plain data: whether the run is ``live``, how many of its ``total`` trials have ``ended``,
+        the address of Ray's ``dashboard``, the ``pareto_front`` of several objectives, what the
+        ``rung_check`` and the ``confirmation`` found, and the ``trials``, best first.
+
+    Raises:
+        UserError: there is no such run, or it is damaged.
+    """
+    from tune_robust.runs.pareto import pareto_front
+    from tune_robust.runs.progress import SearchProgress
+    from tune_robust.runs.reader import read_record
+    from tune_robust.schedulers.rung_check import check_run
+    from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners.retraining import read_summary
+
+    folder = folder_of(run, storage)
+    meta = folder.read_meta()
+    space, record, live = Space.from_document(meta["space"]), read_record(folder), folder.is_live()
+    progress, check = SearchProgress(space, record.trials), check_run(space, record)
+    best_first = [*progress.best_first()]
+    front = pareto_front(best_first, space) if space.objective.against else None
+    return {
+        "run": folder.path.name,
+        "live": live,
+        "dashboard": meta.get("dashboard") if live else None,
+        "ended": progress.ended,
+        "total": progress.total,
+        "pareto_front": [trial.name for trial in front] if front is not None else None,
+        "rung_check": check.document() if check else None,
+        "confirmation": read_summary(folder),
+        "trials": [
+            {
+                "trial": trial.name,
+                "origin": trial.origin,
+                "sentinel": trial.sentinel,
+                "confirms": trial.confirms,
+                "status": trial.status,
+                "values": trial.values,
+                "epoch": max(trial.epochs, default=0),
+                "metrics": trial.last,
+                "error": trial.error,
+                "retried": trial.retried,
+                "notes": trial.notes,
+            }
+            for trial in best_first
+        ],
+    }

@@ -1,0 +1,23 @@
+"""How a call shows the progress of a search: ``progress=True``, ``False``, or a watcher."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from tune_robust.tuning.engine.watching import Silent, Watcher
+
+ProgressLike: TypeAlias = bool | Watcher
+"""True shows the progress in a terminal or notebook, False shows nothing; or a watcher."""
+
+
+def watcher_of(progress: ProgressLike) -> Watcher:
+    """The watcher that ``progress`` stands for."""
+    if not isinstance(progress, bool):
+        return progress
+    if not progress:
+        return Silent()
+    from rich.console import Console
+
+    from tune_robust.console.display import Display
+
+    return Display(Console(stderr=True))

@@ -1,0 +1,42 @@
+"""What the verbs that run trials share: where progress is shown, and the exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from tune_robust.runs.naming import run_argument
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXITS_INTERRUPTED = 130
+
+
+def console_of(*, as_json: bool) -> Console:
+    """Where progress and results are printed; standard output is kept free for JSON."""
+    from rich.console import Console
+
+    from tune_robust.console.overview import open_console
+
+    return Console(stderr=True) if as_json else open_console()
+
+
+@contextmanager
+def exits_when_interrupted() -> Iterator[None]:
+    """Where the search inside was interrupted, say how to continue it and exit 130."""
+    from tune_robust.tuning.engine.searching import Interrupted
+
+    try:
+        yield
+    except Interrupted as stopped:
+        print(
+            f"\nInterrupted: {stopped.ended} of {stopped.total} trials have ended, and nothing is "
+            f"lost. Continue with:\n  tune-robust resume {run_argument(stopped.run)}",
+            file=sys.stderr,
+        )
+        raise typer.Exit(EXITS_INTERRUPTED) from None

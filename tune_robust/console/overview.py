@@ -1,0 +1,88 @@
+"""How a search looks at one moment: its leading trials as a table, and how far it has come."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+
+from rich.console import Console, Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tune_robust.console.trial_table import STYLES, trial_table
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.trial import Trial
+
+SHOWN = 12
+"""Trials that the table has at most."""
+WIDTH_OF_A_FILE = 160
+
+
+def open_console() -> Console:
+    """Standard output, as wide as the terminal; wide enough for a table where there is none."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=WIDTH_OF_A_FILE)
+
+
+class Clock:
+    """How long the search has been watched, and how long the rest takes at the pace seen since."""
+
+    def __init__(self, progress: SearchProgress):
+        self._progress = progress
+        self._began, self._spent_before = time.monotonic(), progress.spent
+
+    def __rich__(self) -> str:
+        """``2:10 elapsed, about 3:20 left``, as of the moment it is drawn."""
+        elapsed = time.monotonic() - self._began
+        left, gained = self._progress.left, self._progress.spent - self._spent_before
+        if not left or not gained:
+            return f"{_minutes(elapsed)} elapsed"
+        return f"{_minutes(elapsed)} elapsed, about {_minutes(left * elapsed / gained)} left"
+
+
+def overview(progress: SearchProgress, clock: Clock) -> Group:
+    """The running trials and the best of the others, the counts, and a bar of compute."""
+    table = trial_table(_shown(progress), progress.space, progress.best)
+    return Group(table, *_retries(progress), _counts(progress), _bar(progress, clock))
+
+
+def _retries(progress: SearchProgress) -> list[Text]:
+    """Why trials were started again and what else happened to them, the latest three."""
+    retried = [
+        (t.name, reason) for t in progress.trials.values() for reason in (*t.retried, *t.notes)
+    ]
+    return [Text(f"{name}: {reason}", STYLES["interrupted"]) for name, reason in retried[-3:]]
+
+
+def _counts(progress: SearchProgress) -> Text:
+    counts = progress.counts
+    shown = [
+        (f"{counts[status]} {status}  ", STYLES[status]) for status in STYLES if counts[status]
+    ]
+    return Text.assemble(*shown)
+
+
+def _bar(progress: SearchProgress, clock: Clock) -> Table:
+    spent, left = progress.spent, progress.left
+    fraction = 0.0 if left is None else 1.0 if not spent + left else spent / (spent + left)
+    row = Table.grid(padding=(0, 2))
+    row.add_row(
+        ProgressBar(total=1.0, completed=fraction, width=24),
+        f"{fraction:.0%}" if left is not None else "",
+        f"{spent:.0f} {progress.space.budget.unit.replace('_', ' ')}",
+        clock,
+    )
+    return row
+
+
+def _shown(progress: SearchProgress) -> list[Trial]:
+    running = [t for t in progress.under_way() if t.status == "running"]
+    others = (t for t in progress.best_first() if t.status != "running")
+    return [*running[:SHOWN], *islice(others, max(0, SHOWN - len(running)))]
+
+
+def _minutes(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,108 @@
+"""Trials as the rows of a table, and one trial as a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from tune_robust.formatting import short
+from tune_robust.runs.progress import SearchProgress
+from tune_robust.runs.trial import Trial
+from tune_robust.spaces.space import Space
+
+COLUMNS = 4
+"""Settings that a table has a column for each; more are folded into one."""
+STYLES = {
+    "running": "cyan",
+    "done": "green",
+    "stopped": "dim",
+    "failed": "red",
+    "interrupted": "yellow",
+    "pending": "dim",
+}
+
+
+def trial_line(trial: Trial, progress: SearchProgress) -> str:
+    """One line on a trial: how far it has come, its score, its settings and its error."""
+    value = trial.last.get(progress.objective.metric)
+    shown = "" if value is None else f"  {progress.objective.metric} {value:.4g}"
+    reason = f"  {trial.error.splitlines()[-1]}" if trial.error else ""
+    return (
+        f"[{progress.ended}/{progress.total}] {trial.name} {trial.status} at epoch "
+        f"{max(trial.epochs, default=0)}{shown}  {_settings(trial)}{reason}"
+    )
+
+
+def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
+    """Trials as rows: status, progress, the objective, the test accuracy and the settings.
+
+    Up to ``COLUMNS`` settings have a column each; more of them share one.
+    """
+    metric = space.objective.metric
+    paths = list(dict.fromkeys(dim.path for dim in space.dimensions))
+    names = headings(paths)
+    folded = len(paths) > COLUMNS
+    rows = [
+        [
+            _name(trial, best),
+            trial.status,
+            f"{max(trial.epochs, default=0)}/{trial.total_epochs}",
+            short(trial.last.get(metric)),
+            short(trial.last.get("test_accuracy")),
+            *([] if folded else [short(trial.values.get(path)) for path in paths]),
+        ]
+        for trial in trials
+    ]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    heads = ("trial", "status", "epoch", metric, "test acc.*", *([] if folded else names))
+    for place, heading in enumerate(heads):
+        # What is folded gives way to these where there is no room for all.
+        width = max(len(row[place]) for row in [heads, *rows]) if folded else None
+        table.add_column(
+            heading, no_wrap=True, min_width=width, justify="left" if place < 2 else "right"
+        )
+    if folded:
+        table.add_column("settings")
+    for trial, (name, status, *cells) in zip(trials, rows, strict=True):
+        settings = [_folded(trial, dict(zip(paths, names, strict=True)))] if folded else []
+        table.add_row(
+            name,
+            Text(status, STYLES[status]),
+            *cells,
+            *settings,
+            style="bold" if trial is best else None,
+        )
+    sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
+    table.caption = f"★ best so far.  {sentinel}* for the record: not used for selection."
+    table.caption_justify = "left"
+    return table
+
+
+def _folded(trial: Trial, names: Mapping[str, str]) -> str:
+    """As in ``saner, lr 0.05, rho 0.1``."""
+    shown = [
+        short(value) if path == "method" else f"{names.get(path, path)} {short(value)}"
+        for path, value in trial.values.items()
+    ]
+    return ", ".join(shown)
+
+
+def headings(paths: list[str]) -> list[str]:
+    """Each path shortened to its last part, where no other path ends the same."""
+    last = Counter(path.rpartition(".")[2] for path in paths)
+    return [name if last[name := path.rpartition(".")[2]] == 1 else path for path in paths]
+
+
+def _name(trial: Trial, best: Trial | None) -> str:
+    name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    if trial.confirms:
+        name = f"{trial.name} of {trial.confirms}"
+    name = f"{name} ◆" if trial.sentinel else name
+    return f"{name} ★" if trial is best else name
+
+
+def _settings(trial: Trial) -> str:
+    return " ".join(f"{path}={short(value)}" for path, value in trial.values.items())

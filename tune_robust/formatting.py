@@ -1,0 +1,33 @@
+"""Numbers and words as the terminal, the log lines and the reports show them."""
+
+from __future__ import annotations
+
+MISSING = "-"
+
+
+def short(value: object) -> str:
+    """A number to four significant digits, ``-`` for a missing value, anything else as text."""
+    if value is None:
+        return MISSING
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def count(n: int, noun: str) -> str:
+    """``1 trial``, ``2 trials``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(n: float) -> str:
+    """A number of bytes: ``512 B``, ``31.4 MB``, ``1.2 GB``."""
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"

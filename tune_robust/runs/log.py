@@ -1,0 +1,154 @@
+"""The event log of a run: append-only, one JSON object on each line, one writer.
+
+Each line ends in a checksum of itself and of all lines before it, the first of the run's id too: a
+line that was changed, removed, put in or taken from another run is found. Logs of earlier versions
+have none; the first line that has one covers what they wrote.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from tune_robust.errors import UserError
+from tune_robust.files import open_regular
+from tune_robust.runs.events import EVENT
+from tune_robust.runs.lock import lock
+
+_SEAL = re.compile(rb', "crc": "([0-9a-f]{8})"\}\n\Z')
+_SEAL_LENGTH = len(b', "crc": "01234567"}\n')
+
+
+class LogDamaged(UserError):
+    """A line of the event log is not what was written; ``resume`` recovers the others."""
+
+
+def seed_of(run_id: str | None) -> int:
+    """The checksum that a run's first line goes on from."""
+    return zlib.crc32((run_id or "").encode())
+
+
+def split(line: bytes) -> tuple[bytes, int | None]:
+    """A line without its checksum, and that; None where it has none."""
+    sealed = _SEAL.search(line, max(0, len(line) - _SEAL_LENGTH))
+    return (line[: sealed.start()], int(sealed[1], 16)) if sealed else (line, None)
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The event on a line.
+
+    Raises:
+        ValueError: it is none; says why in one line.
+    """
+    try:
+        return EVENT.validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
+
+
+class EventLog:
+    """The events of a run, read on from where the last reading ended.
+
+    ``checksum`` is that of the last line read.
+
+    Raises:
+        LogDamaged: from ``new``, at a line that is not what was written there.
+    """
+
+    def __init__(self, path: Path, seed: int):
+        self._path, self._offset, self._line = path, 0, 0
+        self.checksum, self._sealed = seed, False
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """What was written since the last call; a line still being written is left for later."""
+        if not self._path.exists():
+            return
+        with open_regular(self._path) as handle:
+            if os.fstat(handle.fileno()).st_size < self._offset:
+                raise self.damage("it has become shorter", self._line)
+            handle.seek(self._offset)
+            for line in handle:
+                if not line.endswith(b"\n"):
+                    return
+                self._line += 1
+                event = self._checked(line)
+                self._offset += len(line)
+                yield event
+
+    def damage(self, why: str, line: int | None = None) -> LogDamaged:
+        """The error that names the last line read, or ``line``."""
+        run = self._path.parent
+        return LogDamaged(
+            f"{self._path}, line {self._line if line is None else line}: {why}. The file was "
+            "damaged, or changed by something else. Restore it from a copy, or recover what is "
+            f"whole with:\n  tune-robust resume {run}"
+        )
+
+    def _checked(self, line: bytes) -> dict[str, Any]:
+        content, checksum = split(line)
+        expected = zlib.crc32(content, self.checksum)
+        if checksum is None and self._sealed:
+            raise self.damage("it has no checksum, though lines before it have one")
+        if checksum is not None and checksum != expected:
+            raise self.damage("its checksum differs from its content")
+        self.checksum, self._sealed = expected, checksum is not None
+        try:
+            return parse(line)
+        except ValueError as error:
+            raise self.damage(f"this is no event of a run: {error}") from error
+
+
+def sealed(event: Mapping[str, Any], checksum: int) -> tuple[bytes, int]:
+    """An event as the line that follows one of ``checksum``, and its own checksum."""
+    content = json.dumps(event, allow_nan=False)[:-1].encode()
+    own = zlib.crc32(content, checksum)
+    return content + f', "crc": "{own:08x}"}}\n'.encode(), own
+
+
+class LogWriter:
+    """Appends events, each in one piece; ``checksum`` is that of the last line there is.
+
+    Raises:
+        OSError: from ``append``, when the line could not be written, or the file was deleted.
+    """
+
+    def __init__(self, path: Path, checksum: int):
+        self._path, self._checksum = path, checksum
+        self._file: BinaryIO = path.open("ab", buffering=0)
+
+    def lock(self) -> bool:
+        """Hold the log's own lock until closed; False if another process does."""
+        return lock(self._file)
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Write an event: all of it or nothing, since none may follow the half of one."""
+        before = os.fstat(self._file.fileno())
+        if not before.st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "it was deleted in mid-run", str(self._path))
+        line, checksum = sealed(event, self._checksum)
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            os.truncate(self._file.fileno(), before.st_size)
+            error.filename = str(self._path)
+            raise
+        self._checksum = checksum
+
+    def sync(self) -> None:
+        """Wait until all that was appended is on disk."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()

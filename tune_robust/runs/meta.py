@@ -1,0 +1,64 @@
+"""What run.json holds: where a run came from and what it searches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+FORMAT = 1
+_Name = Annotated[str, Field(pattern=r"^t\d{4,}$")]
+_Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Kept(BaseModel):
+    """Fields that are not named here are kept: a newer version may have written them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Confirms(_Kept):
+    """What a confirmation retrains, and on which seeds."""
+
+    run: str
+    trials: list[_Name]
+    seeds: list[_Seed]
+
+
+class StoredSlots(_Kept):
+    """How trials shared the machines that ``slots_on`` describes."""
+
+    cpus: Annotated[int, Field(ge=1)]
+    gpus: Annotated[float, Field(ge=0)]
+    concurrency: Annotated[int, Field(ge=1)]
+
+
+class RunMeta(_Kept):
+    """The document; ``space`` is checked by whoever makes a space of it."""
+
+    format: int
+    name: str
+    id: str | None = None
+    created: str | None = None
+    space: dict[str, Any]
+    confirms: Confirms | None = None
+    warm_start: dict[str, Any] | None = None
+    images: dict[str, int] | None = None
+    wrong_labels: dict[str, float | None] | None = None
+    slots: StoredSlots | None = None
+    slots_on: dict[str, Any] | None = None
+    dashboard: str | None = None
+    versions: dict[str, str] | None = None
+    git_commit: str | None = None
+    hardware: dict[str, Any] | None = None
+    command: list[str] | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _is_known(cls, found: int) -> int:
+        if found != FORMAT:
+            raise ValueError(
+                f"found {found}; this version of tune-robust reads {FORMAT}. Install the version "
+                "that wrote it, or a newer one"
+            )
+        return found

@@ -1,0 +1,185 @@
+"""A damaged event log made whole again: of the lines that are whole, and of the tables.
+
+What neither has is lost, and named: a trial whose epochs have a gap is trained again, and a trial
+that neither declares is forgotten, with those proposed after it. The damaged log is kept beside.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tune_robust.errors import UserError
+from tune_robust.files import link_aside, open_regular, write_aside
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.from_tables import events_of_tables
+from tune_robust.runs.log import parse, sealed, seed_of, split
+from tune_robust.runs.record import Record
+from tune_robust.runs.trial import ENDED, name_of
+
+_CANDIDATES = 8
+"""Checksums that the line after damaged ones may go on from; each of those gives two."""
+
+
+def recover_log(folder: RunFolder) -> list[str]:
+    """Write the log of a run anew, which nobody else may have open; says what was lost.
+
+    Raises:
+        UserError: there is neither a log with a whole line nor a table.
+    """
+    whole, told = _whole_lines(folder.events, seed_of(folder.id))
+    try:
+        known = [*events_of_tables(folder)]
+    except UserError:
+        if not whole:
+            raise
+        known = []
+    merged = _Merged(known)
+    for number, event in whole:
+        if (why := merged.take(event)) is not None:
+            told.append(f"line {number} was left out: {why}")
+    told += merged.finish()
+    if folder.events.exists():
+        kept = _free_name(folder.events.with_name(f"{folder.events.name}.damaged"))
+        link_aside(folder.events, kept)
+        told.append(f"the damaged log is kept as {kept.name}")
+    write_aside(folder.events, _text(merged.events, seed_of(folder.id)))
+    return told
+
+
+def _whole_lines(path: Path, seed: int) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
+    """The lines (from 1) that are what was written, and a sentence for each that is not."""
+    whole: list[tuple[int, dict[str, Any]]] = []
+    told: list[str] = []
+    for number, (event, why) in enumerate(_checked_lines(path, seed), 1):
+        if event is None:
+            told.append(f"line {number} was left out: {why}")
+        else:
+            whole.append((number, event))
+    return whole, told
+
+
+def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    """Each line's event, or None and why.
+
+    After a damaged line the next may go on from what stands there as its checksum, from what its
+    content comes to, or, where it was put in, from the line before it.
+    """
+    if not path.exists():
+        return
+    before, is_sealed = [seed], False
+    with open_regular(path) as file:
+        for line in file:
+            content, checksum = split(line)
+            computed = [zlib.crc32(content, start) for start in before]
+            if (checksum is None and is_sealed) or (
+                checksum is not None and checksum not in computed
+            ):
+                stated = [] if checksum is None else [checksum]
+                before = [*stated, *before, *computed][:_CANDIDATES]
+                yield None, "it is not what was written there"
+                continue
+            before = computed if checksum is None else [checksum]
+            is_sealed = checksum is not None
+            try:
+                yield parse(line), ""
+            except ValueError as error:
+                yield None, str(error)
+
+
+class _Merged:
+    """Events in order, with what ``known``, those of the tables, has put in where it is missing."""
+
+    def __init__(self, known: Iterable[dict[str, Any]]):
+        self.events: list[dict[str, Any]] = []
+        self._record = Record()
+        self._declared: dict[str, dict[str, Any]] = {}
+        self._epochs: dict[str, dict[int, dict[str, Any]]] = {}
+        self._ends: dict[str, dict[str, Any]] = {}
+        self._history: list[dict[str, Any]] = []
+        for event in known:
+            self._learn(event)
+        self._told: list[str] = []
+
+    def take(self, event: dict[str, Any]) -> str | None:
+        """Add an event that was whole, and before it what it needs; why not, if it cannot be."""
+        name = event["trial"]
+        if event["event"] == "trial":
+            if name in self._record.trials:
+                return f"{name} was declared before"
+            self._declare_until(lambda: name_of(len(self._record.trials)) == name)
+        else:
+            self._declare_until(lambda: name in self._record.trials)
+        if event["event"] == "epoch":
+            self._fill(name, event["epoch"] - 1)
+        if event["event"] == "end" and event["status"] in ENDED:
+            self._fill(name, event.get("epoch", 0))
+        return self._add(event)
+
+    def finish(self) -> list[str]:
+        """Add what only the tables have; have trials with gaps trained again; say what."""
+        self._declare_until(lambda: False)
+        for event in self._history:
+            self._fill(event["trial"], event["epoch"])
+        for name, trial in self._record.trials.items():
+            epochs = sorted(trial.epochs)
+            if name in self._ends and trial.status not in ENDED:
+                self._add(self._ends[name])
+            if epochs != [*range(1, len(epochs) + 1)]:
+                self._add({"event": "retry", "trial": name})
+                self._told.append(f"{name} lacks epochs and will be trained again")
+        return self._told
+
+    def _learn(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "trial":
+                self._declared[event["trial"]] = event
+            case "epoch":
+                self._epochs.setdefault(event["trial"], {})[event["epoch"]] = event
+                self._history.append(event)
+            case "end":
+                self._ends[event["trial"]] = event
+
+    def _declare_until(self, enough) -> None:
+        """Declare further trials as the tables have them, while they have the next."""
+        while not enough():
+            missing = self._declared.get(name_of(len(self._record.trials)))
+            if missing is None:
+                return
+            self._add(missing)
+            self._told.append(f"{missing['trial']} was restored from the tables")
+
+    def _fill(self, name: str, until: int) -> None:
+        """Add a trial's missing epochs up to ``until``, in order, where the tables have them."""
+        trial, known = self._record.trials.get(name), self._epochs.get(name, {})
+        if trial is None or name in self._record.restarted:
+            return
+        for epoch in range(1, min(until, trial.total_epochs) + 1):
+            if epoch not in trial.epochs and epoch in known:
+                self._add(known[epoch])
+                self._told.append(f"epoch {epoch} of {name} was restored from the tables")
+
+    def _add(self, event: dict[str, Any]) -> str | None:
+        try:
+            self._record.take(event)
+        except ValueError as error:
+            return str(error)
+        self.events.append(event)
+        return None
+
+
+def _text(events: Iterable[dict[str, Any]], checksum: int) -> bytes:
+    lines = []
+    for event in events:
+        event.pop("crc", None)
+        line, checksum = sealed(event, checksum)
+        lines.append(line)
+    return b"".join(lines)
+
+
+def _free_name(path: Path) -> Path:
+    """``path``, or with the first number that is free."""
+    names = (path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000)))
+    return next(name for name in names if not name.exists())

@@ -1,0 +1,57 @@
+"""How many trials run at a time on the machines that there are, and what each of them gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tune_robust.errors import UserError
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.provenance import gpu_names
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.slots import Node, Slots, fit_slots
+from tune_robust.tuning.engine.watching import Watcher
+
+
+def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher) -> Slots:
+    """The slots that run.json records, unless the machines have changed; else new ones.
+
+    Raises:
+        UserError: the cluster has no CPUs.
+    """
+    from tune_robust.tuning.engine.ray_session import live_nodes
+
+    nodes = live_nodes()
+    if not nodes:
+        raise UserError("the cluster has no node with CPUs yet. Try again once one has joined.")
+    machines = {"nodes": [list(node) for node in nodes], "gpus": gpu_names()}
+    meta = folder.read_meta()
+    if "slots" in meta and meta.get("slots_on") == machines:
+        return Slots(**meta["slots"])
+    slots = new_slots(space, cache, nodes, watcher)
+    folder.write_meta({**meta, "slots_on": machines})
+    return slots
+
+
+def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> Slots:
+    """What the space's resources amount to on these nodes; ``gpus: auto`` is measured."""
+    wanted = space.resources
+    gpus = wanted.gpus
+    if gpus == "auto":
+        gpus = _measured_fraction(space, cache, nodes, watcher)
+    return fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes)
+
+
+def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:
+    """Measured on the node with the most CPUs of those that have a GPU; 0 where none has."""
+    from tune_robust.tuning.engine.gpu_probe import share_of_gpu
+
+    node = max((node for node in nodes if node.gpus), default=None)
+    if node is None:
+        return 0.0
+    watcher.note("Measuring how many trials should share one GPU ...")
+    cpus = min(space.resources.cpus, node.cpus)
+    at_most = max(1, node.cpus // (cpus * node.gpus))
+    sharing = share_of_gpu(space, cache, cpus=cpus, at_most=at_most)
+    watcher.note(sharing.describe())
+    return sharing.share

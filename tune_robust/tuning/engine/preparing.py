@@ -1,0 +1,53 @@
+"""What happens before a search starts: the data is decoded, and the network is seen to fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tune_robust.config import TrainConfig
+from tune_robust.data.cache_folder import cache_of
+from tune_robust.spaces.dimensions import varies_labels
+from tune_robust.spaces.draws import grid_points
+from tune_robust.spaces.space import Space
+
+
+def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
+    """Decode the data once, and check that network and batches fit it, before any trial starts.
+
+    Args:
+        configs: one for each data set and label set, as ``one_of_each_data`` gives them.
+        storage: the folder or URI of the runs, beside which the decoded data is cached.
+
+    Returns:
+        For run.json, the number of images and the measured fraction of wrong labels of each part;
+        empty where these differ from trial to trial.
+
+    Raises:
+        UserError: the data is missing or damaged, or a network or batch size does not fit it.
+    """
+    from tune_robust.data import load_dataset, make_splits
+    from tune_robust.training import check_fits
+
+    for config in configs:
+        splits = make_splits(config.data, load_dataset(config.data, cache_of(storage)))
+        check_fits(config, splits)
+    if len(configs) > 1:
+        return {}
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    known = config.data.truth_known
+    return {
+        "images": {name: len(part) for name, part in parts.items()},
+        "wrong_labels": {
+            name: part.noisy.float().mean().item() if known else None
+            for name, part in parts.items()
+        },
+    }
+
+
+def one_of_each_data(space: Space) -> list[TrainConfig]:
+    """One configuration for each data set and label set: only a grid may have several."""
+    varying = [dim for dim in space.dimensions if varies_labels(dim.path)]
+    points = grid_points(space.dimensions) if varying else [{}]
+    configs = (space.config_for(point) for point in points)
+    return list({config.data.model_dump_json(): config for config in configs}.values())

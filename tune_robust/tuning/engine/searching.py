@@ -1,0 +1,217 @@
+"""Runs what remains of a search, or of a confirmation, on Ray."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tune_robust.data.cache_folder import cache_of
+from tune_robust.errors import SearchFailed, UserError
+from tune_robust.files import is_uri
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.naming import run_argument
+from tune_robust.runs.store import RunStore
+from tune_robust.runs.trial import Trial
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.allocation import slots_of_run
+from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.watching import Watcher
+
+if TYPE_CHECKING:
+    from tune_robust.runs.tensorboard import TensorBoard
+    from tune_robust.tuning.engine.ray_metrics import RayMetrics
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""What a full, read-only, protected or broken storage answers."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A search was interrupted. All that has ended is stored, and a resume goes on from there.
+
+    ``run`` is where the run lies; ``ended`` of its ``total`` trials have ended.
+    """
+
+    def __init__(self, run: str, ended: int, total: int):
+        super().__init__(
+            f"{ended} of {total} trials have ended, and nothing is lost. "
+            f"Go on with tune_robust.resume({run!r})."
+        )
+        self.run, self.ended, self.total = run, ended, total
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """How a search uses Ray.
+
+    Args:
+        address: of a running cluster (``auto`` or HOST:PORT); None stands for the environment
+            variable RAY_ADDRESS, and where that is not set, for Ray on this machine alone.
+        dashboard: whether to start Ray's dashboard.
+        verbose: whether to show Ray's own messages.
+    """
+
+    address: str | None = None
+    dashboard: bool = True
+    verbose: bool = False
+
+    def cluster(self) -> tuple[str | None, str]:
+        """The cluster's address, None for Ray on this machine alone; and that as a sentence."""
+        address = self.address or os.environ.get("RAY_ADDRESS") or "local"
+        if address == "local":
+            return None, "Starting Ray ..."
+        source = "" if self.address else " (RAY_ADDRESS)"
+        return address, f"Joining the Ray cluster at {address}{source} ..."
+
+
+def run_search(
+    space: Space,
+    store: RunStore,
+    storage: str,
+    ray: RayOptions,
+    watcher: Watcher,
+    *,
+    tensorboard: bool = False,
+) -> Conductor:
+    """Run what remains of the search in ``store``; the run is closed in any case.
+
+    Args:
+        space: what the run searches.
+        store: the run, opened for writing.
+        storage: the folder or URI beside which the decoded data is cached.
+        ray: where and how trials run.
+        watcher: is told how the search goes.
+        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+
+    Raises:
+        UserError: the run's folder cannot be written to, or Ray cannot run the trials.
+        SearchFailed: the first trials have all failed with the same error.
+        Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
+    """
+    try:
+        conductor = _run(space, store, storage, ray, watcher, tensorboard=tensorboard)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise _cannot_write(store.folder, error) from error
+    if conductor.hopeless is not None:
+        raise _hopeless(conductor)
+    if not conductor.complete:
+        progress = conductor.progress
+        raise Interrupted(store.folder.place, progress.ended, progress.total)
+    return conductor
+
+
+class _Watchers:
+    """Tells the watcher, TensorBoard and Ray's metrics of every trial."""
+
+    def __init__(self, watcher: Watcher, board: TensorBoard | None):
+        self._watcher, self._board = watcher, board
+        self.gauges: RayMetrics | None = None
+
+    def update(self, trial: Trial) -> None:
+        self._watcher.update(trial)
+        for other in (self._board, self.gauges):
+            if other is not None:
+                other.update(trial)
+
+
+def _run(
+    space: Space,
+    store: RunStore,
+    storage: str,
+    ray: RayOptions,
+    watcher: Watcher,
+    *,
+    tensorboard: bool,
+) -> Conductor:
+    """Run until everything is done or the search is interrupted."""
+    folder, cache = store.folder, cache_of(storage)
+    board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
+    watchers = _Watchers(watcher, board)
+    conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
+    try:
+        if not conductor.complete:
+            with _cluster(ray, conductor, storage, watcher, watchers) as url:
+                _run_trials(conductor, cache, watcher, url)
+    except KeyboardInterrupt:
+        pass  # the conductor knows that it is not complete
+    finally:
+        conductor.close()
+        if board:
+            board.close()
+    return conductor
+
+
+@contextmanager
+def _cluster(
+    ray: RayOptions,
+    conductor: Conductor,
+    storage: str,
+    watcher: Watcher,
+    watchers: _Watchers,
+) -> Iterator[str | None]:
+    """Ray, running and seen to be fit for trials; yields the dashboard's address."""
+    # First: it makes the settings that Ray reads when it is imported.
+    from tune_robust.tuning.engine.ray_session import check_nodes, ray_session  # isort: skip
+    from tune_robust.tuning.engine.ray_metrics import RayMetrics
+
+    folder = conductor.store.folder
+    address, told = ray.cluster()
+    watcher.note(f"Run {folder.place}. {told}")
+    with ray_session(dashboard=ray.dashboard, verbose=ray.verbose, address=address) as url:
+        if url:
+            watchers.gauges = RayMetrics(folder.path.name, lambda: conductor.progress)
+        if address:
+            check_nodes(None if is_uri(storage) else str(folder.path.resolve()))
+        yield url
+
+
+def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None) -> None:
+    from tune_robust.runs.disk import check_disk
+    from tune_robust.tuning.engine.ray_backend import run_trials
+
+    space, folder = conductor.space, conductor.store.folder
+    conductor.give(slots_of_run(space, folder, cache, watcher))
+    warning = check_disk(space, folder, cache, concurrency=conductor.slots.concurrency)
+    if warning:
+        watcher.warn(warning)
+    with (
+        watcher.running(conductor.progress, conductor.slots, dashboard),
+        folder.noting(dashboard=dashboard),
+    ):
+        run_trials(conductor, cache)
+
+
+def _hopeless(conductor: Conductor) -> SearchFailed:
+    failed = conductor.progress.counts["failed"]
+    run = run_argument(conductor.store.folder.place)
+    return SearchFailed(
+        f"the first {failed} trials have all failed with the same error, so the search has "
+        f"stopped:\n  {conductor.hopeless}\nSee `tune-robust status {run}`. Once the cause is "
+        "removed, train the failed trials again and continue with:\n"
+        f"  tune-robust resume {run} --retry-failed"
+    )
+
+
+def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
+    free = shutil.disk_usage(folder.path).free / 1e6
+    return UserError(
+        f"cannot write to the run's folder {folder.place}: {error.strerror or error} ({free:.0f} "
+        "MB are free there). The search has stopped and nothing is lost. Make space, or see that "
+        f"you may write there, then go on with:\n  tune-robust resume {run_argument(folder.place)}"
+    )
+
+
+def _tensorboard(store: RunStore) -> TensorBoard:
+    # Slow to import, and seldom asked for.
+    from tune_robust.runs.tensorboard import TensorBoard
+
+    board = TensorBoard(store.folder)
+    board.open(store.trials.values())
+    return board
