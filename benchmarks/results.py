@@ -118,11 +118,13 @@ def _opening(populations: Sequence[Recorded]) -> str:
 
 def _summary(compared: Sequence[Difference], ranked: Ranking) -> str:
     decided = [one for one in compared if one.verdict != "open"]
-    best, worst = ranked.ranks.index[0], ranked.ranks.index[-1]
-    points = [
-        f"{NAMES[best]} has the best average rank ({ranked.ranks.iloc[0]:.1f} of "
-        f"{len(ranked.ranks)}), {NAMES[worst]} the worst ({ranked.ranks.iloc[-1]:.1f})."
-    ]
+    ranks = ranked.ranks
+    best = (
+        f"{NAMES[ranks.index[0]]} has the best average rank ({ranks.iloc[0]:.1f} of {len(ranks)})"
+    )
+    if len(ranked.cliques) == 1 and len(ranked.cliques[0]) == len(ranks):
+        best += ", but no two methods are further apart than the critical difference"
+    points = [f"{best}."]
     if decided:
         said = "; ".join(
             f"{NAMES[one.method]} is {one.verdict} {NAMES[one.reference]}" for one in decided
@@ -275,10 +277,10 @@ def _selection(populations: Sequence[Recorded]) -> str:
         ]
         for name, one in found.items()
     ]
-    lost = estimate([one.best - one.accuracy for one in found.values()])
+    lost = [100 * (one.best - one.accuracy) for one in found.values()]
     note = _paragraph(
         "The one trial of all that noisy validation accuracy chooses, beside the best there was. "
-        f"Lost on average: {_percent(lost)} points."
+        f"Lost are {sum(lost) / len(lost):.1f} points on average and {max(lost):.1f} at most."
     )
     return f"## What choosing by noisy labels costs\n\n{note}\n{_table(head, rows)}"
 

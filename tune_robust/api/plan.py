@@ -100,7 +100,7 @@ def plan(
         "rungs": [asdict(rung) for rung in expected.rungs],
         "checkpoint_bytes": size,
         "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
-        "predictions_bytes": predictions_bytes(space, cache_of(storage)),
+        "predictions_bytes": predictions_bytes(loaded, cache_of(storage)),
         "data_bytes": _data_bytes(configs.values(), storage),
     }
 

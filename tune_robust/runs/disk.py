@@ -9,7 +9,7 @@ import torch
 
 from tune_robust.config import SgdConfig, TrainConfig
 from tune_robust.data import load_dataset
-from tune_robust.data.splits import validation_size
+from tune_robust.data.splits import held_out_for_test, validation_size
 from tune_robust.errors import UserError
 from tune_robust.models import build_model
 from tune_robust.runs.folder import RunFolder
@@ -44,7 +44,8 @@ def predictions_bytes(space: Space, cache: Path) -> int:
         return 0
     data = space.examples[0].data
     dataset = load_dataset(data, cache)
-    images = validation_size(data, len(dataset.train.labels))
+    tested = len(held_out_for_test(data, dataset))
+    images = validation_size(data, len(dataset.train.labels) - tested)
     return 2 * images * len(dataset.classes) * moments * space.trials
 
 

@@ -107,7 +107,7 @@ def _values(space: Space, number: int, row: dict[str, Any]) -> dict[str, Any]:
 def _decoded(distribution: Distribution, cell: float | str | None) -> Any:
     """A cell of the trials' table, whose numbers are floats and whose other values are text."""
     match distribution:
-        case Int() | LogInt():
+        case Int() | LogInt() if cell is not None:
             return int(cell)
         case Choice(values=values) | Grid(values=values):
             return next(v for v in values if v == cell or json.dumps(v) == cell)

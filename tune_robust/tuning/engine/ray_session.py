@@ -29,7 +29,11 @@ for _name, _value in _SETTINGS.items():
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
-from ray._raylet import AuthenticationMode, Config, get_authentication_mode  # noqa: E402
+from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written in Cython
+    AuthenticationMode,
+    Config,
+    get_authentication_mode,
+)
 from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -61,7 +65,8 @@ def ray_session(
             "call ray.shutdown() first. To use a cluster that is running, give its address."
         )
     _switch_authentication_on()
-    options = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
+    level = "INFO" if verbose else "ERROR"
+    options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
@@ -180,12 +185,12 @@ def _make_token() -> None:
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     token.parent.mkdir(parents=True, exist_ok=True)
     if not token.exists():
-        _make_token(token)
+        _write_token(token)
     with suppress(PermissionError):  # somebody else's, who gave it to be read
         token.chmod(0o600)
 
 
-def _make_token(token: Path) -> None:
+def _write_token(token: Path) -> None:
     """Written aside and then linked: another search that starts now sees all of one token."""
     aside = token.with_name(f".{token.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
