@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ def confirm_run(population: Population, storage: Path, seeds: int) -> None:
 
 def _train_rest(store: RunStore, cache: Path) -> None:
     """Train the trials of a run that have not ended, one after the other."""
-    space = Space.from_document(store.folder.read_meta()["space"])
+    space = Space.from_document(_document(store.folder))
     conductor = Conductor(space, store, threads=1)
     try:
         conductor.give(Slots(cpus=1, gpus=0.0, concurrency=1))
@@ -132,10 +133,26 @@ def export(storage: Path, out: Path) -> Iterator[str]:
         ended = _ended(folder)
         if len(ended) >= FEWEST:
             record(folder.path, out / name, [*METRICS], trials=ended["trial"].tolist())
+            _write_space(folder, RunFolder(out / name))
             _write_predictions(folder, _done(ended)["trial"], out / name)
             _write_confirmation(folder, out / name)
             yield name
     write_card(out)
+
+
+def _document(folder: RunFolder) -> dict[str, Any]:
+    """The document of a run's space.
+
+    The first populations were begun when spaces had no format yet, but their presets were those of
+    format 2 already, as the configurations of their trials show.
+    """
+    return {"format": 2, **folder.read_meta()["space"]}
+
+
+def _write_space(folder: RunFolder, out: RunFolder) -> None:
+    meta = out.read_meta()
+    meta["space"]["format"] = _document(folder)["format"]
+    out.write_meta(meta)
 
 
 def _ended(folder: RunFolder) -> pd.DataFrame:
@@ -162,7 +179,7 @@ def _write_confirmation(folder: RunFolder, out: Path) -> None:
 
 
 def _write_predictions(folder: RunFolder, trials: Sequence[str], out: Path) -> None:
-    space = Space.from_document(folder.read_meta()["space"])
+    space = Space.from_document(_document(folder))
     found = {
         (trial, moment): read_predictions(folder.predictions, trial, moment)
         for trial in trials
