@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from tune_robust.config import Part
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import config_paths, nested_copy, set_path
 from tune_robust.spaces.sections import Document
@@ -113,7 +114,7 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
             done.train.append(inner)
         set_path(document, path, value)
     if "budget.sentinels" not in dict(pairs):
-        _share_sentinels(before, document.get("budget"))
+        _scale_sentinels(before, document.get("budget"))
     return done
 
 
@@ -131,12 +132,14 @@ def _no_such(path: str) -> str:
 
 
 def _keys_of(section: str) -> Iterable[str]:
-    return Document.model_fields[section].annotation.model_fields
+    part = Document.model_fields[section].annotation
+    return part.model_fields if isinstance(part, type) and issubclass(part, Part) else ()
 
 
-def _share_sentinels(before: Any, budget: Any) -> None:
-    """A shorter search keeps the share of its trials that are sentinels; where nothing is stopped,
-    there are none: nobody has to lower them as well.
+def _scale_sentinels(before: Any, budget: Any) -> None:
+    """Scale the number of sentinels with the number of trials, so that it need not be set as well.
+
+    Without early stopping there are none.
     """
     if not isinstance(before, dict) or not isinstance(budget, dict):
         return
