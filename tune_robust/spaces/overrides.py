@@ -118,14 +118,16 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
             done.train.append(inner)
         set_path(document, path, value)
     if "budget.sentinels" not in dict(pairs):
-        _share_sentinels(before, document.get("budget"))
+        _scale_sentinels(before, document.get("budget"))
     return done
 
 
 def _no_such(path: str) -> str:
     """Where in a space the setting is that somebody may have meant by ``path``."""
     known = [f"train.{inner}" for inner in config_paths()]
-    known += [f"{name}.{key}" for name, section in _SECTIONS.items() for key in section.model_fields]
+    known += [
+        f"{name}.{key}" for name, section in _SECTIONS.items() for key in section.model_fields
+    ]
     ends_alike = [other for other in known if other.endswith(f".{path}")]
     meant = min(ends_alike, key=len, default=None)
     hint = f" Did you mean {meant!r}?" if meant else nearest(path, [*Document.model_fields, *known])
@@ -135,9 +137,10 @@ def _no_such(path: str) -> str:
     )
 
 
-def _share_sentinels(before: Any, budget: Any) -> None:
-    """A shorter search keeps the share of its trials that are sentinels; where nothing is stopped,
-    there are none: nobody has to lower them as well.
+def _scale_sentinels(before: Any, budget: Any) -> None:
+    """Scale the number of sentinels with the number of trials, so that it need not be set as well.
+
+    Without early stopping there are none.
     """
     if not isinstance(before, dict) or not isinstance(budget, dict):
         return

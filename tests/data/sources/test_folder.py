@@ -81,7 +81,7 @@ def test_a_damaged_image_is_named(folder):
 
 def test_a_link_to_nothing_is_named(folder):
     (folder / "train" / "cat" / "link.png").symlink_to(folder / "nowhere.png")
-    with pytest.raises(UserError, match=r"link\.png is a link to nothing"):
+    with pytest.raises(UserError, match=r"link\.png is a broken link"):
         load(folder)
 
 

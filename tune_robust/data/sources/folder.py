@@ -86,13 +86,13 @@ def _images(folder: Path) -> list[Path]:
         )
     dangling = next((file for file in found if not file.exists()), None)
     if dangling is not None:
-        raise UserError(f"{dangling} is a link to nothing. Mend or remove it.")
+        raise UserError(f"{dangling} is a broken link. Repair or remove it.")
     return found
 
 
 def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
     """The training images' paths inside ``train/``, such as ``cat/a.jpg``."""
-    directory = Path(config.dir).expanduser()
+    directory = data_dir(config)
     inside = [file.relative_to(directory).parts for file in files]
     return ["/".join(parts[1:]) for parts in inside if parts[0] == "train"]
 
