@@ -13,6 +13,8 @@ from tune_robust.cli.options import STORAGE, DataDir, Json, NoDownload, Settings
 from tune_robust.errors import UserError, unknown
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tune_robust.config import DataConfig
     from tune_robust.data import Summary
 
@@ -180,12 +182,13 @@ def _print_summary(summary: Summary) -> None:
         print("noise_rate: unknown, as the true labels are")
         return
     print(f"noise_rate: {summary.noise_rate:.4f}")
-    if not summary.noise_rate:
+    matrix = summary.transition_matrix
+    if not summary.noise_rate or matrix is None:
         return
     if len(summary.classes) <= WIDEST:
-        _print_matrix(summary)
+        _print_matrix(summary, matrix)
     else:
-        _print_confusions(summary)
+        _print_confusions(summary, matrix)
 
 
 def _sizes(summary: Summary) -> str:
@@ -195,21 +198,19 @@ def _sizes(summary: Summary) -> str:
     return f"{smallest:,} to {largest:,} training images each"
 
 
-def _print_matrix(summary: Summary) -> None:
+def _print_matrix(summary: Summary, matrix: np.ndarray) -> None:
     rows = [
         [name, f"{count:,}", *(_share(share) for share in shares)]
-        for name, count, shares in zip(
-            summary.classes, summary.class_counts, summary.transition_matrix, strict=True
-        )
+        for name, count, shares in zip(summary.classes, summary.class_counts, matrix, strict=True)
     ]
     print("\nOf the images of each class (row), the percentage labelled as each (column):")
     _print_table(["class", "images", *summary.classes], rows, right=True)
 
 
-def _print_confusions(summary: Summary) -> None:
+def _print_confusions(summary: Summary, matrix: np.ndarray) -> None:
     import numpy as np
 
-    wrong = np.nan_to_num(summary.transition_matrix.copy())
+    wrong = np.nan_to_num(matrix.copy())
     np.fill_diagonal(wrong, 0)
     pairs = np.argsort(-wrong, axis=None, kind="stable")[:WIDEST]
     rows = [
@@ -246,9 +247,10 @@ def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = Fa
 def _write_heat_map(summary: Summary, path: Path) -> None:
     from tune_robust.cli.transition_matrix import transition_matrix_page
 
-    if summary.transition_matrix is None:
+    matrix = summary.transition_matrix
+    if matrix is None:
         raise UserError("--html: without true labels there is no transition matrix to draw.")
     try:
-        path.write_text(transition_matrix_page(summary), encoding="utf-8")
+        path.write_text(transition_matrix_page(summary, matrix), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from tune_robust.config import Part
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import config_paths, nested_copy, set_path
 from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
 from tune_robust.spaces.yaml_text import parse_yaml
 
-_SECTIONS = {
+_SECTIONS: dict[str, type[Part]] = {
     "budget": Budget,
     "searcher": Searcher,
     "objective": Objective,
