@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tune_robust.data import Summary
 
 WRITTEN = 20
 """Up to so many classes, the percentages stand in the cells."""
 
 
-def heat_map(summary: Summary) -> str:
+def heat_map(summary: Summary, matrix: np.ndarray) -> str:
     """Rows are true classes, from the top; columns the labels given; cells percent of the row."""
-    percent = 100 * summary.transition_matrix
+    percent = 100 * matrix
     names = [f"{index} {name}" for index, name in enumerate(summary.classes)]
     figure = go.Figure(
         go.Heatmap(
