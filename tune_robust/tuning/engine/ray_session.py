@@ -8,7 +8,7 @@ import secrets
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,17 @@ for _name, _value in _SETTINGS.items():
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
+from ray._private import worker as ray_worker  # noqa: E402
 from ray._raylet import AuthenticationMode, Config, get_authentication_mode  # noqa: E402
 from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from tune_robust.errors import UserError  # noqa: E402
+from tune_robust.tuning.engine.ray_folder import private_folder  # noqa: E402
 from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
+_NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
+"""The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
@@ -62,18 +66,45 @@ def ray_session(
         )
     _switch_authentication_on()
     options = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
-    with warnings.catch_warnings():
+    with ExitStack() as opened, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
             _make_token()
             _stay_on_loopback()
-            context = ray.init("local", include_dashboard=dashboard, **options)
+            own = opened.enter_context(private_folder())
+            context = ray.init("local", include_dashboard=dashboard, _temp_dir=str(own), **options)
         else:
             context = _join(address, options)
-    try:
+        opened.callback(_shut_down)
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
-    finally:
-        ray.shutdown()
+
+
+class RayLost(BaseException):
+    """A process without which Ray cannot go on has died; ``args`` has its name.
+
+    No ``Exception``: Ray Tune would ask the dead Ray to end the trials in good order.
+    """
+
+
+def check_alive() -> None:
+    """See that the processes that Ray was started with on this machine still run.
+
+    Raises:
+        RayLost: one does not.
+    """
+    dead = {kind for kind, _ in ray_worker._global_node.dead_processes()}
+    for kind in _NEEDED:
+        if kind in dead:
+            raise RayLost(kind)
+
+
+def _shut_down() -> None:
+    """End Ray, also where some of it is dead and the rest would wait for that."""
+    try:
+        check_alive()
+    except RayLost:
+        ray_worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+    ray.shutdown()
 
 
 def live_nodes() -> list[Node]:
