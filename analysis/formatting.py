@@ -1,9 +1,10 @@
-"""Numbers and names as a reader wants them: shares in percent, three digits, plain plurals."""
+"""Numbers and names as a reader wants them: fractions in percent, three digits, plurals."""
 
 from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from tune_robust.metrics import metric
@@ -48,7 +49,7 @@ def number(value: Any) -> str:
 
 
 def score(name: str, value: Any) -> str:
-    """A metric's value: a share as ``97.2%``, anything else as a number."""
+    """A metric's value: a fraction as ``97.2%``, anything else as a number."""
     if is_missing(value):
         return MISSING
     return f"{100 * value:.1f}%" if metric(name).is_fraction else number(value)
@@ -67,6 +68,11 @@ def near(name: str) -> str:
 def count(n: int, noun: str) -> str:
     """``1 trial``, ``2 trials``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def duration(seconds: float) -> str:

@@ -57,7 +57,7 @@ def _length(difference: float, count: int, x: Callable[[float], float]) -> list[
     """The critical difference, drawn to scale above the axis where it fits on it."""
     label = f"critical difference {difference:.1f}"
     if difference > count - 1:
-        return [_text(x(1), 24, f"{label}, more than all ranks", "start")]
+        return [_text(x(1), 24, f"{label}, wider than the axis", "start")]
     end = x(1 + difference)
     ends = [_line(at, 16, at, 24) for at in (x(1), end)]
     return [_line(x(1), 20, end, 20), *ends, _text(end + 8, 24, label, "start")]

@@ -139,7 +139,7 @@ def splits_of(config: TrainConfig, *, real: bool) -> Splits:
 
 def network(config: TrainConfig, splits: Splits, device: torch.device) -> nn.Module:
     """The network that ``config`` trains."""
-    channels, size = splits.train.images.shape[1:3]
+    channels, size, _ = splits.train.image_shape
     model = build_model(config.model, channels=channels, image_size=size, classes=10)
     return model.to(device, memory_format=memory_format(config)).train()
 
@@ -183,7 +183,7 @@ class PilImages(torch.utils.data.Dataset):
     def __init__(self, part: LabelledImages, mean: tuple[float, ...], std: tuple[float, ...]):
         self._images = [to_pil_image(image) for image in part.images]
         self._labels = part.labels.tolist()
-        side = part.images.shape[-1]
+        side = part.image_shape[-1]
         self._transform = v2.Compose(
             [
                 v2.RandomCrop(side, padding=side // 8),

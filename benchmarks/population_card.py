@@ -84,11 +84,15 @@ def _row(one: Recorded) -> str:
     test = last["test_accuracy"]
     fits = "-" if fit.isna().all() else f"{100 * fit.max():.0f} %, {100 * fit.min():.0f} %"
     return (
-        f"| `{one.population.name}` | {one.population.mark} | {len(one.trials)} "
+        f"| `{one.population.name}` | {one.population.mark} | {_trials(one)} "
         f"| {images['train']}, {images['validation']}, {images['test']} "
         f"| {100 * wrong['train']:.1f} %, {100 * wrong['validation']:.1f} % "
         f"| {fits} | {100 * test.max():.1f} %, {100 * test.median():.1f} % |"
     )
+
+
+def _trials(one: Recorded) -> str:
+    return str(len(one.trials)) if one.complete else f"{len(one.trials)} of {one.planned}"
 
 
 def _commands(there: Sequence[Recorded]) -> str:

@@ -148,9 +148,20 @@ class Recorded:
 
     @property
     def last(self) -> pd.DataFrame:
-        """One row per trial, indexed by it: its settings and the metrics of its last epoch."""
+        """A row per finished trial, indexed by it: settings, and metrics of the last epoch."""
         last = self.epochs.sort_values("epoch").groupby("trial").tail(1).set_index("trial")
-        return self.trials.set_index("trial").join(last)
+        finished = self.trials[self.trials["status"] == "done"]
+        return finished.set_index("trial").join(last)
+
+    @property
+    def planned(self) -> int:
+        """How many trials it will have once it is complete."""
+        return self.meta["space"]["budget"]["trials"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its trials have ended."""
+        return len(self.trials) >= self.planned
 
 
 def recorded(mark: Mark | None = None, *, folder: Path = RECORDED) -> list[str]:

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def record_run(population: Population, storage: Path, data_dir: Path | None) -> 
 def confirm_run(population: Population, storage: Path, seeds: int) -> None:
     """Train each method's best configuration on ``seeds`` fresh seeds, as far as not done yet."""
     folder = RunFolder(storage / population.name)
-    done = _finished(folder)
+    done = _done(_ended(folder))
     if len(done) >= FEWEST:
         best = done.loc[done.groupby("method")["objective"].idxmax(), "trial"]
         _train_rest(open_confirmation(folder, best, seeds), storage / ".data")
@@ -80,7 +81,7 @@ def confirm_run(population: Population, storage: Path, seeds: int) -> None:
 
 def _train_rest(store: RunStore, cache: Path) -> None:
     """Train the trials of a run that have not ended, one after the other."""
-    space = Space.from_document(store.folder.read_meta()["space"])
+    space = Space.from_document(_document(store.folder))
     conductor = Conductor(space, store, threads=1)
     try:
         conductor.give(Slots(cpus=1, gpus=0.0, concurrency=1))
@@ -129,26 +130,46 @@ def export(storage: Path, out: Path) -> Iterator[str]:
     """Write the populations with enough trials into ``out``, and the card; yields their names."""
     for name in POPULATIONS:
         folder = RunFolder(storage / name)
-        done = _finished(folder)["trial"].tolist()
-        if len(done) >= FEWEST:
-            record(folder.path, out / name, [*METRICS], trials=done)
-            _write_predictions(folder, done, out / name)
+        ended = _ended(folder)
+        if len(ended) >= FEWEST:
+            record(folder.path, out / name, [*METRICS], trials=ended["trial"].tolist())
+            _write_space(folder, RunFolder(out / name))
+            _write_predictions(folder, _done(ended)["trial"], out / name)
             _write_confirmation(folder, out / name)
             yield name
     write_card(out)
 
 
-def _finished(folder: RunFolder) -> pd.DataFrame:
-    """The trials that the run's table has as done: it may be a little behind a run that goes on."""
+def _document(folder: RunFolder) -> dict[str, Any]:
+    """The document of a run's space.
+
+    The first populations were begun when spaces had no format yet, but their presets were those of
+    format 2 already, as the configurations of their trials show.
+    """
+    return {"format": 2, **folder.read_meta()["space"]}
+
+
+def _write_space(folder: RunFolder, out: RunFolder) -> None:
+    meta = out.read_meta()
+    meta["space"]["format"] = _document(folder)["format"]
+    out.write_meta(meta)
+
+
+def _ended(folder: RunFolder) -> pd.DataFrame:
+    """The trials that ended by the run's table, which may be a little behind a run that goes on."""
     if not folder.trials.exists():
-        return pd.DataFrame(columns=["trial"])
+        return pd.DataFrame(columns=["trial", "status"])
     table = pd.read_parquet(folder.trials)
-    return table[table["status"] == "done"]
+    return table[table["status"].isin(["done", "failed"])]
+
+
+def _done(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[trials["status"] == "done"]
 
 
 def _write_confirmation(folder: RunFolder, out: Path) -> None:
     """The fresh seeds that have ended, if there are any."""
-    again = _finished(confirmation_of(folder))
+    again = _done(_ended(confirmation_of(folder)))
     if again.empty:
         return
     columns = ["confirms", "method", "seed", "val_accuracy_last", "test_accuracy"]
@@ -158,7 +179,7 @@ def _write_confirmation(folder: RunFolder, out: Path) -> None:
 
 
 def _write_predictions(folder: RunFolder, trials: Sequence[str], out: Path) -> None:
-    space = Space.from_document(folder.read_meta()["space"])
+    space = Space.from_document(_document(folder))
     found = {
         (trial, moment): read_predictions(folder.predictions, trial, moment)
         for trial in trials

@@ -2,7 +2,8 @@
 
     python benchmarks/results.py
 
-Everything in them comes from benchmarks/recorded/populations: run it again after recording more.
+Everything in them comes from those populations in benchmarks/recorded/populations that are
+complete. Run it again after recording more.
 """
 
 from __future__ import annotations
@@ -100,15 +101,15 @@ def document(populations: Sequence[Recorded]) -> str:
 
 def _opening(populations: Sequence[Recorded]) -> str:
     names = {one.population.name for one in populations}
-    missing = [name for name in POPULATIONS if name not in names]
+    missing = [f"`{name}`" for name in POPULATIONS if name not in names]
     text = (
-        "Written by `python benchmarks/results.py` from the recorded populations ([card]"
-        "(../benchmarks/recorded/populations/README.md)): the same configurations of twelve "
-        "methods, trained to their end at equal compute on several data sets and kinds of label "
-        "noise. A method stands for its best configuration by *noisy* validation accuracy, which "
-        "is what a search without trusted labels would choose; figures are that configuration's "
-        f"accuracy on the clean test images. Of {len(POPULATIONS)} planned populations, "
-        f"{len(populations)} have been recorded."
+        "Written by `python benchmarks/results.py` from the recorded populations "
+        "(`benchmarks/recorded/populations/README.md`): the same configurations of twelve methods, "
+        "trained to their end at equal compute on several data sets and kinds of label noise. A "
+        "method stands for its best configuration by *noisy* validation accuracy, which is what a "
+        "search without trusted labels would choose; figures are that configuration's accuracy on "
+        f"the clean test images. Of {len(POPULATIONS)} planned populations, {len(populations)} "
+        "have been recorded completely."
     )
     if missing:
         text += f" Missing so far: {', '.join(missing)}."
@@ -117,11 +118,13 @@ def _opening(populations: Sequence[Recorded]) -> str:
 
 def _summary(compared: Sequence[Difference], ranked: Ranking) -> str:
     decided = [one for one in compared if one.verdict != "open"]
-    best, worst = ranked.ranks.index[0], ranked.ranks.index[-1]
-    points = [
-        f"{NAMES[best]} has the best average rank ({ranked.ranks.iloc[0]:.1f} of "
-        f"{len(ranked.ranks)}), {NAMES[worst]} the worst ({ranked.ranks.iloc[-1]:.1f})."
-    ]
+    ranks = ranked.ranks
+    best = (
+        f"{NAMES[ranks.index[0]]} has the best average rank ({ranks.iloc[0]:.1f} of {len(ranks)})"
+    )
+    if len(ranked.cliques) == 1 and len(ranked.cliques[0]) == len(ranks):
+        best += ", but no two methods are further apart than the critical difference"
+    points = [f"{best}."]
     if decided:
         said = "; ".join(
             f"{NAMES[one.method]} is {one.verdict} {NAMES[one.reference]}" for one in decided
@@ -274,10 +277,10 @@ def _selection(populations: Sequence[Recorded]) -> str:
         ]
         for name, one in found.items()
     ]
-    lost = estimate([one.best - one.accuracy for one in found.values()])
+    lost = [100 * (one.best - one.accuracy) for one in found.values()]
     note = _paragraph(
         "The one trial of all that noisy validation accuracy chooses, beside the best there was. "
-        f"Lost on average: {_points(lost)} points."
+        f"Lost are {sum(lost) / len(lost):.1f} points on average and {max(lost):.1f} at most."
     )
     return f"## What choosing by noisy labels costs\n\n{note}\n{_table(head, rows)}"
 
@@ -315,17 +318,28 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _percent(value: Estimate) -> str:
-    between = "" if value.low is None else f" ({100 * value.low:.1f} to {100 * value.high:.1f})"
-    return f"{100 * value.mean:.1f}{between}"
+    return f"{100 * value.mean:.1f}{_interval(value, '.1f')}"
 
 
 def _points(value: Estimate) -> str:
-    between = "" if value.low is None else f" ({100 * value.low:+.1f} to {100 * value.high:+.1f})"
-    return f"{100 * value.mean:+.1f}{between}"
+    return f"{100 * value.mean:+.1f}{_interval(value, '+.1f')}"
+
+
+def _interval(value: Estimate, form: str) -> str:
+    """In brackets; of two values it would be wider than anything they say, and is left out."""
+    if value.n < 3:
+        return ""
+    return f" ({format(100 * value.low, form)} to {format(100 * value.high, form)})"
 
 
 def _p(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def complete_populations(folder: Path = RECORDED) -> list[Recorded]:
+    """The recorded populations whose trials have all ended: only these compare."""
+    there = [load(name, folder=folder) for name in recorded(folder=folder)]
+    return [one for one in there if one.complete]
 
 
 def write(populations: Sequence[Recorded], docs: Path) -> None:
@@ -340,5 +354,7 @@ if __name__ == "__main__":
     parser.add_argument("--recorded", type=Path, default=RECORDED, help="the recorded populations")
     parser.add_argument("--docs", type=Path, default=DOCS, help="the folder to write into")
     arguments = parser.parse_args()
-    folder = arguments.recorded
-    write([load(name, folder=folder) for name in recorded(folder=folder)], arguments.docs)
+    complete = complete_populations(arguments.recorded)
+    if not complete:
+        parser.error(f"no population in {arguments.recorded} is complete yet")
+    write(complete, arguments.docs)

@@ -207,10 +207,11 @@ class DataConfig(Part):
 
     ``dir``: where the files are. ``label_column``: which column of a ``parquet`` dataset has the
     labels, where several could; for ``cifar100`` ``fine_label`` or ``coarse_label``, its 20
-    superclasses. ``image_size``: pixels a side; images are scaled by their shorter side and the
-    middle is cut out. ``subset`` keeps a part of the training images, ``test_subset`` of those of
-    the test set, a count or a share, each class by its share; the latter is the same under any
-    ``seed``.
+    superclasses. ``test_size``: how much of the training images is held out as the test set where
+    the data have none, a count or a fraction, by default 0.1. ``image_size``: pixels a side; images
+    are scaled by their shorter side and the middle is cut out. ``subset`` keeps a part of the
+    training images, ``test_subset`` of those of the test set, a count or a share, each class by its
+    share; the latter is the same under any ``seed``.
     """
 
     dataset: Literal["digits", "cifar10", "cifar100", "parquet", "folder", "npz"] = "digits"
@@ -220,6 +221,7 @@ class DataConfig(Part):
     image_size: Annotated[int, Field(ge=1)] | None = None
     subset: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     test_subset: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    test_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     noise: Noise = NoNoise()
     validation: Validation = Validation()
     augment: Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"] = "none"

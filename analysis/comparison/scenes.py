@@ -29,7 +29,7 @@ from tune_robust.spaces.objective import Objective
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate
 
 _DATA = (
-    *("dataset", "label_column", "subset", "test_subset"),
+    *("dataset", "label_column", "subset", "test_subset", "test_size"),
     *("image_size", "noise", "validation"),
 )
 _OWN_FILES = ("folder", "npz", "parquet")

@@ -130,7 +130,5 @@ def _best_so_far_plot(info: _BestSoFarInfo) -> go.Figure:
             )
     plain_axes(figure)
     figure.update_yaxes(**metric_axis(info.metric))
-    figure.update_xaxes(
-        title_text="gradient evaluations of all trials together", rangemode="tozero"
-    )
+    figure.update_xaxes(title_text="gradient evaluations of all trials", rangemode="tozero")
     return figure

@@ -17,14 +17,20 @@ from analysis.figures.by_method import best_so_far_by, best_so_far_by_data
 from analysis.figures.choices import choices, choices_data
 from analysis.figures.cost import cost, cost_data
 from analysis.figures.dynamics import (
+    alignment,
+    alignment_data,
     calibration,
     calibration_data,
     groups,
     groups_data,
     law_weights,
     law_weights_data,
+    noise_ratios,
+    noise_ratios_data,
     sals_epsilon,
     sals_epsilon_data,
+    sals_sharpness,
+    sals_sharpness_data,
 )
 from analysis.figures.fitting import fitting, fitting_data
 from analysis.figures.importance import importance, importance_data
@@ -55,6 +61,7 @@ class Drawable(NamedTuple):
 
 
 FIGURES = {
+    "alignment": Drawable(alignment, alignment_data),
     "best-so-far": Drawable(best_so_far, best_so_far_data),
     "best-so-far-by-method": Drawable(best_so_far_by, best_so_far_by_data),
     "by-option": Drawable(by_option, by_option_data),
@@ -67,10 +74,12 @@ FIGURES = {
     "law-weights": Drawable(law_weights, law_weights_data),
     "learning-curves": Drawable(learning_curves, learning_curves_data),
     "memorisation": Drawable(memorisation, memorisation_data),
+    "noise-ratios": Drawable(noise_ratios, noise_ratios_data),
     "parallel": Drawable(parallel, parallel_data),
     "reliability": Drawable(reliability, reliability_data),
     "rung-check": Drawable(rung_check, rung_check_data),
     "sals-epsilon": Drawable(sals_epsilon, sals_epsilon_data),
+    "sals-sharpness": Drawable(sals_sharpness, sals_sharpness_data),
     "selection": Drawable(selection, selection_data),
     "sensitivity": Drawable(sensitivity, sensitivity_data),
     "sensitivity-3d": Drawable(sensitivity_3d, sensitivity_data),

@@ -31,6 +31,20 @@ DYNAMICS = {
         "Groups set SAM's gradient against SGD's, component by component: A is larger, B smaller, "
         "which SANER weakens further, C of the opposite sign; some 30 to 40% in B is usual.",
     ),
+    "noise-ratios": _Dynamic(
+        "p_r of SANER's groups",
+        {"p_r_a": "group A", "p_r_b": "group B", "p_r_c": "group C"},
+        "p_r says how much a group's part of the step fits wrong labels, over how much it fits "
+        "correct ones. Where group B is above 1, weakening it slows the fitting of wrong labels "
+        "more.",
+    ),
+    "alignment": _Dynamic(
+        "Agreement of clean and noisy gradients",
+        {"gradient_sign_agreement": "equal signs", "gradient_cosine": "cosine"},
+        "The gradients of correctly and of wrongly labelled images are compared: the fraction of "
+        "components of equal sign, and the cosine of the angle between them. Near 0.5 and 0, what "
+        "is learned from the wrong labels has nothing in common with the rule.",
+    ),
     "law-weights": _Dynamic(
         "Mean weight of a sample in the loss",
         {"law_weight_clean": "correct labels", "law_weight_noisy": "wrong labels"},
@@ -41,6 +55,11 @@ DYNAMICS = {
         {"sals_epsilon": "SALS's epsilon"},
         "SALS smooths labels strongly where the loss is sharp: the line should fall as training "
         "finds flat ground.",
+    ),
+    "sals-sharpness": _Dynamic(
+        "Sharpness measured by SALS",
+        {"sals_sharpness": "mean of the epoch's steps", "sals_mean_sharpness": "running mean"},
+        "SALS smooths labels more where the sharpness is above its running mean.",
     ),
 }
 
@@ -53,6 +72,26 @@ def groups(run: Run) -> go.Figure:
 def groups_data(run: Run) -> pd.DataFrame:
     """What ``groups`` draws: a row per point."""
     return panels_data(dynamic_panels(run, "groups"))
+
+
+def noise_ratios(run: Run) -> go.Figure:
+    """``p_r`` of SANER's gradient groups over the epochs, of the best trial that measured it."""
+    return _plot(run, "noise-ratios")
+
+
+def noise_ratios_data(run: Run) -> pd.DataFrame:
+    """What ``noise_ratios`` draws: a row per point."""
+    return panels_data(dynamic_panels(run, "noise-ratios"))
+
+
+def alignment(run: Run) -> go.Figure:
+    """How the gradients of correctly and wrongly labelled images agree, of the best such trial."""
+    return _plot(run, "alignment")
+
+
+def alignment_data(run: Run) -> pd.DataFrame:
+    """What ``alignment`` draws: a row per point."""
+    return panels_data(dynamic_panels(run, "alignment"))
 
 
 def law_weights(run: Run) -> go.Figure:
@@ -73,6 +112,16 @@ def sals_epsilon(run: Run) -> go.Figure:
 def sals_epsilon_data(run: Run) -> pd.DataFrame:
     """What ``sals_epsilon`` draws: a row per point."""
     return panels_data(dynamic_panels(run, "sals-epsilon"))
+
+
+def sals_sharpness(run: Run) -> go.Figure:
+    """The sharpness that SALS measures and its running mean, of the best trial that used it."""
+    return _plot(run, "sals-sharpness")
+
+
+def sals_sharpness_data(run: Run) -> pd.DataFrame:
+    """What ``sals_sharpness`` draws: a row per point."""
+    return panels_data(dynamic_panels(run, "sals-sharpness"))
 
 
 def calibration(run: Run) -> go.Figure:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.figures.style import BASELINE, GREY, WINNER, message, new_figure, plain_axes
+from analysis.figures.style import BASELINE, GREY, PERCENT, WINNER, message, new_figure, plain_axes
 from analysis.formatting import count, plain
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
@@ -70,5 +70,5 @@ def _importance_plot(info: ImportanceInfo) -> go.Figure:
         )
     plain_axes(figure)
     figure.update_yaxes(visible=False, range=[-0.5, len(table) - 0.4])
-    figure.update_xaxes(tickformat=".0%", rangemode="tozero", title_text="importance")
+    figure.update_xaxes(tickformat=PERCENT, rangemode="tozero", title_text="importance")
     return figure

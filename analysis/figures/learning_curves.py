@@ -135,18 +135,7 @@ def _learning_curves_plot(info: _LearningCurvesInfo) -> go.Figure:
         if two:
             _draw(figure, _DIAGNOSTIC, [c for c in info.diagnostic if c.role == role], role, row=2)
     if info.ceiling is not None:
-        figure.add_hline(info.ceiling, line={"color": GREY, "width": 1, "dash": "dot"}, row=1)
-        figure.add_annotation(
-            text="about what a perfect model gets",
-            x=0,
-            xref="x domain",
-            xanchor="left",
-            y=info.ceiling,
-            yref="y",
-            yanchor="bottom",
-            showarrow=False,
-            font_size=12,
-        )
+        _add_ceiling(figure, info)
     plain_axes(figure)
     figure.update_yaxes(**metric_axis(info.metric), row=1)
     if two:
@@ -155,6 +144,20 @@ def _learning_curves_plot(info: _LearningCurvesInfo) -> go.Figure:
         figure.update_yaxes(**axis, row=2)
     figure.update_xaxes(title_text="gradient evaluations", row=1 + two)
     return figure
+
+
+def _add_ceiling(figure: go.Figure, info: _LearningCurvesInfo) -> None:
+    end = max((float(curve.x[-1]) for curve in info.curves), default=1.0)
+    figure.add_scatter(
+        x=[0, end],
+        y=[info.ceiling, info.ceiling],
+        mode="lines",
+        name="a perfect model",
+        line={"color": GREY, "width": 1, "dash": "dot"},
+        hovertemplate="a perfect model, about %{y:.0%}<extra></extra>",
+        row=1,
+        col=1,
+    )
 
 
 def _draw(figure: go.Figure, name: str, curves: list[Curve], role: str, row: int) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.style import RIGHT, WRONG, message, new_figure, plain_axes
+from analysis.figures.style import PERCENT, RIGHT, WRONG, message, new_figure, plain_axes
 from analysis.formatting import plain
 from analysis.stored.ranking import baseline, winner
 from analysis.stored.run import Run, require_epochs
@@ -87,7 +87,7 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
         rows=1,
         cols=len(info.fits),
         shared_yaxes=True,
-        horizontal_spacing=0.06,
+        horizontal_spacing=0.1,
         subplot_titles=[f"<b>{fit.role}</b> {plain(fit.trial)}" for fit in info.fits],
         figure=new_figure(height=360, margin_t=64),
     )
@@ -95,8 +95,8 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
         for name, (label, colour, dash) in _FITS.items():
             _draw(figure, fit.epochs, getattr(fit, name), label, colour, dash, column)
     plain_axes(figure)
-    figure.update_xaxes(title_text="epoch", rangemode="tozero")
-    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.13], dtick=0.25)
+    figure.update_xaxes(title_text="epoch", rangemode="tozero", nticks=5)
+    figure.update_yaxes(tickformat=PERCENT, range=[-0.02, 1.13], dtick=0.25)
     figure.update_yaxes(title_text="learned by the model", col=1)
     figure.update_layout(legend_y=1.12)
     return figure

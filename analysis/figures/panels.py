@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.style import DASHES, PALETTE, message, new_figure, plain_axes
+from analysis.figures.style import DASHES, PALETTE, PERCENT, message, new_figure, plain_axes
 from analysis.formatting import plain, sentence_case
 from analysis.stored.replicates import replicates
 from analysis.stored.run import Run
@@ -128,7 +128,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
                 col=column,
             )
             shown.add(line.name)
-        tick = ".0%" if panel.is_fraction else ""
+        tick = PERCENT if panel.is_fraction else ""
         figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
     plain_axes(figure)
     figure.update_xaxes(title_text="epoch", rangemode="tozero")

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.figures.leaders import leaders
-from analysis.figures.style import DASHES, GREY, PALETTE, message, new_figure, plain_axes
+from analysis.figures.style import DASHES, GREY, PALETTE, PERCENT, message, new_figure, plain_axes
 from analysis.formatting import plain
 from analysis.stored.run import Run
 
@@ -47,8 +47,8 @@ def reliability(run: Run) -> go.Figure:
             "<br>%{customdata:.0%} of the images<extra></extra>",
         )
     plain_axes(figure)
-    figure.update_xaxes(title_text="Confidence", tickformat=".0%", range=[0, 1.03])
-    figure.update_yaxes(title_text="Accuracy on the test set", tickformat=".0%", range=[0, 1.05])
+    figure.update_xaxes(title_text="Confidence", tickformat=PERCENT, range=[0, 1.03])
+    figure.update_yaxes(title_text="Accuracy on the test set", tickformat=PERCENT, range=[0, 1.05])
     return figure
 
 

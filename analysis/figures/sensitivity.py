@@ -13,6 +13,7 @@ from scipy import ndimage
 from analysis.figures.style import (
     GREY,
     INK,
+    PERCENT,
     VEIL,
     WINNER,
     dimension_axis,
@@ -209,7 +210,7 @@ def colours(surface: Surface) -> dict[str, object]:
             "outlinewidth": 0,
             "tick0": 0,
             "dtick": round_step((high - low) / _TICKS),
-            "tickformat": ".0%" if about.is_fraction else "",
+            "tickformat": PERCENT if about.is_fraction else "",
             "title": {"text": f"Expected {plain(about.title)}", "side": "top"},
         },
     }

@@ -11,7 +11,7 @@ from analysis.figures.sensitivity import (
     plot_sensitivity,
     sensitivity_info,
 )
-from analysis.figures.style import BASELINE, GREY, GRID, dimension_axis, new_figure
+from analysis.figures.style import BASELINE, GREY, GRID, PERCENT, dimension_axis, new_figure
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
 from analysis.formatting import plain
 from analysis.stored.run import Run
@@ -80,7 +80,7 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     walls = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": GRID, "showbackground": False}
     along_x = {**dimension_axis(surface.x, hint=False), **walls, "showgrid": True}
     along_y = {**dimension_axis(surface.y, hint=False), **walls, "showgrid": True}
-    height = {**walls, "title_text": "", "tickformat": ".0%" if about.is_fraction else ""}
+    height = {**walls, "title_text": "", "tickformat": PERCENT if about.is_fraction else ""}
     figure.update_layout(
         scene={
             "xaxis": along_x,

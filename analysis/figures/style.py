@@ -26,6 +26,9 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 GRID = "rgba(134, 140, 148, 0.22)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
+PERCENT = "~%"
+"""Ticks in percent with as many digits as tell them apart: 44%, 44.5%, 45%."""
+
 VEIL = "veil"
 """The ``meta`` of a trace that hides what is unsure: a dark page repaints it as a grey fog."""
 
@@ -82,7 +85,7 @@ def metric_axis(name: str) -> dict[str, Any]:
     about = metric(name)
     return {
         "title_text": sentence_case(plain(about.title)),
-        "tickformat": ".0%" if about.is_fraction else "",
+        "tickformat": PERCENT if about.is_fraction else "",
     }
 
 

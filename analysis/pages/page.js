@@ -1,6 +1,7 @@
 // Figures follow the page: its ink, its paper, its width; black on white when printed.
 const PRINTED = { ink: "#1b1f24", soft: "#5b6168", paper: "#ffffff", fog: "#ffffff", width: 660, gap: 12 };
 const NARROW = 480; // pixels
+const ENTRY = { mark: 42, character: 6.4, line: 19, axis: 76 }; // pixels, of a legend in a narrow figure
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const hover = matchMedia("(hover: hover)");
 const touch = matchMedia("(pointer: coarse)");
@@ -20,9 +21,15 @@ function printedWidth(script) {
   return script.closest(".pair") ? (PRINTED.width - PRINTED.gap) / 2 : PRINTED.width;
 }
 
-// A legend in two even columns, a landscape seen from further away.
-function narrow(layout) {
-  Object.assign(layout.legend, { entrywidth: 0.5, entrywidthmode: "fraction", font: { size: 12 } });
+// The legend in two even columns, or in one where a name would run into the next; a landscape seen
+// from further away.
+function narrow(layout, data, width) {
+  const names = data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
+  const longest = Math.max(0, ...names.map((name) => name.length));
+  const columns = names.length > 1 && ENTRY.mark + ENTRY.character * longest < (width - ENTRY.axis) / 2 ? 2 : 1;
+  const font = { size: 12 };
+  Object.assign(layout.legend, { entrywidth: 1 / columns, entrywidthmode: "fraction", font });
+  if (columns === 1) layout.height += ENTRY.line * Math.floor(names.length / 2);
   if (layout.scene) for (const axis of ["x", "y", "z"]) layout.scene.camera.eye[axis] *= 1.4;
 }
 
@@ -37,7 +44,7 @@ function draw(script, look) {
   else layout.autosize = true;
   // A finger that scrolls the page must not zoom the figure.
   if (touch.matches && !layout.scene) layout.dragmode = false;
-  if (width < NARROW) narrow(layout);
+  if (width < NARROW) narrow(layout, data, width);
   for (const trace of data) {
     if (trace.meta === "veil") trace.colorscale = [[0, clear(look.fog)], [1, look.fog]];
   }

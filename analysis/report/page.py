@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page that opens with the answer and shows why."""
+"""The report: one self-contained HTML page that opens with the summary and shows why."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from analysis.figures.sensitivity import sensitivity_info
 from analysis.formatting import count, plain
 from analysis.pages.frame import fill_page, write_page
 from analysis.pages.section import section_html
+from analysis.report.headline import headline, lead
 from analysis.report.label_set_table import label_set_guide, label_set_table
-from analysis.report.opening import (
-    headline,
-    lead,
-    next_steps,
-    notes,
-    provenance,
-    subtitle,
-    tiles,
-    winners,
-)
+from analysis.report.next_steps import next_steps
+from analysis.report.notes import notes
+from analysis.report.peak_and_plateau import peak_and_plateau
+from analysis.report.provenance import provenance, subtitle
 from analysis.report.sections import find_sections
-from analysis.report.summary import find_answer
+from analysis.report.summary import summarise
+from analysis.report.tiles import tiles
 from analysis.report.trial_table import trial_table
 from analysis.stored.run import Run, load_run, require_epochs
 
@@ -44,26 +40,26 @@ def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
 def render(run: Run) -> str:
     """The whole page as text."""
     require_epochs(run)
-    answer = find_answer(run)
+    summary = summarise(run)
     surface = sensitivity_info(run)
     return fill_page(
         __package__,
         "report.html",
         title=plain(run.name),
         subtitle=subtitle(run),
-        headline=headline(run, answer),
-        lead=lead(run, answer),
-        tiles=tiles(run, answer),
-        winners=winners(run, answer),
+        headline=headline(run, summary),
+        lead=lead(run, summary),
+        tiles=tiles(run, summary),
+        peak_and_plateau=peak_and_plateau(run, summary),
         label_sets=_label_sets(run),
-        notes=notes(run, answer),
-        next_steps=next_steps(answer),
+        notes=notes(run, summary),
+        next_steps=next_steps(run, summary),
         sections="\n".join(
-            section_html(section) for section in find_sections(run, answer, surface)
+            section_html(section) for section in find_sections(run, summary, surface)
         ),
         table=trial_table(run),
         table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
-        "it; columns marked * need the test set or the true labels and chose nothing.",
+        "it. Columns marked * need the test set or the true labels and are not used for selection.",
         provenance=provenance(run),
     )
 

@@ -25,19 +25,22 @@ from analysis.figures.sensitivity_3d import plot_sensitivity_3d
 from analysis.figures.sweep import sweep_panels, swept_path
 from analysis.formatting import is_missing, near, number, plain
 from analysis.pages.section import Section
-from analysis.report.summary import Answer
+from analysis.report.summary import Summary
 from analysis.stored.noise import noise_rate
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
 
+_APART = 0.02  # fractions of wrong labels memorised that differ by less are called alike
+
 # What a second surface may show, the best explanation first, and how to read it.
 _WHY = {
-    "noisy_fit": "The second picture shows why: how many wrong labels are memorised.",
+    "noisy_fit": "The second picture shows the fraction of wrong labels memorised at the same "
+    "settings.",
     "test_accuracy": "The second picture shows test accuracy, for the record.",
 }
 
 
-def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Section]:
+def find_sections(run: Run, summary: Summary, surface: SensitivityInfo) -> list[Section]:
     """The sections that this run has something to show in."""
     sections = []
     if (matters := importance_info(run)).problem is None:
@@ -46,39 +49,65 @@ def find_sections(run: Run, answer: Answer, surface: SensitivityInfo) -> list[Se
         sections += _surfaces(run, surface)
         sections += _pairs(run, surface)
     sections += _choices(run)
-    if answer.winner is not None and not is_missing(answer.winner.noisy_fit):
-        sections.append(
-            Section(
-                "memorisation",
-                "Why it wins: does the model memorise wrong labels?",
-                "The green line should climb and the dashed one stay low: a model that repeats "
-                "wrong labels has memorised them.",
-                [("memorisation", memorisation(run))],
-            )
-        )
+    sections += _memorisation(run, summary)
     return [
         *sections,
         *_methods(run),
         *_inside(run),
-        Section(
-            "learning-curves",
-            "Every trial as it learned",
-            "Each line is a trial over its compute, in passes over the training set (SGD needs one "
-            "an epoch, SAM two): the blue one won, the dashed one is the baseline, faint ones were "
-            "stopped.",
-            [("learning-curves", learning_curves(run))],
-        ),
-        Section(
-            "best-so-far",
-            "Was the search worth its compute?",
-            "The blue steps are the best finished trial so far; where they end flat, more trials "
-            "brought nothing. Below, where the compute went, and what stopping early has spared.",
-            [("best-so-far", best_so_far(run)), ("cost", cost(run))],
-            wide=True,
-        ),
+        _learning_curves(run, summary),
+        _best_so_far(run, summary),
         *_rungs(run),
         *_selection(run),
     ]
+
+
+def _memorisation(run: Run, summary: Summary) -> list[Section]:
+    """What the winner learned, and whether that sets it apart from the baseline."""
+    best, reference = summary.winner, summary.baseline
+    if best is None or is_missing(best.noisy_fit):
+        return []
+    heading, guide = (
+        "Does the best trial memorise wrong labels?",
+        (f"At its scored epoch it repeats {best.noisy_fit:.0%} of the wrong training labels."),
+    )
+    if reference is not None and not best.is_baseline and not is_missing(reference.noisy_fit):
+        fits = f"{best.noisy_fit:.0%} of the wrong labels, the baseline {reference.noisy_fit:.0%}"
+        if best.noisy_fit < reference.noisy_fit - _APART:
+            heading = "Why it wins: it memorises fewer wrong labels"
+            guide = f"The winner repeats {fits}."
+        elif best.noisy_fit > reference.noisy_fit + _APART:
+            heading = "The winner memorises more wrong labels"
+            guide = f"The winner repeats {fits}: memorisation does not explain why it wins."
+        else:
+            heading = "The winner memorises as many wrong labels as the baseline"
+            guide = f"The winner repeats {fits}: memorisation does not explain why it wins."
+    guide += (
+        " The solid line is the fraction of correct labels learned, the dashed line that of wrong "
+        "labels: a model that repeats a wrong label has memorised it."
+    )
+    return [Section("memorisation", heading, guide, [("memorisation", memorisation(run))])]
+
+
+def _learning_curves(run: Run, summary: Summary) -> Section:
+    guide = (
+        "Each line is a trial over its compute in gradient evaluations, which are passes over the "
+        "training set: an epoch of SGD takes one, of SAM two. The blue line is the best trial"
+    )
+    guide += ", the dashed orange one the best baseline" if summary.baseline else ""
+    guide += "; faint lines were stopped early." if summary.counts.get("stopped") else "."
+    figures = [("learning-curves", learning_curves(run))]
+    return Section("learning-curves", "Every trial as it learned", guide, figures)
+
+
+def _best_so_far(run: Run, summary: Summary) -> Section:
+    guide = (
+        "The blue steps are the best finished trial so far; where they end flat, more trials "
+        "brought no improvement. The bar below shows what the compute was used for"
+    )
+    guide += ", and what stopping early has saved." if summary.counts.get("stopped") else "."
+    figures = [("best-so-far", best_so_far(run)), ("cost", cost(run))]
+    heading = "Was the search worth its compute?"
+    return Section("best-so-far", heading, guide, figures, wide=True)
 
 
 def _choices(run: Run) -> list[Section]:
@@ -88,9 +117,9 @@ def _choices(run: Run) -> list[Section]:
             Section(
                 "by-option",
                 f"Does it depend on {plain(path)}?",
-                "A line is what to expect under one option, its band holds it nine times in ten: "
-                "where bands overlap, the options are not told apart. Faint dots did not "
-                "finish.",
+                "A line is the expected score under one option, the band its 90 % interval. Where "
+                "bands overlap, the trials do not tell the options apart. Faint dots are trials "
+                "that did not finish.",
                 [("by-option", by_option(run))],
             )
         )
@@ -116,8 +145,8 @@ def _methods(run: Run) -> list[Section]:
             Section(
                 "fitting",
                 "How each method's best trial learns",
-                "A good method keeps the wrong labels low, the gap wide and, for the record, test "
-                "accuracy high to the last epoch.",
+                "A good method memorises few wrong labels and keeps the gap to the correct ones "
+                "wide; test accuracy is for the record and not used for selection.",
                 _one_by_one("fitting", panels),
                 folded=True,
             )
@@ -128,8 +157,8 @@ def _methods(run: Run) -> list[Section]:
             Section(
                 "sweep",
                 f"Training at each {plain(swept_path(run))}",
-                "A line is the best trial at one value: what it learns of wrong and of correct "
-                "labels and, for the record, of the test images.",
+                "A line is the best trial at one value: the fractions of wrong and of correct "
+                "labels that it learns and, for the record, its test accuracy.",
                 _one_by_one("sweep", panels),
                 folded=True,
             )
@@ -145,15 +174,16 @@ def _inside(run: Run) -> list[Section]:
     if panels := calibration_panels(run):
         figures += _one_by_one("calibration", panels)
         guide += (
-            " The calibration error is how far the model's confidence lies off its accuracy on "
-            "the test images: lower is better, and under noisy labels honest doubt raises it too."
+            " The calibration error is the difference between the model's confidence and its "
+            "accuracy on the test images: lower is better. Training on noisy labels lowers "
+            "confidence, which raises it too."
         )
     if len(reliability_data(run)):
         figures.append(("reliability", reliability(run)))
         guide += (
-            " In the reliability diagram dots above the dotted line are models that are right more "
-            "often than they are sure; below it they are too sure. A dot's area is its share of "
-            "the images."
+            " In the reliability diagram, dots above the dotted line are models that are right "
+            "more often than their confidence says (underconfident); dots below it are "
+            "overconfident. The area of a dot is the fraction of the images."
         )
     if not figures:
         return []
@@ -170,11 +200,13 @@ def _one_by_one(name: str, panels: list[Panel]) -> list[tuple[str, go.Figure]]:
 
 def _rungs(run: Run) -> list[Section]:
     check = rung_check_info(run)
-    if check is None or not check.enough:
+    stopped = (run.trials["status"] == "stopped").any()
+    if check is None or not check.enough or not stopped:
         return []
     guide = (
-        "Dots near 1 mean that the ranking where trials are stopped foretells the ranking at the "
-        f"end; bars that reach 0 say nothing. Here {plain(check.reading)}"
+        "A dot near 1 means that the ranking of the trials at this rung predicts their ranking at "
+        "the end; where the bar, the 95 % interval, holds 0, there is no evidence that it does. "
+        f"Here {plain(check.reading)}"
     )
     heading = "Does early stopping keep the right ones?"
     return [Section("rung-check", heading, guide, [("rung-check", rung_check(run))])]
@@ -182,8 +214,8 @@ def _rungs(run: Run) -> list[Section]:
 
 def _importance(run: Run, info: ImportanceInfo) -> Section:
     guide = (
-        "A long bar means that the score depends on this setting: blue, its share of all "
-        "differences between the trials it applies to"
+        "A long bar means that the score depends on this setting: blue, the fraction that it "
+        "explains of all differences between the trials it applies to"
     )
     if info.table["to_the_top"].notna().any():
         guide += (
@@ -192,7 +224,7 @@ def _importance(run: Run, info: ImportanceInfo) -> Section:
         )
     untold = info.table[info.table["overall"].isna() & info.table["to_the_top"].isna()]
     if len(untold):
-        guide += f" (too few trials tell of {', '.join(map(plain, untold['path']))})"
+        guide += f" (too few trials to tell for {', '.join(map(plain, untold['path']))})"
     figures = [("importance", importance(run)), ("parallel", parallel(run))]
     guide += (
         ". Beside it each line is a trial through its settings down to its score: where the "
@@ -205,11 +237,11 @@ def _selection(run: Run) -> list[Section]:
     if noise_rate(run) in (None, 0) or selection_data(run).empty:
         return []
     guide = (
-        "Each dot is a finished trial; the closer a picture comes to a rising line (a falling one "
-        "for the loss), the better the choice it leads to. This looks back with the truth in hand: "
-        "the winner above was chosen without it."
+        "Each dot is a finished trial. The closer the dots lie to a rising line (a falling one for "
+        "the loss), the better the trial that is selected. This uses the true labels in hindsight: "
+        "the winner above was selected without them."
     )
-    heading = "What did choosing by noisy labels cost?"
+    heading = "What did selecting by noisy labels cost?"
     return [Section("selection", heading, guide, [("selection", selection(run))], folded=True)]
 
 
@@ -224,7 +256,10 @@ def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
     if info.surface.mean is None or info.surface.y is None:
         return [section]
     turned = [(f"{name}-3d", plot_sensitivity_3d(each)) for name, each in infos]
-    guide = "Drag to turn. Height is the expected value; the grey sheets part where it is unsure."
+    guide = (
+        "Drag to turn. Height is the expected value; the grey sheets are the ends of its 90 % "
+        "interval."
+    )
     return [section, Section("sensitivity-3d", "The same in 3-D", guide, turned, folded=True)]
 
 
@@ -239,8 +274,8 @@ def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
     if not figures or main.surface.mean is None:
         return []
     guide = (
-        "Each picture is read like the one above, for another two settings; what it does not show "
-        "is averaged over as the trials had it."
+        "Each picture is read like the one above, for another two settings; the other settings are "
+        "averaged over the values that the trials had."
     )
     flat = [(name, plot_sensitivity(info)) for name, info in figures]
     return [Section("pairs", "How other settings work together", guide, flat)]
@@ -256,12 +291,14 @@ def _surface_guide(run: Run, info: SensitivityInfo) -> str:
     if info.surface.mean is None:
         return "Dots are trials."
     full = f"{number(info.surface.budget)} gradient evaluations"
+    close = near(run.objective.metric)
+    nothing = "No region of good settings stands out: the trials are too few or too noisy."
     if info.surface.y is None:
-        return (
-            f"The line is what to expect after {full}; the band holds it nine times in ten, and "
-            f"the grey stretch is within {near(run.objective.metric)} of the best."
+        return f"The line is the expected score after {full}, the band its 90 % interval" + (
+            f"; the grey stretch is within {close} of the best." if info.box else ". " + nothing
         )
     return (
-        f"Colour is what to expect after {full}: brighter is better, paler is less sure. Dots are "
-        f"trials; everything inside the outline is within {near(run.objective.metric)} of the best."
+        f"Colour is the expected score after {full}: brighter is better, paler is less certain. "
+        "Dots are trials. "
+        + (f"Inside the outline it is within {close} of the best." if info.box else nothing)
     )

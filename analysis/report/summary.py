@@ -1,9 +1,8 @@
-"""The answer of a run as plain data: who won, by how much, at what cost, and how sure that is."""
+"""The summary of a run as plain data: who won, by how much, at what cost, and how sure that is."""
 
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -11,18 +10,20 @@ import pandas as pd
 
 from analysis.figures.cost import saved
 from analysis.stored.confirmation import Confirmation, read_confirmation
-from analysis.stored.noise import ceiling
+from analysis.stored.noise import ceiling, limits
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label, settings
 from analysis.surrogate.robust_region import Region, robust_region
-from tune_robust.runs.naming import run_argument
 
-_ENDED = ("done", "stopped", "failed")
+ENDS = {"done": "finished", "stopped": "stopped early", "failed": "failed"}
+"""How a trial can end: its status and the same in words."""
+
+_WITHIN_NOISE = 2  # standard errors
 
 
 class Candidate(NamedTuple):
-    """A trial to speak of. ``label``: its method; ``test_accuracy`` chose nothing."""
+    """A trial to speak of. ``label``: its method; ``test_accuracy`` is not used for selection."""
 
     trial: str
     label: str
@@ -33,16 +34,18 @@ class Candidate(NamedTuple):
     noisy_fit: float
 
 
-class Answer(NamedTuple):
+class Summary(NamedTuple):
     """What the report opens with.
 
-    ``gain`` and ``test_gain``: the winner over the best baseline, positive when better. ``counts``:
-    trials by status. ``waiting``: trials still to end. ``spent`` and ``saved``: gradient
-    evaluations used, and spared by stopping. ``stopped_ahead``: trials that stood higher than the
-    winner when they were stopped, and so were never ranked. ``error``: the winner's standard error
-    from the number of validation images alone, None where that number is not known. ``region``: the
-    settings that are as good as the winner's, None where a baseline won or nobody can tell.
-    ``confirmation``: what fresh seeds said, None where the run was not confirmed.
+    ``gain`` and ``test_gain``: the winner over the best baseline, positive when better. ``level``:
+    other finished trials whose score differs from the winner's by no more than two standard
+    errors. ``error``: the winner's standard error from the number of validation images alone, None
+    where that number is not known. ``counts``: trials by status. ``waiting``: trials still to end.
+    ``spent`` and ``saved``: gradient evaluations used, and saved by stopping early.
+    ``stopped_ahead``: trials that scored higher than the winner when they were stopped, and so were
+    not ranked. ``region``: the settings that are as good as the winner's, None where a baseline won
+    or the trials do not tell. ``confirmation``: the scores on fresh seeds, None where the run was
+    not confirmed; ``confirmed``: the trial that leads there, None if it is not of this run.
     """
 
     winner: Candidate | None
@@ -50,6 +53,8 @@ class Answer(NamedTuple):
     basis: str | None
     gain: float
     test_gain: float
+    level: tuple[str, ...]
+    error: float | None
     counts: dict[str, int]
     searched_ended: int
     waiting: int
@@ -58,13 +63,12 @@ class Answer(NamedTuple):
     seconds: float
     stopped_ahead: list[str]
     ceiling: float | None
-    error: float | None
     region: Region | None
     confirmation: Confirmation | None
-    commands: list[str]
+    confirmed: Candidate | None
 
 
-def find_answer(run: Run) -> Answer:
+def summarise(run: Run) -> Summary:
     """Sum the run up."""
     best, reference = _candidate(run, winner(run)), _candidate(run, baseline(run))
     counts = Counter(run.trials["status"])
@@ -76,24 +80,25 @@ def find_answer(run: Run) -> Answer:
     if best is not None and reference is not None:
         gain = run.objective.gain(best.score, reference.score)
         test_gain = best.test_accuracy - reference.test_accuracy
-    return Answer(
+    return Summary(
         winner=best,
         baseline=reference,
         basis=ranking(run).basis,
         gain=gain,
         test_gain=test_gain,
+        level=_level(run, best),
+        error=_standard_error(run, best),
         counts=dict(counts),
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
-        waiting=_waiting(run, sum(counts[status] for status in _ENDED)),
+        waiting=_waiting(run, sum(counts[status] for status in ENDS)),
         spent=float(run.trials["gradient_evaluations"].sum()),
         saved=saved(run),
         seconds=float(run.trials["seconds"].sum()) if "seconds" in run.trials else math.nan,
         stopped_ahead=_stopped_ahead(run, best),
         ceiling=ceiling(run),
-        error=_standard_error(run, best),
         region=region,
         confirmation=confirmation,
-        commands=_commands(run, best, region, confirmation),
+        confirmed=_of_confirmation(run, confirmation),
     )
 
 
@@ -117,6 +122,8 @@ def _waiting(run: Run, ended: int) -> int:
     planned = run.space.get("budget", {}).get("trials") or 0
     if run.space.get("searcher", {}).get("name") == "grid":
         planned = 0  # a grid may hold fewer points than the budget allows
+    elif run.space.get("format", 1) > 1:  # before, the budget's trials counted the baselines too
+        planned += len(run.space.get("baselines") or [])
     return max(planned, len(run.trials)) - ended
 
 
@@ -129,22 +136,24 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
-    """Of a share measured on the validation images: sqrt(p (1 - p) / n)."""
-    size = (run.meta.get("images") or {}).get("validation")
-    if best is None or run.objective.metric != "val_accuracy" or not size:
+    """Of a fraction of the validation images."""
+    possible = limits(run, run.objective.metric)
+    return float(possible.error(best.score)) if best is not None and possible.images else None
+
+
+def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
+    error = _standard_error(run, best)
+    if best is None or not error:
+        return ()
+    table = ranking(run).table.dropna(subset=["objective"])
+    behind = run.objective.gain(best.score, table["objective"])
+    level = table.loc[behind <= _WITHIN_NOISE * error, "trial"]
+    return tuple(trial for trial in level if trial != best.trial)
+
+
+def _of_confirmation(run: Run, confirmation: Confirmation | None) -> Candidate | None:
+    """The leader of the confirmation as a trial of the search."""
+    if confirmation is None:
         return None
-    return math.sqrt(best.score * (1 - best.score) / size)
-
-
-def _commands(
-    run: Run, best: Candidate | None, region: Region | None, confirmation: Confirmation | None
-) -> list[str]:
-    """What to type next: finish the run, or confirm the winner, take it out and train it again."""
-    name = run_argument(run.place)
-    if best is None:
-        return [f"tune-robust status {name}", f"tune-robust resume {name}"]
-    config = shlex.quote(str(run.path / "exported" / f"1_{best.trial}.yaml"))
-    done = confirmation or "confirms" in run.meta
-    commands = [] if done else [f"tune-robust confirm {name}"]
-    commands += [f"tune-robust export {name} --top 1", f"tune-robust train --config {config}"]
-    return commands + ([f"tune-robust export {name} --winner plateau"] if region else [])
+    rows = run.trials[run.trials["trial"] == confirmation.leader.trial]
+    return None if rows.empty or rows["objective"].isna().all() else _candidate(run, rows.iloc[0])

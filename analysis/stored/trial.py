@@ -23,5 +23,12 @@ def settings(run: Run, row: pd.Series) -> dict[str, Any]:
 
 
 def label(row: Mapping[str, Any]) -> str:
-    """What to call a trial: its method where its configuration names one, else its name."""
-    return configuration(row).get("method") or row["trial"]
+    """What to call a trial: its method where its configuration names one, else its name.
+
+    Plain training, the method ``sgd``, goes by its optimizer: ``adamw`` is no SGD.
+    """
+    config = configuration(row)
+    method = config.get("method")
+    if method == "sgd":
+        return (config.get("optimizer") or {}).get("name", method)
+    return method or row["trial"]

@@ -14,6 +14,7 @@ from analysis.surrogate.observations import credited
 from tune_robust.metrics import metric
 
 _ODDS = (0.005, 0.995)  # fractions beyond are as good as none and all
+_OWN = 0.5  # of the sampling variance: trials share their images, and so part of their errors
 _NINETY = 1.645  # standard deviations from the middle to the ends of a 90 % interval
 
 
@@ -64,7 +65,7 @@ class Expectation:
         noise = 0.0
         if self._is_fraction:
             middle = values.clip(*_ODDS).mean()
-            noise = float(limits.error(middle) / (middle * (1 - middle))) ** 2
+            noise = _OWN * float(limits.error(middle) / (middle * (1 - middle))) ** 2
             values = logit(values.clip(*_ODDS))
         values = credited(values, readings)
         self._surrogate = Surrogate(inputs, values, budget=self._with_budget, noise=noise)

@@ -3,7 +3,9 @@
 import pytest
 
 import tune_robust as tr
-from tune_robust.api.resume import _changed
+from tests.tuning.simulated import simulate, space
+from tune_robust.api.resume import _changed, _opened
+from tune_robust.runs.folder import RunFolder
 
 
 def document(finished):
@@ -47,3 +49,22 @@ def test_a_mistake_is_explained_and_nothing_is_written(finished, arguments, mess
     with pytest.raises(tr.UserError, match=message):
         tr.resume("r1", progress=False, **arguments)
     assert (finished / "run.json").read_text() == before
+
+
+class Told:
+    """A watcher that remembers what it is told."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_failed_trials_are_pointed_out_unless_they_are_trained_again(tmp_path):
+    simulate(space(), tmp_path / "r", lambda trial, epoch: None)
+    for retry_failed, said in ((False, True), (True, False)):
+        watcher = Told()
+        _opened(RunFolder(tmp_path / "r"), watcher, retry_failed, False).close()
+        assert any("3 trials have failed before" in note for note in watcher.notes) is said
+        assert any("--retry-failed" in note for note in watcher.notes) is said

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.simulated import simulate, space
+from tests.tuning.simulated import simulate, space, store_at
 from tune_robust import UserError, load_run
 
 
@@ -29,11 +29,12 @@ def test_an_interrupted_run_loads_and_reading_it_again_shows_what_is_new(tmp_pat
     assert len(load_run(run).trials) == 12
 
 
-def test_a_run_without_tables_loads(finished):
-    for table in finished.glob("*.parquet"):
-        table.unlink()
-    run = load_run(finished)
+def test_a_run_whose_first_trial_has_not_started_has_empty_tables(tmp_path):
+    store_at(tmp_path / "r", space()).close()
+    run = load_run(tmp_path / "r")
     assert run.trials.empty
+    assert run.epochs.empty
+    assert {"status", "sam.rho", "val_accuracy"} <= set(run.trials)
     assert "val_accuracy" in run.epochs
 
 

@@ -42,6 +42,7 @@ def population(name, gains, *, confirmed=None):
         {
             "trial": names,
             "method": [m for m, _ in rows],
+            "status": "done",
             "law.shape": ["band" if k else "suppress_high" for _, k in rows],
         }
     )
@@ -53,7 +54,8 @@ def population(name, gains, *, confirmed=None):
             "test_accuracy": [0.0] * len(rows) + [0.5 + gains[m] - 0.01 * k for m, k in rows],
         }
     )
-    return Recorded(POPULATIONS[name], {}, trials, epochs, None, {}, confirmed)
+    meta = {"space": {"budget": {"trials": len(rows)}}}
+    return Recorded(POPULATIONS[name], meta, trials, epochs, None, {}, confirmed)
 
 
 NAMES = [f"digits_{noise}_{draw}" for draw in (0, 1, 2) for noise in ("symmetric", "asymmetric")]
@@ -153,6 +155,23 @@ def test_the_document_claims_no_more_than_the_data_decides(results):
     assert "cannot decide any" not in many
 
 
+def test_intervals_need_three_populations(results):
+    two, three = (results.document(same_everywhere(NAMES[:n])) for n in (2, 3))
+    assert "| SAM over SGD | 2 | +10.5 |" in two
+    assert re.search(r"\| SAM over SGD \| 3 \| \+11\.0 \(\+8\.5 to \+13\.5\) \|", three)
+
+
+def test_only_complete_populations_compare(comparison):
+    from dataclasses import replace
+
+    one = population(NAMES[0], {"sgd": 0.0, "sam": 0.1})
+    assert one.complete
+    assert not replace(one, trials=one.trials.iloc[:-1]).complete
+    failed = one.trials.assign(status=["done"] * 3 + ["failed"])
+    assert replace(one, trials=failed).complete
+    assert "t0004" not in replace(one, trials=failed).last.index
+
+
 def test_fresh_seeds_are_compared_seed_by_seed(results):
     rows = [("sam", "t0004", seed, 0.3, 0.6 + seed / 1000) for seed in (1000, 1001, 1002)]
     rows += [("sgd", "t0002", seed, 0.3, 0.5 + seed / 1000) for seed in (1000, 1001, 1002)]
@@ -192,13 +211,11 @@ def test_the_picture_names_each_method_once(results, tmp_path):
 
 def test_the_document_is_that_of_the_recordings_here(results, tmp_path):
     """Whoever records more has to write the document again."""
-    from populations import load, recorded
-
-    names = recorded()
+    complete = results.complete_populations()
     written = results.DOCS / "results.md"
-    assert written.exists() == bool(names)
-    if names:
-        assert written.read_text() == results.document([load(name) for name in names])
+    assert written.exists() == bool(complete)
+    if complete:
+        assert written.read_text() == results.document(complete)
 
 
 def test_no_recording_says_where_it_lay():

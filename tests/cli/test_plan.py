@@ -44,6 +44,7 @@ def test_times_rungs_disk_and_money(tmp_path, space):
     assert found["rungs"][0]["reach"] == 9
     assert found["checkpoints_bytes"] > found["checkpoint_bytes"] > 10_000
     assert found["data_bytes"] == 1797 * (64 + 8)
+    assert found["predictions_bytes"] == 0
     assert found["slots"] == {"cpus": 1, "gpus": 0.0, "concurrency": 1}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".data"]
 

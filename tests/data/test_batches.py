@@ -30,6 +30,25 @@ def shifted_and_flipped(image, padding):
     return torch.stack([*crops, *(crop.flip(-1) for crop in crops)])
 
 
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_batches_hold_no_copy_of_the_images(part, augment):
+    held = vars(batches(part, augment=augment)).values()
+    tensors = [value for value in held if isinstance(value, torch.Tensor)]
+    assert all(tensor.nbytes < part.source.nbytes // 100 for tensor in tensors)
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_positions_give_the_batches_of_a_copy(part, augment):
+    chosen = torch.tensor([30, 2, 17, 5, 9, 21, 33, 0, 12])
+    view = part.take(chosen)
+    copy = LabelledImages(view.images, view.labels, view.true_labels)
+    for one, other in zip(*(batches(p, 3, augment) for p in (view, copy)), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    ordered = (evaluation_batches(p, 4, MEAN, STD) for p in (view, copy))
+    for one, other in zip(*ordered, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 def test_an_epoch_has_every_image_at_most_once(part):
     epoch = list(batches(part))
     assert [len(labels) for _, labels, _ in epoch] == [8, 8, 8, 8]

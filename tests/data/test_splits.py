@@ -167,6 +167,44 @@ def test_statistics_are_those_of_the_training_part_alone(random_dataset):
     )
 
 
+class TestWithoutTestImages:
+    """A part of the training images takes their place."""
+
+    @pytest.fixture
+    def untested(self, dataset):
+        return dataset._replace(test=Images(dataset.test.images[:0], dataset.test.labels[:0]))
+
+    def test_each_class_by_its_fraction_and_the_same_under_any_seed(self, untested):
+        one, other = (split(untested, seed=seed) for seed in (0, 1))
+        assert len(one.test) == int(0.1 * N)
+        counts = torch.bincount(one.test.labels, minlength=K)
+        assert counts.max() - counts.min() <= 1
+        assert positions(one.test) == positions(other.test)
+
+    def test_in_no_other_part_and_with_true_labels(self, untested):
+        parts = split(untested, test_size=40, subset=100)
+        places = [set(positions(part)) for part in (parts.train, parts.validation, parts.test)]
+        assert len(places[2]) == 40
+        assert len(set.union(*places)) == sum(map(len, places)) == 140
+        assert not parts.test.noisy.any()
+
+    def test_nothing_is_held_out_where_there_are_some(self, dataset):
+        with pytest.raises(UserError, match=r"data\.test_size: the dataset has"):
+            split(dataset, test_size=0.1)
+
+
+def test_the_parts_share_the_images_of_the_dataset(random_dataset):
+    dataset = random_dataset(N, K)
+    splits = split(dataset, subset=100, test_subset=20)
+    for part, whole in (
+        (splits.train, dataset.train),
+        (splits.validation, dataset.train),
+        (splits.test, dataset.test),
+    ):
+        assert part.source.data_ptr() == whole.images.data_ptr()
+        assert len(part.images) == len(part)
+
+
 def test_statistics_do_not_depend_on_chunks_or_order(monkeypatch):
     images = torch.randint(0, 256, (500, 2, 9, 7), dtype=torch.uint8)
     whole = channel_statistics(images)

@@ -9,7 +9,7 @@ from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs import disk
 from tune_robust.runs.checkpoints import Owner, open_checkpoints
-from tune_robust.runs.disk import FILES, check_disk, checkpoint_bytes
+from tune_robust.runs.disk import FILES, check_disk, checkpoint_bytes, predictions_bytes
 from tune_robust.runs.retention import KEPT
 from tune_robust.training import train
 from tune_robust.tuning.engine.conductor import Conductor, Decision
@@ -84,3 +84,22 @@ def test_a_disk_too_small_is_told_before_the_search(tmp_path, monkeypatch, check
     else:
         assert says in found
         assert f"{size / 1e6:.0f} MB each" in found
+
+
+def test_predictions_are_foreseen_and_counted(tmp_path, monkeypatch):
+    data = {"dataset": "digits", "subset": 300, "validation": {"size": 0.5}}
+    train_section = {"data": data, "method": "saner", "epochs": 2}
+    searched = space(train=train_section, record={"predictions": [0.5, "best"]})
+    found = predictions_bytes(searched, tmp_path)
+    assert found == 2 * 150 * 10 * 2 * 12
+    assert predictions_bytes(space(), tmp_path) == 0
+    store = store_at(tmp_path / "r", searched)
+    store.close()
+    size = max(checkpoint_bytes(config, tmp_path) for config in searched.examples)
+    checkpoints = (FILES * (2 + KEPT) + 2) * size
+    for free, fits in ((checkpoints + found, True), (checkpoints + found - 1, False)):
+        usage = Usage(0, 0, free)
+        monkeypatch.setattr(disk.shutil, "disk_usage", lambda path, usage=usage: usage)
+        said = check_disk(searched, store.folder, tmp_path, concurrency=2)
+        assert (said is None) == fits
+        assert fits or "MB of predictions" in said

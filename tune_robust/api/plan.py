@@ -62,6 +62,7 @@ def plan(
     import torch
 
     from tune_robust.data.cache_folder import cache_of
+    from tune_robust.runs.disk import predictions_bytes
     from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
     from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
@@ -99,6 +100,7 @@ def plan(
         "rungs": [asdict(rung) for rung in expected.rungs],
         "checkpoint_bytes": size,
         "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
+        "predictions_bytes": predictions_bytes(loaded, cache_of(storage)),
         "data_bytes": _data_bytes(configs.values(), storage),
     }
 

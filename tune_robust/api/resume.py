@@ -10,7 +10,7 @@ from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import Problem, UserError, nearest
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.naming import STORAGE
+from tune_robust.runs.naming import STORAGE, run_argument
 from tune_robust.runs.store import RunStore
 from tune_robust.spaces.overrides import Overrides, parse_overrides
 from tune_robust.spaces.paths import set_path
@@ -148,6 +148,13 @@ def _opened(folder: RunFolder, watcher: Watcher, retry_failed: bool, rebuild_log
     if store.recovered:
         told = "\n".join(f"  {line}" for line in store.recovered)
         watcher.warn(f"The event log {folder.events} was damaged and has been recovered:\n{told}")
+    failed = sum(trial.status == "failed" for trial in store.trials.values())
     if retry_failed:
         store.retry_failed()
+    elif failed:
+        watcher.note(
+            f"{failed} {'trial has' if failed == 1 else 'trials have'} failed before. To train "
+            f"{'it' if failed == 1 else 'them'} again: tune-robust resume "
+            f"{run_argument(folder.place)} --retry-failed"
+        )
     return store

@@ -173,6 +173,8 @@ def _print_summary(summary: Summary) -> None:
         f"{summary.dataset}: {summary.train_images:,} training and {summary.test_images:,} test "
         f"images of {width}x{height} pixels, {channels} channel{'s' if channels > 1 else ''}"
     )
+    if not summary.test_images:
+        print("no test set: a part of the training images is held out as one (data.test_size)")
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:
         print("noise_rate: unknown, as the true labels are")

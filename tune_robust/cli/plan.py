@@ -97,9 +97,11 @@ def _print(found: dict[str, Any]) -> None:
     lines.append(
         f"Of that, {found['start_seconds']:.0f} s until the first trial trains and at the end."
     )
+    kept = found["predictions_bytes"]
     lines.append(
         f"Disk: checkpoints of {size(found['checkpoint_bytes'])}, at most "
-        f"{size(found['checkpoints_bytes'])} at a time; data {size(found['data_bytes'])}."
+        f"{size(found['checkpoints_bytes'])} at a time; data {size(found['data_bytes'])}"
+        + (f"; predictions, at most {size(kept)}." if kept else ".")
     )
     for line in lines:
         console.print(line, highlight=False)

@@ -6,10 +6,12 @@
 ``loading``       a source, decoded, by way of the cache
 ``splits``        subset, training and validation part, noise
 ``batches``       shuffled, augmented, normalised batches on the device
+``cautions``      what is odd about the data of a run
 ``summary``       a dataset and its label noise in numbers
 """
 
 from tune_robust.data.batches import Batches, evaluation_batches
+from tune_robust.data.cautions import cautions
 from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits
 from tune_robust.data.loading import load_dataset
 from tune_robust.data.splits import make_splits
@@ -23,6 +25,7 @@ __all__ = [
     "LabelledImages",
     "Splits",
     "Summary",
+    "cautions",
     "evaluation_batches",
     "load_dataset",
     "make_splits",

@@ -64,12 +64,12 @@ class Batches:
         self.part, self.batch_size, self.generator = part, batch_size, generator
         self.drop_last, self._memory_format = drop_last, memory_format
         self._flip = augment != "none"
-        height, width = part.images.shape[2:]
+        _, height, width = part.image_shape
         self._padding = min(height, width) // 8 if augment in ("crop_flip", "randaugment") else 0
         self._resizes = augment == "resized_crop_flip"
         self._randaugment = RandAugment(height, width) if augment == "randaugment" else None
-        self._windows = _windows(part.images, self._padding)
-        self._mean, self._std = _pixel_scale(mean, std, part.images.device)
+        self._device = part.source.device
+        self._mean, self._std = _pixel_scale(mean, std, self._device)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -83,11 +83,11 @@ class Batches:
         flips = self._draw(2, (count, 1, 1, 1)).bool()
         chosen = self._draw_operations(count)
         boxes = draw_boxes(count, self.generator) if self._resizes else order[:, None]
-        draws = [draw.to(self.part.images.device) for draw in (order, *shifts, flips, boxes)]
+        draws = [draw.to(self._device) for draw in (order, *shifts, flips, boxes)]
         for start in range(0, len(self) * self.batch_size, self._at_once):
             end = min(start + self._at_once, len(self) * self.batch_size)
             indices, rows, columns, flip, box = (draw[start:end] for draw in draws)
-            pixels = self._windows[indices, :, rows, columns]
+            pixels = _shifted(self.part.pixels(indices), rows, columns, self._padding)
             if self._resizes:
                 pixels = resized_crops(pixels, box)
             if self._flip:
@@ -102,7 +102,7 @@ class Batches:
     @property
     def _at_once(self) -> int:
         """How many images are gathered together, a whole number of batches."""
-        batch = self.batch_size * self.part.images[0].numel()
+        batch = self.batch_size * self.part.source[0].numel()
         pixels = _PIXELS_AT_ONCE if self._randaugment is None else _PIXELS_AT_ONCE_IN_GROUPS
         return max(1, pixels // batch) * self.batch_size
 
@@ -125,19 +125,23 @@ def evaluation_batches(
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``(inputs, labels)`` in order, all of them, as they are: float32 (B, C, H, W), int64 (B,)."""
-    scale = _pixel_scale(mean, std, part.images.device)
-    pairs = zip(part.images.split(batch_size), part.labels.split(batch_size), strict=True)
-    return (
-        (_normalised(pixels.contiguous(memory_format=memory_format), *scale), labels)
-        for pixels, labels in pairs
-    )
+    scale = _pixel_scale(mean, std, part.source.device)
+    for start in range(0, len(part), batch_size):
+        batch = slice(start, start + batch_size)
+        pixels = part.pixels(batch).contiguous(memory_format=memory_format)
+        yield _normalised(pixels, *scale), part.labels[batch]
 
 
-def _windows(images: Tensor, padding: int) -> Tensor:
-    """A view (N, C, 2p + 1, 2p + 1, H, W): each image at each shift inside a border of zeros."""
+def _shifted(images: Tensor, rows: Tensor, columns: Tensor, padding: int) -> Tensor:
+    """Each image (C, H, W) shifted inside a border of ``padding`` zeros, by rows and columns (N,).
+
+    0 is the furthest down and right, ``2 * padding`` the furthest up and left.
+    """
+    if not padding:
+        return images
     height, width = images.shape[2:]
-    padded = F.pad(images, [padding] * 4) if padding else images
-    return padded.unfold(2, height, 1).unfold(3, width, 1)
+    windows = F.pad(images, [padding] * 4).unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(len(images), device=images.device), :, rows, columns]
 
 
 def _pixel_scale(

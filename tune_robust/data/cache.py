@@ -19,7 +19,7 @@ from tune_robust.config import DataConfig
 from tune_robust.data.images import Dataset, Images
 
 # Part of the key: raise it when any source decodes the same files to other tensors.
-_FORMAT = 2
+_FORMAT = 3
 
 _log = logging.getLogger(__name__)
 

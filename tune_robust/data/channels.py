@@ -7,19 +7,25 @@ import torch
 _PIXELS_AT_ONCE = 2**20
 
 
-def channel_statistics(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Each channel's mean and standard deviation over uint8 (N, C, H, W), pixels taken in [0, 1].
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def channel_statistics(images: torch.Tensor, positions: torch.Tensor | None = None) -> Statistics:
+    """Each channel's mean and standard deviation over uint8 (M, C, H, W), pixels taken in [0, 1].
+
+    Over the images at ``positions`` (N,) alone, if given.
 
     Sums of whole numbers below 2**53 are exact, so the result does not depend on their order. A
     channel that never varies gets the deviation 1: it normalises to zero.
     """
     total = torch.zeros(images.shape[1], dtype=torch.float64)
     squares = torch.zeros_like(total)
-    for chunk in images.split(max(1, _PIXELS_AT_ONCE // images[0].numel())):
-        pixels = chunk.double()
+    chosen = torch.arange(len(images)) if positions is None else positions
+    for chunk in chosen.split(max(1, _PIXELS_AT_ONCE // images[0].numel())):
+        pixels = images[chunk].double()
         total += pixels.sum((0, 2, 3))
         squares += pixels.square().sum((0, 2, 3))
-    count = images.numel() // images.shape[1]
+    count = len(chosen) * images[0, 0].numel()
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
     std[std == 0] = 255

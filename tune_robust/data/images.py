@@ -15,16 +15,18 @@ UNKNOWN = -1
 class Images(NamedTuple):
     """Images as a source gives them: uint8 (N, C, H, W), C 1 or 3, and labels int64 (N,).
 
-    ``given_labels`` int64 (N,) where the source has noisy labels beside these.
+    ``given_labels`` int64 (N,) where the source has noisy labels beside these, ``names`` the files
+    that the images come from where a table of labels may name them.
     """
 
     images: Tensor
     labels: Tensor
     given_labels: Tensor | None = None
+    names: tuple[str, ...] | None = None
 
 
 class Dataset(NamedTuple):
-    """A source's training and test images; labels index ``classes``."""
+    """A source's training and test images, of which there may be none; labels index ``classes``."""
 
     train: Images
     test: Images
@@ -33,17 +35,44 @@ class Dataset(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A part of a dataset: uint8 images (N, C, H, W), the labels given and the true ones (N,).
+    """A part of a dataset: N images, the labels given and the true ones (N,).
 
-    A true label may be ``UNKNOWN``; its image then counts neither as noisy nor as clean.
+    The images are ``source``, uint8 (M, C, H, W), at ``positions`` (N,), by default all of it: the
+    parts of a run share one source, which the trials of a machine share as one file in memory. A
+    true label may be ``UNKNOWN``; its image then counts neither as noisy nor as clean.
     """
 
-    images: Tensor
+    source: Tensor
     labels: Tensor
     true_labels: Tensor
+    positions: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return tuple(self.source.shape[1:])
+
+    @property
+    def images(self) -> Tensor:
+        """All images, uint8 (N, C, H, W): a copy unless they are the whole source."""
+        return self.source if self.positions is None else self.source[self.positions]
+
+    @property
+    def image_bytes(self) -> int:
+        """What ``images`` takes."""
+        return len(self) * self.source[:1].nbytes
+
+    def pixels(self, which: Tensor | slice) -> Tensor:
+        """The images at ``which`` places of the part, uint8."""
+        return self.source[which if self.positions is None else self.positions[which]]
+
+    def take(self, which: Tensor) -> Self:
+        """The part that has only the images at ``which`` places, int64 (n,), in that order."""
+        positions = which if self.positions is None else self.positions[which]
+        return type(self)(self.source, self.labels[which], self.true_labels[which], positions)
 
     @property
     def noisy(self) -> Tensor:
@@ -56,7 +85,9 @@ class LabelledImages:
         return self.labels == self.true_labels
 
     def to(self, device: torch.device | str) -> Self:
-        """The same part with its tensors on ``device``."""
+        """The same part with its tensors on ``device``: itself, or a copy of its images alone."""
+        if torch.device(device) == self.source.device:
+            return self
         return type(self)(
             self.images.to(device), self.labels.to(device), self.true_labels.to(device)
         )

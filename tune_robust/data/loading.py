@@ -52,16 +52,22 @@ def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory
 def _with_given_labels(
     config: DataConfig, source: Source, files: Sequence[Path], dataset: Dataset
 ) -> Dataset:
-    """The dataset with its own column of noisy labels, where ``config.noise`` names one."""
+    """The dataset with what ``noise: given`` needs: a column of labels, or its images' names."""
     noise = config.noise
-    if noise.kind != "given" or noise.file is not None or noise.column is None:
+    if noise.kind != "given":
+        return dataset
+    if noise.file is not None:
+        names = source.read_names(config, files) if source.read_names else None
+        known = tuple(names) if names and all(names) else None
+        return dataset._replace(train=dataset.train._replace(names=known))
+    if noise.column is None:
         return dataset
     if source.read_column is None:
         raise UserError(
             f"data.noise.column: {config.dataset} has no columns; allowed for: "
             f"{', '.join(name for name, s in SOURCES.items() if s.read_column)}."
         )
-    labels = torch.from_numpy(source.read_column(files, noise.column))
+    labels = torch.from_numpy(source.read_column(files, noise.column, dataset.classes))
     return dataset._replace(train=dataset.train._replace(given_labels=labels))
 
 

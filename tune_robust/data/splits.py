@@ -10,10 +10,17 @@ from tune_robust.data.channels import channel_statistics
 from tune_robust.data.drawing import resolve_count, stratified, stream
 from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits
 from tune_robust.data.noise import noisy_labels
+from tune_robust.errors import UserError
+
+TEST_SIZE = 0.1
+"""The fraction of the training images held out for the test where there are no test images."""
 
 
 def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     """The parts of a run, drawn from ``config.seed``; the test set is the dataset's own and clean.
+
+    Where the dataset has no test images, ``config.test_size`` of its training images, each class by
+    its fraction, are held out before all else; they are the same under any seed.
 
     The validation part is held out of the training images before noise is drawn. It is chosen
     uniformly at random, not stratified: whoever has only noisy labels could not stratify by the
@@ -25,7 +32,8 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
         UserError: when a subset, validation part or noise do not fit the dataset.
     """
     source = dataset.train
-    train, validation = _positions(config, source.labels.numpy())
+    held_out = held_out_for_test(config, dataset)
+    train, validation = _positions(config, source.labels.numpy(), held_out)
     noisy = [train, validation] if config.validation.labels == "noisy" else [train]
     given = noisy_labels(config, source, dataset.classes, noisy)
     true = source.labels if config.truth_known else torch.full_like(source.labels, UNKNOWN)
@@ -33,34 +41,77 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     def part(positions: np.ndarray) -> LabelledImages:
         chosen = torch.from_numpy(positions)
         labels = torch.from_numpy(given[positions])
-        return LabelledImages(source.images[chosen], labels, true[chosen])
+        return LabelledImages(source.images, labels, true[chosen], chosen)
 
     training = part(train)
-    mean, std = channel_statistics(training.images)
-    test = _test_part(config, dataset.test)
+    mean, std = channel_statistics(source.images, training.positions)
+    test = _labelled(dataset.test)
+    if len(held_out):
+        test = _labelled(source).take(torch.from_numpy(held_out))
+    test = _test_part(config, test)
     return Splits(training, part(validation), test, dataset.classes, mean, std)
 
 
-def _test_part(config: DataConfig, test: Images) -> LabelledImages:
+def _labelled(images: Images) -> LabelledImages:
+    """Images whose labels count as true."""
+    return LabelledImages(images.images, images.labels, images.labels)
+
+
+def held_out_for_test(config: DataConfig, dataset: Dataset) -> np.ndarray:
+    """Ascending positions of the training images that take the place of a test set, if it lacks."""
+    labels = dataset.train.labels.numpy()
+    if len(dataset.test.labels):
+        if config.test_size is not None:
+            raise UserError(
+                f"data.test_size: the dataset has {len(dataset.test.labels):,} test images, so no "
+                "training images are held out as a test set. Leave test_size out; "
+                "data.test_subset evaluates on a part of the test images."
+            )
+        return np.empty(0, np.int64)
+    size = TEST_SIZE if config.test_size is None else config.test_size
+    count = resolve_count(size, len(labels), "data.test_size", at_most=len(labels) - 2)
+    return stratified(labels, count, stream(0, "test_size"))
+
+
+def _test_part(config: DataConfig, whole: LabelledImages) -> LabelledImages:
     """The test images, or a part of them that does not depend on the seed."""
-    images, labels = test.images, test.labels
-    if config.test_subset is not None:
-        total = len(labels)
-        count = resolve_count(config.test_subset, total, "data.test_subset", total, "test images")
-        chosen = torch.from_numpy(stratified(labels.numpy(), count, stream(0, "test_subset")))
-        images, labels = images[chosen], labels[chosen]
-    return LabelledImages(images, labels, labels)
+    if config.test_subset is None:
+        return whole
+    total = len(whole)
+    count = resolve_count(config.test_subset, total, "data.test_subset", total, "test images")
+    chosen = stratified(whole.labels.numpy(), count, stream(0, "test_subset"))
+    return whole.take(torch.from_numpy(chosen))
 
 
-def _positions(config: DataConfig, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending positions into the source of the training and of the validation images."""
-    pool = np.arange(len(labels))
+def validation_size(config: DataConfig, total: int) -> int:
+    """How many of the ``total`` training images are held out for validation.
+
+    Raises:
+        UserError: when the subset or the validation part do not fit.
+    """
+    pool = _pool_size(config, total)
+    return resolve_count(config.validation.size, pool, "data.validation.size", at_most=pool - 1)
+
+
+def _pool_size(config: DataConfig, total: int) -> int:
+    """The training images of the source that are used at all."""
+    if config.subset is None:
+        return total
+    return resolve_count(config.subset, total, "data.subset", at_most=total)
+
+
+def _positions(
+    config: DataConfig, labels: np.ndarray, held_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending positions into the source of the training and of the validation images.
+
+    Those ``held_out`` for the test are in neither.
+    """
+    pool = np.setdiff1d(np.arange(len(labels)), held_out)
+    size = validation_size(config, len(pool))
     if config.subset is not None:
-        count = resolve_count(config.subset, len(pool), "data.subset", at_most=len(pool))
-        pool = stratified(labels, count, stream(config.seed, "subset"))
-    held_out = resolve_count(
-        config.validation.size, len(pool), "data.validation.size", at_most=len(pool) - 1
-    )
+        count = _pool_size(config, len(pool))
+        pool = pool[stratified(labels[pool], count, stream(config.seed, "subset"))]
     keys = stream(config.seed, "split").random(len(labels))[pool]
     order = pool[np.argsort(keys, kind="stable")]
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
+    return np.sort(order[size:]), np.sort(order[:size])

@@ -1,4 +1,4 @@
-"""SALS, sharpness-adaptive label smoothing: one half of SLAW (Rahman, ICML 2025).
+"""SALS, sharpness-adaptive label smoothing: one half of SLAW (Rahman 2025).
 
 The steeper the batch's loss is in the last layer, against its running mean, and the less sure the
 network is of a sample, the softer that sample's target.

@@ -1,4 +1,4 @@
-"""LAW, loss-adaptive sample weights: the other half of SLAW (Rahman, ICML 2025).
+"""LAW, loss-adaptive sample weights: the other half of SLAW (Rahman 2025).
 
 Which samples of a batch count less is read off their losses, standardised over the batch:
 ``z = (l - mean) / (std + 1e-8)``. The paper's text weights samples of high loss, likely

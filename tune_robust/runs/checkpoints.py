@@ -110,8 +110,8 @@ class Checkpoints:
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:
             with suppress(UserError, OSError):
-                best = read_own_checkpoint(self._best, self._owner)
-                self._best_value = best.metrics[self._objective.metric]
+                kept = read_own_checkpoint(self._best, self._owner)
+                self._best_value = kept.metrics[self._objective.metric]
         best = math.isfinite(value) and (
             self._best_value is None or self._objective.better(value, self._best_value)
         )

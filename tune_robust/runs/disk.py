@@ -1,4 +1,4 @@
-"""How much disk the checkpoints of a search take, and whether there is that much."""
+"""How much disk a search takes for checkpoints and predictions, and whether there is that much."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from tune_robust.config import SgdConfig, TrainConfig
 from tune_robust.data import load_dataset
+from tune_robust.data.splits import held_out_for_test, validation_size
 from tune_robust.errors import UserError
 from tune_robust.models import build_model
 from tune_robust.runs.folder import RunFolder
@@ -36,12 +37,24 @@ def checkpoint_bytes(config: TrainConfig, cache: Path) -> int:
     return 4 * copies * weight_count(config, cache)
 
 
+def predictions_bytes(space: Space, cache: Path) -> int:
+    """Of the predictions that all trials keep, at most: 16 bits per image and class, each time."""
+    moments = len(space.record.predictions)
+    if not moments:
+        return 0
+    data = space.examples[0].data
+    dataset = load_dataset(data, cache)
+    tested = len(held_out_for_test(data, dataset))
+    images = validation_size(data, len(dataset.train.labels) - tested)
+    return 2 * images * len(dataset.classes) * moments * space.trials
+
+
 def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int) -> str | None:
     """A warning if the disk may become full, None if it will not.
 
     At most ``FILES`` checkpoints lie on disk of each trial that runs and of the ``KEPT`` best that
     have finished, and one more of each that runs while it is being written. The best is often the
-    same file as another one: then two take space.
+    same file as another one: then two take space. Predictions stay, those of all trials.
 
     Raises:
         UserError: when not even that fits.
@@ -52,12 +65,15 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     trials = concurrency + min(KEPT, space.trials)
     there = sum(p.stat().st_size for p in folder.path.glob("checkpoints/*/*"))
     free = shutil.disk_usage(folder.path).free + there
-    least, most = (FILES - 1) * trials * largest, (FILES * trials + concurrency) * largest
+    least = (FILES - 1) * trials * largest
+    predictions = predictions_bytes(space, cache)
+    most = (FILES * trials + concurrency) * largest + predictions
     if most <= free:
         return None
+    also = f"and {predictions / 1e6:.0f} MB of predictions " if predictions else ""
     numbers = (
         f"the checkpoints of {concurrency} running and {trials - concurrency} finished trials, "
-        f"{largest / 1e6:.0f} MB each, take up to {most / 1e6:.0f} MB; "
+        f"{largest / 1e6:.0f} MB each, {also}take up to {most / 1e6:.0f} MB; "
         f"{folder.path} has {free / 1e6:.0f} MB for them"
     )
     if least <= free:

@@ -47,11 +47,14 @@ def events_of_tables(folder: RunFolder) -> Iterator[dict[str, Any]]:
     try:
         for number, row in enumerate(rows):
             yield _checked(_declared(space, number, row))
+        last: dict[str, int] = {}
         for row in epochs:
-            yield _checked(_epoch(row))
+            event = _checked(_epoch(row))
+            last[event["trial"]] = max(event["epoch"], last.get(event["trial"], 0))
+            yield event
         for row in rows:
             if row["status"] in ENDED:
-                yield _checked(_ended(row))
+                yield _checked(_ended(row, last.get(row["trial"], 0)))
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise UserError(
             f"{folder.place}: its tables are damaged, or not those of a run ({error!r}). "
@@ -81,13 +84,13 @@ def _epoch(row: dict[str, Any]) -> dict[str, Any]:
     return {"event": "epoch", "trial": name, "epoch": epoch, "metrics": metrics}
 
 
-def _ended(row: dict[str, Any]) -> dict[str, Any]:
+def _ended(row: dict[str, Any], epoch: int) -> dict[str, Any]:
     return {
         "event": "end",
         "trial": row["trial"],
         "status": row["status"],
         "error": row.get("error"),
-        "epoch": row["epoch"],
+        "epoch": epoch,
     }
 
 
@@ -107,7 +110,7 @@ def _values(space: Space, number: int, row: dict[str, Any]) -> dict[str, Any]:
 def _decoded(distribution: Distribution, cell: float | str | None) -> Any:
     """A cell of the trials' table, whose numbers are floats and whose other values are text."""
     match distribution:
-        case Int() | LogInt():
+        case Int() | LogInt() if cell is not None:
             return int(cell)
         case Choice(values=values) | Grid(values=values):
             return next(v for v in values if v == cell or json.dumps(v) == cell)

@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from pydantic import ValidationError
 
@@ -49,7 +49,7 @@ def parse(line: bytes) -> dict[str, Any]:
         ValueError: it is none; says why in one line.
     """
     try:
-        return EVENT.validate_json(line)
+        return cast("dict[str, Any]", EVENT.validate_json(line))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"][1:])

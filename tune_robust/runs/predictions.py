@@ -22,6 +22,7 @@ import math
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -123,11 +124,16 @@ class KeptPredictions:
         objective: Objective,
     ):
         self._moments = tuple(moments)
-        self._place = _place(place) if moments else None
+        self._folder = place
         self._trial, self._objective = trial, objective
         self._epochs = {m: epoch_of(m, total_epochs) for m in moments if not isinstance(m, str)}
         self._best: float | None = None
         self._labels: str | None = None
+
+    @cached_property
+    def _place(self) -> Place:
+        """Opened when something is kept, and not before."""
+        return _place(self._folder)
 
     def save(self, result: EpochResult, part: LabelledImages) -> None:
         """Keep what ``result`` predicts for the validation images ``part``, if it is the moment.
@@ -152,7 +158,7 @@ class KeptPredictions:
         if moment == "best":
             best = self._best_so_far()
             return math.isfinite(score) and (best is None or self._objective.better(score, best))
-        return epoch == self._epochs[moment]
+        return not isinstance(moment, str) and epoch == self._epochs[moment]
 
     def _best_so_far(self) -> float | None:
         """The score of the best epoch kept, also by the process that had the trial before."""
@@ -248,9 +254,9 @@ def _damaged(name: str, reason: str) -> UserError:
     )
 
 
-def _packed(**arrays: np.ndarray) -> bytes:
+def _packed(**arrays: np.ndarray | np.generic) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stub mixes in an option
     return buffer.getvalue()
 
 

@@ -42,7 +42,7 @@ def read_record(folder: RunFolder) -> Record:
     """
     # Before the log: what is in the tables was in the log already.
     ends = read_ends(folder)
-    if ends and not folder.events.exists():
+    if folder.trials.exists() and not folder.events.exists():
         return record_of_tables(folder)
     reader = RunReader(folder)
     reader.read()

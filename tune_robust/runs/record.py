@@ -17,7 +17,7 @@ class Record:
     forgotten at some time.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.trials: dict[str, Trial] = {}
         self.history: dict[tuple[str, int], None] = {}
         self.restarted: set[str] = set()
@@ -50,9 +50,14 @@ class Record:
         expected = name_of(len(self.trials))
         if name != expected:
             raise ValueError(f"the next trial is {expected}, found {name[:40]!r}")
-        given = (event[key] for key in ("origin", "values", "config"))
-        sentinel, confirms = event.get("sentinel", False), event.get("confirms")
-        self.trials[name] = Trial(name, *given, sentinel=sentinel, confirms=confirms)
+        self.trials[name] = Trial(
+            name,
+            event["origin"],
+            event["values"],
+            event["config"],
+            sentinel=event.get("sentinel", False),
+            confirms=event.get("confirms"),
+        )
 
     def _take_epoch(self, trial: Trial, event: Mapping[str, Any]) -> None:
         epoch = event["epoch"]

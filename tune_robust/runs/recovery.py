@@ -7,7 +7,7 @@ that neither declares is forgotten, with those proposed after it. The damaged lo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ class _Merged:
             case "end":
                 self._ends[event["trial"]] = event
 
-    def _declare_until(self, enough) -> None:
+    def _declare_until(self, enough: Callable[[], bool]) -> None:
         """Declare further trials as the tables have them, while they have the next."""
         while not enough():
             missing = self._declared.get(name_of(len(self._record.trials)))

@@ -132,7 +132,7 @@ def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
 
 def _network(config: TrainConfig, part: LabelledImages, classes: int) -> Classifier:
     """A network of fresh weights for such images."""
-    channels, image_size = part.images.shape[1:3]
+    channels, image_size, _ = part.image_shape
     with float32_by_default():
         return build_model(
             config.model,
@@ -359,7 +359,9 @@ class _Run:
             return dict.fromkeys(PROBED, torch.nan)
         part = replace(self.train_part, labels=self.labels)
         samples = probe_part(part, self.config.seed + self.epoch)
-        inputs, labels = next(self._in_order(samples, max(1, len(samples))))
+        if not len(samples):
+            return dict.fromkeys(PROBED, torch.nan)
+        inputs, labels = next(self._in_order(samples, len(samples)))
         rate = part.noisy.float().mean().item()
         return probe(self.model, self.optimizer, self._uncompiled(self.model), inputs, labels, rate)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -44,8 +43,7 @@ def probe_part(part: LabelledImages, seed: int) -> LabelledImages:
     kinds = shuffled[~noisy], shuffled[noisy]
     count = min(_SAMPLES, *map(len, kinds))
     chosen = torch.cat([kind[:count] for kind in kinds])
-    fields = ("images", "labels", "true_labels")
-    return replace(part, **{name: getattr(part, name)[chosen] for name in fields})
+    return part.take(chosen)
 
 
 def probe(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from tune_robust.config import TrainConfig
 from tune_robust.data import LabelledImages, Splits
 from tune_robust.training.loop import train
@@ -67,4 +69,4 @@ def _first(splits: Splits, images: int) -> Splits:
 
 def _part(part: LabelledImages, share: float) -> LabelledImages:
     count = max(1, round(share * len(part)))
-    return LabelledImages(part.images[:count], part.labels[:count], part.true_labels[:count])
+    return part.take(torch.arange(count))

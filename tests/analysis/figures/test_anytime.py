@@ -22,7 +22,7 @@ def test_a_line_with_its_band_for_each_way_of_searching_and_the_best():
     bands = [trace for trace in shown.data if trace.fill == "tonexty"]
     assert [list(band.y) for band in bands] == [[0.3, 0.4]] * 2
     assert shown.layout.xaxis.title.text == "gradient evaluations of all trials together"
-    assert shown.layout.yaxis.tickformat == ".0%"
+    assert shown.layout.yaxis.tickformat == "~%"
 
 
 def test_more_lines_than_colours_stay_apart():

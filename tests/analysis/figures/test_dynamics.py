@@ -1,6 +1,19 @@
 import pytest
 
-from analysis import calibration, groups, groups_data, law_weights, law_weights_data, sals_epsilon
+from analysis import (
+    alignment,
+    alignment_data,
+    calibration,
+    groups,
+    groups_data,
+    law_weights,
+    law_weights_data,
+    noise_ratios,
+    noise_ratios_data,
+    sals_epsilon,
+    sals_sharpness,
+    sals_sharpness_data,
+)
 
 GROUPS = {"group_a": 0.5, "group_b": 0.35, "group_c": 0.15}
 WEIGHTS = {"law_weight_clean": 0.9, "law_weight_noisy": 0.4}
@@ -26,7 +39,24 @@ def test_weights_of_correct_and_wrong_labels(build):
     assert [trace.name for trace in law_weights(run).data] == ["correct labels", "wrong labels"]
 
 
-@pytest.mark.parametrize("figure", [groups, law_weights, sals_epsilon, calibration])
+PROBED = {"p_r_a": 0.8, "p_r_b": 1.4, "p_r_c": 1.1}
+ALIGNED = {"gradient_sign_agreement": 0.6, "gradient_cosine": -0.2}
+SHARP = {"sals_sharpness": 2.0, "sals_mean_sharpness": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("data", "recorded"),
+    [(noise_ratios_data, PROBED), (alignment_data, ALIGNED), (sals_sharpness_data, SHARP)],
+)
+def test_what_the_papers_figures_show_is_drawn(build, data, recorded):
+    run = build.load([build.trial(1, {}, extra=recorded)])
+    assert data(run).groupby("metric")["value"].last().to_dict() == recorded
+
+
+FIGURES = [groups, law_weights, sals_epsilon, calibration, noise_ratios, alignment, sals_sharpness]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
 def test_what_nobody_recorded_is_said(search_run, figure):
     assert "No trial" in figure(search_run).layout.annotations[0].text
 

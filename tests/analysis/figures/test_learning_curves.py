@@ -56,6 +56,6 @@ def test_without_test_accuracy_there_is_one_panel(build):
 
 def test_a_role_is_one_trace_however_many_trials(build):
     figure = learning_curves(build.load(build.search(80)))
-    assert len(figure.data) <= 7
+    assert len(figure.data) <= 8  # the ceiling is one
     baseline = next(trace for trace in figure.data if trace.name == "baseline")
     assert baseline.line.dash == "dash"

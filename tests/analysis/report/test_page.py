@@ -7,6 +7,10 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from analysis import write_report
+from analysis.figures.rung_check import rung_check_info
+from analysis.figures.sensitivity import sensitivity_info
+from analysis.report.sections import find_sections
+from analysis.report.summary import summarise
 from tune_robust.errors import UserError
 
 LIMIT = 6_000_000
@@ -131,3 +135,33 @@ def test_a_report_that_cannot_be_written_says_so(build, tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*taken.*--out"):
         write_report(build.write([build.trial(1, {})]), taken)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def memorisation_text(build, winner_fit, baseline_fit):
+    trials = [
+        build.trial(1, {}, origin="baseline", good=0.1, extra={"noisy_fit": baseline_fit}),
+        build.trial(2, {"sam.rho": 0.5}, good=1.0, extra={"noisy_fit": winner_fit}),
+    ]
+    run = build.load(trials, name=f"r{winner_fit}{baseline_fit}")
+    sections = find_sections(run, summarise(run), sensitivity_info(run))
+    return next(s.heading + s.guide for s in sections if s.name == "memorisation")
+
+
+def test_why_it_wins_says_what_the_curves_show(build):
+    assert "it memorises fewer wrong labels" in memorisation_text(build, 0.1, 0.6)
+    for winner_fit, baseline_fit in ((0.6, 0.1), (0.5, 0.51)):
+        text = memorisation_text(build, winner_fit, baseline_fit)
+        assert "memorisation does not explain why it wins" in text
+        assert f"{winner_fit:.0%} of the wrong labels, the baseline {baseline_fit:.0%}" in text
+        assert "Why it wins" not in text
+
+
+def test_early_stopping_is_not_judged_where_nothing_was_stopped(build):
+    budget = {"trials": 24, "unit": "gradient_evaluations", "max": 80, "scheduler": "none"}
+    trials = [build.trial(n, {"sam.rho": 0.05 * n}) for n in range(1, 17)]
+    train = build.space()["train"] | {"method": "saner"}
+    run = build.load(trials, space=build.space(budget=budget, train=train))
+    sections = find_sections(run, summarise(run), sensitivity_info(run))
+    assert rung_check_info(run).enough  # the figure itself can be drawn
+    assert "rung-check" not in {section.name for section in sections}
+    assert "stopping early" not in " ".join(section.guide for section in sections)

@@ -2,24 +2,30 @@ import math
 
 import pytest
 
-from analysis.report.summary import find_answer
-from analysis.stored.run import load_run
+from analysis.report.summary import summarise
 
 
 def test_the_answer_sums_the_run_up(search_run):
-    answer = find_answer(search_run)
+    summary = summarise(search_run)
     trials = search_run.trials.set_index("trial")
-    assert not answer.winner.is_baseline
-    assert answer.winner.score == trials.query("status == 'done'")["objective"].max()
-    assert set(answer.winner.settings) == {"sam.rho", "saner.alpha"}
-    assert answer.baseline.label == "sgd"
-    assert answer.gain == pytest.approx(answer.winner.score - trials.loc["t0001", "objective"])
-    assert answer.test_gain > 0.2
-    assert sum(answer.counts.values()) == 24
-    assert answer.waiting == 0
-    assert answer.spent == trials["gradient_evaluations"].sum()
-    assert answer.ceiling == pytest.approx(0.5)
-    assert answer.error == pytest.approx(math.sqrt(0.5 * 0.5 / 360), rel=0.01)
+    assert not summary.winner.is_baseline
+    assert summary.winner.score == trials.query("status == 'done'")["objective"].max()
+    assert set(summary.winner.settings) == {"sam.rho", "saner.alpha"}
+    assert summary.baseline.label == "sgd"
+    assert summary.gain == pytest.approx(summary.winner.score - trials.loc["t0001", "objective"])
+    assert summary.test_gain > 0.2
+    assert sum(summary.counts.values()) == 24
+    assert summary.waiting == 0
+    assert summary.spent == trials["gradient_evaluations"].sum()
+    assert summary.ceiling == pytest.approx(0.5)
+    assert summary.error == pytest.approx(math.sqrt(0.5 * 0.5 / 360), rel=0.01)
+
+
+@pytest.mark.parametrize(("version", "waiting"), [(None, 19), (2, 20)])
+def test_baselines_run_beside_the_budgets_trials(build, version, waiting):
+    trials = [build.trial(1, {}, origin="baseline"), *(build.trial(n, {}) for n in range(2, 6))]
+    space = build.space(**({} if version is None else {"format": version}))
+    assert summarise(build.load(trials, space=space)).waiting == waiting
 
 
 def test_stopping_saves_what_the_trial_would_have_used(build):
@@ -30,7 +36,7 @@ def test_stopping_saves_what_the_trial_would_have_used(build):
             build.trial(3, {}, status="stopped", epochs=10, passes=1),
         ]
     )
-    assert find_answer(run).saved == 60 + 30
+    assert summarise(run).saved == 60 + 30
 
 
 def test_a_stopped_trial_ahead_of_the_winner_is_told(build):
@@ -41,7 +47,7 @@ def test_a_stopped_trial_ahead_of_the_winner_is_told(build):
             build.trial(3, {}, good=0.9, status="stopped", epochs=3),
         ]
     )
-    assert find_answer(run).stopped_ahead == ["t0002"]
+    assert summarise(run).stopped_ahead == ["t0002"]
 
 
 def test_diagnostics_are_read_where_the_objective_counts(build):
@@ -50,30 +56,11 @@ def test_diagnostics_are_read_where_the_objective_counts(build):
     epochs = run.epochs
     best = epochs.loc[epochs["val_accuracy"].idxmax()]
     assert best["epoch"] < 40
-    assert find_answer(run).winner.test_accuracy == best["test_accuracy"]
+    assert summarise(run).winner.test_accuracy == best["test_accuracy"]
 
 
 def test_an_unfinished_run_counts_what_is_still_to_come(build):
     trials = [build.trial(1, {}), build.trial(2, {}, status="running", epochs=3)]
-    assert find_answer(build.load(trials)).waiting == 23
+    assert summarise(build.load(trials)).waiting == 23
     grid = build.space(searcher={"name": "grid"})
-    assert find_answer(build.load(trials, name="grid", space=grid)).waiting == 1
-
-
-def test_the_commands_name_a_run_in_the_default_storage(build, monkeypatch):
-    path = build.write(build.search(6), name="first")
-    monkeypatch.chdir(path.parent.parent)
-    answer = find_answer(load_run("runs/first"))
-    assert answer.commands == [
-        "tune-robust confirm first",
-        "tune-robust export first --top 1",
-        f"tune-robust train --config runs/first/exported/1_{answer.winner.trial}.yaml",
-    ]
-
-
-def test_the_commands_quote_a_path_elsewhere(build):
-    path = build.write([build.trial(1, {}, status="running")], name="my run")
-    assert find_answer(load_run(path)).commands == [
-        f"tune-robust status '{path}'",
-        f"tune-robust resume '{path}'",
-    ]
+    assert summarise(build.load(trials, name="grid", space=grid)).waiting == 1

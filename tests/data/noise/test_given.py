@@ -29,12 +29,18 @@ def test_names_and_indices(given):
 
 
 def test_one_of_several_columns(given):
-    rows = [f"{i}.png, {CLASSES[k]}" for i, k in enumerate(NOISY)]
-    assert given("file, seen", *rows, column="seen") == NOISY
-    with pytest.raises(UserError, match=r"has the columns file, seen: say which .*column"):
-        given("file, seen", *rows)
+    rows = [f"{i}, {CLASSES[k]}" for i, k in enumerate(NOISY)]
+    assert given("id, seen", *rows, column="seen") == NOISY
+    with pytest.raises(UserError, match=r"has the columns id, seen: say which .*column"):
+        given("id, seen", *rows)
     with pytest.raises(UserError, match=r"no column 'sean'. Did you mean 'seen'"):
-        given("file, seen", *rows, column="sean")
+        given("id, seen", *rows, column="sean")
+
+
+def test_names_of_files_need_images_that_have_them(given):
+    rows = [f"{i}.png, {CLASSES[k]}" for i, k in enumerate(NOISY)]
+    with pytest.raises(UserError, match=r"its column file, but the images .* have no file names"):
+        given("file, seen", *rows)
 
 
 def test_a_column_of_true_labels_proves_the_order(given):

@@ -1,9 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tune_robust.config import DataConfig
-from tune_robust.data import load_dataset, summarise
+from tune_robust.data import load_dataset, make_splits, summarise
+from tune_robust.data.noise import noisy_labels
 from tune_robust.errors import UserError
 
 
@@ -95,10 +98,8 @@ def test_a_class_that_is_only_tested_is_named(folder):
 
 
 def test_a_missing_part_is_named(folder):
-    (folder / "test").rename(folder / "tset")
-    with pytest.raises(
-        UserError, match=r"no folder test/ or val/ .*It has: train, tset\. Expected"
-    ):
+    (folder / "train").rename(folder / "trian")
+    with pytest.raises(UserError, match=r"no folder train/.*It has: test, trian\. Expected"):
         load(folder)
 
 
@@ -117,6 +118,55 @@ def test_no_data(tmp_path, name):
 def test_no_directory_given():
     with pytest.raises(UserError, match="--data-dir"):
         load_dataset(DataConfig(dataset="folder"))
+
+
+class TestACsvThatNamesFiles:
+    """Its rows are joined by the names, in whatever order they are."""
+
+    ROWS = ("owl/deep/er/c.png,cat", "cat/2.png,owl", "owl/b.png,owl", "cat/1.png,cat")
+    LAST = "owl/a.JPG,cat"
+    LABELS = (0, 1, 0, 1, 0)  # of cat/1, cat/2, owl/a, owl/b, owl/deep/er/c
+
+    @staticmethod
+    def labels(folder, *rows, heading="file,seen"):
+        (folder / "labels.csv").write_text("\n".join([heading, *rows]))
+        noise = {"kind": "given", "file": str(folder / "labels.csv")}
+        config = DataConfig(dataset="folder", dir=str(folder), noise=noise)
+        dataset = load_dataset(config)
+        every = [np.arange(len(dataset.train.labels))]
+        return tuple(noisy_labels(config, dataset.train, dataset.classes, every).tolist())
+
+    def test_in_any_order(self, folder):
+        assert self.labels(folder, *self.ROWS, self.LAST) == self.LABELS
+        assert self.labels(folder, self.LAST, *self.ROWS[::-1]) == self.LABELS
+
+    def test_from_further_up_or_by_the_name_alone(self, folder):
+        rows = [str(folder / "train" / row) for row in self.ROWS]
+        assert self.labels(folder, "train/" + self.LAST, *rows) == self.LABELS
+        assert self.labels(folder, "a.JPG,cat", *rows, heading="filename,seen") == self.LABELS
+
+    @pytest.mark.parametrize(
+        ("row", "found"),
+        [
+            ("owl/A.JPG,cat", "line 6: there is no training image 'owl/A.JPG'. Did you mean"),
+            ("cat/1.png,cat", "line 6: .* which line 5 is about already"),
+            ("owl/a.JPG,cow", "line 6: there is no class 'cow'"),
+            ("", "has no row for 1 of the 5 training images .the first is 'owl/a.JPG'"),
+        ],
+    )
+    def test_what_does_not_fit_is_named(self, folder, row, found):
+        with pytest.raises(UserError, match=found):
+            self.labels(folder, *self.ROWS, *filter(None, [row]))
+
+
+def test_without_test_images_a_part_of_the_training_images_takes_their_place(folder):
+    shutil.rmtree(folder / "test")
+    for number in range(40):
+        save(folder / f"train/owl/more{number}.png", number)
+    config = DataConfig(dataset="folder", dir=str(folder), noise="none", test_size=0.2)
+    dataset = load_dataset(config)
+    assert dataset.test.images.shape == (0, 1, 5, 6)
+    assert len(make_splits(config, dataset).test) == 9
 
 
 def test_labels_of_a_csv_fit_the_order(folder):

@@ -88,8 +88,8 @@ def test_images_are_fitted_when_asked(write):
         ({"test_labels": None}, "has the arrays train_images, .*expected train_images, .*x_train"),
         ({"train_images": np.zeros((6, 8, 8), np.float32)}, "train_images is float32 .*uint8"),
         ({"train_images": np.zeros((6, 8, 8, 4), np.uint8)}, "is uint8 .6, 8, 8, 4.; expected"),
-        ({"train_labels": np.zeros(6)}, "train_labels is float64 .*one integer per image"),
-        ({"train_labels": np.zeros((6, 2), int)}, "one integer per image"),
+        ({"train_labels": np.zeros(6)}, "train_labels is float64 .*one integer or class name"),
+        ({"train_labels": np.zeros((6, 2), int)}, "one integer or class name"),
         ({"train_labels": np.zeros(5, int)}, "6 images and train_labels 5 labels"),
         ({"train_labels": np.array([0, 1, 3, 0, 1, 3])}, r"train_labels\[2\]: label 3, but no"),
         ({"test_labels": np.array([0, 1, 3])}, r"test_labels\[2\]: label 3 is not one of the 3"),
@@ -119,6 +119,39 @@ def test_a_damaged_array_is_named(write):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"data\.npz cannot be read as npz"):
         load(path)
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_labels_that_are_names_are_classes(write, kind):
+    train = np.array(["owl", "cat", "dog", "owl", "cat", "dog"]).astype(kind)
+    dataset = load(write(train_labels=train, test_labels=np.array(["dog", "cat", "owl"])))
+    assert dataset.classes == ("cat", "dog", "owl")
+    assert dataset.train.labels.tolist() == [2, 0, 1, 2, 0, 1]
+    assert dataset.test.labels.tolist() == [1, 0, 2]
+
+
+def test_names_given_as_noisy_labels_are_looked_up(write):
+    true = np.array(["owl", "cat", "dog", "owl", "cat", "dog"])
+    path = write(train_labels=true, test_labels=true[:3], seen=np.roll(true, 1))
+    given = load(path, noise={"kind": "given", "column": "seen"}).train.given_labels
+    assert given.tolist() == [1, 2, 0, 1, 2, 0]
+
+
+def test_a_name_that_is_no_class_is_named(write):
+    train = np.array(["owl", "cat", "dog", "owl", "cat", "dog"])
+    path = write(train_labels=train, test_labels=np.array(["dog", "cow", "owl"]))
+    with pytest.raises(UserError, match=r"test_labels: there is no class 'cow'"):
+        load(path)
+
+
+def test_there_may_be_no_test_images_but_not_half_of_them(write, tmp_path):
+    path = write(test_images=None, test_labels=None)
+    dataset = load(path)
+    assert dataset.test.images.shape == (0, 3, 8, 10)
+    again = load_dataset(DataConfig(dataset="npz", dir=str(path), image_size=4), tmp_path / "c")
+    assert again.test.images.shape == (0, 3, 4, 4)
+    with pytest.raises(UserError, match="of which the last two may both be absent"):
+        load(write(test_labels=None))
 
 
 def test_no_file(tmp_path):

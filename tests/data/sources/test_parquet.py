@@ -1,10 +1,13 @@
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.data.conftest import encode
 from tune_robust.config import DataConfig
 from tune_robust.data import load_dataset, make_splits
+from tune_robust.data.noise import noisy_labels
 from tune_robust.errors import UserError
 
 
@@ -167,11 +170,26 @@ def test_an_empty_directory(tmp_path):
         load(tmp_path)
 
 
-def test_no_test_files(write):
+def test_there_may_be_no_test_files(write):
     directory = write()
+    before = load(directory)
     (directory / "test-00000-of-00001.parquet").unlink()
-    with pytest.raises(UserError, match=r"has no test-\*.parquet or validation.* It has: train-"):
-        load(directory)
+    dataset = load(directory)
+    assert torch.equal(dataset.train.images, before.train.images)
+    assert len(dataset.test.labels) == 0
+
+
+def test_a_csv_may_name_the_paths_of_the_images(tmp_path, pixels):
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    rows = [{"bytes": encode(image), "path": f"{k}.png"} for k, image in enumerate(pixels(3))]
+    table = pa.table({"image": pa.array(rows, kind), "label": pa.array([0, 1, 2])})
+    pq.write_table(table, tmp_path / "train-0.parquet")
+    (tmp_path / "labels.csv").write_text("file,seen\n2.png,0\n0.png,2\n1.png,1\n")
+    noise = {"kind": "given", "file": str(tmp_path / "labels.csv")}
+    config = DataConfig(dataset="parquet", dir=str(tmp_path), noise=noise)
+    dataset = load_dataset(config)
+    labels = noisy_labels(config, dataset.train, dataset.classes, [np.arange(3)])
+    assert labels.tolist() == [2, 1, 0]
 
 
 def test_the_directory_above_points_down(write):

@@ -38,6 +38,21 @@ def test_gray_images_have_one_channel():
     assert (pixels[1, 0] == np.asarray(image)).all()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_colour_image_among_gray_ones_becomes_gray(mode, caplog):
+    gray, colour = picture("L"), picture(mode)
+    pixels = decode(encode(gray), encode(colour), encode(gray))
+    assert pixels.shape == (3, 1, 4, 5)
+    assert (pixels[1, 0] == np.asarray(colour.convert("RGB").convert("L"))).all()
+    assert "1 of 3 images is colour, the first one place 1" in caplog.text
+
+
+def test_gray_images_among_colour_ones_are_said_once(caplog):
+    decode(*[encode(picture("RGB"))] * 3, *[encode(picture("L"))] * 2)
+    (said,) = caplog.messages
+    assert "2 of 5 images are grayscale, the first one place 3" in said
+
+
 def test_a_gray_image_among_colour_fills_all_channels():
     gray = picture("L")
     pixels = decode(encode(gray), encode(picture("RGB")))

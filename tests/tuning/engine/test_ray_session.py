@@ -1,6 +1,9 @@
 """Ray's token is whole and private from the moment that it is there."""
 
+import os
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -18,7 +21,7 @@ def test_searches_that_start_together_have_one_token(tmp_path, monkeypatch, atte
 
     def search(_):
         start.wait()
-        ray_session._protect_token()
+        ray_session._make_token()
         return path.read_text()
 
     with ThreadPoolExecutor(together) as pool:
@@ -26,3 +29,18 @@ def test_searches_that_start_together_have_one_token(tmp_path, monkeypatch, atte
     assert [len(token) for token in tokens] == [64]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [*path.parent.iterdir()] == [path]
+
+
+def test_authentication_is_on_though_ray_was_imported_before():
+    script = (
+        "import ray\n"
+        "from tune_robust.tuning.engine import ray_session\n"
+        "ray_session._switch_authentication_on()\n"
+        "from ray._raylet import AuthenticationMode, get_authentication_mode\n"
+        "print(get_authentication_mode() == AuthenticationMode.TOKEN)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True"]

@@ -1,10 +1,13 @@
 """A run as a recording: the same from events and tables; only whole curves that fit a space."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.tuning.simulated import simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
+from tune_robust.spaces.space import Space
 from tune_robust.tuning.simulation.recording import pool_of, read_recorded
 
 NONE = {"trials": 12, "scheduler": "none"}
@@ -40,6 +43,18 @@ def test_the_tables_hold_what_the_events_hold(recorded):
             assert {k: type(v) for k, v in found.values.items()} == {
                 k: type(v) for k, v in trial.values.items()
             }
+
+
+FOLDER = Path(__file__).parents[3] / "benchmarks" / "recorded"
+RECORDINGS = sorted(path.parent for path in FOLDER.rglob("run.json"))
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
+def test_every_recording_of_this_repository_can_be_replayed(path):
+    folder = RunFolder(path)
+    own = Space.from_document(folder.read_meta()["space"])
+    pool = pool_of(own, folder)
+    assert len(pool.trials) == len(read_recorded(folder)) > 30
 
 
 def test_a_missing_table_is_named(recorded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from tune_robust.config import GivenNoise
 from tune_robust.data.images import Images
 from tune_robust.data.naming import class_index
 from tune_robust.data.noise.replacing import check_order, checked, replaced
-from tune_robust.errors import UserError, unknown
+from tune_robust.errors import UserError, nearest, unknown
 
 TRUE_COLUMN = "true_label"
 """A column of this name in a CSV must repeat the dataset's labels, which proves the order."""
+
+FILE_COLUMNS = ("file", "filename", "path")
+"""A column of one of these names in a CSV says which image a row is about."""
 
 
 def given(
@@ -53,7 +57,8 @@ def _from_csv(path: Path, column: str | None, source: Images, classes: Sequence[
         raise UserError(f"data.noise.file: there is no {path}.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV ({error}).") from error
-    candidates = [name for name in table.columns if name != TRUE_COLUMN]
+    files = next((name for name in FILE_COLUMNS if name in table and name != column), None)
+    candidates = [name for name in table.columns if name not in (TRUE_COLUMN, files)]
     if column is None and len(candidates) != 1:
         raise UserError(
             f"{path} has the columns {', '.join(table.columns)}: say which has the labels given, "
@@ -62,17 +67,75 @@ def _from_csv(path: Path, column: str | None, source: Images, classes: Sequence[
     column = column or candidates[0]
     if column not in table:
         raise UserError(f"{path}: {unknown('column', column, table.columns)}")
+    lines = np.arange(len(table)) + 2
+    if files is not None:
+        rows = _rows_of_images(path, files, table[files], source.names)
+        table, lines = table.iloc[rows], lines[rows]
     if TRUE_COLUMN in table:
         name = f"{path} ({TRUE_COLUMN})"
-        true = _indices(path, table[TRUE_COLUMN], classes)
+        true = _indices(path, table[TRUE_COLUMN], lines, classes)
         check_order(checked(true, source, len(classes), name), source, name)
-    return _indices(path, table[column], classes)
+    return _indices(path, table[column], lines, classes)
 
 
-def _indices(path: Path, names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+def _rows_of_images(
+    path: Path, column: str, files: Sequence[str], names: Sequence[str] | None
+) -> list[int]:
+    """The row of each training image, by the names of their files.
+
+    Raises:
+        UserError: when the images have no names, or not each of them has exactly one row.
+    """
+    if names is None:
+        raise UserError(
+            f"{path} names files in its column {column}, but the images of this dataset have no "
+            "file names. Remove the column if the rows are in the dataset's order."
+        )
+    places = _places(names)
+    rows = dict.fromkeys(range(len(names)))
+    for row, file in enumerate(files):
+        image = places.get(file, places.get(_plain(file)))
+        where = f"{path}, line {row + 2}"
+        if image is None:
+            raise UserError(
+                f"{where}: there is no training image {file!r}.{nearest(_plain(file), names)} "
+                f"Images are named as in train/, such as {names[0]!r}."
+            )
+        if rows[image] is not None:
+            raise UserError(
+                f"{where}: {file!r} is the training image {names[image]!r}, which line "
+                f"{rows[image] + 2} is about already. Each image needs one row."
+            )
+        rows[image] = row
+    missing = [names[image] for image, row in rows.items() if row is None]
+    if missing:
+        raise UserError(
+            f"{path} has no row for {len(missing):,} of the {len(names):,} training images (the "
+            f"first is {missing[0]!r}). Each image needs one row."
+        )
+    return [*rows.values()]
+
+
+def _places(names: Sequence[str]) -> dict[str, int]:
+    """Which image a path inside train/ is; so is a file's name alone, if it is only one's."""
+    whole = {name: place for place, name in enumerate(names)}
+    alone = [name.rpartition("/")[2] for name in names]
+    unique = Counter(alone)
+    return {name: p for p, name in enumerate(alone) if unique[name] == 1} | whole
+
+
+def _plain(file: str) -> str:
+    """A path inside train/, of one that may begin further up."""
+    inside = file.strip().replace("\\", "/").removeprefix("./")
+    return inside.removeprefix("train/").rpartition("/train/")[2]
+
+
+def _indices(
+    path: Path, names: Sequence[str], lines: Sequence[int], classes: Sequence[str]
+) -> np.ndarray:
     """Class names or numbers as indices; lines are counted as an editor does, the heading is 1."""
     indices: dict[str, int] = {}
-    for line, name in enumerate(names, start=2):
+    for line, name in zip(lines, names, strict=True):
         if name not in indices:
             indices[name] = class_index(name, classes, f"{path}, line {line}")
     return np.array([indices[name] for name in names], np.int64)

@@ -2,10 +2,11 @@
 
 A source is a few functions. ``locate(config)`` returns the files that hold the dataset, downloaded
 first where that is possible and allowed. ``decode(config, files)`` makes a Dataset of them.
-``read_column(files, column)``, where a source has columns, gives a column of the training images'
-labels. All raise UserError when the files are not what they should be. Libraries that only one
-source needs (scikit-learn, torchvision) are imported by its functions: each takes a second to
-import, which the processes that run trials would spend for nothing.
+``read_column(files, column, classes)``, where a source has columns, gives a column of the training
+images' labels as indices of classes; ``read_names(config, files)``, where images have names, those
+of the training images. All raise UserError when the files are not what they should be. Libraries
+that only one source needs (scikit-learn, torchvision) are imported by its functions: each takes a
+second to import, which the processes that run trials would spend for nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Source(NamedTuple):
     decode: Callable[[DataConfig, Sequence[Path]], Dataset]
     about: str
     needs: str
-    read_column: Callable[[Sequence[Path], str], np.ndarray] | None = None
+    read_column: Callable[[Sequence[Path], str, Sequence[str]], np.ndarray] | None = None
+    read_names: Callable[[DataConfig, Sequence[Path]], list[str]] | None = None
 
 
 SOURCES = {
@@ -54,20 +56,22 @@ SOURCES = {
         parquet.locate,
         parquet.decode,
         "images in the Hugging Face layout",
-        "train-*.parquet and test-*.parquet, in --data-dir",
+        "train-*.parquet, and test-*.parquet if any, in --data-dir",
         parquet.read_column,
+        parquet.read_names,
     ),
     "folder": Source(
         folder.locate,
         folder.decode,
         "images in folders, one per class",
-        "train/CLASS/*.jpg and test/CLASS/*.jpg, in --data-dir",
+        "train/CLASS/*.jpg, and test/CLASS/*.jpg if any, in --data-dir",
+        read_names=folder.read_names,
     ),
     "npz": Source(
         npz.locate,
         npz.decode,
         "arrays of images and labels",
-        "an .npz with train_images, train_labels, test_images, test_labels, as --data-dir",
+        "an .npz with train_images, train_labels (test_images, test_labels), as --data-dir",
         npz.read_column,
     ),
 }

@@ -1,4 +1,5 @@
-"""Images in folders: ``train/`` and ``test/`` (or ``val/``), in each a folder per class.
+"""Images in folders: ``train/`` and, if there is one, ``test/`` (or ``val/``), in each a folder per
+class.
 
 Images may lie deeper inside a class's folder. Classes are the folders of ``train/`` by name.
 """
@@ -31,12 +32,12 @@ def locate(config: DataConfig) -> Sequence[Path]:
     """
     if config.dir is None:
         raise UserError(
-            "dataset folder needs the directory with train/ and test/: name it with --data-dir "
+            "dataset folder needs the directory with train/ (and test/): name it with --data-dir "
             "(data.dir)."
         )
     directory = Path(config.dir).expanduser()
     train = _part(directory, ("train",))
-    test = _part(directory, TEST_NAMES)
+    test = _part(directory, TEST_NAMES) if _has_test(directory) else []
     classes = [folder.name for folder in train]
     for folder in test:
         if folder.name not in classes:
@@ -44,6 +45,10 @@ def locate(config: DataConfig) -> Sequence[Path]:
                 f"{folder}: {unknown('class of that name in train/', folder.name, classes)}"
             )
     return [image for folder in (*train, *test) for image in _images(folder)]
+
+
+def _has_test(directory: Path) -> bool:
+    return any((directory / name).is_dir() for name in TEST_NAMES)
 
 
 def _part(directory: Path, names: Sequence[str]) -> list[Path]:
@@ -56,7 +61,8 @@ def _part(directory: Path, names: Sequence[str]) -> list[Path]:
         raise UserError(
             f"{directory} has no folder {' or '.join(f'{name}/' for name in names)}. It "
             f"{'has: ' + ', '.join(found) if found else 'is empty, or no directory'}. Expected: "
-            "train/CLASS/*.jpg and test/CLASS/*.jpg; name the directory with --data-dir (data.dir)."
+            "train/CLASS/*.jpg, and test/CLASS/*.jpg if there are test images; name the directory "
+            "with --data-dir (data.dir)."
         )
     folders = sorted(
         entry for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith(".")
@@ -84,8 +90,15 @@ def _images(folder: Path) -> list[Path]:
     return found
 
 
+def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
+    """The training images' paths inside ``train/``, such as ``cat/a.jpg``."""
+    directory = Path(config.dir).expanduser()
+    inside = [file.relative_to(directory).parts for file in files]
+    return ["/".join(parts[1:]) for parts in inside if parts[0] == "train"]
+
+
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """All images; grayscale ones give 1 channel, others 3.
+    """All images, of 1 channel if most are grayscale, else of 3; perhaps no test images.
 
     Raises:
         UserError: naming the file that is damaged or of another size.

@@ -1,8 +1,10 @@
 """Images in a NumPy archive: ``train_images``, ``train_labels``, ``test_images``, ``test_labels``.
 
 That is MedMNIST's layout; Keras's ``x_train``, ``y_train``, ``x_test``, ``y_test`` will do as well.
-Images are uint8 (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels C, labels integers.
-``classes``, where there is one, has the class names. Pickled objects in it are not opened.
+There may be no test images. Images are uint8 (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
+channels C, labels integers or class names. ``classes``, where there is one, has the class names;
+otherwise those of labels that are names are in alphabetical order. Pickled objects in it are not
+opened.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import torch
 
 from tune_robust.config import DataConfig
 from tune_robust.data.images import Dataset, Images
+from tune_robust.data.naming import class_index
 from tune_robust.data.sources.labels import check_labels, numbered_classes
 from tune_robust.errors import UserError, unknown
 
@@ -51,18 +54,17 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
     """
     (path,) = files
     with _opened(path) as arrays:
-        names = next((s for s in SPELLINGS if all(name in arrays for name in s)), None)
-        if names is None:
+        names = next((s for s in SPELLINGS if all(name in arrays for name in s[:2])), None)
+        if names is None or _half_a_test_part(arrays, names):
             raise UserError(
                 f"{path} has the arrays {', '.join(arrays) or '(none)'}; expected "
-                f"{' or '.join(', '.join(spelling) for spelling in SPELLINGS)}."
+                f"{' or '.join(', '.join(spelling) for spelling in SPELLINGS)}, of which the last "
+                "two may both be absent."
             )
-        train, test = _part(path, arrays, *names[:2]), _part(path, arrays, *names[2:])
-        given = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
-    place = partial("{}: {}[{}]".format, path, names[1])
-    classes = tuple(given) if given else numbered_classes(train.labels.numpy(), place)
-    check_labels(train.labels.numpy(), len(classes), place)
-    check_labels(test.labels.numpy(), len(classes), partial("{}: {}[{}]".format, path, names[3]))
+        classes = _classes(path, arrays, names[1])
+        train = _part(path, arrays, *names[:2], classes)
+        has_test = names[2] in arrays
+        test = _part(path, arrays, *names[2:], classes) if has_test else _nothing_like(train)
     if train.images.shape[1:] != test.images.shape[1:]:
         raise UserError(
             f"{path}: training images are {tuple(train.images.shape[1:])}, test images "
@@ -71,13 +73,31 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
     return Dataset(train, test, classes)
 
 
-def read_column(files: Sequence[Path], column: str) -> np.ndarray:
+def read_column(files: Sequence[Path], column: str, classes: Sequence[str]) -> np.ndarray:
     """The array ``column``, (N,), of labels given to the training images."""
     (path,) = files
     with _opened(path) as arrays:
         if column not in arrays:
             raise UserError(f"{path}: {unknown('array', column, arrays)}")
-        return _labels(path, arrays, column)
+        return _labels(path, arrays, column, classes)
+
+
+def _half_a_test_part(arrays: Mapping[str, np.ndarray], names: Sequence[str]) -> bool:
+    return (names[2] in arrays) != (names[3] in arrays)
+
+
+def _nothing_like(part: Images) -> Images:
+    return Images(part.images[:0], part.labels[:0])
+
+
+def _classes(path: Path, arrays: Mapping[str, np.ndarray], labels: str) -> tuple[str, ...]:
+    """The names in ``classes``, else those that labels are, else "0" to "K - 1"."""
+    if "classes" in arrays:
+        return tuple(str(name) for name in arrays["classes"])
+    given = _flat(path, arrays, labels)
+    if given.dtype.kind == "U":
+        return tuple(sorted(set(given.tolist())))
+    return numbered_classes(given.astype(np.int64), partial("{}: {}[{}]".format, path, labels))
 
 
 @contextmanager
@@ -91,14 +111,21 @@ def _opened(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
         ) from error
 
 
-def _part(path: Path, arrays: Mapping[str, np.ndarray], images: str, labels: str) -> Images:
-    pixels, classes = _pixels(path, arrays, images), _labels(path, arrays, labels)
-    if len(pixels) != len(classes) or not len(pixels):
+def _part(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    images: str,
+    labels: str,
+    classes: Sequence[str],
+) -> Images:
+    pixels, indices = _pixels(path, arrays, images), _labels(path, arrays, labels, classes)
+    if len(pixels) != len(indices) or not len(pixels):
         raise UserError(
-            f"{path}: {images} has {len(pixels)} images and {labels} {len(classes)} labels; each "
+            f"{path}: {images} has {len(pixels)} images and {labels} {len(indices)} labels; each "
             "image needs one, and there must be some."
         )
-    return Images(torch.from_numpy(pixels), torch.from_numpy(classes))
+    check_labels(indices, len(classes), partial("{}: {}[{}]".format, path, labels))
+    return Images(torch.from_numpy(pixels), torch.from_numpy(indices))
 
 
 def _pixels(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
@@ -116,12 +143,25 @@ def _pixels(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarr
     return np.ascontiguousarray(array)
 
 
-def _labels(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """int64 (N,)."""
+def _flat(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Integers or text, (N,)."""
     array = arrays[name]
-    flat = array.reshape(len(array)) if array.size == len(array) else array
-    if flat.ndim != 1 or flat.dtype.kind not in "iu":
+    flat = array.reshape(len(array)) if array.ndim and array.size == len(array) else array
+    if flat.ndim != 1 or flat.dtype.kind not in "iuSU":
         raise UserError(
-            f"{path}: {name} is {array.dtype} {array.shape}; expected one integer per image."
+            f"{path}: {name} is {array.dtype} {array.shape}; expected one integer or class name "
+            "per image."
         )
-    return flat.astype(np.int64)
+    return np.char.decode(flat, "utf-8") if flat.dtype.kind == "S" else flat
+
+
+def _labels(
+    path: Path, arrays: Mapping[str, np.ndarray], name: str, classes: Sequence[str]
+) -> np.ndarray:
+    """int64 (N,); names are looked up in ``classes``."""
+    flat = _flat(path, arrays, name)
+    if flat.dtype.kind != "U":
+        return flat.astype(np.int64)
+    names, inverse = np.unique(flat, return_inverse=True)
+    indices = [class_index(str(each), classes, f"{path}: {name}") for each in names]
+    return np.array(indices, np.int64)[inverse]

@@ -1,4 +1,4 @@
-"""Images in the Hugging Face layout: a directory with ``train-*.parquet`` and ``test-*.parquet``.
+"""Images in the Hugging Face layout: ``train-*.parquet`` and, if there are any, ``test-*.parquet``.
 
 Each file has a struct column with a binary field ``bytes`` (an encoded image) and an integer label
 column; both are found by their types. Class names come from the schema's Hugging Face metadata.
@@ -49,11 +49,15 @@ class _Rows(NamedTuple):
 
 
 def locate(config: DataConfig) -> Sequence[Path]:
-    """The files of ``config.dir``: train-*, then test-* (validation-* where there is no test-*)."""
+    """The files of ``config.dir``: train-*, then test-* (validation-* where there is no test-*).
+
+    Raises:
+        UserError: when there are none of the former.
+    """
     if config.dir is None:
         raise UserError(
-            "dataset parquet needs the directory of its train-*.parquet and test-*.parquet files: "
-            "name it with --data-dir (data.dir)."
+            "dataset parquet needs the directory of its train-*.parquet files (and test-*.parquet "
+            "files): name it with --data-dir (data.dir)."
         )
     directory = Path(config.dir).expanduser()
     if not directory.is_dir():
@@ -62,9 +66,8 @@ def locate(config: DataConfig) -> Sequence[Path]:
     test = sorted(directory.glob("test-*.parquet")) or sorted(
         directory.glob("validation-*.parquet")
     )
-    if not train or not test:
-        wanted = "test-*.parquet or validation-*.parquet" if train else "train-*.parquet"
-        raise UserError(f"{directory} has no {wanted}.{_hint(directory)}")
+    if not train:
+        raise UserError(f"{directory} has no train-*.parquet.{_hint(directory)}")
     return [*train, *test]
 
 
@@ -78,7 +81,7 @@ def _hint(directory: Path) -> str:
 
 
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """All images and labels; grayscale images give 1 channel, others 3.
+    """All images and labels, of 1 channel if most are grayscale, else of 3; perhaps no test images.
 
     Raises:
         UserError: naming the file and the row when a file cannot be read, a column is missing, an
@@ -86,7 +89,8 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
     """
     column = config.label_column
     train = _joined([_read(file, column) for file in files if _trains(file)])
-    test = _joined([_read(file, column) for file in files if not _trains(file)])
+    of_test = [_read(file, column) for file in files if not _trains(file)]
+    test = _joined(of_test) if of_test else _Rows([], [], np.empty(0, np.int64), None)
     classes = train.names or numbered_classes(train.labels, train.places.__getitem__)
     if test.names not in (None, classes):
         raise UserError(
@@ -105,13 +109,26 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
     )
 
 
-def read_column(files: Sequence[Path], column: str) -> np.ndarray:
+def read_column(files: Sequence[Path], column: str, classes: Sequence[str]) -> np.ndarray:
     """The integer column ``column`` of the training files, int64 (N,).
 
     Raises:
         UserError: when a file has no such column, or an empty value in it.
     """
     return np.concatenate([_read_labels(file, column) for file in files if _trains(file)])
+
+
+def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
+    """The training images' own ``path``, beside their ``bytes``; "" where there is none."""
+    names = []
+    for file in filter(_trains, files):
+        with _opened(file) as opened:
+            image = _image_column(file, opened.schema_arrow)
+            column = opened.read(columns=[image])[image].combine_chunks()
+        has_paths = column.type.get_field_index("path") >= 0
+        found = column.field("path").to_pylist() if has_paths else [None] * len(column)
+        names += [path or "" for path in found]
+    return names
 
 
 def _trains(file: Path) -> bool:

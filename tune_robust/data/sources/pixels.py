@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +25,17 @@ _COLOUR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 
 Encoded = bytes | Path
 
+_log = logging.getLogger(__name__)
+
 
 def decode_images(
     encoded: Sequence[Encoded], places: Sequence[object], image_size: int | None = None
 ) -> np.ndarray:
     """Encoded images (PNG, JPEG, ...), in memory or in files, as uint8 (N, C, H, W).
 
-    C is 1 when all of them are grayscale, else 3. ``places`` says where each one comes from. With
-    ``image_size`` the shorter side of each is scaled to it and the middle square cut out.
+    C is 1 when most of them are grayscale, else 3; the others are converted, which is logged.
+    ``places`` says where each one comes from. With ``image_size`` the shorter side of each is
+    scaled to it and the middle square cut out.
 
     Raises:
         UserError: naming the place of an image that is damaged or differs in size from the first.
@@ -39,10 +43,10 @@ def decode_images(
     height, width, _ = _decode(encoded[0], places[0], image_size).shape
     pixels = np.empty((len(encoded), 3, height, width), np.uint8)
 
-    def decode_from(start: int) -> tuple[int, bool]:
-        """How many were decoded, and whether one has colours."""
+    def decode_from(start: int) -> tuple[int, list[int]]:
+        """How many were decoded, and which of them have colours."""
         end = min(start + _CHUNK, len(encoded))
-        colour = False
+        colour = []
         for row in range(start, end):
             image = _decode(encoded[row], places[row], image_size)
             if image.shape[:2] != (height, width):
@@ -52,10 +56,11 @@ def decode_images(
                     f"set data.image_size, such as {min(height, width)}, to scale and crop them."
                 )
             pixels[row] = image.transpose(2, 0, 1)  # a gray image fills all channels
-            colour |= image.shape[2] == 3
+            if image.shape[2] == 3:
+                colour.append(row)
         return end - start, colour
 
-    coloured = False
+    coloured: list[int] = []
     starts = range(0, len(encoded), _CHUNK)
     with (
         ThreadPoolExecutor(_threads(encoded)) as threads,
@@ -63,15 +68,45 @@ def decode_images(
     ):
         for count, colour in threads.map(decode_from, starts):
             advance(count)
-            coloured |= colour
-    return pixels if coloured else pixels[:, :1].copy()
+            coloured += colour
+    return _of_one_mode(pixels, coloured, places)
+
+
+def _of_one_mode(
+    pixels: np.ndarray, coloured: Sequence[int], places: Sequence[object]
+) -> np.ndarray:
+    """``pixels`` (N, 3, H, W) in the mode of most images; the rows ``coloured`` have colours."""
+    gray = len(pixels) - len(coloured)
+    if gray > len(coloured):
+        for row in coloured:
+            image = Image.fromarray(pixels[row].transpose(1, 2, 0))
+            pixels[row, 0] = np.asarray(image.convert("L"))
+        if coloured:
+            _log_converted(len(coloured), len(pixels), "colour", "grayscale", places[coloured[0]])
+        return pixels[:, :1].copy()
+    if gray:
+        first = next(row for row, known in enumerate([*coloured, -1]) if row != known)
+        _log_converted(gray, len(pixels), "grayscale", "colour", places[first])
+    return pixels
+
+
+def _log_converted(count: int, total: int, mode: str, other: str, first: object) -> None:
+    _log.warning(
+        "%d of %d images %s %s, the first one %s: converted to %s, as most images are.",
+        count,
+        total,
+        "is" if count == 1 else "are",
+        mode,
+        first,
+        other,
+    )
 
 
 def fitted(pixels: np.ndarray, image_size: int) -> np.ndarray:
     """uint8 (N, C, H, W) with the shorter side scaled to ``image_size`` and the middle cut out."""
     if pixels.shape[2:] == (image_size, image_size):
         return pixels
-    planes = pixels.reshape(-1, *pixels.shape[2:])
+    planes = pixels.reshape(pixels.shape[0] * pixels.shape[1], *pixels.shape[2:])
     scaled = np.empty((len(planes), image_size, image_size), np.uint8)
     with progress("Scaling images", len(planes)) as advance:
         for plane, row in zip(planes, scaled, strict=True):

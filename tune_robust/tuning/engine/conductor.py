@@ -65,9 +65,9 @@ class Conductor:
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
         self.progress = SearchProgress(space, store.trials)
-        self.given: Slots | None = None
-        self.slots: Slots | None = None
-        self._began_with: dict[str, Slots | None] = {}
+        self._given: Slots | None = None
+        self._slots: Slots | None = None
+        self._began_with: dict[str, Slots] = {}
         self._needed: dict[str, Slots] = {}
         self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
@@ -106,8 +106,18 @@ class Conductor:
 
     def give(self, slots: Slots) -> None:
         """Run on these slots; run.json keeps them, and what out-of-memory leaves of them."""
-        self.given = slots
+        self._given = slots
         self._take_slots()
+
+    @property
+    def given(self) -> Slots:
+        """The slots of the last ``give``, which must have been called."""
+        return _after_give(self._given)
+
+    @property
+    def slots(self) -> Slots:
+        """Those given, or what out-of-memory has left of them; ``give`` must have been called."""
+        return _after_give(self._slots)
 
     def next_trial(self) -> Trial | None:
         """An interrupted trial, else a new one.
@@ -116,13 +126,14 @@ class Conductor:
         """
         if self.hopeless is not None:
             return None
-        if self.slots is not None and self.running >= self.slots.concurrency:
+        if self._slots is not None and self.running >= self._slots.concurrency:
             return None
         trial = self._waiting.pop(0) if self._waiting else self._propose()
         if trial is not None:
             self.store.start(trial.name)
             self._running.add(trial.name)
-            self._began_with[trial.name] = self.slots
+            if self._slots is not None:
+                self._began_with[trial.name] = self._slots
             self._tables.refresh()
             self._watcher(trial)
         return trial
@@ -220,7 +231,7 @@ class Conductor:
 
     def _take_slots(self) -> None:
         """Those given, or the fewest that a trial which ran out of memory needs."""
-        self.slots = min(
+        self._slots = min(
             [self.given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
         )
         folder = self.store.folder
@@ -289,7 +300,7 @@ class Conductor:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = self._spent(trial, epoch)
-        keep = self._scheduler.keep(trial.name, resource, self.objective.value(until))
+        keep = self._scheduler.keep(trial.name, resource, self.objective.known_value(until))
         return keep or trial.sentinel
 
     def _replay(self) -> None:
@@ -308,6 +319,12 @@ class Conductor:
                     self.store.end(name, "done")
                 elif not keep:
                     self.store.end(name, "stopped")
+
+
+def _after_give(slots: Slots | None) -> Slots:
+    if slots is None:
+        raise RuntimeError("the conductor has no slots yet: call give() first")
+    return slots
 
 
 def _too_large(reason: str) -> str:

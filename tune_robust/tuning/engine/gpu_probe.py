@@ -47,7 +47,8 @@ def share_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Shari
             "num_gpus": 1 / count,
             "scheduling_strategy": PlacementGroupSchedulingStrategy(bundle),
         }
-        return [_Trial.options(**options).remote(config, sent(cache)) for _ in range(count)]
+        start = _Trial.options(**options)  # type: ignore[attr-defined]  # of ray.remote
+        return [start.remote(config, sent(cache)) for _ in range(count)]
 
     def memory() -> Memory:
         trials = together(1)
@@ -121,7 +122,7 @@ def shortened(splits: Splits, images: int) -> Splits:
     """The first ``images`` of the training part, and a batch of the parts that are evaluated."""
 
     def first(part: LabelledImages, count: int) -> LabelledImages:
-        return LabelledImages(part.images[:count], part.labels[:count], part.true_labels[:count])
+        return part.take(torch.arange(min(count, len(part))))
 
     return replace(
         splits,
@@ -133,4 +134,4 @@ def shortened(splits: Splits, images: int) -> Splits:
 
 def _size(splits: Splits) -> int:
     """Bytes of all images, which lie on the GPU."""
-    return sum(part.images.nbytes for part in (splits.train, splits.validation, splits.test))
+    return sum(part.image_bytes for part in (splits.train, splits.validation, splits.test))

@@ -20,23 +20,28 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
         storage: the folder or URI of the runs, beside which the decoded data is cached.
 
     Returns:
-        For run.json, the number of images and the measured fraction of wrong labels of each part;
-        empty where these differ from trial to trial.
+        For run.json, what is odd about the data (``cautions``), and the number of images and the
+        measured fraction of wrong labels of each part; the latter two only where all trials share
+        them.
 
     Raises:
         UserError: the data is missing or damaged, or a network or batch size does not fit it.
     """
-    from tune_robust.data import load_dataset, make_splits
+    from tune_robust.data import cautions, load_dataset, make_splits
     from tune_robust.training import check_fits
 
+    found: list[str] = []
     for config in configs:
-        splits = make_splits(config.data, load_dataset(config.data, cache_of(storage)))
+        dataset = load_dataset(config.data, cache_of(storage))
+        splits = make_splits(config.data, dataset)
         check_fits(config, splits)
+        found += cautions(config.data, dataset, splits)
+    odd = {"cautions": list(dict.fromkeys(found))}
     if len(configs) > 1:
-        return {}
+        return odd
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     known = config.data.truth_known
-    return {
+    return odd | {
         "images": {name: len(part) for name, part in parts.items()},
         "wrong_labels": {
             name: part.noisy.float().mean().item() if known else None

@@ -96,7 +96,7 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
 class _Storage(Stopper):
     """Ends the search, trials unharmed, as soon as the run's storage cannot be written to."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.error: OSError | None = None
 
     @contextmanager
@@ -139,7 +139,8 @@ class _Proposals(Searcher):
         self._nodes, self._looked = live_nodes(), time.monotonic()
         self._long = False
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    # Ray's own annotation forgets FINISHED, which is a text.
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         check_alive()
         trial = None
         with self._storage.watched():
@@ -166,7 +167,9 @@ class _Proposals(Searcher):
         """Notes how long trials last."""
         self._long = self._long or result["time_total_s"] >= LONG
 
-    def on_trial_complete(self, trial_id: str, result: dict | None = None, error: bool = False):
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         """The scheduler has told the conductor already."""
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:

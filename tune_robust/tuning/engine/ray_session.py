@@ -30,7 +30,11 @@ for _name, _value in _SETTINGS.items():
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
-from ray._raylet import AuthenticationMode, Config, get_authentication_mode  # noqa: E402
+from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written in Cython
+    AuthenticationMode,
+    Config,
+    get_authentication_mode,
+)
 from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -65,16 +69,18 @@ def ray_session(
             "call ray.shutdown() first. To use a cluster that is running, give its address."
         )
     _switch_authentication_on()
-    options = {"log_to_driver": verbose, "logging_level": "INFO" if verbose else "ERROR"}
-    with ExitStack() as opened, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if address is None:
-            _make_token()
-            _stay_on_loopback()
-            own = opened.enter_context(private_folder())
-            context = ray.init("local", include_dashboard=dashboard, _temp_dir=str(own), **options)
-        else:
-            context = _join(address, options)
+    level = "INFO" if verbose else "ERROR"
+    options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
+    with ExitStack() as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if address is None:
+                _make_token()
+                _stay_on_loopback()
+                own = str(opened.enter_context(private_folder()))
+                context = ray.init("local", include_dashboard=dashboard, _temp_dir=own, **options)
+            else:
+                context = _join(address, options)
         opened.callback(_shut_down)
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
 
@@ -92,7 +98,8 @@ def check_alive() -> None:
     Raises:
         RayLost: one does not.
     """
-    dead = {kind for kind, _ in ray_worker._global_node.dead_processes()}
+    node = ray_worker._global_node
+    dead = {kind for kind, _ in node.dead_processes()} if node else set()
     for kind in _NEEDED:
         if kind in dead:
             raise RayLost(kind)
@@ -211,12 +218,12 @@ def _make_token() -> None:
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     token.parent.mkdir(parents=True, exist_ok=True)
     if not token.exists():
-        _make_token(token)
+        _write_token(token)
     with suppress(PermissionError):  # somebody else's, who gave it to be read
         token.chmod(0o600)
 
 
-def _make_token(token: Path) -> None:
+def _write_token(token: Path) -> None:
     """Written aside and then linked: another search that starts now sees all of one token."""
     aside = token.with_name(f".{token.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:

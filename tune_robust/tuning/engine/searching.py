@@ -188,8 +188,8 @@ def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
     warning = check_disk(space, folder, cache, concurrency=conductor.slots.concurrency)
-    if warning:
-        watcher.warn(warning)
+    for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
+        watcher.warn(text)
     with (
         watcher.running(conductor.progress, conductor.slots, dashboard),
         folder.noting(dashboard=dashboard),

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from ray import tune
-from ray._raylet import setproctitle
+from ray._raylet import setproctitle  # type: ignore[attr-defined]  # written in Cython
 
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
@@ -82,7 +82,7 @@ class TrialRunner(tune.Trainable):
 
     def cleanup(self) -> None:
         """Drop the network and the data that only this trial used."""
-        self._epochs = iter(())
+        self._epochs: Iterator[dict[str, Any]] = iter(())
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -197,7 +197,7 @@ def _epochs(
 
 def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
     """What the search records of an epoch; how confidence holds, of the last one alone."""
-    report = {"epoch": result.epoch, **result.metrics}
+    report: dict[str, Any] = {"epoch": result.epoch, **result.metrics}
     if result.epoch == config.total_epochs and result.reliability:
         report["reliability"] = result.reliability
     return report

@@ -53,7 +53,7 @@ class Pool:
     @property
     def best(self) -> float:
         """The best objective of all."""
-        values = [self.objective.value(trial.epochs) for trial in self.trials]
+        values = [self.objective.known_value(trial.epochs) for trial in self.trials]
         return min(values, key=self.objective.sort_key)
 
     def cost(self, clock: str) -> float:
@@ -62,9 +62,11 @@ class Pool:
         Raises:
             UserError: that was not recorded.
         """
-        if any(trial.last.get(clock) is None for trial in self.trials):
+        costs = [trial.last.get(clock) for trial in self.trials]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
             raise UserError(f"--clock {clock}: the {clock} of the trials were not recorded.")
-        return sum(trial.last[clock] for trial in self.trials)
+        return sum(known)
 
 
 def pool_of(space: Space, folder: RunFolder) -> Pool:

@@ -135,17 +135,18 @@ class Harvest:
         values = values_in(self._space, trial)
         metric, unit = self._objective.metric, self._space.budget.unit
         steps = {
-            step_of(unit, epoch, metrics): metrics[metric]
+            step_of(unit, epoch, metrics): value
             for epoch, metrics in sorted(trial.epochs.items())
+            if (value := metrics[metric]) is not None
         }
         done = trial.status == "done"
         return EarlierTrial(
             run=run,
             trial=trial.name,
-            status=trial.status,
+            status="done" if done else "stopped",
             values=values,
             steps=tuple(steps.items()),
-            value=self._objective.value(trial.epochs) if done else steps[max(steps)],
+            value=self._objective.known_value(trial.epochs) if done else steps[max(steps)],
         )
 
 

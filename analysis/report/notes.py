@@ -1,0 +1,95 @@
+"""How far to trust the result, as a list of short remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analysis.formatting import count, number, plain
+from analysis.report.summary import ENDS, Summary
+from analysis.stored.noise import is_truth_known, noise_rate
+from analysis.stored.ranking import label_sets
+from analysis.stored.run import Run
+from analysis.surrogate.importance import importance_info
+
+_SHORT = 3  # names that still fit into a sentence
+
+
+def notes(run: Run, summary: Summary) -> str:
+    """The remarks as HTML list items."""
+    remarks = [*_progress(summary), *_importance(run), *_labels(run, summary)]
+    return "".join(f"<li>{remark}</li>" for remark in [*remarks, *_luck(run, summary)])
+
+
+def _progress(summary: Summary) -> Iterator[str]:
+    ended = sum(summary.counts.get(status, 0) for status in ENDS)
+    if summary.waiting:
+        yield (
+            f"<b>The search is not over:</b> {count(summary.waiting, 'trial')} of "
+            f"{number(summary.waiting + ended)} {'has' if summary.waiting == 1 else 'have'} not "
+            "ended yet."
+        )
+    if summary.basis == "stopped":
+        yield "<b>No trial ran to its end:</b> the ranking is of trials that were stopped early."
+    if ahead := summary.stopped_ahead:
+        names = ", ".join([*map(plain, ahead[:_SHORT]), *(["..."] if len(ahead) > _SHORT else [])])
+        yield (
+            f"<b>{count(len(ahead), 'stopped trial')} scored higher than the winner when "
+            f"stopped</b> ({names}). Only trials that ran to their end are ranked, as scores can "
+            "fall again."
+        )
+
+
+def _importance(run: Run) -> Iterator[str]:
+    """The settings that the score depends on most, where enough trials tell."""
+    table = importance_info(run).table.dropna(subset=["overall"])
+    if table.empty or label_sets(run) > 1:
+        return
+    shown = ", ".join(
+        f"<code>{plain(row.path)}</code> {row.overall:.0%}"
+        for row in table.head(_SHORT).itertuples()
+    )
+    yield (
+        "<b>What matters:</b> the fraction of the differences between trials that each setting "
+        f"explains by itself is {shown}."
+    )
+
+
+def _labels(run: Run, summary: Summary) -> Iterator[str]:
+    if summary.ceiling is not None:
+        yield (
+            f"<b>Read the validation score as a comparison:</b> {1 - summary.ceiling:.0%} of the "
+            f"validation labels are wrong (training labels: {noise_rate(run):.0%}), so a perfect "
+            f"model would score about {summary.ceiling:.0%}."
+        )
+    if not is_truth_known(run):
+        yield (
+            "<b>The true labels are not known:</b> validation labels may be wrong too, so even a "
+            "perfect model may score less than 100%, and a model that repeats their errors may "
+            "score higher."
+        )
+    for text in run.meta.get("cautions", []):
+        yield f"<b>About the data:</b> {plain(text)}"
+
+
+def _luck(run: Run, summary: Summary) -> Iterator[str]:
+    if "confirms" in run.meta:
+        yield (
+            "<b>This is a confirmation:</b> its trials are those of a search, retrained on fresh "
+            "seeds. The report of that search opens with their mean. Do not publish the score of "
+            "the best seed."
+        )
+    elif summary.confirmation is not None:
+        yield f"<b>Confirmed:</b> {plain(summary.confirmation.conclusion)}"
+    elif summary.winner is not None and len(run.trials) > 1:
+        text = (
+            "<b>The winner's score is optimistic:</b> it is the best of "
+            f"{count(len(run.trials), 'trial')}, and partly luck."
+        )
+        if summary.error:
+            points, images = 200 * summary.error, run.meta["images"]["validation"]
+            text += (
+                f" Differences below about {number(round(points, 1 if points < 1 else 0))} "
+                f"{'point' if round(points) == 1 else 'points'} are within the sampling noise of "
+                f"the {number(images)} validation images."
+            )
+        yield text
