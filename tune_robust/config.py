@@ -8,6 +8,10 @@ preset that fills them. Extra keys are refused.
 from __future__ import annotations
 
 import math
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -23,12 +27,12 @@ from tune_robust.validation import collect_problems
 
 
 class Part(BaseModel):
-    """A frozen group of settings that refuses keys it does not know, NaN and infinity."""
+    """A frozen group of settings. Unknown keys, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -47,7 +51,7 @@ def _name_shorthand(value: Any) -> Any:
 
 
 class NoNoise(Part):
-    """Labels as they come."""
+    """The labels of the data set, unchanged."""
 
     kind: Literal["none"] = "none"
 
@@ -60,36 +64,51 @@ class SymmetricNoise(Part):
     """
 
     kind: Literal["symmetric"] = "symmetric"
-    rate: Share
+    rate: Fraction
     true_class: Literal["excluded", "included"] = "excluded"
 
 
 def _index_as_text(value: Any) -> Any:
-    """A class may be named by its index; JSON has text alone as keys."""
+    """A class may be named by its index; keys of JSON objects are always text."""
     return str(value) if type(value) is int else value
 
+
+@dataclass(frozen=True)
+class FileSetting:
+    """Marks a setting that names a file or a folder.
+
+    ``beside_data``: a relative path is looked for in the data's folder first. ``names``: values
+    that are no paths.
+    """
+
+    beside_data: bool = False
+    names: tuple[str, ...] = ()
+
+
+NoiseFile = Annotated[str, Field(min_length=1), FileSetting(beside_data=True)]
+"""A file of labels, which may lie with the data."""
 
 ClassName = Annotated[str, BeforeValidator(_index_as_text)]
 """A class by its name or, where no class has that name, by its index."""
 
 
 class AsymmetricNoise(Part):
-    """Labels that turn into certain other classes only, as look-alikes do.
+    """Labels that are confused with certain other classes, such as similar-looking ones.
 
-    Of the n images of each class that turns, exactly int(rate * n) do. ``class_map``, {from: to} by
-    name or index, says which do; without it, CIFAR-10 (truck to automobile, bird to airplane, deer
-    to horse, cat and dog to each other) and CIFAR-100 (to the next class of the superclass) have
-    theirs. ``class_map: next_class`` turns class y into (y + 1) mod K, as the code of SANER does
-    on CIFAR-100. ``transition_matrix`` takes the place of both: row i has the probabilities of the
-    label given to an image of class i.
+    Exactly int(rate * n) of the n images of each affected class get a wrong label. ``class_map``,
+    {from: to} by name or index, lists the confused classes. By default, CIFAR-10 uses truck to
+    automobile, bird to airplane, deer to horse, and cat and dog to each other (Patrini et al.
+    2017), and CIFAR-100 the next class of the same superclass. ``class_map: next_class`` maps class
+    y to (y + 1) mod K, as the code of SANER does on CIFAR-100. ``transition_matrix`` replaces both:
+    row i holds the probabilities of the labels given to an image of class i.
     """
 
     kind: Literal["asymmetric"] = "asymmetric"
-    rate: Share | None = None
+    rate: Fraction | None = None
     class_map: (
         Literal["next_class"] | Annotated[dict[ClassName, ClassName], Field(min_length=1)] | None
     ) = None
-    transition_matrix: tuple[tuple[Share, ...], ...] | None = None
+    transition_matrix: tuple[tuple[Fraction, ...], ...] | None = None
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())
@@ -102,7 +121,10 @@ class AsymmetricNoise(Part):
             return self
         beside = [name for name in ("rate", "class_map") if getattr(self, name) is not None]
         if beside:
-            raise ValueError(f"transition_matrix says it all: leave out {' and '.join(beside)}")
+            raise ValueError(
+                "transition_matrix already contains the rates and classes: leave out "
+                f"{' and '.join(beside)}"
+            )
         for number, row in enumerate(self.transition_matrix):
             if len(row) != len(self.transition_matrix):
                 raise ValueError(
@@ -134,16 +156,17 @@ class InstanceNoise(Part):
 
 
 class HumanNoise(Part):
-    """What people answered: CIFAR-10N and CIFAR-100N (Wei et al. 2022, arXiv 2110.12088).
+    """Labels by human annotators: CIFAR-10N, CIFAR-100N (Wei et al. 2022, arXiv 2110.12088).
 
-    ``file``: CIFAR-10_human.pt or CIFAR-100_human.pt, beside the data or anywhere. ``key``: which
-    of its label sets; for CIFAR-10 9.01 % (``aggre_label``), 17.23, 18.12 and 17.64 %
-    (``random_label1`` to ``3``) or 40.21 % (``worse_label``) are wrong, for CIFAR-100 40.20 %
-    (``noisy_label``) or, of the superclasses (``label_column``), 26.40 % (``noisy_coarse_label``).
+    ``file``: CIFAR-10_human.pt or CIFAR-100_human.pt, looked for in the data folder first. ``key``
+    selects one of its label sets. For CIFAR-10, 9.01 % (``aggre_label``), 17.23 %, 18.12 % and
+    17.64 % (``random_label1`` to ``3``) or 40.21 % (``worse_label``) of the labels are wrong; for
+    CIFAR-100, 40.20 % (``noisy_label``) or, of the superclasses, 26.40 %
+    (``noisy_coarse_label``).
     """
 
     kind: Literal["human"] = "human"
-    file: Annotated[str, Field(min_length=1)]
+    file: NoiseFile
     key: Literal[
         "aggre_label",
         "random_label1",
@@ -165,16 +188,17 @@ class HumanNoise(Part):
 
 
 class GivenNoise(Part):
-    """Wrong labels of one's own data.
+    """Noisy labels that come with the data.
 
-    ``file``: a CSV with a heading and one row per training image, in their order; its column
-    ``column`` has the labels given, as class names or indices. Without a file, ``column`` is one of
-    the dataset's own: of the Parquet files, or an array of the npz file. Without either, the
-    dataset's own labels are those given and the true ones are unknown: what needs them is NaN.
+    ``file``: a CSV file with a header and one row per training image, in the order of the data set
+    unless a column ``file`` names the images; its column ``column`` holds the labels, as class
+    names or indices. Without a file, ``column`` is a column of the Parquet files or an array of the
+    npz file. Without either, the labels of the data set are the noisy ones and the true labels are
+    unknown; metrics that need them are NaN.
     """
 
     kind: Literal["given"] = "given"
-    file: Annotated[str, Field(min_length=1)] | None = None
+    file: NoiseFile | None = None
     column: Annotated[str, Field(min_length=1)] | None = None
 
     @property
@@ -191,11 +215,11 @@ Noise = Annotated[
 
 
 class Validation(Part):
-    """The part of the training images held out to choose by.
+    """The part of the training images that is held out for validation.
 
-    ``size``: a count of images, or a share of them when below 1. ``labels: noisy``, which is what a
-    user has, gives it the training set's own label noise; ``clean`` is for studies with a trusted
-    set.
+    ``size``: the number of images, or a fraction of the training images if it is below 1. With
+    ``labels: noisy`` (what a user with noisy labels has), it gets the same label noise as the
+    training images; ``clean`` is for studies with a trusted validation set.
     """
 
     size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -203,19 +227,19 @@ class Validation(Part):
 
 
 class DataConfig(Part):
-    """Which images, wrong labels and split. ``seed`` fixes the split and the noise draw.
+    """The data set, its label noise and its split. ``seed`` fixes the split and the noise.
 
-    ``dir``: where the files are. ``label_column``: which column of a ``parquet`` dataset has the
-    labels, where several could; for ``cifar100`` ``fine_label`` or ``coarse_label``, its 20
-    superclasses. ``test_size``: how much of the training images is held out as the test set where
-    the data have none, a count or a fraction, by default 0.1. ``image_size``: pixels a side; images
-    are scaled by their shorter side and the middle is cut out. ``subset`` keeps a part of the
-    training images, ``test_subset`` of those of the test set, a count or a share, each class by its
-    share; the latter is the same under any ``seed``.
+    ``dir``: the folder with the files. ``label_column``: the column of a ``parquet`` data set that
+    holds the labels, if there are several; for ``cifar100``, ``fine_label`` or ``coarse_label`` (20
+    superclasses). ``test_size``: how much of the training images is held out as the test set if the
+    data have none, a number or a fraction, by default 0.1. ``image_size``: the side in pixels; the
+    shorter side of each image is scaled to it and the centre is cropped. ``subset`` and
+    ``test_subset`` keep only a number or a fraction of the training and test images, with the class
+    proportions unchanged; the test subset does not depend on ``seed``.
     """
 
     dataset: Literal["digits", "cifar10", "cifar100", "parquet", "folder", "npz"] = "digits"
-    dir: str | None = None
+    dir: Annotated[str, FileSetting()] | None = None
     download: bool = True
     label_column: str | None = None
     image_size: Annotated[int, Field(ge=1)] | None = None
@@ -264,7 +288,7 @@ class DataConfig(Part):
 
 
 IMAGENET_NETWORKS = ("resnet18", "resnet34")
-"""The networks that also have ImageNet's stem, and weights to start from."""
+"""The networks for which ImageNet's stem and pretrained weights are available."""
 
 
 class ModelConfig(Part):
@@ -294,24 +318,24 @@ class ModelConfig(Part):
     ] = "small_cnn"
     width: Annotated[float, Field(gt=0, le=16)] = 1.0
     stem: Literal["cifar", "imagenet"] = "cifar"
-    weights: str | None = None
+    weights: Annotated[str, FileSetting(names=("imagenet",))] | None = None
 
     @model_validator(mode="after")
     def _has_what_is_asked_for(self) -> Self:
         if self.name not in IMAGENET_NETWORKS and (self.stem != "cifar" or self.weights):
             raise ValueError(
-                f"{self.name} has neither ImageNet's stem nor weights to start from: leave stem "
+                f"{self.name} has neither ImageNet's stem nor pretrained weights: leave stem "
                 f"and weights out, or choose one of {', '.join(IMAGENET_NETWORKS)}"
             )
         if self.weights and self.width != 1:
             raise ValueError(
-                f"weights are for the network's own width, and width is {self.width:g}: leave one "
+                f"pretrained weights fit only width 1, and width is {self.width:g}: leave one "
                 "of the two out"
             )
         if self.name == "inception_resnet_v2" and self.width != 1:
             raise ValueError(
-                f"inception_resnet_v2 has one width, and width is {self.width:g}: leave it out, or "
-                "widen another network"
+                "inception_resnet_v2 is available only with width 1, and width is "
+                f"{self.width:g}: leave it out, or widen another network"
             )
         return self
 
@@ -321,17 +345,17 @@ class ModelConfig(Part):
 Factor = NonNegative
 """Multiplies a setting's value: 1 leaves it, 0 switches it off."""
 
-Boundaries = Annotated[list[Share], Field(min_length=1)]
+Boundaries = Annotated[list[Fraction], Field(min_length=1)]
 
 
 class Constant(Part):
-    """The value itself throughout."""
+    """The value stays constant."""
 
     kind: Literal["constant"] = "constant"
 
 
 class StepDecay(Part):
-    """Times ``factor``, in (0, 1), at each boundary (shares of the run in [0, 1])."""
+    """The value is multiplied by ``factor``, in (0, 1), at each boundary, a fraction of the run."""
 
     kind: Literal["step_decay"] = "step_decay"
     boundaries: Boundaries = [0.3, 0.6]
@@ -339,14 +363,14 @@ class StepDecay(Part):
 
 
 class ExponentialDecay(Part):
-    """Times exp(-rate * epoch), epochs counted from 0; ``rate``: per epoch, above 0."""
+    """The value is multiplied by exp(-rate * epoch), with epochs counted from 0 and rate > 0."""
 
     kind: Literal["exponential_decay"] = "exponential_decay"
     rate: Positive = 0.1
 
 
 class StepIncrease(Part):
-    """Times ``factor``, above 1, at each boundary (shares of the run in [0, 1])."""
+    """The value is multiplied by ``factor``, above 1, at each boundary, a fraction of the run."""
 
     kind: Literal["step_increase"] = "step_increase"
     boundaries: Boundaries = [0.3, 0.6]
@@ -408,17 +432,20 @@ def _renamed_convention(value: Any) -> Any:
 class SamConfig(Part):
     """Sharpness-aware perturbation (Foret et al. 2020; ASAM: Kwon et al. 2021) and its variants.
 
-    ``adaptive`` scales the perturbation of each weight: ``asam_by_name`` by |w| + eta for
-    parameters whose name contains ``weight`` and 1 elsewhere, as the code published with ASAM does;
-    ``asam_by_shape`` by |w| + eta for tensors of more than one dimension and 1 elsewhere;
-    ``elementwise`` by |w| everywhere. ``asam`` is accepted as the earlier name of
-    ``asam_by_shape``. ``rho`` is a length in weight space, about 0.05-0.5 (ten times that when
-    adaptive), measured in the p-norm ``norm``, above 1, up to ``inf``; adaptive SAM requires 2.
+    ``rho`` is the radius of the perturbation, a length in weight space: about 0.05 to 0.5, and ten
+    times that for adaptive SAM. It is measured in the p-norm ``norm``, above 1 and up to ``inf``;
+    adaptive SAM requires 2.
 
-    ``variant``: ``gsam`` also narrows the surrogate gap, weighted by ``g_alpha`` (Zhuang et al.
-    2022); ``fsam``, Friendly-SAM, takes ``sigma`` of the mean gradient, of decay ``lmbda``, off the
-    direction (Li et al. 2024); ``vasso`` climbs the mean gradient, where the newest one counts
-    ``theta`` (Li & Giannakis 2023). Parameters of the variants not chosen have no effect.
+    ``adaptive`` scales the perturbation of each weight: ``asam_by_name`` by |w| + eta for
+    parameters whose name contains ``weight`` and by 1 elsewhere, as the code published with ASAM
+    does; ``asam_by_shape`` by |w| + eta for tensors of more than one dimension and by 1 elsewhere;
+    ``elementwise`` by |w| everywhere. ``asam`` is the earlier name of ``asam_by_shape``.
+
+    ``variant``: ``gsam`` also reduces the surrogate gap, weighted by ``g_alpha`` (Zhuang et al.
+    2022). ``fsam``, Friendly-SAM, subtracts ``sigma`` times the running mean gradient (decay
+    ``lmbda``) from the ascent direction (Li et al. 2024). ``vasso`` ascends along the running mean
+    gradient, in which the newest gradient has weight ``theta`` (Li & Giannakis 2023). The
+    parameters of other variants have no effect.
     """
 
     rho: NonNegative = 0.1
@@ -446,19 +473,22 @@ class SamConfig(Part):
 
 
 class SanerConfig(Part):
-    """Group-B reweighting of SAM's gradient (Luong et al. 2024): 1 is SAM, 0 removes group B.
+    """Reweighting of SAM's gradient by SANER (Luong et al. 2024, arXiv 2411.17132).
 
-    ``k``: when alpha, which begins at 1, has its value; whole epochs (50) or, with a decimal point,
-    a share of training (0.25, 1.0). ``ramp`` is the way there: ``step`` stays at 1 until ``k``.
-    ``probe_every``: every so many epochs measure ``p_r``, how much each group fits wrong labels
-    over right ones, at two extra passes over 256 samples; 0 is never. It needs the true labels.
-    ``alpha_schedule`` multiplies alpha over the run, as ``rho_schedule`` does rho.
+    The components of group B are multiplied by ``alpha``: 1 is SAM and 0 removes the group. alpha
+    starts at 1 and reaches its value after ``k``: a whole number of epochs (50) or, written with a
+    decimal point, a fraction of training (0.25, 1.0). ``ramp`` is the shape of this transition;
+    ``step`` stays at 1 until ``k``. ``alpha_schedule`` multiplies alpha over the run, as
+    ``rho_schedule`` does rho. ``probe_every``: measure ``p_r`` (how much each group fits wrong
+    labels relative to right ones) every so many epochs, with two extra passes over 256 samples; 0
+    never does. It needs the true labels.
 
-    What alpha is applied to: with r = g_SAM / g_SGD, ``group: a`` is r >= ``threshold``, ``b``
-    (published) 0 < r < ``threshold``, ``c`` r <= 0 and ``ab`` r > 0. ``soft`` lets the factor rise
-    from alpha at r = 0 to 1 at ``threshold``, for group b. ``layers: last`` reweights the last
-    linear layer's weight alone. ``action: without`` takes the plain gradient g_SGD on the group and
-    SAM's elsewhere, ``only`` the reverse: the ablations of the paper, which do not use alpha.
+    The group, with r = g_SAM / g_SGD per component: ``group: a`` is r >= ``threshold``, ``b`` (as
+    published) 0 < r < ``threshold``, ``c`` r <= 0 and ``ab`` r > 0. ``soft`` lets the factor rise
+    from alpha at r = 0 to 1 at ``threshold``, for group b. ``layers: last`` reweights only the
+    weight of the last linear layer. ``action: without`` uses the plain gradient g_SGD on the group
+    and SAM's gradient elsewhere, and ``only`` the reverse; these are ablations of the paper and do
+    not use alpha.
     """
 
     alpha: Annotated[float, Field(ge=0, le=2)] = 0.5
@@ -492,15 +522,15 @@ class SanerConfig(Part):
 class SalsConfig(Part):
     """Sharpness-adaptive label smoothing (SLAW).
 
-    ``scope``: what the sharpness is the gradient norm of. ``last_layer``, as published, is this
-    batch's, in closed form. ``full`` is the whole network's, which is known only after the backward
-    pass that needs it: the step before's stands in for it, that of the loss as trained.
+    ``scope`` selects the gradient whose norm is the sharpness. ``last_layer``, as published, is
+    that of this batch with respect to the last layer, in closed form. ``full`` is that of the whole
+    network; since it is known only after the backward pass, the norm of the previous step is used.
     """
 
     scope: Literal["last_layer", "full"] = "last_layer"
     alpha: NonNegative = 0.2
-    eps_min: Share = 0.0
-    eps_max: Share = 0.2
+    eps_min: Fraction = 0.0
+    eps_max: Fraction = 0.2
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
 
     @model_validator(mode="after")
@@ -513,11 +543,12 @@ class SalsConfig(Part):
 class LawConfig(Part):
     """Loss-adaptive sample weights in [1 - gamma, 1] (SLAW).
 
-    ``suppress_high`` weights high-loss samples down, ``band`` both ends, ``as_published`` is the
-    official code, which weights high-loss samples up.
+    ``suppress_high`` reduces the weight of high-loss samples, ``band`` that of samples at both
+    ends. ``as_published`` is the formula of the official code, which increases the weight of
+    high-loss samples.
     """
 
-    gamma: Share = 0.9
+    gamma: Fraction = 0.9
     tau: Positive = 1.0
     beta: Positive = 1.0
     shape: Literal["suppress_high", "band", "as_published"] = "suppress_high"
@@ -560,23 +591,25 @@ class SymmetricCrossEntropy(Part):
 
 
 class BootstrapHard(Part):
-    """Cross-entropy with ``beta`` of the given label and the rest of the network's own guess.
+    """Cross-entropy with a mix of the given label and the network's own prediction.
 
-    The guess is its most probable class (Reed et al. 2014, arXiv 1412.6596). ``beta`` 1 is CE.
+    The given label has weight ``beta`` and the most probable class 1 - ``beta`` (Reed et al. 2014,
+    arXiv 1412.6596). With ``beta`` 1 this is cross-entropy.
     """
 
     name: Literal["bootstrap_hard"] = "bootstrap_hard"
-    beta: Share = 0.8
+    beta: Fraction = 0.8
 
 
 class BootstrapSoft(Part):
-    """Cross-entropy with ``beta`` of the given label and the rest of the network's own softmax.
+    """Cross-entropy with a mix of the given label and the network's own softmax output.
 
-    From Reed et al. 2014 (arXiv 1412.6596). ``beta`` 1 is CE.
+    The given label has weight ``beta`` and the softmax 1 - ``beta`` (Reed et al. 2014, arXiv
+    1412.6596). With ``beta`` 1 this is cross-entropy.
     """
 
     name: Literal["bootstrap_soft"] = "bootstrap_soft"
-    beta: Share = 0.95
+    beta: Fraction = 0.95
 
 
 Loss = Annotated[
@@ -590,17 +623,17 @@ Loss = Annotated[
 
 
 class MixupConfig(Part):
-    """Training on blends of two images and of their labels (Zhang et al. 2018, arXiv 1710.09412).
+    """Training on convex combinations of two images and of their labels (mixup).
 
-    One blend a batch, drawn from Beta(alpha, alpha). ``alpha``: 0.1 to 1 without label noise, 8 to
-    32 with much of it.
+    Zhang et al. 2018, arXiv 1710.09412. One coefficient per batch, drawn from Beta(alpha, alpha).
+    ``alpha``: 0.1 to 1 without label noise, 8 to 32 with strong label noise.
     """
 
     alpha: Positive = 1.0
 
 
 Start = Annotated[float, Field(ge=0, lt=1)]
-"""The share of a round's epochs after which something begins."""
+"""The fraction of a round's epochs after which the averaging begins."""
 
 
 class SwaConfig(Part):
@@ -619,9 +652,10 @@ class SwaConfig(Part):
 
 
 class EmaConfig(Part):
-    """An exponential moving average of the weights, moved after every step from ``start`` on.
+    """An exponential moving average of the weights, updated after every step from ``start`` on.
 
-    ``decay``: what stays of it each step; it looks back over about 1 / (1 - decay) steps.
+    ``decay`` is the weight of the old average at each step; the average covers about
+    1 / (1 - decay) steps.
     """
 
     kind: Literal["ema"] = "ema"
@@ -670,9 +704,9 @@ Optimizer = Annotated[
 
 
 class LrConstant(Part):
-    """The optimizer's own learning rate throughout.
+    """The learning rate of the optimizer stays constant.
 
-    ``warmup``, here and below: the share of the run over which the rate rises to it linearly.
+    ``warmup``, here and below: the fraction of the run over which the rate first rises linearly.
     """
 
     kind: Literal["constant"] = "constant"
@@ -687,7 +721,7 @@ class LrCosine(Part):
 
 
 class LrMultistep(Part):
-    """Times ``factor`` at each milestone (shares of the run)."""
+    """The learning rate is multiplied by ``factor`` at each milestone (a fraction of the run)."""
 
     kind: Literal["multistep"] = "multistep"
     milestones: Boundaries = [0.5, 0.75]
@@ -699,8 +733,8 @@ class LrOneCycle(Part):
     """Up to the optimizer's learning rate and down again, each along half a cosine.
 
     One cycle over the run (Smith & Topin 2018, arXiv 1708.07120): from lr / ``initial_divisor`` to
-    lr at the share ``peak`` of the run, then to lr / (``initial_divisor * final_divisor``) at its
-    end. The momentum stays as it is.
+    lr at the fraction ``peak`` of the run, then to lr / (``initial_divisor * final_divisor``) at
+    its end. The momentum does not change.
     """
 
     kind: Literal["onecycle"] = "onecycle"
@@ -742,7 +776,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "sce": {"loss": {"name": "sce"}},
     "mixup": {"mixup": {}},
 }
-"""Shorthands: what each method's name fills in. Fields given beside the name win."""
+"""The settings that each method's name stands for; fields given beside it override them."""
 
 Method = Literal[
     "sgd",
@@ -791,7 +825,7 @@ def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class TrainConfig(Part):
-    """One training run. Two equal configurations train to the same numbers on the CPU.
+    """One training run. On the CPU, two equal configurations give exactly the same numbers.
 
     ``bootstrap_rounds``: each round but the first trains a fresh network on the classes that the
     one before predicts for the training images (Foret et al. 2020, arXiv 2010.01412, sec. 3.3).
@@ -852,7 +886,7 @@ class TrainConfig(Part):
 
     @property
     def passes_per_step(self) -> int:
-        """Gradient evaluations a step: 2 with a perturbation, 1 without."""
+        """Gradient evaluations per step: 2 with a perturbation, 1 without."""
         return 2 if self.sam is not None and self.sam.rho > 0 else 1
 
     @property
@@ -862,17 +896,40 @@ class TrainConfig(Part):
 
     @property
     def gradient_evaluations(self) -> int:
-        """What the whole run costs, in passes over the training set: forward and backward each."""
+        """The cost of the whole run in forward and backward passes over the training set."""
         return self.passes_per_step * self.total_epochs
 
 
 def parse_config(document: Any, source: str = "config") -> TrainConfig:
-    """``document`` (a nested mapping) as a TrainConfig.
+    """Validate ``document`` (a nested mapping) and return it as a TrainConfig.
 
     Raises:
-        ConfigError: with every problem at once, each at its key path, in the name of ``source``.
+        ConfigError: lists every problem with its key path; ``source`` names the document.
     """
     problems, config = collect_problems(TrainConfig, document)
     if config is None:
         raise ConfigError(source, problems)
     return config
+
+
+@cache
+def file_settings() -> dict[str, FileSetting]:
+    """The settings of TrainConfig that name a file or a folder, by their path."""
+    return dict(_file_settings(TrainConfig))
+
+
+def _file_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FileSetting]]:
+    for name, field in model.model_fields.items():
+        for found in (*field.metadata, *_annotations(field.annotation)):
+            if isinstance(found, FileSetting):
+                yield prefix + name, found
+            elif isinstance(found, type) and issubclass(found, BaseModel):
+                yield from _file_settings(found, f"{prefix}{name}.")
+
+
+def _annotations(annotation: Any) -> Iterator[Any]:
+    """All types that an annotation is made of, and what they are annotated with."""
+    yield annotation
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in typing.get_args(annotation):
+        yield from _annotations(inner)

@@ -316,6 +316,8 @@ def _labels_and_network(run: Run) -> dict[str, Any]:
     """What scores depend on beside the method, as every trial's configuration has it in full."""
     config = json.loads(run.trials["config"].iloc[0])
     data = {name: config["data"].get(name) for name in _DATA}
+    if isinstance(file := data["noise"].get("file"), str):
+        data["noise"] = {**data["noise"], "file": Path(file).name}
     if data["dataset"] in _OWN_FILES:
         data["dir"] = config["data"].get("dir")
     return {"data": data, "model": config["model"]}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.figures.leaders import leaders
+from analysis.figures.leaders import is_grid, leaders
 from analysis.figures.panels import Panel, metric_panel, panels_data, panels_plot, trial_panel
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
@@ -22,14 +22,15 @@ class _Dynamic(NamedTuple):
 
 DYNAMICS = {
     "groups": _Dynamic(
-        "Share of the gradient's components",
+        "Fractions of the gradient's components",
         {
             "group_a": "group A",
             "group_b": "group B",
             "group_c": "group C",
         },
-        "Groups set SAM's gradient against SGD's, component by component: A is larger, B smaller, "
-        "which SANER weakens further, C of the opposite sign; some 30 to 40% in B is usual.",
+        "The groups compare SAM's gradient with SGD's, component by component: in A it is larger, "
+        "in B smaller, which SANER reduces further, in C of the opposite sign. 30 to 40% in B is "
+        "usual.",
     ),
     "noise-ratios": _Dynamic(
         "p_r of SANER's groups",
@@ -48,13 +49,13 @@ DYNAMICS = {
     "law-weights": _Dynamic(
         "Mean weight of a sample in the loss",
         {"law_weight_clean": "correct labels", "law_weight_noisy": "wrong labels"},
-        "LAW works where the line of the wrong labels lies below the other: it trusts them less.",
+        "LAW works where the line of the wrong labels lies below the other: they weigh less.",
     ),
     "sals-epsilon": _Dynamic(
         "Label smoothing",
         {"sals_epsilon": "SALS's epsilon"},
         "SALS smooths labels strongly where the loss is sharp: the line should fall as training "
-        "finds flat ground.",
+        "reaches flat regions.",
     ),
     "sals-sharpness": _Dynamic(
         "Sharpness measured by SALS",
@@ -65,7 +66,9 @@ DYNAMICS = {
 
 
 def groups(run: Run) -> go.Figure:
-    """Shares of SANER's gradient groups over the epochs, of the best trial that recorded them."""
+    """Fractions of SANER's gradient groups over the epochs, of the best trial that recorded them,
+    or of each cell of a grid.
+    """
     return _plot(run, "groups")
 
 
@@ -95,7 +98,9 @@ def alignment_data(run: Run) -> pd.DataFrame:
 
 
 def law_weights(run: Run) -> go.Figure:
-    """LAW's mean weight of correctly and of wrongly labelled samples, of the best such trial."""
+    """LAW's mean weight of correctly and of wrongly labelled samples, of the best trial that
+    recorded it, or of each cell of a grid.
+    """
     return _plot(run, "law-weights")
 
 
@@ -141,18 +146,18 @@ def calibration_panels(run: Run) -> list[Panel]:
 
 
 def dynamic_panels(run: Run, name: str) -> list[Panel]:
-    """The panel of one of ``DYNAMICS``, of the best trial that recorded it; else none."""
+    """One of ``DYNAMICS``: the best trial that recorded it, or a panel per cell of a grid."""
     title, metrics, _ = DYNAMICS[name]
     recorded = [column for column in metrics if column in run.epochs]
     if not recorded:
         return []
     known = set(run.epochs.dropna(subset=recorded, how="all")["trial"])
-    ranked = ranking(run).table["trial"]
-    best = next((trial for trial in ranked if trial in known), None)
-    if best is None:
-        return []
-    panel = trial_panel(run, f"{title}, {best}", best, metrics)
-    return [panel] if panel else []
+    shown = {n: trial for n, trial in leaders(run).items() if trial in known and is_grid(run)}
+    if not shown:
+        ranked = ranking(run).table["trial"]
+        shown = {trial: trial for trial in ranked[ranked.isin(known)].head(1)}
+    panels = (trial_panel(run, f"{title}, {n}", trial, metrics) for n, trial in shown.items())
+    return [panel for panel in panels if panel is not None]
 
 
 def _plot(run: Run, name: str) -> go.Figure:

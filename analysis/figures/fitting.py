@@ -1,4 +1,4 @@
-"""Fitting: how the methods' best trials learn correct labels, wrong ones, and the test images."""
+"""Fitting: how the methods learn correct labels, wrong ones, and the test images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _METRICS = ("noisy_fit", "fit_gap", "test_accuracy")
 def fitting(run: Run) -> go.Figure:
     """Wrong labels learned, the gap to the correct ones, and test accuracy, over the epochs.
 
-    A line per method, its best trial by the objective: the three panels of SANER's figure 1.
+    A line per method, its best trial by the objective, or per cell of a grid (see ``leaders``): the
+    three panels of SANER's figure 1.
     """
     return panels_plot(fitting_panels(run), "No trial recorded what it memorised.")
 

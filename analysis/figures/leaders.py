@@ -1,24 +1,58 @@
-"""The best trial of each method, to be compared with one another."""
+"""The trials that figures of single trials show: the best of each method, or of each grid cell."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
 from analysis.figures.style import PALETTE
+from analysis.formatting import number
 from analysis.stored.ranking import ranking
+from analysis.stored.replicates import settings
 from analysis.stored.run import Run
 from analysis.stored.trial import label
 
+_MOST_CELLS = 12  # lines that colour and dash can still tell apart
+
+
+def is_grid(run: Run) -> bool:
+    """Whether the run went through a grid, each cell of which is a result of its own."""
+    return bool((run.space.get("searcher") or {}).get("name") == "grid")
+
 
 def leaders(run: Run) -> dict[str, str]:
-    """By method the name of its best trial, best method first, as many as there are colours.
+    """By name the best trial of each method, best first, as many as there are colours.
 
-    Baselines take part. Trials whose configuration names no method are one method, the best of
-    them called ``winner``.
+    Of a grid it is the best trial of each cell (of its seeds), named by what tells the cells apart.
+    A grid of more than twelve cells is shown by method and options alone, at the best numbers of
+    each. Baselines take part. Trials without a method are one, the best of them called ``winner``.
     """
-    found: dict[str, str] = {}
     ranked = ranking(run).table.dropna(subset=["objective"])
-    for row in ranked.filter(["trial", "config"]).to_dict("records"):
-        name = label(row)
-        found.setdefault("winner" if name == row["trial"] else name, row["trial"])
-        if len(found) == len(PALETTE):
+    paths = _cell_paths(run, ranked) if is_grid(run) else []
+    most = _MOST_CELLS if paths else len(PALETTE)
+    several = ranked["config"].map(lambda c: label({"config": c, "trial": ""})).nunique() > 1
+    found: dict[str, str] = {}
+    for row in ranked.filter(["trial", "config", *paths]).to_dict("records"):
+        found.setdefault(_name(row, paths, named=several or not paths), row["trial"])
+        if len(found) == most:
             break
     return found
+
+
+def _cell_paths(run: Run, ranked: pd.DataFrame) -> list[str]:
+    """The settings that tell the cells apart; without the numbers where there are too many."""
+    varied = [p for p in settings(run) if p != "method" and ranked[p].nunique(dropna=False) > 1]
+    cells = ranked[varied].drop_duplicates() if varied else ranked.iloc[:1]
+    if len(cells) <= _MOST_CELLS:
+        return varied
+    numeric = {axis.path for axis in run.dimensions if axis.is_numeric}
+    return [path for path in varied if path not in numeric]
+
+
+def _name(row: Mapping[Any, Any], paths: list[str], *, named: bool) -> str:
+    method = label(row)
+    method = "winner" if method == row["trial"] else method
+    parts = [f"{path} {number(row[path])}" for path in paths if not pd.isna(row[path])]
+    return ", ".join([method, *parts] if named or not parts else parts)

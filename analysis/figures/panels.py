@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.style import DASHES, PALETTE, PERCENT, message, new_figure, plain_axes
+from analysis.figures.style import PALETTE, PERCENT, line_style, message, new_figure, plain_axes
 from analysis.formatting import plain, sentence_case
 from analysis.stored.replicates import replicates
 from analysis.stored.run import Run
@@ -117,11 +117,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
                 name=plain(line.name),
                 legendgroup=line.name,
                 showlegend=line.name not in shown,
-                line={
-                    "color": PALETTE[place % len(PALETTE)],
-                    "width": 2.6,
-                    "dash": DASHES[place % len(DASHES)],
-                },
+                line={"width": 2.6, **line_style(place)},
                 hovertemplate=f"{plain(line.name)} {plain(line.trial)}<br>{value}"
                 "<br>epoch %{x}<extra></extra>",
                 row=1,

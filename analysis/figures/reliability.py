@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.figures.leaders import leaders
-from analysis.figures.style import DASHES, GREY, PALETTE, PERCENT, message, new_figure, plain_axes
+from analysis.figures.style import GREY, PERCENT, line_style, message, new_figure, plain_axes
 from analysis.formatting import plain
 from analysis.stored.run import Run
 
@@ -17,10 +17,10 @@ _LARGEST = 26  # pixels, of the bin that holds all images
 
 
 def reliability(run: Run) -> go.Figure:
-    """Accuracy on the test images against confidence, of the best trial of each method.
+    """Accuracy on the test images against confidence, of the best trial per method or grid cell.
 
-    Guo et al. 2017 (arXiv 1706.04599): 15 bins of confidence; a dot's area is the share of the
-    images in its bin.
+    Guo et al. 2017 (arXiv 1706.04599): 15 bins of confidence; a dot's area is the fraction of
+    the images in its bin.
     """
     rows = reliability_data(run)
     if rows.empty:
@@ -30,7 +30,7 @@ def reliability(run: Run) -> go.Figure:
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        name="as right as it is sure",
+        name="perfectly calibrated",
         line={"color": GREY, "width": 1, "dash": "dot"},
         hoverinfo="skip",
     )
@@ -41,8 +41,8 @@ def reliability(run: Run) -> go.Figure:
             customdata=bins["share"],
             mode="lines+markers",
             name=plain(name),
-            line={"color": PALETTE[place], "width": 1.6, "dash": DASHES[place]},
-            marker={"color": PALETTE[place], "size": 5 + _LARGEST * bins["share"] ** 0.5},
+            line={"width": 1.6, **line_style(place)},
+            marker={"size": 5 + _LARGEST * bins["share"] ** 0.5},
             hovertemplate=f"{plain(name)}<br>sure: %{{x:.0%}}, right: %{{y:.0%}}"
             "<br>%{customdata:.0%} of the images<extra></extra>",
         )

@@ -50,6 +50,12 @@ def new_figure(height: int = 420, **layout: Any) -> go.Figure:
     return figure
 
 
+def line_style(place: int) -> dict[str, str]:
+    """Colour and dash of the line number ``place``: no two of the first 36 are alike."""
+    turn, colour = divmod(place, len(PALETTE))
+    return {"color": PALETTE[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}
+
+
 def plain_axes(figure: go.Figure) -> go.Figure:
     """Quiet grid lines, no frame; call it when all panels are there."""
     quiet = {"gridcolor": GRID, "zeroline": False, "showline": False, "automargin": True}

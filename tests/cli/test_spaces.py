@@ -60,9 +60,9 @@ def test_show_with_settings_prints_them_applied(tmp_path):
 def test_check_says_what_it_costs():
     settings = ("--set", "budget.trials=24", "--set", "train.epochs=40")
     assert run("check", "saner_digits", *settings) == (
-        "saner_digits is valid: 3 dimensions, 24 trials, at most 1,920 gradient evaluations\n"
+        "saner_digits is valid: 3 dimensions, 25 trials, at most 2,000 gradient evaluations\n"
     )
-    settings = ("--set", "budget.trials=1", "--set", "train.epochs=1")
+    settings = ("--set", "budget.trials=1", "--set", "train.epochs=1", "--set", "baselines=[]")
     assert "1 trial, at most 2 gradient" in run("check", "saner_digits", *settings)
 
 

@@ -22,6 +22,7 @@ from tests.cli.command import run
         (["search", "--space", "saner_digits", "--storage", "s3://b/x"], "--storage 's3://b/x'"),
         (["search", "--space", "saner_digits", "--storage", "/proc/x"], "Choose a writable"),
         (["search", "--space", "saner_digits", "--set", "train.batch_size=5000"], "1 to 1150"),
+        (["search", "--space", "saner_digits", "--set", "epochs=3"], "Did you mean 'train.epochs'"),
         (["frobnicate"], "No such command"),
     ],
 )

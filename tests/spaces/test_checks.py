@@ -139,7 +139,9 @@ def test_dimensions_that_can_never_be_drawn_are_left_out():
     }
     assert [d.path for d in make_space(search=search).dimensions] == ["method", "sam.rho"]
     alone = {"saner.alpha": {"uniform": [0, 1], "when": {"method": "sam"}}}
-    assert problems(search=alone) == {"search": "no condition can be met, so nothing is searched"}
+    assert problems(search=alone) == {
+        "search": "no condition can be met, so no dimension is searched"
+    }
 
 
 def test_baselines_are_configs_too():

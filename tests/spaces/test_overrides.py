@@ -3,8 +3,9 @@
 import pytest
 
 from tests.tuning.drawing import make_space, problems
-from tune_robust.errors import ConfigError
+from tune_robust.errors import ConfigError, UserError
 from tune_robust.spaces.overrides import apply_overrides
+from tune_robust.spaces.space import load_space
 
 
 def test_a_plain_document_is_changed_in_a_copy():
@@ -59,7 +60,7 @@ def test_wrong_overrides_are_reported_like_any_other_problem():
     )
     assert "Did you mean 'epochs'?" in found["train.epoch"]
     assert "found 'mnist'; allowed: digits" in found["train.data.dataset"]
-    assert "Did you mean 'budget'?" in found["budgett"]
+    assert "Did you mean 'budget.trials'?" in found["budgett.trials"]
     assert "Did you mean 'sam.rho'?" in found["search.sam.roh"]
     assert "it is not searched, so it cannot be removed" in found["search.saner.k"]
     assert "expected path=value" in found["--set frob"]
@@ -83,3 +84,21 @@ def test_fixing_the_method_decides_the_conditions_on_it():
     }
     space = make_space("search.method=null", "train.method=sam", search=search)
     assert [(d.name, d.when) for d in space.dimensions] == [("sam.rho", None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("epochs", "train.epochs"),
+        ("sam.rho", "train.sam.rho"),
+        ("lr", "train.optimizer.lr"),
+        ("trials", "budget.trials"),
+        ("concurrency", "resources.concurrency"),
+        ("train_epochs", "train.epochs"),
+    ],
+)
+def test_a_path_outside_the_sections_is_led_to_its_place(path, meant):
+    with pytest.raises(UserError, match=f"{path}: a space has no such section. Did you mean"):
+        load_space("saner_digits", overrides=[f"{path}=3"])
+    with pytest.raises(UserError, match=repr(meant)):
+        load_space("saner_digits", overrides={path: 3})

@@ -118,6 +118,18 @@ def test_a_checkpoint_of_another_configuration_is_refused(splits, tmp_path):
         next(changed)
 
 
+def test_a_checkpoint_goes_on_where_the_data_have_moved_but_not_on_other_data(splits, tmp_path):
+    def placed(folder):
+        data = config().data.model_dump() | {"dir": folder}
+        return config(data=data, epochs=2)
+
+    path = tmp_path / "last.pt"
+    next(train(placed("imgs"), splits=splits)).save(path)
+    assert len(list(train(placed(str(tmp_path / "imgs")), splits=splits, resume=path))) == 1
+    with pytest.raises(UserError, match="another configuration: data differ"):
+        next(train(placed(str(tmp_path / "others")), splits=splits, resume=path))
+
+
 def test_a_checkpoint_goes_on_under_a_version_with_more_settings(splits, tmp_path):
     path = tmp_path / "last.pt"
     next(train(config(epochs=2), splits=splits)).save(path)

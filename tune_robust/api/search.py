@@ -90,11 +90,12 @@ def _warm_start(
     space: Space, runs: RunLike | Iterable[RunLike], storage: str, watcher: Watcher
 ) -> dict[str, Any]:
     """What earlier runs have for the sampler, as run.json stores it; tells what was taken."""
+    from analysis.stored.run import Run
     from tune_robust.spaces.objective import objective_of
     from tune_robust.tuning.strategy.warm_start import harvest
 
-    one = isinstance(runs, str | Path) or hasattr(runs, "place")
-    folders = [folder_of(run, storage) for run in ([runs] if one else runs)]
+    given = [runs] if isinstance(runs, str | Path | Run) else runs
+    folders = [folder_of(run, storage) for run in given]
     if not folders:
         return {}
     found = harvest(space, objective_of(space), folders)

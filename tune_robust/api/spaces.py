@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tune_robust.errors import UserError
+from tune_robust.spaces.locations import locate_space
 from tune_robust.spaces.overrides import Overrides, plain
 from tune_robust.spaces.space import Space, parse_space
 from tune_robust.spaces.space import load_space as load_named_space
@@ -42,10 +43,12 @@ def load_space(
     if isinstance(space, str | Path):
         return load_named_space(space, overrides=overrides)
     if isinstance(space, Space):
-        return parse_space(space.document(), source=f"space {space.name}", overrides=overrides)
+        document, overrides = locate_space(space.document(), overrides, Path.cwd())
+        return parse_space(document, source=f"space {space.name}", overrides=overrides)
     if isinstance(space, Mapping):
         name = space.get("name", "without a name")
-        return parse_space(plain(space), source=f"space {name}", overrides=overrides)
+        document, overrides = locate_space(plain(space), overrides, Path.cwd())
+        return parse_space(document, source=f"space {name}", overrides=overrides)
     raise UserError(
         f"a space is given by its name, the path of a YAML file or a dict, not by "
         f"{type(space).__name__}: {space!r}."

@@ -1,13 +1,26 @@
-"""Names that the shell completes: spaces and runs."""
+"""Names that the shell completes: spaces, runs, and those that an option allows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from tune_robust.runs.naming import STORAGE
+
+
+def one_of(*names: str) -> dict[str, Any]:
+    """Arguments of an option that takes one of ``names``: its placeholder and its completion.
+
+    The function that the command calls refuses other names, and says which is nearest.
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return {"metavar": "|".join(names), "autocompletion": complete}
 
 
 def complete_space(incomplete: str) -> Iterator[str]:

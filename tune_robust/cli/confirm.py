@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
+from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,6 +89,8 @@ def print_confirmation(place: str, console: Console, *, as_json: bool) -> None:
 
     source = confirmed_by(folder_of(place))
     found = read_summary(source)
+    if found is None:
+        raise UserError(f"{place} has no results yet. Run `tune-robust confirm {source.place}`.")
     if as_json:
         print(json.dumps(found, indent=2))
         return

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
-
-
-class Format(StrEnum):
-    """The formats of ``tune_robust.export``."""
-
-    yaml = "yaml"
-    json = "json"
-    csv = "csv"
-    parquet = "parquet"
-
-
-class Winner(StrEnum):
-    """The choices of ``tune_robust.export``."""
-
-    peak = "peak"
-    plateau = "plateau"
 
 
 def export(
@@ -37,9 +21,12 @@ def export(
         ),
     ] = None,
     format: Annotated[
-        Format,
-        typer.Option(help="yaml writes one file per trial; the others write one file for all."),
-    ] = Format.yaml,
+        str,
+        typer.Option(
+            help="yaml writes one file per trial; the others write one file for all.",
+            **one_of("yaml", "json", "csv", "parquet"),
+        ),
+    ] = "yaml",
     out: Annotated[
         Path | None, typer.Option(help="The folder to write to; by default RUN/exported.")
     ] = None,
@@ -47,12 +34,13 @@ def export(
         bool, typer.Option("--checkpoint", help="Also write the trained weights, as safetensors.")
     ] = False,
     winner: Annotated[
-        Winner,
+        str,
         typer.Option(
             help="peak writes the best trials; plateau writes one YAML file with the centre of the "
-            "region of settings that are all nearly as good as the best."
+            "region of settings that are all nearly as good as the best.",
+            **one_of("peak", "plateau"),
         ),
-    ] = Winner.peak,
+    ] = "peak",
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
@@ -72,10 +60,10 @@ def export(
     files = tr.export(
         run,
         top=top,
-        format=format.value,
+        format=format,
         out=out,
         checkpoint=checkpoint,
-        winner=winner.value,
+        winner=winner,
         storage=storage,
     )
     if as_json:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.completion import complete_space
+from tune_robust.cli.completion import complete_space, one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Settings, Storage, Trials
 from tune_robust.formatting import MISSING, count
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-
-class Clock(StrEnum):
-    """The clocks of ``tune_robust.replay``."""
-
-    gradient_evaluations = "gradient_evaluations"
-    seconds = "seconds"
 
 
 def replay(
@@ -72,8 +64,12 @@ def replay(
         int, typer.Option(help="Simulate this many trials running at a time.", min=1)
     ] = 1,
     clock: Annotated[
-        Clock, typer.Option(help="What compute is counted in, and what lets time pass.")
-    ] = Clock.gradient_evaluations,
+        str,
+        typer.Option(
+            help="What compute is counted in, and what lets time pass.",
+            **one_of("gradient_evaluations", "seconds"),
+        ),
+    ] = "gradient_evaluations",
     within: Annotated[
         float,
         typer.Option(
@@ -116,7 +112,7 @@ def replay(
         compute=compute,
         seeds=seeds,
         workers=workers,
-        clock=clock.value,
+        clock=clock,
         within=within,
         out=out,
         storage=storage,

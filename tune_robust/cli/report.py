@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
-
-
-class Format(StrEnum):
-    """The formats of ``tune_robust.write_figures``."""
-
-    png = "png"
-    svg = "svg"
-    pdf = "pdf"
-    html = "html"
-    csv = "csv"
+from tune_robust.errors import UserError
 
 
 def report(
@@ -32,12 +23,13 @@ def report(
         typer.Option(help="Write each figure into this folder, in place of the report."),
     ] = None,
     format: Annotated[
-        Format,
+        str,
         typer.Option(
             help="The format of the figures. png, svg and pdf need Chrome or Chromium; csv writes "
-            "the numbers that each figure draws."
+            "the numbers that each figure draws.",
+            **one_of("png", "svg", "pdf", "html", "csv"),
         ),
-    ] = Format.html,
+    ] = "html",
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
@@ -52,11 +44,15 @@ def report(
     """
     import tune_robust as tr
 
+    if figures is None and format != "html":
+        raise UserError(
+            f"--format {format} is the format of the figures: give --figures FOLDER too."
+        )
     if figures is None:
         page = tr.report(run, out=out, storage=storage)
         print(json.dumps({"report": str(page)}, indent=2) if as_json else page)
         return
-    files = tr.write_figures(run, figures, format=format.value, storage=storage)
+    files = tr.write_figures(run, figures, format=format, storage=storage)
     if as_json:
         print(json.dumps({"figures": [str(file) for file in files]}, indent=2))
         return

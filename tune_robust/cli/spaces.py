@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, check and copy search spaces.", no_args_is_help=True)
 
 
+_ALL_COLUMNS = 160
+"""Characters that a terminal needs to show every column on one line per space."""
+
+
 @app.command("list")
 def list_spaces(as_json: Json = False) -> None:
     """List the built-in spaces.
@@ -125,21 +129,32 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("space", "dataset", "noise", "methods"):
-        table.add_column(heading, no_wrap=heading == "space")
-    for heading in ("dimensions", "trials"):
-        table.add_column(heading, justify="right")
-    table.add_column("purpose")
-    for row in rows:
-        noise = f"{row['noise_rate']:.0%} {row['noise']}" if row["noise_rate"] else row["noise"]
-        methods, dimensions = ", ".join(row["methods"]), str(len(row["dimensions"]))
-        trials, purpose = str(row["trials"]), row["purpose"]
-        table.add_row(row["name"], row["dataset"], noise, methods, dimensions, trials, purpose)
     console = Console()
     if not console.is_terminal:
-        console.width = 200  # one line per space, for grep and the like
+        console.width = 300  # one line per space, for grep and the like
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("space", no_wrap=True)
+    if console.width < _ALL_COLUMNS:
+        table.add_column("trials", justify="right")
+        table.add_column("purpose", no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            table.add_row(row["name"], str(row["trials"]), row["purpose"])
+    else:
+        for heading in ("dataset", "noise", "methods"):
+            table.add_column(heading)
+        for heading in ("dimensions", "trials"):
+            table.add_column(heading, justify="right")
+        table.add_column("purpose")
+        for row in rows:
+            table.add_row(*_cells(row))
     console.print(table, highlight=False)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    noise = f"{row['noise_rate']:.0%} {row['noise']}" if row["noise_rate"] else row["noise"]
+    methods, dimensions = ", ".join(row["methods"]), str(len(row["dimensions"]))
+    trials, purpose = str(row["trials"]), row["purpose"]
+    return row["name"], row["dataset"], noise, methods, dimensions, trials, purpose
 
 
 def _resolved_text(space: Space) -> str:

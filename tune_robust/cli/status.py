@@ -109,7 +109,9 @@ def _print(
         for reason in (*trial.retried, *trial.notes):
             console.print(f"{trial.name}: {reason}", style="yellow", markup=False)
         if trial.status == "failed":
-            console.print(f"{trial.name} failed: {trial.error.strip()}", style="red", markup=False)
+            console.print(
+                f"{trial.name} failed: {(trial.error or '').strip()}", style="red", markup=False
+            )
     if progress.remaining and not live:
         console.print(
             f"Continue with: tune-robust resume {run_argument(folder.place)}", highlight=False

@@ -48,13 +48,15 @@ def train(
       tune-robust train --config my.yaml --resume trained/last.pt
     """
     from tune_robust.config import parse_config
+    from tune_robust.spaces.locations import locate_config
     from tune_robust.spaces.overrides import apply_overrides
     from tune_robust.spaces.yaml_text import read_yaml
 
     document = read_yaml(config)
     given = document.get("train", document) if isinstance(document, dict) else document
     overrides = _overrides(settings, data_dir, no_download)
-    parsed = parse_config(apply_overrides(given, overrides), str(config))
+    located, changes = locate_config(given, overrides, config.expanduser().absolute().parent)
+    parsed = parse_config(apply_overrides(located, changes), str(config))
 
     from tune_robust.training import train as run_training
 

@@ -80,7 +80,7 @@ class Display:
 
     def _drawing(self) -> RenderableType:
         self._drawn = time.monotonic()
-        return overview(self._progress, self._clock)
+        return "" if self._progress is None else overview(self._progress, self._clock)
 
 
 def _stopper() -> str:

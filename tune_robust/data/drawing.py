@@ -16,7 +16,7 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
 def resolve_count(
     size: int | float, total: int, key: str, at_most: int, images: str = "training images"
 ) -> int:
-    """``size``, a count or a share of ``total`` ``images``, as a count in [1, at_most].
+    """``size``, a count or a fraction of ``total`` ``images``, as a count in [1, at_most].
 
     Raises:
         UserError: naming the setting ``key`` when the count falls outside.
@@ -30,9 +30,9 @@ def resolve_count(
 
 
 def stratified(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """``count`` positions into ``labels``, ascending, each class within one of its exact share.
+    """``count`` positions into ``labels``, ascending, each class within 1 of its exact part.
 
-    Where the shares are not whole numbers, the largest remainders are rounded up.
+    Where proportions are not whole numbers, the largest remainders are rounded up.
     """
     classes, sizes = np.unique(labels, return_counts=True)
     quotas, remainders = np.divmod(count * sizes, len(labels))

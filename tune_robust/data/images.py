@@ -53,7 +53,8 @@ class LabelledImages:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
-        return tuple(self.source.shape[1:])
+        channels, height, width = self.source.shape[1:]
+        return channels, height, width
 
     @property
     def images(self) -> Tensor:

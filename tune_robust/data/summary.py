@@ -15,8 +15,8 @@ class Summary(NamedTuple):
     """What a configuration's data are, noise drawn over all training images at once.
 
     ``class_counts`` (K,) counts the dataset's own training labels. Row i of ``transition_matrix``
-    (K, K) has the shares of the labels given to images of class i, NaN where there are none; it and
-    ``noise_rate``, the share of wrong labels, are None where the true labels are unknown.
+    (K, K) has the fractions of the labels given to images of class i, NaN where there are none; it
+    and ``noise_rate``, the fraction of wrong labels, are None if the true labels are unknown.
     """
 
     dataset: str

@@ -51,7 +51,7 @@ def resolve(parsed: ParsedSearch, train: Mapping[str, Any], base: TrainConfig | 
     draws = Draws(ordered)
     drawn = named([d for d in ordered if draws.first(d.conditions) is not None])
     if readable and not drawn and not circles:
-        problems.append(Problem("search", "no condition can be met, so nothing is searched"))
+        problems.append(Problem("search", "no condition can be met, so no dimension is searched"))
     left_out = readable - {d.path for d in drawn}
     problems += [*circles, *_drawn_problems(train, drawn)]
     return Resolved(tuple(drawn), frozenset(left_out), tuple(problems))

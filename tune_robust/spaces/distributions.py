@@ -1,4 +1,4 @@
-"""What a dimension of a search may be drawn from, and the condition under which it is drawn."""
+"""Distributions of search dimensions, and the conditions under which they are drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Range(Part):
         return {self.kind: [self.low, self.high]}
 
     def contains(self, value: Any) -> bool:
-        """Whether ``value`` can be drawn."""
+        """Return whether ``value`` can be drawn."""
         return _is_number(value) and self.low <= value <= self.high
 
     def ends(self) -> tuple[Any, ...]:
@@ -49,7 +49,7 @@ class _WholeRange(_Range):
     high: int
 
     def contains(self, value: Any) -> bool:
-        """Whether ``value`` can be drawn."""
+        """Return whether ``value`` can be drawn."""
         return isinstance(value, int) and super().contains(value)
 
     def probes(self, cuts: Iterable[float] = ()) -> tuple[int, ...]:
@@ -91,7 +91,7 @@ class _Listed(Part):
         return {self.kind: list(self.values)}
 
     def contains(self, value: Any) -> bool:
-        """Whether ``value`` can be drawn."""
+        """Return whether ``value`` can be drawn."""
         return any(_same(value, listed) for listed in self.values)
 
     def ends(self) -> tuple[Any, ...]:
@@ -183,7 +183,7 @@ def _listed(kind: str, content: Any) -> tuple[Plain, ...]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality that tells True from 1."""
+    """Return whether the values are equal; True and 1 are different values."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -198,7 +198,7 @@ def _is_whole(value: Any) -> bool:
 
 
 class Condition(Part):
-    """When a dimension is drawn, by the value of another: all that is given must hold."""
+    """A condition on the value of another dimension; all fields that are given must hold."""
 
     among: tuple[Plain, ...] | None = None
     excluded: tuple[Plain, ...] | None = None
@@ -219,12 +219,12 @@ class Condition(Part):
 
     @property
     def cuts(self) -> tuple[float, ...]:
-        """The numbers at which the answer changes."""
+        """The numbers at which ``holds`` changes."""
         return tuple(cut for cut in (self.below, self.above) if cut is not None)
 
     @property
     def values(self) -> tuple[Plain, ...]:
-        """The values that it names."""
+        """All values that the condition lists."""
         return (*(self.among or ()), *(self.excluded or ()))
 
     def document(self) -> Any:

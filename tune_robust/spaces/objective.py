@@ -21,7 +21,7 @@ Epochs = Mapping[int, Mapping[str, float | None]]
 
 @dataclass(frozen=True)
 class Objective:
-    """``at: last`` ranks by the last epoch, ``best`` by the best epoch of the objective itself."""
+    """The metric to optimise; ``at`` says whether the last or the best epoch ranks a trial."""
 
     metric: str
     mode: Mode
@@ -101,7 +101,7 @@ class Objective:
 
 
 def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
-    """What a trial has cost up to ``epoch``, in the budget's unit."""
+    """Return the cost of a trial up to ``epoch``, in the unit of the budget."""
     cost = epoch if unit == "epochs" else metrics[unit]
     if cost is None:
         raise ValueError(f"epoch {epoch} has no {unit}, which every epoch must have")

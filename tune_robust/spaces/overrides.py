@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from tune_robust.config import Part
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
-from tune_robust.spaces.paths import nested_copy, set_path
+from tune_robust.spaces.paths import config_paths, nested_copy, set_path
+from tune_robust.spaces.sections import Document
 from tune_robust.spaces.yaml_text import parse_yaml
 
+_SECTIONS = ("budget", "searcher", "objective", "resources")
 Overrides = Sequence[str] | Mapping[str, Any]
 """Changes as ``path=value`` with the value in YAML, or as a mapping from paths to values."""
 
@@ -101,6 +104,9 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
     done = SpaceOverrides([Problem(f"--set {p.path}", p.message) for p in problems])
     for path, value in pairs:
         section, _, inner = path.partition(".")
+        if section not in Document.model_fields:
+            done.problems.append(Problem(path, _no_such(path)))
+            continue
         if section == "search" and inner:
             _set_dimension(document, inner, value, done)
             continue
@@ -108,13 +114,32 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
             done.train.append(inner)
         set_path(document, path, value)
     if "budget.sentinels" not in dict(pairs):
-        _share_sentinels(before, document.get("budget"))
+        _scale_sentinels(before, document.get("budget"))
     return done
 
 
-def _share_sentinels(before: Any, budget: Any) -> None:
-    """A shorter search keeps the share of its trials that are sentinels; where nothing is stopped,
-    there are none: nobody has to lower them as well.
+def _no_such(path: str) -> str:
+    """Where in a space the setting is that somebody may have meant by ``path``."""
+    known = [f"train.{inner}" for inner in config_paths()]
+    known += [f"{name}.{key}" for name in _SECTIONS for key in _keys_of(name)]
+    ends_alike = [other for other in known if other.endswith(f".{path}")]
+    meant = min(ends_alike, key=len, default=None)
+    hint = f" Did you mean {meant!r}?" if meant else nearest(path, [*Document.model_fields, *known])
+    return (
+        f"a space has no such section.{hint} A setting of the training configuration begins with "
+        f"`train.`; the sections are {', '.join(Document.model_fields)}"
+    )
+
+
+def _keys_of(section: str) -> Iterable[str]:
+    part = Document.model_fields[section].annotation
+    return part.model_fields if isinstance(part, type) and issubclass(part, Part) else ()
+
+
+def _scale_sentinels(before: Any, budget: Any) -> None:
+    """Scale the number of sentinels with the number of trials, so that it need not be set as well.
+
+    Without early stopping there are none.
     """
     if not isinstance(before, dict) or not isinstance(budget, dict):
         return

@@ -21,6 +21,7 @@ from tune_robust.spaces.dimensions import Dimension, parse_search, varies_labels
 from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
+from tune_robust.spaces.locations import locate_space
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
@@ -363,6 +364,9 @@ def space_text(name_or_path: str | Path) -> str:
 def load_space(name_or_path: str | Path, *, overrides: Overrides = ()) -> Space:
     """A built-in space by its name, or the user's own by its path.
 
+    Relative paths of files in the space are relative to its own folder (in a built-in space, and in
+    ``overrides``, to the working directory); the loaded space has absolute ones.
+
     Args:
         name_or_path: as in ``saner_digits`` or ``my_space.yaml``.
         overrides: changes as ``path=value``, values in YAML: ``train.epochs=2``,
@@ -374,8 +378,11 @@ def load_space(name_or_path: str | Path, *, overrides: Overrides = ()) -> Space:
         ConfigError: it is not valid: every problem at once, each at its key path.
     """
     text = space_text(name_or_path)
+    builtin = str(name_or_path) in builtin_spaces()
+    folder = Path.cwd() if builtin else Path(name_or_path).expanduser().absolute().parent
+    document, overrides = locate_space(parse_yaml(text, str(name_or_path)), overrides, folder)
     return parse_space(
-        parse_yaml(text, str(name_or_path)),
+        document,
         source=str(name_or_path),
         description=leading_comment(text),
         overrides=overrides,

@@ -14,7 +14,7 @@ from tune_robust.data import UNKNOWN
 BINS = 15
 
 Reliability = list[list[float]]
-"""For each confidence bin the share of the samples, their mean confidence and their accuracy."""
+"""For each confidence bin: the fraction of the samples, their mean confidence, their accuracy."""
 
 
 class Evaluation(NamedTuple):
@@ -96,8 +96,8 @@ def reliability(probabilities: Tensor, labels: Tensor) -> Tensor:
         labels: int64 (N,).
 
     Returns:
-        (15, 3), for equal-width bins of confidence the share of the samples, their mean confidence
-        and their accuracy, both 0 in an empty bin.
+        (15, 3): for each equal-width bin of confidence, the fraction of the samples, their mean
+        confidence and their accuracy, both 0 in an empty bin.
     """
     confidence, predicted = probabilities.max(1)
     correct = (predicted == labels).to(confidence.dtype)
@@ -114,5 +114,5 @@ def expected_calibration_error(bins: Tensor) -> Tensor:
 
     The mean over samples of |accuracy - confidence| of their bin.
     """
-    share, confidence, accuracy = bins.unbind(1)
-    return (share * (accuracy - confidence).abs()).sum()
+    fraction, confidence, accuracy = bins.unbind(1)
+    return (fraction * (accuracy - confidence).abs()).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_robust.config import SwaConfig, TrainConfig, parse_config
+from tune_robust.config import SwaConfig, TrainConfig, file_settings, parse_config
 from tune_robust.data import (
     Batches,
     LabelledImages,
@@ -499,10 +500,27 @@ def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:
-    """A checkpoint continues its own configuration only: schedules depend on all of it."""
+    """A checkpoint continues its own configuration only: schedules depend on all of it.
+
+    The folders that files lie in may be others: data are moved, and paths were relative once.
+    """
+    saved, wanted = _without_folders(saved), _without_folders(wanted)
     differing = [key for key in wanted if saved.get(key) != wanted[key]]
     if differing:
         raise UserError(
             f"{path} belongs to another configuration: {', '.join(differing)} differ. "
             "Resume it with the configuration it was saved with."
         )
+
+
+def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
+    """``config`` (nested mappings) with the last component alone of the paths in it."""
+    copy = json.loads(json.dumps(config))
+    for path in file_settings():
+        *parents, last = path.split(".")
+        part = copy
+        for key in parents:
+            part = part.get(key) or {}
+        if isinstance(part.get(last), str):
+            part[last] = Path(part[last]).expanduser().absolute().name
+    return copy

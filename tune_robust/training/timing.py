@@ -34,9 +34,9 @@ def time_epoch(config: TrainConfig, splits: Splits, *, seconds: float = 4.0) -> 
     batch, images = config.batch_size, len(splits.train)
     step = _run(config, _first(splits, _WARM_UP * batch), seconds=0).seconds / _WARM_UP
     steps = max(_WARM_UP, int(seconds / 4 / step))
-    share = min(1.0, steps * batch / images)
+    fraction = min(1.0, steps * batch / images)
     timed = _run(config, _first(splits, steps * batch), seconds)
-    return replace(timed, seconds=timed.seconds / share)
+    return replace(timed, seconds=timed.seconds / fraction)
 
 
 def _run(config: TrainConfig, splits: Splits, seconds: float) -> EpochTime:
@@ -57,16 +57,16 @@ def _run(config: TrainConfig, splits: Splits, seconds: float) -> EpochTime:
 
 
 def _first(splits: Splits, images: int) -> Splits:
-    """At most so many training images, and the same share of the other parts."""
-    share = min(1.0, images / len(splits.train))
+    """At most so many training images, and the same fraction of the other parts."""
+    fraction = min(1.0, images / len(splits.train))
     return replace(
         splits,
-        train=_part(splits.train, share),
-        validation=_part(splits.validation, share),
-        test=_part(splits.test, share),
+        train=_part(splits.train, fraction),
+        validation=_part(splits.validation, fraction),
+        test=_part(splits.test, fraction),
     )
 
 
-def _part(part: LabelledImages, share: float) -> LabelledImages:
-    count = max(1, round(share * len(part)))
+def _part(part: LabelledImages, fraction: float) -> LabelledImages:
+    count = max(1, round(fraction * len(part)))
     return part.take(torch.arange(count))

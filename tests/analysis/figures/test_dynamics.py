@@ -39,6 +39,18 @@ def test_weights_of_correct_and_wrong_labels(build):
     assert [trace.name for trace in law_weights(run).data] == ["correct labels", "wrong labels"]
 
 
+def test_each_cell_of_a_grid_has_its_panel(build):
+    search = {"law.shape": {"choice": ["linear", "power"]}}
+    trials = [
+        build.trial(n, {"law.shape": shape}, method="law", extra=WEIGHTS)
+        for n, shape in enumerate(("linear", "power"), 1)
+    ]
+    run = build.load(trials, space=build.space(search=search, searcher={"name": "grid"}))
+    assert set(law_weights_data(run)["trial"]) == {"t0001", "t0002"}
+    titles = {note.text for note in law_weights(run).layout.annotations}
+    assert any("law.shape linear" in title for title in titles)
+
+
 PROBED = {"p_r_a": 0.8, "p_r_b": 1.4, "p_r_c": 1.1}
 ALIGNED = {"gradient_sign_agreement": 0.6, "gradient_cosine": -0.2}
 SHARP = {"sals_sharpness": 2.0, "sals_mean_sharpness": 1.5}

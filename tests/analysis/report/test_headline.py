@@ -240,7 +240,9 @@ def test_what_matters_is_said(search_run):
 def test_a_confirmation_is_not_to_be_confirmed(build):
     path = build.write(build.search(24))
     meta = json.loads((path / "run.json").read_text())
-    (path / "run.json").write_text(json.dumps(meta | {"confirms": {"run": "r0"}}))
+    (path / "run.json").write_text(
+        json.dumps(meta | {"confirms": {"run": "r0", "trials": ["t0001"], "seeds": [1]}})
+    )
     run = load_run(path)
     assert "This is a confirmation" in told(run)
     steps = next_steps(run, summarise(run))

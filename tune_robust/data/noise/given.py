@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,7 @@ def _rows_of_images(
             "file names. Remove the column if the rows are in the dataset's order."
         )
     places = _places(names)
-    rows = dict.fromkeys(range(len(names)))
+    rows: dict[int, int] = {}
     for row, file in enumerate(files):
         image = places.get(file, places.get(_plain(file)))
         where = f"{path}, line {row + 2}"
@@ -101,19 +101,19 @@ def _rows_of_images(
                 f"{where}: there is no training image {file!r}.{nearest(_plain(file), names)} "
                 f"Images are named as in train/, such as {names[0]!r}."
             )
-        if rows[image] is not None:
+        if image in rows:
             raise UserError(
                 f"{where}: {file!r} is the training image {names[image]!r}, which line "
                 f"{rows[image] + 2} is about already. Each image needs one row."
             )
         rows[image] = row
-    missing = [names[image] for image, row in rows.items() if row is None]
+    missing = [name for image, name in enumerate(names) if image not in rows]
     if missing:
         raise UserError(
             f"{path} has no row for {len(missing):,} of the {len(names):,} training images (the "
             f"first is {missing[0]!r}). Each image needs one row."
         )
-    return [*rows.values()]
+    return [rows[image] for image in range(len(names))]
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
@@ -131,7 +131,7 @@ def _plain(file: str) -> str:
 
 
 def _indices(
-    path: Path, names: Sequence[str], lines: Sequence[int], classes: Sequence[str]
+    path: Path, names: Sequence[str], lines: Iterable[int], classes: Sequence[str]
 ) -> np.ndarray:
     """Class names or numbers as indices; lines are counted as an editor does, the heading is 1."""
     indices: dict[str, int] = {}

@@ -86,8 +86,8 @@ def _images(folder: Path) -> list[Path]:
         )
     wrong = next((file for file in found if not file.is_file()), None)
     if wrong is not None:
-        is_what = "no regular file" if wrong.exists() else "a link to nothing"
-        raise UserError(f"{wrong} is {is_what}. Mend or remove it.")
+        is_what = "not a regular file" if wrong.exists() else "a broken link"
+        raise UserError(f"{wrong} is {is_what}. Repair or remove it.")
     return found
 
 
@@ -106,7 +106,7 @@ def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
     """The training images' paths inside ``train/``, such as ``cat/a.jpg``."""
-    directory = Path(config.dir).expanduser()
+    directory = data_dir(config)
     inside = [file.relative_to(directory).parts for file in files]
     return ["/".join(parts[1:]) for parts in inside if parts[0] == "train"]
 

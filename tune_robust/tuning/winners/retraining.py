@@ -49,9 +49,15 @@ def confirmation_of(source: RunFolder) -> RunFolder:
     return source.inside(FOLDER)
 
 
-def confirmed_by(folder: RunFolder) -> RunFolder | None:
-    """The run that ``folder`` confirms; None if it is a search."""
-    return folder.outside() if "confirms" in folder.read_meta() else None
+def confirmed_by(folder: RunFolder) -> RunFolder:
+    """The run that ``folder`` confirms.
+
+    Raises:
+        UserError: it is a search itself.
+    """
+    if "confirms" not in folder.read_meta():
+        raise UserError(f"{folder.place} is a search, not the confirmation of one.")
+    return folder.outside()
 
 
 def choose(
@@ -170,7 +176,8 @@ def judged_trials(folder: RunFolder) -> list[Judged]:
     objective, known = objective_of(space), read_trials(source)
     again: dict[str, list[Trial]] = {}
     for trial in read_trials(folder).values():
-        again.setdefault(trial.confirms, []).append(trial)
+        if trial.confirms is not None:
+            again.setdefault(trial.confirms, []).append(trial)
     retrained = [_retrained(known[name], again[name], objective) for name in again]
     return judge(retrained, objective.mode)
 
@@ -237,7 +244,7 @@ def _row(judged: Judged) -> dict[str, Any]:
 
 
 def _estimate(given: Estimate | None) -> dict[str, Any]:
-    return (given or Estimate(0, None, None, None, None))._asdict()
+    return {**dict.fromkeys(Estimate._fields), "n": 0} if given is None else given._asdict()
 
 
 def write_summary(folder: RunFolder) -> dict[str, Any]:
