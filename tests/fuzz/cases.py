@@ -63,18 +63,20 @@ class Fuzzer:
         wrong = [
             problem
             for verb in (*QUICK, *(SLOW if slow else ()))
-            for problem in self._verb(verb, case, None if on_purpose else self._truth[name])
+            for problem in self._verb(verb, case, None if on_purpose else self._truth[name], slow)
         ]
         if _contents(outside) != before:
             wrong.append("a file outside the run was changed")
         return [f"{name}, {'; '.join(told)}: {problem}" for problem in wrong]
 
-    def _verb(self, verb: tuple[str, ...], case: Path, known: dict | None) -> Iterator[str]:
+    def _verb(
+        self, verb: tuple[str, ...], case: Path, known: dict | None, slow: bool
+    ) -> Iterator[str]:
         run, weights = case / "runs" / "r", case / "weights"
         places = {"OTHER": str(self._home / "whole" / "finished"), "WEIGHTS": str(weights)}
         arguments = [places.get(word, word) for word in verb]
         shutil.rmtree(weights, ignore_errors=True)
-        with _without_training():
+        with _without_training(reports=slow):
             result = CliRunner().invoke(app, [arguments[0], str(run), *arguments[1:]])
         if problem := _unexpected(result.exception):
             yield f"{' '.join(verb)}: {problem}"
@@ -89,10 +91,15 @@ class Fuzzer:
 
 
 @contextlib.contextmanager
-def _without_training() -> Iterator[None]:
-    """Everything but the training: a resumed search ends as soon as it would begin."""
+def _without_training(*, reports: bool) -> Iterator[None]:
+    """Everything but the training: a resumed search ends as soon as it would begin.
+
+    ``reports``: whether it then writes its report, which takes longer than all else.
+    """
+    finish = mock.patch("tune_robust.cli.summary.finish", return_value=None)
     engine = "tune_robust.tuning.engine"
     with (
+        contextlib.nullcontext() if reports else finish,
         mock.patch(f"{engine}.preparing.prepare", return_value={}),
         mock.patch(f"{engine}.searching._cluster", return_value=contextlib.nullcontext()),
         mock.patch(f"{engine}.searching._run_trials", return_value=None),

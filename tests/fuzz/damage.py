@@ -117,8 +117,9 @@ def _replaced(chance: random.Random, run: Path, outside: Path) -> str | None:
 
 def _linked(chance: random.Random, run: Path, outside: Path) -> str | None:
     """A folder of checkpoints is a link out of the run."""
-    folders = [run / "checkpoints", *sorted((run / "checkpoints").glob("t*"))]
-    path = chance.choice(folders)
+    if (run / "checkpoints").is_symlink():
+        return None
+    path = chance.choice([run / "checkpoints", *sorted((run / "checkpoints").glob("t*"))])
     if path.is_symlink() or not path.is_dir():
         return None
     shutil.rmtree(path)

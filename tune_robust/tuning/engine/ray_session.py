@@ -110,7 +110,8 @@ def _shut_down() -> None:
     try:
         check_alive()
     except RayLost:
-        ray_worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+        node = ray_worker._global_node
+        node.kill_all_processes(check_alive=False, allow_graceful=False)
     ray.shutdown()
 
 
