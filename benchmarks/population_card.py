@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def card(there: Sequence[Recorded]) -> str:
     missing = [name for name in POPULATIONS if name not in {r.population.name for r in there}]
     parts = [_OPENING, _table(there)]
     if missing:
-        parts.append(f"Not recorded so far: {', '.join(missing)}.\n")
+        left = f"Not recorded so far: {', '.join(missing)}."
+        parts.append(textwrap.fill(left, 100, break_on_hyphens=False) + "\n")
     parts.append(_commands(there))
     return "\n".join(parts)
 
