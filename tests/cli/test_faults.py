@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -66,6 +67,19 @@ def whole(once, careful, tmp_path):
         "whole", lambda to: run(*search(careful, *LONGER, "--storage", to), cwd=tmp_path)
     )
     return trials_of(storage / "r1")
+
+
+@pytest.fixture
+def interrupted(once, careful, tmp_path):
+    """That search, killed in the middle of its first trial: the run's folder, to be changed."""
+
+    def interrupt(storage):
+        command = Started(*search(careful, *LONGER, "--storage", storage), cwd=tmp_path)
+        command.wait_until(lambda: len(events(storage / "r1", "epoch")) >= 4)
+        command.kill_tree()
+
+    storage = once("interrupted", interrupt)
+    return shutil.copytree(storage / "r1", tmp_path / "runs" / "r1")
 
 
 def assert_same_trials(trials, whole):
@@ -153,17 +167,13 @@ def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
     assert len(epochs) - len(set(epochs)) <= 1, epochs
 
 
-def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, careful, whole, start):
-    command = start(*search(careful, *LONGER))
-    folder = tmp_path / "runs" / "r1"
-    command.wait_until(lambda: len(events(folder, "epoch")) >= 4)
-    command.kill_tree()
-    last = folder / "checkpoints" / "t0001" / "last.pt"
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(tmp_path, interrupted, whole):
+    last = interrupted / "checkpoints" / "t0001" / "last.pt"
     content = last.read_bytes()
     last.unlink()  # best.pt may be the same file
     last.write_bytes(content[: len(content) // 2])
     run("resume", "r1", "--no-dashboard", cwd=tmp_path)
-    assert_same_trials(trials_of(folder), whole)
+    assert_same_trials(trials_of(interrupted), whole)
 
 
 @pytest.fixture
@@ -229,7 +239,7 @@ def test_a_trial_of_nan_fails_and_the_sampler_goes_on(tmp_path, space):
 
 
 def test_ctrl_c_twice_ends_it_at_once(tmp_path, space, start):
-    path = space(budget={"trials": 8, "scheduler": "none"})
+    path = space(budget={"trials": 8, "scheduler": "none"}, resources={"concurrency": 1})
     command = start(*search(path, "--set", "train.epochs=500"))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
@@ -245,19 +255,15 @@ def test_ctrl_c_twice_ends_it_at_once(tmp_path, space, start):
 
 
 def test_clock_locale_and_working_directory_do_not_matter(
-    tmp_path, careful, whole, start, monkeypatch
+    tmp_path, interrupted, whole, monkeypatch
 ):
-    command = start(*search(careful, *LONGER))
-    folder = tmp_path / "runs" / "r1"
-    command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
-    command.kill_tree()
-    _move_clock(folder, seconds=3 * 86400)
+    _move_clock(interrupted, seconds=3 * 86400)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for name in ("LC_ALL", "LANG"):
         monkeypatch.setenv(name, _locale())
-    run("resume", folder, "--no-dashboard", cwd=elsewhere)
-    assert_same_trials(trials_of(folder), whole)
+    run("resume", interrupted, "--no-dashboard", cwd=elsewhere)
+    assert_same_trials(trials_of(interrupted), whole)
     assert [*elsewhere.iterdir()] == []
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tune_robust.config import DataConfig
-    from tune_robust.data import Summary
+    from tune_robust.data import Dataset, Summary
 
 app = typer.Typer(
     help="List the data sets that can be read, prepare them, and check them and their label noise.",
@@ -125,13 +125,17 @@ def check(
             "human or given."
         )
     config = _config("check", name, data_dir, {"noise": described}, settings, no_download)
-    summary = summarise(config, load_dataset(config, cache_of(storage)))
+    dataset = load_dataset(config, cache_of(storage))
+    summary, odd = summarise(config, dataset), _cautions(config, dataset)
     if html is not None:
         _write_heat_map(summary, html)
     if as_json:
-        print(json.dumps(_document(summary), indent=2, allow_nan=False))
+        document = {**_document(summary), "cautions": odd}
+        print(json.dumps(document, indent=2, allow_nan=False))
         return
     _print_summary(summary)
+    for text in odd:
+        print(f"Warning: {text}")
     if html is not None:
         print(f"Heat map: {html}")
 
@@ -159,6 +163,17 @@ def _config(
     return parse_config(document, f"datasets {verb} {name}").data
 
 
+def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
+    """What a search on the data would warn of, or refuse."""
+    from tune_robust.data import cautions, make_splits
+
+    try:
+        splits = make_splits(config, dataset)
+    except UserError as error:
+        return [f"a search on these data would be refused: {error}"]
+    return cautions(config, dataset, splits)
+
+
 def _document(summary: Summary) -> dict[str, Any]:
     matrix = summary.transition_matrix
     return summary._asdict() | {
@@ -175,8 +190,6 @@ def _print_summary(summary: Summary) -> None:
         f"{summary.dataset}: {summary.train_images:,} training and {summary.test_images:,} test "
         f"images of {width}x{height} pixels, {channels} channel{'s' if channels > 1 else ''}"
     )
-    if not summary.test_images:
-        print("no test set: a part of the training images is held out as one (data.test_size)")
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:
         print("noise_rate: unknown, as the true labels are")
