@@ -66,7 +66,7 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
 
 def _print_winner(console: Console, best: Sequence[Trial], space: Space) -> None:
     metric, winner = space.objective.metric, best[0]
-    console.print(f"\nBest: [bold]{winner.name}[/] {_settings(winner)}", highlight=False)
+    console.print(f"\nWinner: [bold]{winner.name}[/] {_settings(winner)}", highlight=False)
     console.print(f"  {_scores(winner, metric)}", highlight=False)
     if winner.origin == "baseline":
         console.print("  This is a baseline: no setting that the search tried was better.")
