@@ -29,14 +29,13 @@ from analysis.formatting import plain
 from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
 from analysis.stored.run import Run, require_epochs
+from analysis.surrogate.expectation import SURE, tolerance
 from analysis.surrogate.surface import Surface, fit_surface
 from tune_robust.metrics import metric
 
-_POINT = 0.01
-_SURE = 0.5  # doubt above which nothing is called good
 _CLEAR = 0.1  # doubt below which nothing is veiled
 _VEILED = 0.85
-_FLAT = 0.1  # shares differing by less look flat, other metrics by this part of their value
+_FLAT = 0.1  # fractions that differ by less look flat, other metrics by this part of their value
 _BANDS = 20
 _TICKS = 5
 _FEWEST = 2  # finished trials that a region rests on
@@ -150,9 +149,9 @@ def _axes(surface: Surface) -> list[tuple[np.ndarray, Axis]]:
 
 
 def _margin(run: Run, surface: Surface, best: float) -> np.ndarray:
-    tolerance = _POINT if metric(surface.metric).is_fraction else _POINT * abs(best)
+    lost = tolerance(surface.metric, best)
     loss = run.objective.gain(best, surface.mean)
-    return np.minimum(tolerance - loss, (_SURE - surface.doubt) * tolerance)
+    return np.minimum(lost - loss, (SURE - surface.doubt) * lost)
 
 
 def _box(surface: Surface, cells: np.ndarray) -> dict[str, tuple[float, float]]:
