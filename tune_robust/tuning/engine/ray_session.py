@@ -99,7 +99,7 @@ def check_alive() -> None:
         RayLost: one does not.
     """
     node = ray_worker._global_node
-    dead = {kind for kind, _ in node.dead_processes()} if node else set()
+    dead: set[str] = {kind for kind, _ in node.dead_processes()} if node else set()
     for kind in _NEEDED:
         if kind in dead:
             raise RayLost(kind)
@@ -110,7 +110,7 @@ def _shut_down() -> None:
     try:
         check_alive()
     except RayLost:
-        node = ray_worker._global_node
+        node: Any = ray_worker._global_node
         node.kill_all_processes(check_alive=False, allow_graceful=False)
     ray.shutdown()
 
