@@ -106,18 +106,19 @@ def _wait_for(node: RayNode, log: Path) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture
-def ray_cluster(monkeypatch):
+@pytest.fixture(scope="module")
+def ray_cluster():
     """A cluster without nodes yet, whose token this process and those it starts have."""
     # Ray's sockets lie in it, and a socket's path may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tr-"))
     token = folder / "token"
     token.write_text(secrets.token_hex(32))
     token.chmod(0o600)
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
     cluster = RayCluster(folder)
-    yield cluster
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_AUTH_MODE", "token")
+        patched.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        yield cluster
     cluster.close()
     shutil.rmtree(folder, ignore_errors=True)
 

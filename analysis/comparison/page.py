@@ -50,8 +50,8 @@ def _sections(comparison: Comparison) -> list[str]:
             Section(
                 f"map-{place}",
                 f"Where the best <code>{plain(path)}</code> lies",
-                f"{_hint(path)}Each diamond is the best of a run, the bar what should "
-                "come within a point of it; the line joins the medians.",
+                f"{_hint(path)}Each diamond is the best setting of a run, the bar the range "
+                "expected within one point of it; the line joins the medians.",
                 [(f"map-{place}", noise_map(comparison, path, colour))],
             )
         )
@@ -85,7 +85,8 @@ def _scene(scene: Scene, place: int, colour: dict[str, str], several: bool) -> l
         figures,
         f'<section id="table-{place}"><h2>In numbers{where}</h2><p class="guide">± is half of the '
         "95 % interval over runs (of a single confirmed run: over its seeds); columns marked * "
-        f'chose nothing.</p><div class="scroll" tabindex="0">{_table(scene)}</div></section>',
+        'are not used for selection.</p><div class="scroll" tabindex="0">'
+        f"{_table(scene)}</div></section>",
     ]
 
 
@@ -107,7 +108,7 @@ def _next_steps(comparison: Comparison) -> str:
     ]
     if not todo:
         todo = [f"tune-robust export {run_argument(r.run.place)} --top 1" for r in repeats]
-        words = "Take the leaders' configurations out:"
+        words = "Export the leaders' configurations:"
     else:
         words = "Confirm the leaders on fresh seeds, then compare again:"
     return f"<p>{words}</p><pre><code>{plain(chr(10).join(todo[:4]))}</code></pre>"
@@ -124,4 +125,7 @@ def _runs(comparison: Comparison) -> str:
 
 def _about(scene: Scene, entry: Entry, repeat: Repeat) -> list[str]:
     command = shlex.join(repeat.run.meta.get("command") or [])
-    return [entry.label, scene.label, count(len(repeat.run.trials), "trial"), command]
+    baselines = int((repeat.run.trials["origin"] == "baseline").sum())
+    trials = count(len(repeat.run.trials) - baselines, "trial")
+    trials += f" and {count(baselines, 'baseline')}" if baselines else ""
+    return [entry.label, scene.label, trials, command]

@@ -21,7 +21,7 @@ from scipy import stats
 from analysis.figures.best_so_far import cost_of_epochs
 from analysis.formatting import number
 from analysis.stored.confirmation import read_confirmation
-from analysis.stored.ranking import label_sets, ranking
+from analysis.stored.ranking import baseline, label_sets, ranking
 from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.errors import UserError
@@ -44,7 +44,7 @@ _SEEDS_AND_SPEED = {
 class Curve(NamedTuple):
     """Best so far, as the corners of a step line: ``best`` holds from ``spent`` on, until ``end``.
 
-    ``spent``: gradient evaluations of all the trials that the search proposed.
+    ``spent``: gradient evaluations of all the trials of the run, baselines included.
     """
 
     spent: np.ndarray
@@ -64,13 +64,17 @@ class Curve(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """One run: its curve, its winner among what it searched, and its confirmation if it has one."""
+    """One run: its curve, its winner among what it searched, and its confirmation if it has one.
+
+    ``baseline``: the score of its best finished baseline, NaN without one.
+    """
 
     run: Run
     curve: Curve
     winner: pd.Series
     test_accuracy: float
     confirmed: Estimate | None
+    baseline: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,11 @@ class Entry:
         """Of the winners, for the record."""
         known = [r.test_accuracy for r in self.repeats if not math.isnan(r.test_accuracy)]
         return estimate(known)
+
+    @property
+    def baseline(self) -> Estimate | None:
+        """Of the best baseline of each repeat that has one."""
+        return estimate([r.baseline for r in self.repeats if not math.isnan(r.baseline)])
 
     def cost(self, level: float, objective: Objective) -> tuple[float | None, int]:
         """The median compute to ``level`` over the repeats that get there, and how many do."""
@@ -381,18 +390,25 @@ def _repeat(run: Run) -> Repeat:
     best = candidates.sort_values("objective", ascending=run.objective.ascending).iloc[0]
     scored = scored_epochs(run.epochs[run.epochs["trial"] == best["trial"]], run.objective)
     test = scored["test_accuracy"].iloc[0] if "test_accuracy" in scored else math.nan
-    return Repeat(run, _curve(run, candidates), best, float(test), _confirmed(run))
+    reference = baseline(run)
+    return Repeat(
+        run=run,
+        curve=_curve(run, candidates),
+        winner=best,
+        test_accuracy=float(test),
+        confirmed=_confirmed(run),
+        baseline=math.nan if reference is None else float(reference["objective"]),
+    )
 
 
 def _candidates(run: Run) -> pd.DataFrame:
-    """What the search itself has found; baselines are references beside it."""
+    """What the search itself has found; baselines, which cost compute too, do not lead."""
     table = ranking(run).table
     return table[(table["origin"] != "baseline") & table["objective"].notna()]
 
 
 def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
-    searched = run.trials.loc[run.trials["origin"] != "baseline", "trial"]
-    epochs = run.epochs[run.epochs["trial"].isin(searched)]
+    epochs = run.epochs
     total = cost_of_epochs(epochs).cumsum()
     until = total.groupby(epochs["trial"]).max()
     ended = candidates.assign(spent=candidates["trial"].map(until)).sort_values("spent")

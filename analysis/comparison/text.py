@@ -1,4 +1,4 @@
-"""A comparison in words and tables: plain text for the terminal, HTML for the page."""
+"""A comparison as text and tables: plain text for the terminal, HTML for the page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
-from analysis.formatting import MISSING, count, difference, number, plain, score, sentence_case
+from analysis.formatting import (
+    MISSING,
+    count,
+    difference,
+    listed,
+    number,
+    plain,
+    score,
+    sentence_case,
+)
 from tune_robust.metrics import metric
 from tune_robust.statistics import Estimate, estimate
 
@@ -24,6 +33,7 @@ class Row(NamedTuple):
     final: Estimate | None
     confirmed: Estimate | None
     test_accuracy: Estimate | None
+    baseline: Estimate | None
     cost: tuple[float | None, int]
 
 
@@ -39,6 +49,7 @@ def rows(scene: Scene) -> list[Row]:
             final=estimate(entry.final),
             confirmed=entry.confirmed,
             test_accuracy=entry.test_accuracy,
+            baseline=entry.baseline,
             cost=entry.cost(level, scene.objective),
         )
         for place, entry in enumerate(scene.ranked)
@@ -56,6 +67,7 @@ def headings(scene: Scene) -> list[str]:
         "at its own end",
         "confirmed",
         f"evaluations to {score(name, scene.level)}",
+        "best baseline",
         "test accuracy*",
     ]
 
@@ -73,6 +85,7 @@ def cells(row: Row, scene: Scene) -> list[str]:
         _estimate(name, row.final),
         _estimate(name, row.confirmed),
         "never" if cost is None else number(cost) + got_there,
+        _estimate(name, row.baseline),
         _estimate("test_accuracy", row.test_accuracy),
     ]
 
@@ -94,8 +107,8 @@ def _bare(name: str, value: float) -> str:
 
 
 def conclusion(comparison: Comparison) -> list[str]:
-    """What it comes to: a sentence or two for each scene with several searches, and one for each
-    path whose best moves with the noise."""
+    """The conclusion: a sentence or two for each scene with several searches, and one for each path
+    whose best setting moves with the noise."""
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     several = len(comparison.scenes) > 1
     said = [(f"{s.label}: " if several else "") + _ahead(s) for s in scenes]
@@ -119,11 +132,21 @@ def _ahead(scene: Scene) -> str:
     open_ = [e.label for e, lead in leads if lead and lead.low is not None and lead.low <= 0]
     single = [entry.label for entry, lead in leads if lead is not None and lead.low is None]
     parts = [
-        f"that is clearly better than {_listed(clear)}" if clear else "",
-        f"it cannot be told from {_listed(open_)}" if open_ else "",
-        f"against {_listed(single)} there are too few runs to say" if single else "",
+        f"that is better than {listed(clear)}, with 95 % confidence" if clear else "",
+        f"it is statistically indistinguishable from {listed(open_)}" if open_ else "",
+        f"there are too few runs to compare it with {listed(single)}" if single else "",
     ]
-    return "; ".join([text, *filter(None, parts)]) + "."
+    return "; ".join([text, *filter(None, parts)]) + "." + _beaten(scene)
+
+
+def _beaten(scene: Scene) -> str:
+    """Which searches end behind a baseline of their own."""
+    names = []
+    for entry in scene.entries:
+        final, reference = estimate(entry.final), entry.baseline
+        if final and reference and scene.objective.gain(reference.mean, final.mean) > 0:
+            names.append(f"{entry.label} ({score(scene.objective.metric, reference.mean)})")
+    return f" A baseline of its own is better than {listed(names)}." if names else ""
 
 
 def _moves(comparison: Comparison, path: str) -> str:
@@ -141,9 +164,9 @@ def _moves(comparison: Comparison, path: str) -> str:
     if first and last:
         overlap = first[0] <= last[1] and last[0] <= first[1]
         text += (
-            ", but what is as good overlaps: one value may serve both"
+            ", but the good ranges overlap: one value may be good for both"
             if overlap
-            else ", and what is as good at one is not at the other"
+            else ", and the good ranges do not overlap"
         )
     return text + "."
 
@@ -175,24 +198,24 @@ def notes(comparison: Comparison) -> list[str]:
     remarks = []
     if any(len(entry.repeats) == 1 for _, entry in entries):
         remarks.append(
-            "One run of a search says nothing of its luck: repeat it with other seeds "
-            "(--set searcher.seed=1 --set train.seed=100), and the repeats form a band."
+            "A single run of a search does not show how much its result varies. Repeat it with "
+            "other seeds (--set searcher.seed=1 --set train.seed=100); the repeats form a band."
         )
     if any(entry.confirmed is None for _, entry in entries):
         remarks.append(
-            "The score of a search is the best of many, and flatters: `tune-robust confirm` "
-            "retrains the winners on fresh seeds."
+            "The score of a search is the best of many trials, and optimistic. `tune-robust "
+            "confirm` retrains the best trials on fresh seeds."
         )
     if len(comparison.scenes) > 1:
         remarks.append(
-            "Scores compare within one data set, noise and network only; between them, only where "
-            "the best settings lie does."
+            "Scores compare only on the same data set, noise and network. Across those, compare "
+            "where the best settings lie."
         )
     if any(r.run.meta.get("warm_start") for _, entry in entries for r in entry.repeats):
-        remarks.append("What a warm start had cost before is not counted.")
+        remarks.append("The compute of the runs that a warm start learned from is not counted.")
     remarks.append(
-        "Compute counts every trial that the search proposed, stopped ones too, baselines not. "
-        "Intervals over runs are Student's t, of differences Welch's; * chose nothing."
+        "Compute counts every trial of a run, stopped ones and baselines too. Intervals over runs "
+        "are Student's t, of differences Welch's. Columns marked * are not used for selection."
     )
     return remarks
 
@@ -246,7 +269,7 @@ def _row_document(row: Row, entry: Entry) -> dict[str, Any]:
 
 
 def headline(comparison: Comparison) -> str:
-    """The answer in one line."""
+    """The result in one line."""
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     if len(comparison.scenes) > 1 and comparison.places:
         path = next(iter(comparison.places))
@@ -260,13 +283,9 @@ def headline(comparison: Comparison) -> str:
         return f"{best} is ahead at equal compute"
     gap = min((lead.mean for lead in leads if lead is not None), default=0.0)
     by = difference(scenes[0].objective.metric, gap)
-    return f"{best} leads by {by} at equal compute, which may be luck"
+    return f"{best} leads by {by} at equal compute, within the noise or untested"
 
 
 def lead(comparison: Comparison) -> str:
-    """The answer in a few sentences, as HTML."""
+    """The result in a few sentences, as HTML."""
     return " ".join(plain(sentence_case(sentence)) for sentence in conclusion(comparison))
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

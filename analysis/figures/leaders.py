@@ -44,8 +44,8 @@ def leaders(run: Run) -> dict[str, str]:
 def _cell_paths(run: Run, ranked: pd.DataFrame) -> list[str]:
     """The settings that tell the cells apart; without the numbers where there are too many."""
     varied = [p for p in settings(run) if p != "method" and ranked[p].nunique(dropna=False) > 1]
-    cells = ranked[varied].drop_duplicates() if varied else ranked.iloc[:1]
-    if len(cells) <= _MOST_CELLS:
+    methods = [path for path in run.searched if path == "method"]
+    if len(ranked[[*varied, *methods]].drop_duplicates()) <= _MOST_CELLS:
         return varied
     numeric = {axis.path for axis in run.dimensions if axis.is_numeric}
     return [path for path in varied if path not in numeric]

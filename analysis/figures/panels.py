@@ -134,7 +134,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
 
 def _band(line: Line, place: int) -> dict[str, Any]:
     """The area of one standard deviation on either side of a line."""
-    spread = np.nan_to_num(line.sd)
+    spread = np.zeros_like(line.y) if line.sd is None else np.nan_to_num(line.sd)
     return {
         "x": np.concatenate([line.x, line.x[::-1]]),
         "y": np.concatenate([line.y + spread, (line.y - spread)[::-1]]).astype("float32"),

@@ -15,7 +15,18 @@ from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 from tune_robust.runs.remote.objects import Remote
 
-pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cluster,
+    pytest.mark.xdist_group("cluster"),
+    pytest.mark.timeout(600),
+]
+
+
+@pytest.fixture(scope="module")
+def head(ray_cluster):
+    """The node that all tests here join the cluster by."""
+    return ray_cluster.add_node()
 
 
 @pytest.fixture
@@ -36,11 +47,10 @@ def table(folder, name):
 
 
 def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
-    tmp_path, space, bucket, ray_cluster, monkeypatch
+    tmp_path, space, bucket, ray_cluster, head, monkeypatch
 ):
     """The nodes and the command share nothing but the bucket and the token."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    ray_cluster.add_node()
     other = ray_cluster.add_node()
     folder = Remote(f"{bucket}/r1")
     started = Started(
@@ -49,7 +59,7 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
         *("--set", "train.epochs=40", "--set", "budget.scheduler=none"),
         cwd=tmp_path,
     )
-    started.wait_until(lambda: all(node.trials() for node in ray_cluster.nodes))
+    started.wait_until(lambda: head.trials() and other.trials())
 
     def both_are_under_way():
         done = Counter(event["trial"] for event in events(folder, "epoch"))
@@ -74,14 +84,14 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
     reported = [e["epoch"] for e in events(folder, "epoch") if e["trial"] == lost]
     again = len(reported) - len(set(reported))
     assert again <= 1, "it went on from its last checkpoint, whose epoch it reports again"
-    for node in ray_cluster.nodes:
+    for node in (head, other):
         assert any((node.cache / "tune-robust" / "data").iterdir()), "decoded on each machine"
 
 
+@pytest.mark.usefixtures("head")
 def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(
     tmp_path, space, ray_cluster, monkeypatch
 ):
-    ray_cluster.add_node()
     search = ("search", "--space", space, "--name", "r1")
     program = (
         "from tune_robust.tuning.engine.ray_session import check_nodes, ray_session\n"
@@ -101,6 +111,5 @@ def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(
     refused = run(*search, cwd=tmp_path, code=2)
     assert f"{ray_cluster.address} (RAY_ADDRESS)" in refused.stdout
     assert "refuses this machine's token" in " ".join(refused.stderr.split())
-    ray_cluster.close()
     refused = run("resume", "r1", "--address", "127.0.0.1:1", cwd=tmp_path, code=2)
     assert "cannot join a Ray cluster at '127.0.0.1:1'" in " ".join(refused.stderr.split())

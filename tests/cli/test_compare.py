@@ -35,10 +35,9 @@ def test_json_alone_on_standard_output(runs):
     assert (runs / found["page"]).stat().st_size > 1_000_000
 
 
-def test_what_cannot_be_compared_is_refused(runs):
-    assert "Did you mean 'random'?" in run("compare", "tpe", "randm", cwd=runs, code=2).stderr
-    assert "given twice" in run("compare", "tpe", "runs/tpe", cwd=runs, code=2).stderr
-    assert "optimise different things" in run("compare", "tpe", "loss", cwd=runs, code=2).stderr
+def test_what_cannot_be_compared_is_refused(runs, refused):
+    assert "Did you mean 'random'?" in refused("compare", "tpe", "randm")
+    assert "given twice" in refused("compare", "tpe", "runs/tpe")
+    assert "optimise different things" in refused("compare", "tpe", "loss")
     assert not (runs / "compare.html").exists()
-    refused = run("compare", "tpe", "random", "--out", "runs", cwd=runs, code=2).stderr
-    assert "cannot write runs" in refused
+    assert "cannot write runs" in refused("compare", "tpe", "random", "--out", "runs")

@@ -15,9 +15,10 @@ from tune_robust.spaces.space import Space
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
-def search(tmp_path, epochs=2, **options):
+def search(tmp_path, epochs=2, together=1, **options):
     """A search that never trained: its configurations are real, its scores invented."""
     document = {**SPACE, "train": {**SPACE["train"], "epochs": epochs}}
+    document["resources"] = {"concurrency": together}
     document["budget"] = {"trials": 6, "scheduler": "none"}
     (tmp_path / "runs").mkdir()
     simulate(Space.from_document(document), tmp_path / "runs" / "r1", **options)
@@ -57,7 +58,7 @@ def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_pa
 
 
 def test_kill_9_then_resume_loses_and_repeats_nothing(tmp_path):
-    folder = search(tmp_path, epochs=30)
+    folder = search(tmp_path, epochs=30, together=2)
     arguments = ("confirm", "r1", "--top", 2, "--seeds", 2, "--no-dashboard")
     started = Started(*arguments, cwd=tmp_path)
     started.wait_until(lambda: ended(folder) >= 2)
@@ -89,7 +90,6 @@ def test_an_unfinished_search_is_confirmed_as_far_as_it_is_and_said_to_be(tmp_pa
     assert "says nothing of the spread" in " ".join(done.stdout.split())
 
 
-def test_a_run_without_results_is_refused(tmp_path):
+def test_a_run_without_results_is_refused(tmp_path, refused):
     search(tmp_path, stop_after=0)
-    refused = run("confirm", "r1", cwd=tmp_path, code=2).stderr
-    assert "no trial with a result to confirm" in refused
+    assert "no trial with a result to confirm" in refused("confirm", "r1")

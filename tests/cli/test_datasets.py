@@ -57,6 +57,19 @@ def test_list_has_every_source(run):
     assert all(row["about"] and row["needs"] for row in rows)
 
 
+def test_check_warns_of_what_is_odd(run, tmp_path):
+    images, labels = np.zeros((60, 4, 4), np.uint8), np.arange(60) % 2
+    np.savez(tmp_path / "odd.npz", train_images=images, train_labels=labels)
+    arguments = ("check", "npz", "--data-dir", tmp_path / "odd.npz")
+    noisy = ("--noise", "symmetric", "--noise-rate", 0.7, "--set", "data.validation.size=10")
+    shown = run(*arguments, *noisy)
+    assert "more than 1 - 1/K = 50.0% with 2 classes" in shown
+    assert "The data have no test set: 6 of the training images" in shown
+    assert len(json.loads(run(*arguments, *noisy, "--json"))["cautions"]) == 2
+    refused = run(*arguments, "--set", "data.validation.size=0.001")
+    assert "a search on these data would be refused: data.validation.size" in refused
+
+
 def test_prepare_decodes_into_the_storage(run, tmp_path):
     out = run("prepare", "digits")
     assert "1,437 training and 360 test images of 8x8 pixels and 1 channel, 10 classes" in out

@@ -124,6 +124,7 @@ def test_a_warm_start_is_counted_recorded_and_kept_out_of_the_tables(tmp_path, s
     (tmp_path / "runs").mkdir()
     simulate(parse_space(SPACE, source="tiny"), tmp_path / "runs" / "first")
     common = ("search", "--space", space, "--set", "train.epochs=1", "--no-dashboard")
+    common += ("--set", "resources.concurrency=1")
     done = run(*common, "--trials", 1, "--name", "r1", "--warm-start", "first", cwd=tmp_path)
     assert "first: 5 trials taken, 1 skipped: 1 x sam.rho outside" in done.stdout
     recorded = json.loads((tmp_path / "runs" / "r1" / "run.json").read_text())["warm_start"]

@@ -37,7 +37,7 @@ def test_a_run_that_is_over_is_shown_at_once(tmp_path):
     assert "12 of 12 trials have ended; not running." in done.stdout
 
 
-def test_following_and_json_are_two_things(tmp_path):
+def test_following_and_json_are_two_things(tmp_path, refused):
     simulate(space(), tmp_path / "r1")
-    assert "give one" in run("status", "./r1", "--follow", "--json", cwd=tmp_path, code=2).stderr
+    assert "give one" in refused("status", "./r1", "--follow", "--json")
     assert json.loads(run("status", "./r1", "--json", cwd=tmp_path).stdout)["ended"] == 12

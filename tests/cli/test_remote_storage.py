@@ -32,7 +32,8 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     space.write_text(yaml.safe_dump(SPACE))
     common = ("--storage", storage, "--no-dashboard")
     arguments = ("--space", space, "--name", "r1", "--set", "budget.scheduler=none")
-    started = Started("search", *arguments, "--set", "train.epochs=60", *common, cwd=tmp_path)
+    arguments += ("--set", "train.epochs=30", "--set", "resources.concurrency=1")
+    started = Started("search", *arguments, *common, cwd=tmp_path)
     started.wait_until(lambda: "done" in statuses(storage))
     refused = run("resume", "r1", *common, cwd=tmp_path, code=2)
     assert "another process is working on the run 'r1'" in refused.stderr

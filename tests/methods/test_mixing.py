@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tune_robust.methods import LOSSES, mixed, mixed_batches, mixing_shares
+from tune_robust.methods import LOSSES, mixed, mixed_batches, mixing_coefficients
 
 
 def generator(seed=0):
@@ -49,7 +49,7 @@ def test_the_loss_of_a_blend_is_the_blend_of_the_losses(name):
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
 def test_shares_are_the_larger_parts_of_beta_draws(alpha):
-    shares = mixing_shares(alpha, 20_000, generator())
+    shares = mixing_coefficients(alpha, 20_000, generator())
     assert shares.dtype == torch.float32
     assert shares.min() >= 0.5
     assert shares.max() <= 1
@@ -59,7 +59,7 @@ def test_shares_are_the_larger_parts_of_beta_draws(alpha):
 
 @pytest.mark.parametrize("alpha", [1e-4, 1e6])
 def test_extreme_alphas_give_finite_shares(alpha):
-    assert mixing_shares(alpha, 100, generator()).isfinite().all()
+    assert mixing_coefficients(alpha, 100, generator()).isfinite().all()
 
 
 def test_the_generator_alone_decides_the_blends():

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_robust.methods import group_shares, reweight_
+from tune_robust.methods import group_fractions, reweight_
 
 GRADIENTS = st.lists(
     st.tuples(*[st.floats(-1e3, 1e3, width=32).filter(lambda x: x == 0 or abs(x) > 1e-6)] * 2),
@@ -38,7 +38,7 @@ def test_shares_count_the_groups(pairs):
     sam, sgd = (torch.tensor(column, dtype=torch.float64) for column in zip(*pairs, strict=True))
     groups = ["c" if g == 0 or s / g <= 0 else "a" if s / g >= 1 else "b" for s, g in pairs]
     expected = [groups.count(name) / len(groups) for name in "abc"]
-    assert group_shares(sam, sgd).tolist() == pytest.approx(expected, abs=1e-6)
+    assert group_fractions(sam, sgd).tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("size", [1e-8, 1e-20, 1e-30, 1e30])
@@ -47,7 +47,7 @@ def test_tiny_and_huge_gradients_keep_their_group(size):
     sgd = torch.tensor([2.0, -2.0, 2.0, -2.0, 1.0, -1.0, 1.0]) * size
     sam = torch.tensor([1.0, -1.0, -1.0, 1.0, 2.0, -2.0, 1.0]) * size
     expected = sam * torch.tensor([0.5, 0.5, 1, 1, 1, 1, 1])
-    assert group_shares(sam, sgd).tolist() == pytest.approx([3 / 7, 2 / 7, 2 / 7])
+    assert group_fractions(sam, sgd).tolist() == pytest.approx([3 / 7, 2 / 7, 2 / 7])
     reweight_([sam], [sgd], 0.5)
     assert torch.equal(sam, expected)
 

@@ -353,7 +353,7 @@ def test_statistics_are_means_since_the_last_read():
     )
 
 
-def test_group_shares_are_those_of_the_first_step():
+def test_group_fractions_are_those_of_the_first_step():
     model = awkward()
     optimizer = sharpness_aware(model, rho=0.3, alpha=0.5)
     ((x, y),) = batches(1)

@@ -142,3 +142,16 @@ def test_alignment_equals_the_gradients_of_the_two_halves_apart(settings):
     agree = sum((c > 0) == (n > 0) for c, n in pairs) / len(pairs)
     assert found["gradient_sign_agreement"] == pytest.approx(agree)
     assert set(found) == set(PROBED)
+
+
+def test_losses_of_low_precision_logits_are_taken_in_float32(monkeypatch):
+    seen, real = [], F.cross_entropy
+
+    def recorded(logits, *arguments, **options):
+        seen.append(logits.dtype)
+        return real(logits, *arguments, **options)
+
+    monkeypatch.setattr(F, "cross_entropy", recorded)
+    model = awkward()
+    probe(model, sgd(model, rho=0.3), lambda x: model(x).bfloat16(), *samples(), 0.3)
+    assert set(seen) == {torch.float32}

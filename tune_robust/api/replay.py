@@ -203,9 +203,11 @@ def _document(pool: Pool, done: list[Combination], clock: str, within: float) ->
 
 def _plain(statistics: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has no infinity: what was never reached is null."""
+    from tune_robust.tuning.simulation.replay_statistics import Spread
+
     return {
         name: {k: v if math.isfinite(v) else None for k, v in value._asdict().items()}
-        if isinstance(value, tuple)
+        if isinstance(value, Spread)
         else value
         for name, value in statistics.items()
     }

@@ -13,8 +13,10 @@ from tune_robust.cli.options import STORAGE, DataDir, Json, NoDownload, Settings
 from tune_robust.errors import UserError, unknown
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tune_robust.config import DataConfig
-    from tune_robust.data import Summary
+    from tune_robust.data import Dataset, Summary
 
 app = typer.Typer(
     help="List the data sets that can be read, prepare them, and check them and their label noise.",
@@ -123,13 +125,17 @@ def check(
             "human or given."
         )
     config = _config("check", name, data_dir, {"noise": described}, settings, no_download)
-    summary = summarise(config, load_dataset(config, cache_of(storage)))
+    dataset = load_dataset(config, cache_of(storage))
+    summary, odd = summarise(config, dataset), _cautions(config, dataset)
     if html is not None:
         _write_heat_map(summary, html)
     if as_json:
-        print(json.dumps(_document(summary), indent=2, allow_nan=False))
+        document = {**_document(summary), "cautions": odd}
+        print(json.dumps(document, indent=2, allow_nan=False))
         return
     _print_summary(summary)
+    for text in odd:
+        print(f"Warning: {text}")
     if html is not None:
         print(f"Heat map: {html}")
 
@@ -157,6 +163,17 @@ def _config(
     return parse_config(document, f"datasets {verb} {name}").data
 
 
+def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
+    """What a search on the data would warn of, or refuse."""
+    from tune_robust.data import cautions, make_splits
+
+    try:
+        splits = make_splits(config, dataset)
+    except UserError as error:
+        return [f"a search on these data would be refused: {error}"]
+    return cautions(config, dataset, splits)
+
+
 def _document(summary: Summary) -> dict[str, Any]:
     matrix = summary.transition_matrix
     return summary._asdict() | {
@@ -173,19 +190,18 @@ def _print_summary(summary: Summary) -> None:
         f"{summary.dataset}: {summary.train_images:,} training and {summary.test_images:,} test "
         f"images of {width}x{height} pixels, {channels} channel{'s' if channels > 1 else ''}"
     )
-    if not summary.test_images:
-        print("no test set: a part of the training images is held out as one (data.test_size)")
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:
         print("noise_rate: unknown, as the true labels are")
         return
     print(f"noise_rate: {summary.noise_rate:.4f}")
-    if not summary.noise_rate:
+    matrix = summary.transition_matrix
+    if not summary.noise_rate or matrix is None:
         return
     if len(summary.classes) <= WIDEST:
-        _print_matrix(summary)
+        _print_matrix(summary, matrix)
     else:
-        _print_confusions(summary)
+        _print_confusions(summary, matrix)
 
 
 def _sizes(summary: Summary) -> str:
@@ -195,21 +211,19 @@ def _sizes(summary: Summary) -> str:
     return f"{smallest:,} to {largest:,} training images each"
 
 
-def _print_matrix(summary: Summary) -> None:
+def _print_matrix(summary: Summary, matrix: np.ndarray) -> None:
     rows = [
         [name, f"{count:,}", *(_share(share) for share in shares)]
-        for name, count, shares in zip(
-            summary.classes, summary.class_counts, summary.transition_matrix, strict=True
-        )
+        for name, count, shares in zip(summary.classes, summary.class_counts, matrix, strict=True)
     ]
     print("\nOf the images of each class (row), the percentage labelled as each (column):")
     _print_table(["class", "images", *summary.classes], rows, right=True)
 
 
-def _print_confusions(summary: Summary) -> None:
+def _print_confusions(summary: Summary, matrix: np.ndarray) -> None:
     import numpy as np
 
-    wrong = np.nan_to_num(summary.transition_matrix.copy())
+    wrong = np.nan_to_num(matrix.copy())
     np.fill_diagonal(wrong, 0)
     pairs = np.argsort(-wrong, axis=None, kind="stable")[:WIDEST]
     rows = [
@@ -244,11 +258,12 @@ def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = Fa
 
 
 def _write_heat_map(summary: Summary, path: Path) -> None:
-    from tune_robust.cli.heat_map import heat_map
+    from tune_robust.cli.transition_matrix import transition_matrix_page
 
-    if summary.transition_matrix is None:
+    matrix = summary.transition_matrix
+    if matrix is None:
         raise UserError("--html: without true labels there is no transition matrix to draw.")
     try:
-        path.write_text(heat_map(summary), encoding="utf-8")
+        path.write_text(transition_matrix_page(summary, matrix), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
+
+if TYPE_CHECKING:
+    from tune_robust.api.export import Format, Winner
 
 
 def export(
@@ -60,10 +63,10 @@ def export(
     files = tr.export(
         run,
         top=top,
-        format=format,
+        format=cast("Format", format),
         out=out,
         checkpoint=checkpoint,
-        winner=winner,
+        winner=cast("Winner", winner),
         storage=storage,
     )
     if as_json:

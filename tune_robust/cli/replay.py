@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +14,8 @@ from tune_robust.formatting import MISSING, count
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from tune_robust.api.replay import Clock
 
 
 def replay(
@@ -112,7 +114,7 @@ def replay(
         compute=compute,
         seeds=seeds,
         workers=workers,
-        clock=clock,
+        clock=cast("Clock", clock),
         within=within,
         out=out,
         storage=storage,

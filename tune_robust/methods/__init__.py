@@ -6,10 +6,10 @@
 from tune_robust.methods.averaging import WeightAverage
 from tune_robust.methods.batch_loss import BatchLoss, Plan
 from tune_robust.methods.losses import LOSSES, sample_loss
-from tune_robust.methods.mixing import mixed, mixed_batches, mixing_shares
+from tune_robust.methods.mixing import mixed, mixed_batches, mixing_coefficients
 from tune_robust.methods.optimizers import build_optimizer
 from tune_robust.methods.perturbation import global_norm, moved_weights, weights_at
-from tune_robust.methods.reweighting import GroupRule, group_fitting, group_shares, reweight_
+from tune_robust.methods.reweighting import GroupRule, group_fitting, group_fractions, reweight_
 from tune_robust.methods.schedules import lr_factor, saner_alpha, scheduled, swa_lr_factor
 from tune_robust.methods.sharpness_aware import SharpnessAware, sharpness_aware
 from tune_robust.methods.smoothing import last_layer_gradient_norm, smoothed_targets, smoothing
@@ -25,12 +25,12 @@ __all__ = [
     "build_optimizer",
     "global_norm",
     "group_fitting",
-    "group_shares",
+    "group_fractions",
     "last_layer_gradient_norm",
     "lr_factor",
     "mixed",
     "mixed_batches",
-    "mixing_shares",
+    "mixing_coefficients",
     "moved_weights",
     "reweight_",
     "sample_loss",

@@ -20,7 +20,7 @@ _ROUNDING = 1e-9
 
 
 class WeightAverage:
-    """The running average of a network's weights, as ``settings`` describe it.
+    """The running average of a network's weights, as described by ``settings``.
 
     ``swa`` is the mean of the weights after each epoch that ends at or after ``start``, or at the
     end of each learning rate cycle from ``start`` on (Izmailov et al. 2018, arXiv 1803.05407).
@@ -57,7 +57,7 @@ class WeightAverage:
 
         Args:
             model: the network that trains.
-            progress: the share of training that is over with this step, in [0, 1].
+            progress: the fraction of training that is over with this step, in [0, 1].
             epoch_over: whether the step was the last of its epoch.
         """
         if self._is_time(progress, epoch_over):

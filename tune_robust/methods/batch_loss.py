@@ -131,8 +131,8 @@ class BatchLoss:
         if self.law is None:
             return losses.mean(), gradient.div_(len(losses)), Plan(epsilon)
         weights = self._weights(losses) if plan.weights is None else plan.weights
-        shares = weights / len(weights)
-        return torch.dot(losses, shares), gradient.mul_(shares[:, None]), Plan(epsilon, weights)
+        scaled = weights / len(weights)
+        return torch.dot(losses, scaled), gradient.mul_(scaled[:, None]), Plan(epsilon, weights)
 
     def _epsilon(
         self, sals: SalsConfig, log_p: Tensor, residual: Tensor, features: Tensor

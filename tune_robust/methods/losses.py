@@ -17,7 +17,7 @@ SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(log_p (B, K), targets (B, K)) -> losses (B,)."""
 
 _LOG_ZERO = -4.0
-"""What stands for log 0 in the reverse cross-entropy, as in Wang et al. 2019."""
+"""The value used for log 0 in the reverse cross-entropy, as in Wang et al. 2019."""
 
 
 def cross_entropy(log_p: Tensor, targets: Tensor) -> Tensor:

@@ -85,14 +85,14 @@ class GroupRule:
         return positive & (smaller if self.group == "b" else ~smaller)
 
 
-def group_shares(sam_grad: Tensor, sgd_grad: Tensor) -> Tensor:
-    """The shares of components in groups A, B and C: a tensor (3,) that sums to 1, no sync.
+def group_fractions(sam_grad: Tensor, sgd_grad: Tensor) -> Tensor:
+    """The fractions of components in groups A, B and C: a tensor (3,) that sums to 1, no sync.
 
     A component that is zero in either gradient counts to C.
     """
     in_a, in_b = _groups(sam_grad, sgd_grad)
-    shares = torch.stack([in_a, in_b]).flatten(1).float().mean(dim=1)
-    return torch.cat([shares, 1 - shares.sum(0, keepdim=True)])
+    fractions = torch.stack([in_a, in_b]).flatten(1).float().mean(dim=1)
+    return torch.cat([fractions, 1 - fractions.sum(0, keepdim=True)])
 
 
 def group_fitting(sam_grad: Tensor, sgd_grad: Tensor, grad: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """How rho, SANER's alpha and the learning rate move over a run: pure functions of plain numbers.
 
-``progress`` is the share of the run that is over, in [0, 1]; ``epoch`` counts from 0.
+``progress`` is the fraction of the run that is over, in [0, 1]; ``epoch`` counts from 0.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def lr_factor(schedule: config.LrSchedule, progress: float, step: float = 0.0) -
 
     Args:
         schedule: of the learning rate.
-        progress: the share of the run that is over, in [0, 1].
-        step: the share of the run that one step takes.
+        progress: the fraction of the run that is over, in [0, 1].
+        step: the fraction of the run that one step takes.
     """
     if isinstance(schedule, config.LrOneCycle):
         return _one_cycle(schedule, progress)
@@ -99,9 +99,9 @@ def _one_cycle(schedule: config.LrOneCycle, progress: float) -> float:
     return _mix(1.0, first / schedule.final_divisor, _half_cosine(falling))
 
 
-def _half_cosine(share: float) -> float:
+def _half_cosine(progress: float) -> float:
     """From 0 to 1, slow at both ends."""
-    return (1 - math.cos(math.pi * share)) / 2
+    return (1 - math.cos(math.pi * progress)) / 2
 
 
 def _knots(schedule: config.PiecewiseLinear) -> tuple[float, ...]:
@@ -116,8 +116,8 @@ def _through(knots: Sequence[float], progress: float) -> float:
     return _mix(knots[left], knots[left + 1], position - left)
 
 
-def _mix(start: float, end: float, share: float) -> float:
-    return (1 - share) * start + share * end
+def _mix(start: float, end: float, weight: float) -> float:
+    return (1 - weight) * start + weight * end
 
 
 def _passed(boundaries: Iterable[float], progress: float) -> int:

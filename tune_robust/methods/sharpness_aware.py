@@ -82,7 +82,7 @@ class SharpnessAware(Optimizer):
         eta: what both ``asam`` conventions add to ``|w|``, at least 0.
         variant: ``"sam"``; ``"gsam"``, ``"fsam"`` (Friendly-SAM) or ``"vasso"``; see ``variants``.
         g_alpha: GSAM's weight of the surrogate gap, at least 0; 0 is SAM.
-        sigma: the share of the mean gradient that Friendly-SAM takes away, at least 0; 0 is SAM.
+        sigma: the fraction of the mean gradient that Friendly-SAM subtracts, at least 0; 0 is SAM.
         lmbda: decay of Friendly-SAM's mean gradient, in [0, 1).
         theta: weight of the newest gradient in VaSSO's mean, in (0, 1]; 1 is SAM.
         alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
@@ -198,8 +198,8 @@ class SharpnessAware(Optimizer):
         """What the steps since the last read saw, with one host sync.
 
         Keys: ``grad_norm`` (mean, first pass), ``sharpness`` (mean of the second pass's loss minus
-        the first's), ``group_a``, ``group_b``, ``group_c`` (SANER's groups' mean shares, from one
-        two-pass step in 32), ``skipped_steps`` (a count). NaN where nothing was seen.
+        the first's), ``group_a``, ``group_b``, ``group_c`` (the mean fractions of SANER's groups,
+        from one two-pass step in 32), ``skipped_steps`` (a count). NaN where nothing was seen.
         """
         return self._statistics.read()
 

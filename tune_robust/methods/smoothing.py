@@ -96,8 +96,9 @@ def smoothed_cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """Each sample's cross-entropy with ``smoothed_targets``, (B,), and its gradient, (B, K).
 
-    Smoothing by ``epsilon`` mixes a share ``a = epsilon K / (K - 1)`` of the uniform distribution
-    into the target, and so mixes both losses, and both gradients ``d`` and ``p - 1 / K``.
+    Smoothing by ``epsilon`` mixes a fraction ``a = epsilon K / (K - 1)`` of the uniform
+    distribution into the target, and so mixes both losses, and both gradients ``d`` and
+    ``p - 1 / K``.
 
     Args:
         log_p: (B, K), the network's log-softmax; not part of a graph.
@@ -106,13 +107,13 @@ def smoothed_cross_entropy(
         epsilon: (B,), each sample's smoothing.
     """
     classes = log_p.shape[1]
-    share = epsilon * (classes / (classes - 1))
+    uniform = epsilon * (classes / (classes - 1))
     if labels.ndim == 2:
         hard = -(labels * log_p).sum(1)
     else:
         hard = F.nll_loss(log_p, labels, reduction="none")
-    losses = torch.lerp(hard, log_p.mean(1).neg_(), share)
-    return losses, torch.lerp(residual, log_p.exp().sub_(1 / classes), share[:, None])
+    losses = torch.lerp(hard, log_p.mean(1).neg_(), uniform)
+    return losses, torch.lerp(residual, log_p.exp().sub_(1 / classes), uniform[:, None])
 
 
 class KnownGradient(torch.autograd.Function):

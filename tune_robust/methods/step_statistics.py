@@ -7,19 +7,19 @@ import math
 import torch
 from torch import Tensor
 
-from tune_robust.methods.reweighting import group_shares
+from tune_robust.methods.reweighting import group_fractions
 from tune_robust.methods.tensors import Tensors
 
 _FOLD_EVERY = 64
 """Steps whose scalars are kept by reference before they are summed; bounds the memory they hold."""
 
 _SAMPLE_EVERY = 32
-"""One two-pass step in so many measures the group shares, the first one included."""
+"""One two-pass step in so many measures the fractions of the groups, the first one included."""
 
 _SAMPLE_SIZE = 16_384
 """Components compared on such a step, up to twice as many; a smaller network is compared whole.
 
-A share's standard error is then at most 0.4 points a step, and the means are over many.
+A fraction's standard error is then at most 0.4 points a step, and the means are over many.
 """
 
 
@@ -33,7 +33,7 @@ class StepStatistics:
         self._two_pass_steps = 0
         self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
         self._folded: list[Tensor] = []
-        self._shares: list[Tensor] = []
+        self._fractions: list[Tensor] = []
 
     def add(self, norm: Tensor, rise: Tensor, norms: Tensor) -> None:
         """One step: its gradient norm, the rise of its loss (NaN after a single pass), and its
@@ -62,20 +62,22 @@ class StepStatistics:
 
     def add_groups(self, sam_grads: Tensors, sgd_sample: Tensors, norms: Tensor) -> None:
         """Compare SAM's gradients with the sample of the same parameters' first ones."""
-        shares = group_shares(torch.cat(_every_nth(sam_grads)), torch.cat(sgd_sample))
-        self._shares.append(shares.where(norms.isfinite(), math.nan))
+        fractions = group_fractions(torch.cat(_every_nth(sam_grads)), torch.cat(sgd_sample))
+        self._fractions.append(fractions.where(norms.isfinite(), math.nan))
 
     def read(self) -> dict[str, float]:
         """The means since the last read, with one host sync; NaN where nothing was seen.
 
         Keys: ``grad_norm`` (first pass), ``sharpness`` (the second pass's loss minus the first's),
-        ``group_a``, ``group_b``, ``group_c`` (shares of the components), ``skipped_steps``.
+        ``group_a``, ``group_b``, ``group_c`` (fractions of the components), ``skipped_steps``.
         """
         if self._pending:
             self._fold()
         totals = self._folded[0] if self._folded else torch.zeros(5)
-        shares = torch.stack(self._shares) if self._shares else totals.new_full((1, 3), math.nan)
-        means = torch.cat([totals[:2] / totals[2:4], shares.nanmean(0), totals[4:]]).tolist()
+        fractions = (
+            torch.stack(self._fractions) if self._fractions else totals.new_full((1, 3), math.nan)
+        )
+        means = torch.cat([totals[:2] / totals[2:4], fractions.nanmean(0), totals[4:]]).tolist()
         self._restart()
         names = ["grad_norm", "sharpness", "group_a", "group_b", "group_c", "skipped_steps"]
         return dict(zip(names, means, strict=True))

@@ -1,6 +1,6 @@
 """LAW, loss-adaptive sample weights: the other half of SLAW (Rahman 2025).
 
-Which samples of a batch count less is read off their losses, standardised over the batch:
+The weights of a batch's samples depend on their losses, standardised over the batch:
 ``z = (l - mean) / (std + 1e-8)``. The paper's text weights samples of high loss, likely
 mislabelled, down; its code weights them up. Both are here, under their own names.
 """
@@ -33,7 +33,7 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "band": _band,
     "as_published": _as_published,
 }
-"""From ``z / tau`` to a share in [0, 1]: falling; highest at the mean, low at both ends; rising."""
+"""From ``z / tau`` to a number in [0, 1]: falling; highest at the mean; rising."""
 
 
 def sample_weights(
@@ -60,7 +60,7 @@ def sample_weights(
         raise UserError(f"LAW: {unknown('shape', shape, SHAPES)}")
     spread, mean = torch.std_mean(losses, correction=min(1, len(losses) - 1))
     z = (losses - number(mean)) * (1 / (tau * (number(spread) + 1e-8)))
-    shares = SHAPES[shape](z)
+    weights = SHAPES[shape](z)
     if beta != 1:
-        shares = shares**beta
-    return shares.mul_(gamma).add_(1 - gamma)
+        weights = weights**beta
+    return weights.mul_(gamma).add_(1 - gamma)

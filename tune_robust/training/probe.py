@@ -82,7 +82,10 @@ def probe(
     params = [p for g in optimizer.param_groups for p in g["params"] if p.requires_grad]
 
     def losses() -> tuple[Tensor, Tensor]:
-        clean, noisy = F.cross_entropy(forward(inputs), labels, reduction="none").chunk(2)
+        logits = forward(inputs)
+        if logits.dtype == torch.bfloat16:  # under autocast, whose losses are in float32
+            logits = logits.float()
+        clean, noisy = F.cross_entropy(logits, labels, reduction="none").chunk(2)
         return clean.mean(), noisy.mean()
 
     with statistics_paused(tracking_modules(model)), torch.enable_grad():

@@ -78,7 +78,7 @@ def test_scores_are_taken_where_all_have_spent_as_much(runs, tmp_path):
         assert entry.scores(scene.compute) == [curve.best[curve.spent <= scene.compute][-1]]
 
 
-def test_baselines_neither_cost_nor_lead(tmp_path):
+def test_baselines_cost_and_are_shown_but_do_not_lead(tmp_path):
     flattered = search(
         tmp_path / "r",
         curve=lambda t, e: 9.0 if t.origin == "baseline" else peak(t, e),
@@ -88,6 +88,12 @@ def test_baselines_neither_cost_nor_lead(tmp_path):
     entries = compare_runs([flattered, other]).scenes[0].entries
     assert max(score for entry in entries for score in entry.final) < 2
     assert entries[0].repeats[0].winner["origin"] != "baseline"
+    run = entries[0].repeats[0].run
+    assert entries[0].end == run.trials["gradient_evaluations"].sum()
+    assert (entries[0].baseline.mean, entries[1].baseline) == (9.0, None)
+    found = compare_runs([flattered, other])
+    assert "A baseline of its own is better than" in conclusion(found)[0]
+    assert "and 1 baseline" in render(found)
 
 
 def test_a_curve_steps_up_where_trials_end():
@@ -113,17 +119,17 @@ def test_a_band_lies_around_its_mean_while_all_repeats_last(runs):
 def test_a_clear_lead_is_claimed_and_one_run_each_claims_nothing(runs):
     good, poor = runs
     found = compare_runs([*good, *poor])
-    assert "clearly better than simulated (batch_size 32)" in conclusion(found)[0]
+    assert "better than simulated (batch_size 32), with 95 % confidence" in conclusion(found)[0]
     assert headline(found) == "simulated is ahead at equal compute"
     found = compare_runs([good[0], poor[0]])
-    assert "too few runs to say" in conclusion(found)[0]
-    assert "may be luck" in headline(found)
+    assert "too few runs to compare" in conclusion(found)[0]
+    assert "within the noise or untested" in headline(found)
 
 
 def test_what_cannot_be_told_apart_is_said(runs, tmp_path):
     good, _ = runs
     alike = [search(tmp_path / f"r{s}", s, train={"batch_size": 64}) for s in range(3)]
-    assert "it cannot be told from" in conclusion(compare_runs([*good, *alike]))[0]
+    assert "statistically indistinguishable from" in conclusion(compare_runs([*good, *alike]))[0]
 
 
 def test_the_cost_of_a_score_counts_those_that_reach_it(runs):

@@ -48,7 +48,7 @@ def human(
 def read_labels(path: Path) -> dict[str, np.ndarray]:
     """The label sets of a CIFAR-N file by key.
 
-    It is a pickle, of which nothing but arrays and plain values is let in.
+    The file is a pickle; only arrays and plain values in it are loaded.
 
     Raises:
         UserError: when it is missing, damaged or holds anything else.

@@ -65,7 +65,7 @@ def instance(
 
 
 def _flip_rates(mean: float, keys: np.ndarray) -> np.ndarray:
-    """The quantiles ``keys`` of the normal distribution cut off to [0, 1]."""
+    """The quantiles ``keys`` of the normal distribution truncated to [0, 1]."""
     low, high = ndtr((torch.tensor([0.0, 1.0], dtype=torch.float64) - mean) / DEVIATION)
     quantiles = ndtri(torch.lerp(low, high, torch.from_numpy(keys)))
     return (mean + DEVIATION * quantiles).clamp(0, 1).numpy()

@@ -1,4 +1,4 @@
-"""What the noise models share: putting labels into the parts, and refusing what does not fit."""
+"""What the noise models have in common: putting labels into the parts, and checking them."""
 
 from __future__ import annotations
 
