@@ -12,6 +12,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -224,6 +225,10 @@ class Validation(Part):
 
     size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.1
     labels: Literal["noisy", "clean"] = "noisy"
+
+
+DEFAULT_DATA_DIR = Path("~/data")
+"""Where downloads go, and are looked for, when no directory is named."""
 
 
 class DataConfig(Part):

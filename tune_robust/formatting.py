@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 MISSING = "-"
+# Control characters, those of terminals' escape sequences among them, and Unicode's that turn the
+# direction of what follows. Line breaks and tabs are neither.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """The text with its control characters written out, as in ``\\x1b``."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def short(value: object) -> str:

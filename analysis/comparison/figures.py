@@ -156,7 +156,7 @@ def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.F
     )
     figure.update_yaxes(**dimension_axis(dimension, hint=False) | {"showgrid": True})
     if rates:
-        figure.update_xaxes(title_text="share of wrong labels", tickformat=".0%", tickvals=rates)
+        figure.update_xaxes(title_text="fraction of wrong labels", tickformat="~%", tickvals=rates)
     else:
         figure.update_xaxes(tickvals=list(at.values()), ticktext=[plain(s.label) for s in scenes])
     margin = 0.35 * step

@@ -269,7 +269,7 @@ def _row_document(row: Row, entry: Entry) -> dict[str, Any]:
 
 
 def headline(comparison: Comparison) -> str:
-    """The answer in one line."""
+    """The result in one line."""
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     if len(comparison.scenes) > 1 and comparison.places:
         path = next(iter(comparison.places))
@@ -287,5 +287,5 @@ def headline(comparison: Comparison) -> str:
 
 
 def lead(comparison: Comparison) -> str:
-    """The answer in a few sentences, as HTML."""
+    """The result in a few sentences, as HTML."""
     return " ".join(plain(sentence_case(sentence)) for sentence in conclusion(comparison))

@@ -13,7 +13,7 @@ from analysis.surrogate.importance import ImportanceInfo, importance_info
 
 _MEASURES = {
     # column: legend, colour
-    "overall": ("share of all differences", WINNER),
+    "overall": ("fraction of all differences", WINNER),
     "to_the_top": ("to be among the best", BASELINE),
     "at_the_top": ("to be so within the better half", GREY),
 }
@@ -22,8 +22,8 @@ _MEASURES = {
 def importance(run: Run) -> go.Figure:
     """How much of the objective each searched dimension explains.
 
-    Overall: the share of the objective's variance that a dimension accounts for by itself (fANOVA,
-    Hutter et al. 2014), among the trials to which it applies. To the top: how far it decides
+    Overall: the fraction of the objective's variance that a dimension accounts for by itself
+    (fANOVA, Hutter et al. 2014), among the trials it applies to. To the top: how far it decides
     whether a trial is among the best tenth (five trials at least), out of all and out of the better
     half (PED-ANOVA, Watanabe et al. 2023); these two add up to 1 each. A trial that was stopped
     early counts with what it would have reached at the finished trials' mean gain.

@@ -21,7 +21,7 @@ _FITS = {
 
 
 class Fit(NamedTuple):
-    """One trial's training set, epoch by epoch: shares of its labels that the model repeats."""
+    """One trial's training set, epoch by epoch: fractions of its labels that the model repeats."""
 
     role: str
     trial: str

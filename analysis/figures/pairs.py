@@ -49,7 +49,7 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
     numeric.sort(key=lambda path: order.index(path) if path in order else len(order))
     numeric.sort(key=lambda path: path != _FIRST)
     places = sorted(combinations(range(len(numeric)), 2), key=lambda pair: (pair[0] > 0, sum(pair)))
-    first = (default.x.path, default.y.path)
+    first = (default.across.path, default.up.path)
     others = [(numeric[i], numeric[j]) for i, j in places if {numeric[i], numeric[j]} != set(first)]
     return [first, *others][:_MOST_PAIRS]
 
@@ -79,10 +79,10 @@ def by_option_data(run: Run, path: str | None = None, x: str | None = None) -> p
     info = _by_option_info(run, path, x)
     parts = [
         pd.DataFrame(
-            {"option": option, s.x.path: s.xs, "expected": s.mean, "deviation": s.deviation}
+            {"option": option, s.across.path: s.xs, "expected": s.mean, "deviation": s.deviation}
         )
         for option, s in info.surfaces.items()
-        if s.mean is not None
+        if s.problem is None
     ]
     columns = ["option", "expected", "deviation"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -98,7 +98,7 @@ def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> 
         raise UserError(unknown("numeric searched dimension", x, numeric))
     trials, _ = of_one_kind(run)
     tried = {p: trials[p].dropna().nunique() for p in choices if p != "method"}
-    path = path or max(tried, key=tried.get, default=None)
+    path = path or max(tried, key=lambda choice: tried[choice], default=None)
     x = x or (_FIRST if _FIRST in numeric else next(iter(numeric), None))
     nothing = _ByOptionInfo(run.objective.metric, None, {})
     if path is None or x is None or trials[path].dropna().nunique() < 2:
@@ -132,16 +132,16 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
         info.surfaces.items(), PALETTE, DASHES, strict=False
     ):
         name = plain(option)
-        if surface.mean is not None:
+        if surface.problem is None:
             _add_curve(figure, surface, name, colour, dash, value)
         figure.add_scatter(
-            x=surface.observed[surface.x.path].to_numpy("float32"),
+            x=surface.observed[surface.across.path].to_numpy("float32"),
             y=surface.observed["value"].to_numpy("float32"),
             text=[plain(trial) for trial in surface.observed["trial"]],
             mode="markers",
             name=name,
             legendgroup=name,
-            showlegend=surface.mean is None,
+            showlegend=surface.problem is not None,
             marker={"color": colour, "size": 6, "opacity": _opacity(surface.observed)},
             hovertemplate=f"%{{text}} · {name}<br>{value}<extra></extra>",
         )
@@ -157,11 +157,14 @@ def _opacity(trials: pd.DataFrame) -> np.ndarray:
 
 
 def _widest(info: _ByOptionInfo) -> Axis:
-    axes = [surface.x for surface in info.surfaces.values()]
-    return replace(axes[0], low=min(a.low for a in axes), high=max(a.high for a in axes))
+    axes = [surface.across for surface in info.surfaces.values()]
+    ends = [axis.bounds for axis in axes]
+    return replace(axes[0], low=min(low for low, _ in ends), high=max(high for _, high in ends))
 
 
-def _add_curve(figure: go.Figure, surface: Surface, name, colour, dash, value: str) -> None:
+def _add_curve(
+    figure: go.Figure, surface: Surface, name: str, colour: str, dash: str, value: str
+) -> None:
     figure.add_scatter(
         x=[*surface.xs, *surface.xs[::-1]],
         y=[*surface.high, *surface.low[::-1]],

@@ -29,14 +29,13 @@ from analysis.formatting import plain
 from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
 from analysis.stored.run import Run, require_epochs
+from analysis.surrogate.expectation import SURE, tolerance
 from analysis.surrogate.surface import Surface, fit_surface
 from tune_robust.metrics import metric
 
-_POINT = 0.01
-_SURE = 0.5  # doubt above which nothing is called good
 _CLEAR = 0.1  # doubt below which nothing is veiled
 _VEILED = 0.85
-_FLAT = 0.1  # shares differing by less look flat, other metrics by this part of their value
+_FLAT = 0.1  # fractions that differ by less look flat, other metrics by this part of their value
 _BANDS = 20
 _TICKS = 5
 _FEWEST = 2  # finished trials that a region rests on
@@ -85,12 +84,12 @@ def sensitivity_data(
     """
     info = sensitivity_info(run, metric, x, y)
     surface = info.surface
-    if surface.mean is None:
+    if surface.problem is not None:
         return pd.DataFrame(columns=["expected", "deviation", "doubt", "within_a_point"])
-    axes = {surface.x.path: surface.xs}
+    axes = {surface.across.path: surface.xs}
     if surface.y is not None:
         xs, ys = np.meshgrid(surface.xs, surface.ys)
-        axes = {surface.x.path: xs.ravel(), surface.y.path: ys.ravel()}
+        axes = {surface.across.path: xs.ravel(), surface.up.path: ys.ravel()}
     return pd.DataFrame(
         {
             **axes,
@@ -112,7 +111,7 @@ def sensitivity_info(
     name = None if best is None else best["trial"]
     ruling = fit_surface(run, None, x, y)
     finished = _finished_cells(ruling)
-    if ruling.mean is None or not finished:
+    if ruling.problem is not None or not finished:
         return SensitivityInfo(surface, None, {}, name)
     peak = max(finished, key=lambda cell: run.objective.sign * ruling.mean[cell])
     margin = _margin(run, ruling, ruling.mean[peak])
@@ -150,9 +149,9 @@ def _axes(surface: Surface) -> list[tuple[np.ndarray, Axis]]:
 
 
 def _margin(run: Run, surface: Surface, best: float) -> np.ndarray:
-    tolerance = _POINT if metric(surface.metric).is_fraction else _POINT * abs(best)
+    lost = tolerance(surface.metric, best)
     loss = run.objective.gain(best, surface.mean)
-    return np.minimum(tolerance - loss, (_SURE - surface.doubt) * tolerance)
+    return np.minimum(lost - loss, (SURE - surface.doubt) * lost)
 
 
 def _box(surface: Surface, cells: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -168,7 +167,7 @@ def _box(surface: Surface, cells: np.ndarray) -> dict[str, tuple[float, float]]:
 def plot_sensitivity(info: SensitivityInfo) -> go.Figure:
     """The figure of ``sensitivity_info``."""
     if info.surface.x is None:
-        return message(info.surface.problem)
+        return message(info.surface.problem or "")
     return _curve(info) if info.surface.y is None else _contour(info)
 
 
@@ -178,16 +177,16 @@ def plot_sensitivity(info: SensitivityInfo) -> go.Figure:
 def _contour(info: SensitivityInfo) -> go.Figure:
     surface = info.surface
     figure = new_figure(height=500, margin={"l": 56, "r": 12, "t": 64, "b": 100})
-    if surface.mean is None:
+    if surface.problem is not None:
         say(figure, surface.problem, y=1)
     else:
         figure.add_traces([_filled(surface), _veil(surface)])
         if info.margin is not None:
             figure.add_trace(_outline(surface, info.margin))
-    _add_observed(figure, info, surface.y.path)
+    _add_observed(figure, info, surface.up.path)
     plain_axes(figure)
-    figure.update_xaxes(**dimension_axis(surface.x))
-    figure.update_yaxes(**dimension_axis(surface.y))
+    figure.update_xaxes(**dimension_axis(surface.across))
+    figure.update_yaxes(**dimension_axis(surface.up))
     figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
     return figure
 
@@ -236,8 +235,8 @@ def _filled(surface: Surface) -> go.Contour:
         customdata=surface.deviation.astype("float32"),
         contours={"start": step * np.ceil(low / step), "end": high, "size": step},
         line={"width": 0.4, "color": "rgba(255, 255, 255, 0.35)"},
-        hovertemplate=f"{plain(surface.x.path)} %{{x:.3g}}<br>{plain(surface.y.path)} %{{y:.3g}}"
-        f"<br>expected {value}<extra></extra>",
+        hovertemplate=f"{plain(surface.across.path)} %{{x:.3g}}<br>"
+        f"{plain(surface.up.path)} %{{y:.3g}}<br>expected {value}<extra></extra>",
         **colours(surface),
     )
 
@@ -280,7 +279,7 @@ def _grid(surface: Surface) -> dict[str, np.ndarray]:
 def _curve(info: SensitivityInfo) -> go.Figure:
     surface = info.surface
     figure = new_figure(height=420, margin={"l": 56, "r": 12, "t": 40, "b": 64})
-    if surface.mean is None:
+    if surface.problem is not None:
         say(figure, surface.problem, y=1)
     else:
         _add_band(figure, surface)
@@ -288,7 +287,7 @@ def _curve(info: SensitivityInfo) -> go.Figure:
             figure.add_vrect(low, high, fillcolor=GREY, opacity=0.14, line_width=0)
     _add_observed(figure, info, "value")
     plain_axes(figure)
-    figure.update_xaxes(**dimension_axis(surface.x))
+    figure.update_xaxes(**dimension_axis(surface.across))
     figure.update_yaxes(**metric_axis(surface.metric))
     return figure
 
@@ -321,7 +320,7 @@ def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
     for mark, rows in observed_groups(info.surface, info.winner):
         legend, symbol, size, fill, rim = MARKS[mark]
         figure.add_scatter(
-            x=rows[info.surface.x.path].to_numpy("float32"),
+            x=rows[info.surface.across.path].to_numpy("float32"),
             y=rows[y].to_numpy("float32"),
             **hover(info.surface, mark, rows),
             mode="markers",

@@ -34,7 +34,7 @@ def sensitivity_3d(
 def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     """The figure of ``sensitivity_info``, in three dimensions."""
     surface = info.surface
-    if surface.mean is None or surface.y is None:
+    if surface.problem is not None or surface.y is None:
         return plot_sensitivity(info)
     about = metric(surface.metric)
     figure = new_figure(height=520, margin={"l": 0, "r": 0, "t": 36, "b": 36})
@@ -51,8 +51,8 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
         **grid,
         z=mean.astype("float32"),
         **scale,
-        hovertemplate=f"{plain(surface.x.path)} %{{x:.3g}}<br>{plain(surface.y.path)} %{{y:.3g}}"
-        f"<br>expected {value}<extra></extra>",
+        hovertemplate=f"{plain(surface.across.path)} %{{x:.3g}}<br>"
+        f"{plain(surface.up.path)} %{{y:.3g}}<br>expected {value}<extra></extra>",
         lighting={"ambient": 0.85, "diffuse": 0.3, "specular": 0.05},
     )
     for sheet in (surface.low, surface.high):
@@ -69,8 +69,8 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
     for mark, rows in observed_groups(surface, info.winner):
         colour, symbol, size = _ON_TOP.get(mark, (GREY, "circle", 3))
         figure.add_scatter3d(
-            x=rows[surface.x.path].to_numpy("float32"),
-            y=rows[surface.y.path].to_numpy("float32"),
+            x=rows[surface.across.path].to_numpy("float32"),
+            y=rows[surface.up.path].to_numpy("float32"),
             z=rows["value"].to_numpy("float32"),
             **hover(surface, mark, rows),
             mode="markers",
@@ -78,8 +78,8 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
             marker={"symbol": symbol, "size": size, "color": colour},
         )
     walls = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": GRID, "showbackground": False}
-    along_x = {**dimension_axis(surface.x, hint=False), **walls, "showgrid": True}
-    along_y = {**dimension_axis(surface.y, hint=False), **walls, "showgrid": True}
+    along_x = {**dimension_axis(surface.across, hint=False), **walls, "showgrid": True}
+    along_y = {**dimension_axis(surface.up, hint=False), **walls, "showgrid": True}
     height = {**walls, "title_text": "", "tickformat": PERCENT if about.is_fraction else ""}
     figure.update_layout(
         scene={

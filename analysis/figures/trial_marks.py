@@ -41,10 +41,10 @@ def hover(surface: Surface, mark: str, rows: pd.DataFrame) -> dict[str, Any]:
         f"<b>%{{text}}</b> · {legend}",
         f"{value} {plain(about.title)}",
         "after %{customdata[1]:.0f} gradient evaluations",
-        f"{plain(surface.x.path)} %{{x:.3g}}",
+        f"{plain(surface.across.path)} %{{x:.3g}}",
     ]
     if surface.y is not None:
-        lines.append(f"{plain(surface.y.path)} %{{y:.3g}}")
+        lines.append(f"{plain(surface.up.path)} %{{y:.3g}}")
     return {
         "text": [plain(trial) for trial in rows["trial"]],
         "customdata": rows[["value", "gradient_evaluations"]].to_numpy("float32"),

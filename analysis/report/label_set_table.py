@@ -5,17 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.formatting import MISSING, difference, number, plain, score, sentence_case
+from analysis.stored.ranking import label_set_paths
 from analysis.stored.replicates import SEED, settings
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
 from tune_robust.metrics import metric
 
 _RECORDED = "test_accuracy"
-
-
-def label_set_paths(run: Run) -> list[str]:
-    """The searched paths by which trials learn different labels."""
-    return [p for p in run.searched if p.startswith("data.") and p != "data.augment"]
 
 
 def results_table(run: Run) -> pd.DataFrame:

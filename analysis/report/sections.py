@@ -248,12 +248,12 @@ def _selection(run: Run) -> list[Section]:
 def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
     infos, guide = [("surface", info)], _surface_guide(run, info)
     why = next((n for n in _WHY if n in run.epochs and run.epochs[n].notna().any()), None)
-    if info.surface.mean is not None and why is not None:
+    if info.surface.problem is None and why is not None:
         infos.append(("surface-why", sensitivity_info(run, why)))
         guide = f"{guide} {_WHY[why]}"
     flat = [(name, plot_sensitivity(each)) for name, each in infos]
     section = Section("sensitivity", _surface_heading(info), guide, flat)
-    if info.surface.mean is None or info.surface.y is None:
+    if info.surface.problem is not None or info.surface.y is None:
         return [section]
     turned = [(f"{name}-3d", plot_sensitivity_3d(each)) for name, each in infos]
     guide = (
@@ -267,11 +267,11 @@ def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
     """The other pairs of settings; those without enough trials for a surface are left out."""
     infos = [sensitivity_info(run, None, x, y) for x, y in important_pairs(run)[1:]]
     figures = [
-        (f"surface-{plain(info.surface.x.path)}-{plain(info.surface.y.path)}", info)
+        (f"surface-{plain(info.surface.across.path)}-{plain(info.surface.up.path)}", info)
         for info in infos
-        if info.surface.mean is not None and info.surface.y is not None
+        if info.surface.problem is None and info.surface.y is not None
     ]
-    if not figures or main.surface.mean is None:
+    if not figures or main.surface.problem is not None:
         return []
     guide = (
         "Each picture is read like the one above, for another two settings; the other settings are "
@@ -288,7 +288,7 @@ def _surface_heading(info: SensitivityInfo) -> str:
 
 
 def _surface_guide(run: Run, info: SensitivityInfo) -> str:
-    if info.surface.mean is None:
+    if info.surface.problem is not None:
         return "Dots are trials."
     full = f"{number(info.surface.budget)} gradient evaluations"
     close = near(run.objective.metric)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.stored.run import Run
+from tune_robust.spaces.dimensions import varies_labels
 
 
 class Ranking(NamedTuple):
@@ -44,8 +45,13 @@ def baseline(run: Run) -> pd.Series | None:
 
 def label_sets(run: Run) -> int:
     """On how many label sets the trials were trained; scores compare within one only."""
-    paths = [p for p in run.searched if p.startswith("data.") and p != "data.augment"]
+    paths = label_set_paths(run)
     return len(run.trials[paths].drop_duplicates()) if paths else 1
+
+
+def label_set_paths(run: Run) -> list[str]:
+    """The searched paths by which trials learn different labels."""
+    return [path for path in run.searched if varies_labels(path)]
 
 
 def _first_scored(table: pd.DataFrame) -> pd.Series | None:

@@ -39,7 +39,7 @@ class Run:
     """A run's tables and what it was asked to do.
 
     ``trials`` has one row per trial, ``epochs`` one per trial and epoch, both as stored; metrics
-    are floats with NaN where they do not apply, accuracies shares in [0, 1].
+    are floats with NaN where they do not apply, accuracies fractions in [0, 1].
     """
 
     path: Path

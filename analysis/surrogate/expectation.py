@@ -13,9 +13,20 @@ from analysis.surrogate.gaussian_process import Surrogate
 from analysis.surrogate.observations import credited
 from tune_robust.metrics import metric
 
+SURE = 0.5
+"""The doubt above which nothing is called good."""
+
+_POINT = 0.01
 _ODDS = (0.005, 0.995)  # fractions beyond are as good as none and all
 _OWN = 0.5  # of the sampling variance: trials share their images, and so part of their errors
 _NINETY = 1.645  # standard deviations from the middle to the ends of a 90 % interval
+
+
+def tolerance(name: str, best: float) -> float:
+    """How far a metric may lie from its ``best`` to be as good: one point, or 1 % of the best where
+    it is no fraction.
+    """
+    return _POINT if metric(name).is_fraction else _POINT * abs(best)
 
 
 class Expected(NamedTuple):

@@ -31,8 +31,8 @@ class ImportanceInfo(NamedTuple):
     """``table``: a row per dimension that was varied, the most important first.
 
     Columns: path, trials (to how many it applies), overall (fANOVA), to_the_top and at_the_top
-    (PED-ANOVA), shares in [0, 1], NaN where too few trials tell. ``best``: the share of the trials
-    that counts as the best ones. ``problem`` says why the table is empty.
+    (PED-ANOVA), fractions in [0, 1], NaN where too few trials tell. ``best``: the fraction of
+    the trials that counts as the best ones. ``problem`` says why the table is empty.
     """
 
     table: pd.DataFrame
@@ -88,7 +88,7 @@ def _overall(run: Run, trials: pd.DataFrame, varied: list[Axis]) -> list[float]:
     from optuna.importance import FanovaImportanceEvaluator
 
     trials = _even_choice(trials, _SEEN["trees"])
-    shares, known = [], {}
+    fractions, known = [], {}
     for dimension in varied:
         applies = trials[trials[dimension.path].notna()]
         common = [d for d in varied if applies[d.path].notna().all()]
@@ -98,8 +98,8 @@ def _overall(run: Run, trials: pd.DataFrame, varied: list[Axis]) -> list[float]:
             forest = FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
             enough = len(applies) >= _FEWEST and applies["score"].nunique() > 1
             known[group] = _evaluated(run, applies, common, forest.evaluate) if enough else {}
-        shares.append(known[group].get(dimension.path, np.nan))
-    return shares
+        fractions.append(known[group].get(dimension.path, np.nan))
+    return fractions
 
 
 def _even_choice(trials: pd.DataFrame, size: int) -> pd.DataFrame:

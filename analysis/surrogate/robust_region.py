@@ -11,16 +11,13 @@ from scipy.stats import norm, qmc
 
 from analysis.stored.axes import Axis
 from analysis.stored.run import Run
-from analysis.surrogate.expectation import Expected
+from analysis.surrogate.expectation import SURE, Expected, tolerance
 from analysis.surrogate.landscape import Landscape, fit_landscape
-from tune_robust.metrics import metric
 
-_POINT = 0.01
-_SURE = 0.5  # doubt above which nothing is called good
 _STARTS = 3  # boxes grown
 _STEP = 0.025  # of an axis, by which the box grows
 _PROBES = 64  # settings looked at in each new slice of the box
-_GOOD = 0.75  # share of them that must be within a point of the best
+_GOOD = 0.75  # fraction of them that must be within a point of the best
 _NEAR = 0.5  # of the box's half width: how far a recorded trial may lie off the centre
 
 
@@ -79,9 +76,9 @@ def robust_region(run: Run) -> Region | None:
     sign = run.objective.sign
     means = sign * land.of(finished).mean
     best = float(means.max())
-    tolerance = _POINT if metric(run.objective.metric).is_fraction else _POINT * abs(best)
-    starts = [place for place in np.argsort(-means)[:_STARTS] if means[place] >= best - tolerance]
-    boxes = [_grown(land, finished.iloc[[place]], sign, best - tolerance) for place in starts]
+    floor = best - tolerance(run.objective.metric, best)
+    starts = [place for place in np.argsort(-means)[:_STARTS] if means[place] >= floor]
+    boxes = [_grown(land, finished.iloc[[place]], sign, floor) for place in starts]
     box = max(boxes, key=lambda box: (box.high - box.low).mean())
     if (box.high <= box.low)[box.applies].any():
         return None
@@ -91,7 +88,7 @@ def robust_region(run: Run) -> Region | None:
         width={d.path: float(high - low) for d, (low, high) in box.sides(land)},
         chosen=_options(run, box.start.iloc[0]),
         start=box.start["trial"].iloc[0],
-        sure=_sure(land, box, sign, best - tolerance),
+        sure=_sure(land, box, sign, floor),
         peak=_recorded(run, land, peak),
         plateau=_plateau(run, land, finished, box),
     )
@@ -132,7 +129,7 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
             probes = low + unit * (high - low)
             probes[:, axis] = edge + unit[:, axis] * (further - edge)
             expected = land.at(probes, chosen)
-            good = (sign * expected.mean >= floor) & (expected.doubt <= _SURE)
+            good = (sign * expected.mean >= floor) & (expected.doubt <= SURE)
             if further == edge or good.mean() < _GOOD:
                 faces.remove((axis, side))
             elif side > 0:

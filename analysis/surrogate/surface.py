@@ -24,6 +24,7 @@ _KINDS = ("method", "sam.adaptive")
 """Choices under which the same number means another thing: one surface shows one of them."""
 
 _CELLS = 61
+_NOTHING = np.empty(0)
 _FEWEST = {1: 4, 2: 6}
 
 
@@ -31,10 +32,10 @@ class Surface(NamedTuple):
     """A metric over one or two dimensions, expected at full budget.
 
     ``mean``, ``deviation``, ``doubt`` (0 sure, 1 knowing nothing) and the ends of the 90 %
-    interval, ``low`` and ``high``, are (y, x) arrays, or (x,) when ``y`` is None, and None when
-    ``problem`` says why there is no surface. ``observed`` has one
-    row per trial that lies on it: every column of ``trials`` and ``value``, the metric where the
-    trial ended. ``kind``: the choices that all these trials share; ``budget``: the full one.
+    interval, ``low`` and ``high``, are (y, x) arrays, or (x,) when ``y`` is None, and empty when
+    ``problem`` says why there is no surface. ``observed`` has one row per trial that lies on it:
+    every column of ``trials`` and ``value``, the metric where the trial ended. ``kind``: the
+    choices that all these trials share; ``budget``: the full one.
     """
 
     metric: str
@@ -42,15 +43,31 @@ class Surface(NamedTuple):
     y: Axis | None
     xs: np.ndarray
     ys: np.ndarray
-    mean: np.ndarray | None
-    deviation: np.ndarray | None
-    doubt: np.ndarray | None
-    low: np.ndarray | None
-    high: np.ndarray | None
+    mean: np.ndarray
+    deviation: np.ndarray
+    doubt: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
     observed: pd.DataFrame
     kind: dict[str, Plain]
     budget: float
     problem: str | None
+
+    @property
+    def across(self) -> Axis:
+        """``x``, which every surface without a problem has."""
+        return _known(self.x)
+
+    @property
+    def up(self) -> Axis:
+        """``y``, which every surface over two dimensions has."""
+        return _known(self.y)
+
+
+def _known(axis: Axis | None) -> Axis:
+    if axis is None:
+        raise ValueError("the surface has no such dimension")
+    return axis
 
 
 @lru_cache(maxsize=8)
@@ -89,11 +106,11 @@ def fit_surface(
         y=dimensions[1] if len(dimensions) > 1 else None,
         xs=axes[0] if axes else np.array([]),
         ys=axes[1] if len(axes) > 1 else np.array([]),
-        mean=None,
-        deviation=None,
-        doubt=None,
-        low=None,
-        high=None,
+        mean=_NOTHING,
+        deviation=_NOTHING,
+        doubt=_NOTHING,
+        low=_NOTHING,
+        high=_NOTHING,
         observed=observed,
         kind=kind,
         budget=budget,

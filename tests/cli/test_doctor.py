@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.command import run
-from tune_robust.cli import app, doctor
+from tune_robust.api import doctor
+from tune_robust.cli import app
 from tune_robust.training import checks
 from tune_robust.training.checks import Outcome
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -10,27 +9,24 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
 import yaml
 
 from tests.cli.command import Started, run
-from tests.cli.tiny import SPACE as TINY
-from tune_robust.tuning.strategy.journal import DerivedJournal
+from tests.fuzz.kills import (
+    SPACE,
+    TIMED,
+    events,
+    kill_and_compare,
+    leftovers,
+    study_of,
+    trials_of,
+)
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.log import sealed, seed_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-
-DATA = TINY["train"]["data"]
-SPACE = {
-    **TINY,
-    "name": "faults",
-    "train": {**TINY["train"], "data": {**DATA, "subset": 300}},
-    "baselines": [],
-    "budget": {"trials": 12, "scheduler": "asha", "grace": 4, "reduction": 2},
-    "searcher": {"name": "tpe", "startup": 4},
-}
-TIMED = ["seconds", "images_per_second", "peak_memory_mb"]
 
 
 @pytest.fixture
@@ -90,59 +86,9 @@ def search(space, *more):
     return ("search", "--space", space, "--name", "r1", "--no-dashboard", *more)
 
 
-def events(folder, kind):
-    path = folder / "events.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    whole = [json.loads(line) for line in lines if line.endswith(b"\n")]
-    return [event for event in whole if event["event"] == kind]
-
-
-def trials_of(folder):
-    return pd.read_parquet(folder / "trials.parquet").set_index("trial")
-
-
-def study_of(folder):
-    storage = optuna.storages.JournalStorage(DerivedJournal(folder / "study.journal"))
-    trials = optuna.load_study(study_name="faults", storage=storage).trials
-    return [(t.state, t.params, t.value, t.intermediate_values) for t in trials]
-
-
-def leftovers(folder):
-    """Files that were being written when something ended."""
-    return [p for p in folder.rglob(".*") if p.is_file()] + [*folder.rglob("*.aside")]
-
-
-def test_kills_change_nothing(tmp_path, space, start):
+def test_kills_change_nothing(tmp_path):
     """Of the command with Ray and its trials; tests/tuning/engine/test_kills.py has many more."""
-    path = space(resources={"concurrency": 1})
-    folder = tmp_path / "runs" / "r1"
-    chance = random.Random(7)
-    for kill in range(6):
-        resumes = (folder / "run.json").exists()
-        command = start(*(("resume", "r1", "--no-dashboard") if resumes else search(path)))
-        if kill % 2:
-            seen = len(events(folder, "epoch"))
-            with suppress(AssertionError):  # it may come to its end first
-                command.wait_until(lambda seen=seen: len(events(folder, "epoch")) > seen)
-            time.sleep(chance.uniform(0, 0.1))
-        else:
-            time.sleep(chance.uniform(0.5, 6))
-        if kill in (1, 2, 5):
-            command.kill_tree()
-        else:  # the driver alone: Ray sees to its own processes
-            os.kill(command.process.pid, signal.SIGKILL)
-            command.process.wait()
-    killed = len(events(folder, "end"))
-    run("resume", "r1", "--no-dashboard", cwd=tmp_path)
-    run(*search(path, "--storage", "whole"), cwd=tmp_path)
-    whole = tmp_path / "whole" / "r1"
-
-    assert killed < SPACE["budget"]["trials"], "all had ended before the last kill"
-    ends = [e["trial"] for e in events(folder, "end") if e["status"] != "interrupted"]
-    assert len(ends) == len(set(ends)) == SPACE["budget"]["trials"]
-    assert_same_trials(trials_of(folder), trials_of(whole))
-    assert study_of(folder) == study_of(whole)
-    assert not leftovers(folder)
+    kill_and_compare(tmp_path, kills=6, seed=7)
 
 
 def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
@@ -269,10 +215,13 @@ def test_clock_locale_and_working_directory_do_not_matter(
 
 def _move_clock(folder: Path, seconds: float) -> None:
     """What was recorded so far lies in the future: as if the clock had since gone backwards."""
-    log = folder / "events.jsonl"
-    moved = [json.loads(line) for line in log.read_text().splitlines(keepends=True)]
-    lines = [json.dumps(e | {"time": e["time"] + seconds}) + "\n" for e in moved]
-    log.write_text("".join(lines))
+    log, checksum = folder / "events.jsonl", seed_of(RunFolder(folder).id)
+    lines = []
+    for line in log.read_text().splitlines():
+        event = {key: value for key, value in json.loads(line).items() if key != "crc"}
+        moved, checksum = sealed(event | {"time": event["time"] + seconds}, checksum)
+        lines.append(moved)
+    log.write_bytes(b"".join(lines))
     future = time.time() + seconds
     for path in folder.rglob("*"):
         os.utime(path, (future, future))

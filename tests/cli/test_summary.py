@@ -35,7 +35,7 @@ def test_the_best_trial_the_files_and_what_to_do_next(ended, capsys):
     ended(space(baselines=[{"method": "sgd"}]))
     printed = capsys.readouterr().out
     for text in (
-        "Best: t00",
+        "Winner: t00",
         "Baseline: t0001",
         "Report:   runs/r1/report.html",
         "Exported: runs/r1/exported/1_t00",

@@ -92,3 +92,15 @@ def test_the_path_follows_settings_name_size_and_date(tmp_path):
     file = file.rename(tmp_path / "moved")
     others.append(path())
     assert len({first, *others}) == 7
+
+
+@pytest.mark.parametrize(("modes", "expected"), [((0o644, 0o640), 0o640), ((0o600,), 0o600)])
+def test_who_may_read_the_files_may_read_what_was_decoded_from_them(
+    tmp_path, random_dataset, modes, expected
+):
+    files = [tmp_path / str(number) for number in range(len(modes))]
+    for file, mode in zip(files, modes, strict=True):
+        file.touch()
+        file.chmod(mode)
+    cache.write(tmp_path / "kept", random_dataset(), files)
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == expected

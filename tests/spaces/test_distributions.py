@@ -97,3 +97,11 @@ def test_a_condition_holds_where_it_says(given, holds, fails):
 def test_a_wrong_condition_says_what_is_allowed(given, message):
     with pytest.raises(ValueError, match=message):
         parse_condition(given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"int": [0, 2**53 + 2]}, {"log_int": [1, 2**60]}, {"uniform": [0, 10**400]}]
+)
+def test_numbers_that_no_float_tells_apart_are_refused(given):
+    with pytest.raises(ValueError, match=r"at most 2\^53|expected two numbers"):
+        parse_distribution(given)

@@ -1,13 +1,21 @@
 """Reading YAML as people expect, writing what reads back."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_robust.errors import UserError
-from tune_robust.spaces.yaml_text import parse_yaml, read_yaml, write_yaml
+from tune_robust.spaces.yaml_text import LONGEST, parse_yaml, read_yaml, write_yaml
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63) + 1, 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text()
+)
 PLAIN = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -82,3 +90,29 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"binary\.yaml: it is not a text file"):
         read_yaml(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: !!bool x", "tag"),
+        ("a: !!timestamp x", "tag"),
+        ("a: !!int x", "not YAML|tag"),
+        ("a: !!float x", "not YAML|tag"),
+        ("a: !!binary x", "not YAML|tag|base64|decode"),
+        (f"a: {'9' * 400}", "line 1: a whole number beyond 64 bits, of 400 digits"),
+        ("a: 9223372036854775808", "beyond 64 bits"),
+    ],
+)
+def test_values_that_no_setting_has_are_errors(text, says):
+    with pytest.raises(UserError, match=rf"space.yaml.*({says})"):
+        parse_yaml(text, "space.yaml")
+
+
+def test_a_file_that_is_no_space_by_its_size_or_kind_is_named(tmp_path):
+    (tmp_path / "large.yaml").write_bytes(b"#" * (LONGEST + 1))
+    with pytest.raises(UserError, match=r"large\.yaml: a text of more than 10 MB"):
+        read_yaml(tmp_path / "large.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UserError, match=r"pipe\.yaml: it is no regular file"):
+        read_yaml(tmp_path / "pipe.yaml")

@@ -131,7 +131,8 @@ def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict
 def _refresh_report(source: RunFolder) -> None:
     """A report that the run has already shows the confirmation too."""
     if (source.path / "report.html").exists():
-        from analysis import load_run, write_report
+        from analysis.report.page import write_report
+        from analysis.stored.run import load_run
 
         write_report(load_run(source.path, place=source.place))
         source.upload()

@@ -117,7 +117,8 @@ def _export_weights(folder: RunFolder, space: Space, best: list[Trial], out: Pat
 
 
 def _export_plateau(folder: RunFolder, out: Path) -> Path:
-    from analysis import load_run, robust_region
+    from analysis.stored.run import load_run
+    from analysis.surrogate.robust_region import robust_region
     from tune_robust.tuning.winners.export import export_settings
 
     region = robust_region(load_run(folder.path, place=folder.place))

@@ -19,7 +19,8 @@ def report(run: RunLike, *, out: str | Path | None = None, storage: str | Path =
     Raises:
         UserError: there is no such run, no epoch of it has ended, or the file cannot be written.
     """
-    from analysis import load_run, write_report
+    from analysis.report.page import write_report
+    from analysis.stored.run import load_run
 
     folder = folder_of(run, storage)
     page = write_report(load_run(folder.path, place=folder.place), out)
@@ -46,8 +47,8 @@ def write_figures(
     Raises:
         UserError: on another format, where the browser is missing, or the folder cannot be written.
     """
-    from analysis import load_run
-    from analysis import write_figures as write
+    from analysis.figures.catalogue import write_figures as write
+    from analysis.stored.run import load_run
 
     found = folder_of(run, storage)
     return write(load_run(found.path, place=found.place), folder, format)

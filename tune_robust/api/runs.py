@@ -38,7 +38,7 @@ def load_run(run: RunLike, *, storage: str | Path = STORAGE) -> Run:
     Raises:
         UserError: there is no such run, or it is damaged.
     """
-    from analysis import load_run as read_run
+    from analysis.stored.run import load_run as read_run
 
     folder = folder_of(run, storage)
     return read_run(folder.path, place=folder.place)

@@ -32,7 +32,7 @@ def sensitivity(
     Raises:
         UserError: there is no such setting or metric, or no epoch of the run has ended.
     """
-    from analysis import sensitivity as draw
+    from analysis.figures.sensitivity import sensitivity as draw
 
     loaded = load_run(run, storage=storage) if isinstance(run, str | Path) else run
     return draw(loaded, metric, x, y)

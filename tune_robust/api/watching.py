@@ -16,8 +16,7 @@ def watcher_of(progress: ProgressLike) -> Watcher:
         return progress
     if not progress:
         return Silent()
-    from rich.console import Console
-
     from tune_robust.console.display import Display
+    from tune_robust.console.plain import PlainConsole
 
-    return Display(Console(stderr=True))
+    return Display(PlainConsole(stderr=True))

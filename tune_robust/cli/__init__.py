@@ -24,6 +24,7 @@ from tune_robust.cli import (
     train,
 )
 from tune_robust.errors import UserError
+from tune_robust.formatting import visible
 
 
 def _print_version(asked: bool) -> None:
@@ -70,10 +71,13 @@ app.add_typer(datasets.app, name="datasets")
 
 def main() -> None:
     """Run the command line; a user's mistake is a message and exit code 2, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows a question mark for what it does not know.
+        stream.reconfigure(errors="replace")
     try:
         app()
     except UserError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): there is nobody left to tell.
@@ -82,5 +86,5 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"Error: {error.filename}: {error.strerror}.", file=sys.stderr)
+        print(f"Error: {visible(str(error.filename))}: {error.strerror}.", file=sys.stderr)
         sys.exit(2)

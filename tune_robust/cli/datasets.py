@@ -258,12 +258,12 @@ def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = Fa
 
 
 def _write_heat_map(summary: Summary, path: Path) -> None:
-    from tune_robust.cli.heat_map import heat_map
+    from tune_robust.cli.transition_matrix import transition_matrix_page
 
     matrix = summary.transition_matrix
     if matrix is None:
         raise UserError("--html: without true labels there is no transition matrix to draw.")
     try:
-        path.write_text(heat_map(summary, matrix), encoding="utf-8")
+        path.write_text(transition_matrix_page(summary, matrix), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -19,11 +19,10 @@ EXITS_INTERRUPTED = 130
 
 def console_of(*, as_json: bool) -> Console:
     """Where progress and results are printed; standard output is kept free for JSON."""
-    from rich.console import Console
-
     from tune_robust.console.overview import open_console
+    from tune_robust.console.plain import PlainConsole
 
-    return Console(stderr=True) if as_json else open_console()
+    return PlainConsole(stderr=True) if as_json else open_console()
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
 
 def _print_winner(console: Console, best: Sequence[Trial], space: Space) -> None:
     metric, winner = space.objective.metric, best[0]
-    console.print(f"\nBest: [bold]{winner.name}[/] {_settings(winner)}", highlight=False)
+    console.print(f"\nWinner: {winner.name} {_settings(winner)}", highlight=False)
     console.print(f"  {_scores(winner, metric)}", highlight=False)
     if winner.origin == "baseline":
         console.print("  This is a baseline: no setting that the search tried was better.")
@@ -81,8 +81,7 @@ def _print_leaders(console: Console, leaders: Sequence[Trial], space: Space) -> 
     console.print("\nScores on different labels do not compare. The best on each label set:")
     for trial in leaders:
         console.print(
-            f"  [bold]{trial.name}[/] {_settings(trial)}\n"
-            f"    {_scores(trial, space.objective.metric)}",
+            f"  {trial.name} {_settings(trial)}\n    {_scores(trial, space.objective.metric)}",
             highlight=False,
         )
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.text import Text
 
 from tune_robust.console.notebook import NotebookOutput
 from tune_robust.console.overview import Clock, overview
@@ -37,11 +36,11 @@ class Display:
 
     def note(self, text: str) -> None:
         """Print a sentence."""
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a sentence in yellow."""
-        self._console.print(Text(text, style="yellow"), soft_wrap=True)
+        self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
 
     @contextmanager
     def running(

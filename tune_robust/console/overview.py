@@ -10,7 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tune_robust.console.plain import PlainConsole
 from tune_robust.console.trial_table import STYLES, trial_table
+from tune_robust.formatting import visible
 from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.trial import Trial
 
@@ -21,8 +23,8 @@ WIDTH_OF_A_FILE = 160
 
 def open_console() -> Console:
     """Standard output, as wide as the terminal; wide enough for a table where there is none."""
-    terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=WIDTH_OF_A_FILE)
+    terminal = PlainConsole()
+    return terminal if terminal.is_terminal else PlainConsole(width=WIDTH_OF_A_FILE)
 
 
 class Clock:
@@ -52,7 +54,9 @@ def _retries(progress: SearchProgress) -> list[Text]:
     retried = [
         (t.name, reason) for t in progress.trials.values() for reason in (*t.retried, *t.notes)
     ]
-    return [Text(f"{name}: {reason}", STYLES["interrupted"]) for name, reason in retried[-3:]]
+    return [
+        Text(visible(f"{name}: {reason}"), STYLES["interrupted"]) for name, reason in retried[-3:]
+    ]
 
 
 def _counts(progress: SearchProgress) -> Text:

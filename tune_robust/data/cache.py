@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Sequence
@@ -56,8 +57,10 @@ def read(path: Path) -> Dataset | None:
     )
 
 
-def write(path: Path, dataset: Dataset) -> None:
-    """Keep ``dataset`` at ``path``, whole or not at all.
+def write(path: Path, dataset: Dataset, files: Sequence[Path] = ()) -> None:
+    """Keep ``dataset``, decoded from ``files``, at ``path``, whole or not at all.
+
+    Whoever may read all the files may read it, and nobody else.
 
     The cache only saves time, so a place that cannot be written is reported and left alone.
     """
@@ -74,11 +77,20 @@ def write(path: Path, dataset: Dataset) -> None:
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
         os.close(handle)
         save_file(tensors, aside, metadata)
+        os.chmod(aside, _mode(files))
         os.replace(aside, path)
     except (SafetensorError, OSError) as error:
         _log.warning("the decoded dataset could not be kept at %s: %s", path, error)
         if aside is not None:
             Path(aside).unlink(missing_ok=True)
+
+
+def _mode(files: Sequence[Path]) -> int:
+    """Who may read what was decoded from ``files``; its owner may in any case."""
+    readers = stat.S_IRGRP | stat.S_IROTH
+    for file in files:
+        readers &= file.stat().st_mode
+    return stat.S_IRUSR | stat.S_IWUSR | readers
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:

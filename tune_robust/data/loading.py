@@ -45,7 +45,7 @@ def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory
             dataset = cache.read(path)
             if dataset is None:
                 dataset = _decode(config, source, files)
-                cache.write(path, dataset)
+                cache.write(path, dataset, files)
     return dataset
 
 

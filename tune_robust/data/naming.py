@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tune_robust.config import DataConfig
+from tune_robust.config import DEFAULT_DATA_DIR, DataConfig
 from tune_robust.errors import UserError, nearest
-
-DEFAULT_DIR = Path("~/data")
-"""Where downloads go, and are looked for, when no directory is named."""
 
 
 def data_dir(config: DataConfig) -> Path:
     """``config.dir``, by default ~/data."""
-    return Path(config.dir or DEFAULT_DIR).expanduser()
+    return Path(config.dir or DEFAULT_DATA_DIR).expanduser()
 
 
 def beside_the_data(config: DataConfig, file: str) -> Path:

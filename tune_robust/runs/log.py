@@ -124,7 +124,9 @@ class LogWriter:
 
     def __init__(self, path: Path, checksum: int):
         self._path, self._checksum = path, checksum
-        self._file: BinaryIO = path.open("ab", buffering=0)
+        # Never through a link: what it leads to is not the run's.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        self._file: BinaryIO = os.fdopen(os.open(path, flags, 0o666), "ab", buffering=0)
 
     def lock(self) -> bool:
         """Hold the log's own lock until closed; False if another process does."""

@@ -8,6 +8,7 @@ opened.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 import uuid
@@ -197,7 +198,7 @@ def _read(folder: RunFolder, seed: int) -> tuple[Record, int]:
 
 def _drop_torn_line(folder: RunFolder) -> None:
     """Cut off what a crash has left of a last line."""
-    if not folder.events.is_file():
+    if folder.events.is_symlink() or not folder.events.is_file():
         return
     with folder.events.open("rb+") as handle:
         content = handle.read()
@@ -214,7 +215,8 @@ def _remove_asides(folder: RunFolder) -> None:
 
 
 def _exclusive_lock(folder: RunFolder) -> IO:
-    handle = folder.lock.open("a")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    handle = os.fdopen(os.open(folder.lock, flags, 0o666), "wb")
     if lock(handle):
         return handle
     handle.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -145,12 +146,20 @@ def parse_distribution(given: Mapping[str, Any]) -> Distribution:
     return distribution.model_validate({"low": low, "high": high})
 
 
+_MOST = 2**53
+
+
 def _bounds(kind: str, content: Any, *, whole: bool) -> tuple[float, float]:
     right: Callable = _is_whole if whole else _is_number
     if not (isinstance(content, list) and len(content) == 2 and all(map(right, content))):
         numbers = "whole numbers" if whole else "numbers"
         raise ValueError(f"found {kind}: {content!r}; expected two {numbers}, [low, high]")
     low, high = content
+    if whole and max(abs(low), abs(high)) > _MOST:
+        raise ValueError(
+            f"found {kind}: {content!r:.80}; expected at most 2^53, beyond which neighbouring "
+            "whole numbers are the same floating-point number"
+        )
     if low >= high:
         raise ValueError(f"found {kind}: {content!r}; expected low < high")
     if kind.startswith("log_") and low <= 0:
@@ -179,7 +188,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _is_whole(value: Any) -> bool:

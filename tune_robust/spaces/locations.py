@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune_robust.config import FileSetting, file_settings
-from tune_robust.data.naming import DEFAULT_DIR
+from tune_robust.config import DEFAULT_DATA_DIR, FileSetting, file_settings
 from tune_robust.files import is_uri
 from tune_robust.spaces.overrides import Overrides, parse_overrides
 from tune_robust.spaces.paths import nested_copy, set_path
@@ -62,7 +61,7 @@ def _setting(path: str) -> str:
 
 def _data_dir(train: Any, pairs: Pairs, folder: Path) -> Path:
     """Where the data lie in the end."""
-    default, here = DEFAULT_DIR.expanduser(), Path.cwd()
+    default, here = DEFAULT_DATA_DIR.expanduser(), Path.cwd()
     merged = nested_copy(_located(train, "", folder, default)) if isinstance(train, dict) else {}
     for path, value in pairs:
         set_path(merged, path, _located(value, path, here, default))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -10,10 +10,15 @@ from typing import Any
 from tune_robust.config import Part
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import config_paths, nested_copy, set_path
-from tune_robust.spaces.sections import Document
+from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
 from tune_robust.spaces.yaml_text import parse_yaml
 
-_SECTIONS = ("budget", "searcher", "objective", "resources")
+_SECTIONS: dict[str, type[Part]] = {
+    "budget": Budget,
+    "searcher": Searcher,
+    "objective": Objective,
+    "resources": Resources,
+}
 Overrides = Sequence[str] | Mapping[str, Any]
 """Changes as ``path=value`` with the value in YAML, or as a mapping from paths to values."""
 
@@ -121,7 +126,9 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
 def _no_such(path: str) -> str:
     """Where in a space the setting is that somebody may have meant by ``path``."""
     known = [f"train.{inner}" for inner in config_paths()]
-    known += [f"{name}.{key}" for name in _SECTIONS for key in _keys_of(name)]
+    known += [
+        f"{name}.{key}" for name, section in _SECTIONS.items() for key in section.model_fields
+    ]
     ends_alike = [other for other in known if other.endswith(f".{path}")]
     meant = min(ends_alike, key=len, default=None)
     hint = f" Did you mean {meant!r}?" if meant else nearest(path, [*Document.model_fields, *known])
@@ -129,11 +136,6 @@ def _no_such(path: str) -> str:
         f"a space has no such section.{hint} A setting of the training configuration begins with "
         f"`train.`; the sections are {', '.join(Document.model_fields)}"
     )
-
-
-def _keys_of(section: str) -> Iterable[str]:
-    part = Document.model_fields[section].annotation
-    return part.model_fields if isinstance(part, type) and issubclass(part, Part) else ()
 
 
 def _scale_sentinels(before: Any, budget: Any) -> None:

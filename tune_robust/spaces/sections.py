@@ -13,7 +13,7 @@ from tune_robust.errors import unknown
 from tune_robust.metrics import AGAINST, DIAGNOSTIC, OBJECTIVES
 
 Above0 = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Budget(Part):

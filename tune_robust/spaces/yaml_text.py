@@ -9,6 +9,10 @@ from typing import Any
 import yaml
 
 from tune_robust.errors import UserError
+from tune_robust.files import open_regular
+
+LONGEST = 10 * 10**6
+"""Bytes of a text file that is read: a space has some thousands."""
 
 # YAML 1.2's core schema. PyYAML follows 1.1, where 5e-4 is text, `no` is false and 010 is 8.
 _SCALARS = {
@@ -45,7 +49,11 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        return int(self.construct_scalar(node))
+        number = int(self.construct_scalar(node))
+        if abs(number) >= 2**63:
+            message = f"a whole number beyond 64 bits, of {len(node.value)} digits"
+            raise yaml.MarkedYAMLError(None, None, message, node.start_mark)
+        return number
 
 
 class _Dumper(yaml.SafeDumper):
@@ -98,6 +106,11 @@ def parse_yaml(text: str, source: str) -> Any:
         raise UserError(f"{source}{where}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{source}: this is not YAML: {error}") from None
+    except (KeyError, AttributeError, TypeError) as error:
+        # PyYAML's own constructors, asked by a tag for what the text is not (!!bool x).
+        raise UserError(
+            f"{source}: a tag (!!...) asks for another kind of value: {error}"
+        ) from None
 
 
 def read_text(path: Path) -> str:
@@ -107,7 +120,11 @@ def read_text(path: Path) -> str:
         UserError: it cannot be read, or is not text.
     """
     try:
-        return path.expanduser().read_text(encoding="utf-8")
+        with open_regular(path.expanduser()) as file:
+            content = file.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise UserError(f"cannot read {path}: a text of more than {LONGEST // 10**6} MB")
+        return content.decode("utf-8")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -65,7 +65,7 @@ def test_pure_noise_draws_no_islands_of_one_trial_each(build, seed):
 
 def test_where_nothing_is_good_there_is_no_box(build, monkeypatch):
     # The best of the finished trials is doubted, so that it lies on no island at all.
-    monkeypatch.setattr("analysis.figures.sensitivity._SURE", -1.0)
+    monkeypatch.setattr("analysis.figures.sensitivity.SURE", -1.0)
     info = sensitivity_info(build.load(build.search(24)))
     assert info.box == {}
     assert (info.margin < 0).all()

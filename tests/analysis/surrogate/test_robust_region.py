@@ -45,7 +45,7 @@ def test_a_wide_ridge_gives_a_wider_box_than_a_narrow_one(build):
 
 
 def test_a_single_setting_is_no_region(build, monkeypatch):
-    monkeypatch.setattr("analysis.surrogate.robust_region._SURE", -1.0)  # nothing is sure enough
+    monkeypatch.setattr("analysis.surrogate.robust_region.SURE", -1.0)  # nothing is sure enough
     run = build.load(build.search(24))
     assert robust_region(run) is None
     assert plateau_settings(run) is None

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -176,3 +177,25 @@ def test_labels_of_a_csv_fit_the_order(folder):
     summary = summarise(config, load_dataset(config))
     assert summary.noise_rate == pytest.approx(0.4)
     np.testing.assert_allclose(summary.transition_matrix, [[0.5, 0.5], [1 / 3, 2 / 3]])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("target", [".", "..", "../cat"])
+def test_a_link_that_never_ends_is_named(folder, target):
+    (folder / "train" / "owl" / "again").symlink_to(target, target_is_directory=True)
+    (folder / "train" / "cat" / "owl").symlink_to("../owl", target_is_directory=True)
+    with pytest.raises(UserError, match="is a link to a folder that it lies in"):
+        load(folder)
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_is_no_image(folder):
+    os.mkfifo(folder / "train" / "owl" / "pipe.png")
+    with pytest.raises(UserError, match=r"pipe.png is not a regular file"):
+        load(folder)
+
+
+def test_an_image_of_too_many_pixels_is_named(folder):
+    Image.new("1", (12_000, 12_000)).save(folder / "train" / "cat" / "1.png")
+    with pytest.raises(UserError, match=r"1\.png.*(12000x12000|144000000) pixels"):
+        load(folder)

@@ -159,3 +159,17 @@ def test_no_file(tmp_path):
         load(tmp_path / "absent")
     with pytest.raises(UserError, match="--data-dir"):
         load_dataset(DataConfig(dataset="npz"))
+
+
+@pytest.mark.parametrize("name", ["train_images", "train_labels", "classes"])
+def test_a_single_number_is_no_array_of_them(write, name):
+    with pytest.raises(UserError, match=name):
+        load(write(**{name: np.array(7)}))
+
+
+def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(write, monkeypatch):
+    sizes = {"SC_PHYS_PAGES": 1, "SC_PAGE_SIZE": 512}
+    path = write()
+    monkeypatch.setattr("os.sysconf", sizes.__getitem__)
+    with pytest.raises(UserError, match="more than this machine's memory"):
+        load(path)

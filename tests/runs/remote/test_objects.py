@@ -49,7 +49,9 @@ def test_a_strange_uri_is_refused_with_what_would_do():
 
 def test_a_server_that_does_not_answer_is_explained(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    gone = Remote("s3://anyone:secret@runs/r1?scheme=http&endpoint_override=127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anyone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    gone = Remote("s3://runs/r1?scheme=http&endpoint_override=127.0.0.1:9")
     with pytest.raises(UserError, match=r"could not be read.*credentials"):
         gone.read("run.json")
 
@@ -78,3 +80,20 @@ def test_an_object_that_is_replaced_while_it_is_read_is_read_again(remote, monke
 
     remote._system = Replacing()
     assert remote.read("a") == b"new"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://AKIAX:hunter2@bucket/runs",
+        "s3://bucket/runs?secret_key=hunter2&region=eu",
+        "s3://bucket/runs?AWS_SESSION_TOKEN=hunter2",
+        "abfs://runs@account.dfs.core.windows.net/x?account_key=hunter2",
+        "https://account.blob.core.windows.net/runs?sv=1&sig=hunter2",
+    ],
+)
+def test_a_secret_in_a_uri_is_refused_and_not_repeated(uri):
+    with pytest.raises(UserError, match="environment variables") as raised:
+        Remote(uri)
+    assert "hunter2" not in str(raised.value)
+    assert "AKIAX" not in str(raised.value)

@@ -9,6 +9,7 @@ from threading import Barrier
 
 import pytest
 
+from tune_robust.errors import UserError
 from tune_robust.tuning.engine import ray_session
 
 
@@ -44,3 +45,21 @@ def test_authentication_is_on_though_ray_was_imported_before():
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["True"]
+
+
+def test_a_ray_that_runs_in_the_process_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
+    with (
+        pytest.raises(UserError, match=r"call ray\.shutdown\(\) first"),
+        ray_session.ray_session(dashboard=False, verbose=False),
+    ):
+        pass
+
+
+def test_authentication_that_was_switched_off_is_refused(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with (
+        pytest.raises(UserError, match="RAY_AUTH_MODE is 'disabled'"),
+        ray_session.ray_session(dashboard=False, verbose=False),
+    ):
+        pass

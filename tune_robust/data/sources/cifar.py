@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tune_robust.config import DataConfig
+from tune_robust.config import DEFAULT_DATA_DIR, DataConfig
 from tune_robust.data.cifar_classes import CIFAR100_SUPERCLASSES
 from tune_robust.data.download import download, has_md5
 from tune_robust.data.images import Dataset, Images
 from tune_robust.data.locking import one_at_a_time
-from tune_robust.data.naming import DEFAULT_DIR, data_dir
+from tune_robust.data.naming import data_dir
 from tune_robust.data.pickles import quiet_old_pickles
 from tune_robust.errors import UserError
 
@@ -106,7 +106,7 @@ def _missing(archive: type[CIFAR10], directory: Path, files: Sequence[Path], rea
         f"{archive.__name__}: there is no {', '.join(absent)} in {files[0].parent}, and {reason}. "
         f"Expected there: {', '.join(file.name for file in files)}. Put {archive.filename} from "
         f"{archive.url} into {directory}, packed or unpacked, or name the directory that holds "
-        f"{archive.base_folder}/ with --data-dir (data.dir; by default {DEFAULT_DIR})."
+        f"{archive.base_folder}/ with --data-dir (data.dir; by default {DEFAULT_DATA_DIR})."
     )
 
 

@@ -7,7 +7,7 @@ Images may lie deeper inside a class's folder. Classes are the folders of ``trai
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -75,7 +75,7 @@ def _part(directory: Path, names: Sequence[str]) -> list[Path]:
 def _images(folder: Path) -> list[Path]:
     found = sorted(
         Path(inside, name)
-        for inside, _, names in os.walk(folder, followlinks=True)
+        for inside, names in _walked(folder)
         for name in names
         if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
     )
@@ -84,10 +84,24 @@ def _images(folder: Path) -> list[Path]:
             f"{folder} has no images ({', '.join(sorted(SUFFIXES))}). Remove this class, or give "
             "it some."
         )
-    dangling = next((file for file in found if not file.exists()), None)
-    if dangling is not None:
-        raise UserError(f"{dangling} is a broken link. Repair or remove it.")
+    wrong = next((file for file in found if not file.is_file()), None)
+    if wrong is not None:
+        is_what = "not a regular file" if wrong.exists() else "a broken link"
+        raise UserError(f"{wrong} is {is_what}. Repair or remove it.")
     return found
+
+
+def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder inside, links followed, with the names of its files."""
+    for inside, folders, names in os.walk(folder, followlinks=True):
+        around = {os.path.realpath(each) for each in (inside, *Path(inside).parents)}
+        for name in folders:
+            if os.path.realpath(path := os.path.join(inside, name)) in around:
+                raise UserError(
+                    f"{path} is a link to a folder that it lies in, so that its images would never "
+                    "end. Remove it."
+                )
+        yield inside, names
 
 
 def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:

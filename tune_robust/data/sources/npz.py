@@ -9,12 +9,14 @@ opened.
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -93,7 +95,12 @@ def _nothing_like(part: Images) -> Images:
 def _classes(path: Path, arrays: Mapping[str, np.ndarray], labels: str) -> tuple[str, ...]:
     """The names in ``classes``, else those that labels are, else "0" to "K - 1"."""
     if "classes" in arrays:
-        return tuple(str(name) for name in arrays["classes"])
+        names = arrays["classes"]
+        if names.ndim != 1 or names.dtype.kind not in "iuSU":
+            raise UserError(
+                f"{path}: classes is {names.dtype} {names.shape}; expected one name per class."
+            )
+        return tuple(str(name) for name in names)
     given = _flat(path, arrays, labels)
     if given.dtype.kind == "U":
         return tuple(sorted(set(given.tolist())))
@@ -103,12 +110,27 @@ def _classes(path: Path, arrays: Mapping[str, np.ndarray], labels: str) -> tuple
 @contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            yield arrays
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        with open(path, "rb") as file:
+            _check_size(path, file)
+            with np.load(file, allow_pickle=False) as arrays:
+                yield arrays
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path} cannot be read as npz ({error}). It may be truncated: copy it again."
         ) from error
+
+
+def _check_size(path: Path, file: BinaryIO) -> None:
+    """See that the arrays fit into memory: a small file may hold very large ones, compressed."""
+    with zipfile.ZipFile(file) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+    file.seek(0)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise UserError(
+            f"{path} holds {size / 1e9:.0f} GB of arrays, more than this machine's memory of "
+            f"{memory / 1e9:.0f} GB. Give smaller images, or fewer."
+        )
 
 
 def _part(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -24,6 +25,11 @@ _GRAY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 
 Encoded = bytes | Path
+
+_MOST_PIXELS = 64 * 10**6
+"""Of one image: 192 MB when it is decoded. A small file can claim any number."""
+# Pillow's own limit is higher, and a warning.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +135,11 @@ def _decode(encoded: Encoded, place: object, image_size: int | None) -> np.ndarr
     """One image as uint8 (H, W, 1 or 3)."""
     try:
         image: Image.Image = Image.open(encoded if isinstance(encoded, Path) else BytesIO(encoded))
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(
+                f"{image.width}x{image.height} pixels, of which at most {_MOST_PIXELS:,} are read: "
+                "scale it down first"
+            )
         image.load()
     except Exception as error:  # what a damaged image raises depends on its format
         raise UserError(f"{place}: the image cannot be decoded ({error}).") from error

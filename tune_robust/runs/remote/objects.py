@@ -5,9 +5,11 @@ Objects are written whole: a reader meets the old one or the new one, never half
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType
@@ -19,6 +21,24 @@ _CHUNK = 8 * 2**20
 _TRIES = 20  # of reading an object that is being replaced
 
 
+_SECRET = re.compile(r"secret|password|token|access_?key|account_?key|sig(nature)?$", re.IGNORECASE)
+
+
+def _refuse_secrets(uri: str) -> None:
+    """A storage's URI is kept in run.json, shown in the terminal and written into reports."""
+    parts = urlsplit(uri)
+    has_password = ":" in parts.netloc.rpartition("@")[0]
+    keys = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    if has_password or any(_SECRET.search(key) for key in keys):
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise UserError(
+            f"--storage {shown!r} was given with a password or key in it, which would stay in the "
+            "run and its reports. Leave it out of the URI and set the environment variables of the "
+            "storage instead: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, "
+            "GOOGLE_APPLICATION_CREDENTIALS for gs, AZURE_STORAGE_KEY for abfs."
+        )
+
+
 class Remote:
     """The folder at ``uri``.
 
@@ -28,6 +48,7 @@ class Remote:
     """
 
     def __init__(self, uri: str):
+        _refuse_secrets(uri)
         self.uri = uri.rstrip("/")
         try:
             self._system, self._root = FileSystem.from_uri(self.uri)

@@ -7,7 +7,11 @@ loses rungs, repeats trials and unpickles files) is never called.
 from __future__ import annotations
 
 # First: it makes the settings that Ray reads when it is imported.
-from tune_robust.tuning.engine.ray_session import live_nodes  # isort: skip
+from tune_robust.tuning.engine.ray_session import (  # isort: skip
+    RayLost,
+    check_alive,
+    live_nodes,
+)
 
 import logging
 import os
@@ -26,13 +30,16 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from tune_robust.data.cache_folder import sent
+from tune_robust.errors import UserError
 from tune_robust.files import is_uri
 from tune_robust.metrics import METRICS
+from tune_robust.runs.naming import run_argument
 from tune_robust.runs.trial import Trial
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import fit_slots
 from tune_robust.tuning.engine.trainable import TrialRunner
 
+_log = logging.getLogger(__name__)
 _LOOKS_EVERY = 2.0
 """Seconds between two looks at which nodes there are."""
 LONG = 300.0
@@ -48,6 +55,7 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
     """Run until nothing remains, or until interrupted (then this returns normally).
 
     Raises:
+        UserError: Ray itself has died; what it ran is interrupted and can be resumed.
         OSError: when the run's storage cannot be written to.
     """
     storage = _Storage()
@@ -76,8 +84,11 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
                 verbose=0,
             ),
         )
-        with _sigterm_as_ctrl_c():
-            tuner.fit()
+        try:
+            with _signals_as_ctrl_c():
+                tuner.fit()
+        except RayLost as error:
+            raise _lost(conductor, str(error)) from None
     if storage.error is not None:
         raise storage.error
 
@@ -100,6 +111,7 @@ class _Storage(Stopper):
         return False
 
     def stop_all(self) -> bool:
+        check_alive()
         return self.error is not None
 
 
@@ -129,6 +141,7 @@ class _Proposals(Searcher):
 
     # Ray's own annotation forgets FINISHED, which is a text.
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        check_alive()
         trial = None
         with self._storage.watched():
             self._fit_to_nodes()
@@ -207,10 +220,25 @@ class _Decisions(FIFOScheduler):
         return {}
 
 
+_LOST = {
+    "OutOfMemoryError": "the machine's memory was full",
+    "killed by SIGKILL": "it was killed (SIGKILL), by somebody or because the memory was full",
+    "SIGSEGV": "it crashed (SIGSEGV)",
+    "The node was terminated": "its node was terminated",
+    "node has been marked dead": "its node is gone",
+    "preempted": "its node was preempted",
+    "connection error code 2": "it ended unexpectedly, perhaps killed or out of memory",
+}
+"""What Ray's paragraph about a lost process says, and that in a sentence's words."""
+
+
 def _why_lost(trial: tune.experiment.Trial) -> str:
-    """What Ray noted last of the trial, on one line."""
+    """Why its process was lost, in a few words; Ray's own paragraph goes to the log."""
     noted = Path(trial.error_file).read_text().rpartition("Failure #")[2].splitlines()[1:]
-    return " ".join(line.strip() for line in noted if line.strip()) or "no reason given"
+    said = " ".join(line.strip() for line in noted if line.strip())
+    _log.info("%s was lost: %s", trial, said)
+    known = (words for sign, words in _LOST.items() if sign in said)
+    return next(known, f"{said.partition('. ')[0][:120].rstrip('.')}" or "Ray gave no reason")
 
 
 def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dict[str, Any]:
@@ -239,11 +267,27 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def _lost(conductor: Conductor, process: str) -> UserError:
+    run = run_argument(conductor.store.folder.place)
+    return UserError(
+        f"Ray's process {process!r} has died, and the running trials with it: it was killed, by "
+        "somebody or because the memory was full. Nothing that was recorded is lost. Go on with:\n"
+        f"  tune-robust resume {run}"
+    )
+
+
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""How Slurm and spot instances end a job, and how a closed terminal does."""
+
+
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Slurm and spot instances end a job with SIGTERM: stop as cleanly as on Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """Stop as cleanly as on Ctrl-C."""
+    before = {
+        ends: signal.signal(ends, lambda *_: os.kill(os.getpid(), signal.SIGINT)) for ends in _ENDS
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for ends, handler in before.items():
+            signal.signal(ends, handler)

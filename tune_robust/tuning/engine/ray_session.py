@@ -8,7 +8,7 @@ import secrets
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ for _name, _value in _SETTINGS.items():
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
+from ray._private import worker as ray_worker  # noqa: E402
 from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written in Cython
     AuthenticationMode,
     Config,
@@ -38,8 +39,11 @@ from ray.exceptions import AuthenticationError, RayError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from tune_robust.errors import UserError  # noqa: E402
+from tune_robust.tuning.engine.ray_folder import private_folder  # noqa: E402
 from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
+_NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
+"""The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
@@ -67,18 +71,48 @@ def ray_session(
     _switch_authentication_on()
     level = "INFO" if verbose else "ERROR"
     options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if address is None:
-            _make_token()
-            _stay_on_loopback()
-            context = ray.init("local", include_dashboard=dashboard, **options)
-        else:
-            context = _join(address, options)
-    try:
+    with ExitStack() as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if address is None:
+                _make_token()
+                _stay_on_loopback()
+                own = str(opened.enter_context(private_folder()))
+                context = ray.init("local", include_dashboard=dashboard, _temp_dir=own, **options)
+            else:
+                context = _join(address, options)
+        opened.callback(_shut_down)
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
-    finally:
-        ray.shutdown()
+
+
+class RayLost(BaseException):
+    """A process without which Ray cannot go on has died; ``args`` has its name.
+
+    No ``Exception``: Ray Tune would ask the dead Ray to end the trials in good order.
+    """
+
+
+def check_alive() -> None:
+    """See that the processes that Ray was started with on this machine still run.
+
+    Raises:
+        RayLost: one does not.
+    """
+    node = ray_worker._global_node
+    dead = {kind for kind, _ in node.dead_processes()} if node else set()
+    for kind in _NEEDED:
+        if kind in dead:
+            raise RayLost(kind)
+
+
+def _shut_down() -> None:
+    """End Ray, also where some of it is dead and the rest would wait for that."""
+    try:
+        check_alive()
+    except RayLost:
+        node = ray_worker._global_node
+        node.kill_all_processes(check_alive=False, allow_graceful=False)
+    ray.shutdown()
 
 
 def live_nodes() -> list[Node]:

@@ -27,8 +27,17 @@ if TYPE_CHECKING:
     from tune_robust.runs.tensorboard import TensorBoard
     from tune_robust.tuning.engine.ray_metrics import RayMetrics
 
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-"""What a full, read-only, protected or broken storage answers."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+UNWRITABLE = _FULL | {
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+}
+"""What a full, read-only, protected or broken storage answers, and one that was taken away."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -200,11 +209,17 @@ def _hopeless(conductor: Conductor) -> SearchFailed:
 
 
 def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
-    free = shutil.disk_usage(folder.path).free / 1e6
+    why = error.strerror or str(error)
+    if error.errno in _FULL:
+        why += f" ({shutil.disk_usage(folder.path).free / 1e6:.0f} MB are free there). Make space"
+    elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        why += ". It was moved or deleted in mid-run: put it back"
+    else:
+        why += ". See that you may write there"
     return UserError(
-        f"cannot write to the run's folder {folder.place}: {error.strerror or error} ({free:.0f} "
-        "MB are free there). The search has stopped and nothing is lost. Make space, or see that "
-        f"you may write there, then go on with:\n  tune-robust resume {run_argument(folder.place)}"
+        f"cannot write {error.filename or folder.place}, of the run {folder.place}: {why}, then go "
+        "on with the command below. The search has stopped, and what was recorded is kept.\n"
+        f"  tune-robust resume {run_argument(folder.place)}"
     )
 
 

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from tune_robust.config import Part, TrainConfig, parse_config
-from tune_robust.errors import UserError
+from tune_robust.errors import ConfigError, UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import ENDED, Trial
 from tune_robust.spaces.objective import Objective, step_of
 from tune_robust.spaces.paths import get_path
 from tune_robust.spaces.space import Space
+from tune_robust.validation import collect_problems
 
 _LEARNS = ("tpe", "gp", "cmaes")
 
@@ -46,8 +47,15 @@ class WarmStart(Part):
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> WarmStart:
-        """As recorded in a run's run.json; empty if it started from nothing."""
-        return cls.model_validate(meta.get("warm_start") or {})
+        """As recorded in a run's run.json; empty if it started from nothing.
+
+        Raises:
+            ConfigError: it is damaged.
+        """
+        problems, found = collect_problems(cls, meta.get("warm_start") or {}, "warm_start")
+        if found is None:
+            raise ConfigError("run.json", problems)
+        return found
 
 
 class Harvest:

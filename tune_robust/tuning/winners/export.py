@@ -91,11 +91,11 @@ def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
 def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
     return {
         "run": meta["name"],
-        "created": meta["created"],
-        "search": shlex.join(meta["command"]),
-        "git_commit": meta["git_commit"],
-        "versions": meta["versions"],
-        "hardware": meta["hardware"],
+        "created": meta.get("created"),
+        "search": shlex.join(meta.get("command") or []),
+        "git_commit": meta.get("git_commit"),
+        "versions": meta.get("versions"),
+        "hardware": meta.get("hardware"),
     }
 
 

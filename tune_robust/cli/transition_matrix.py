@@ -1,4 +1,4 @@
-"""A transition matrix as one self-contained HTML page."""
+"""The transition matrix of a data set's label noise as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WRITTEN = 20
 """Up to so many classes, the percentages stand in the cells."""
 
 
-def heat_map(summary: Summary, matrix: np.ndarray) -> str:
+def transition_matrix_page(summary: Summary, matrix: np.ndarray) -> str:
     """Rows are true classes, from the top; columns the labels given; cells percent of the row."""
     percent = 100 * matrix
     names = [f"{index} {name}" for index, name in enumerate(summary.classes)]

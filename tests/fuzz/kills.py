@@ -1,0 +1,121 @@
+"""Random kill -9 of a search, resumed each time: the end is that of the search that nobody killed.
+
+``python -m tests.fuzz.kills --kills 100`` runs the long form in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+import yaml
+
+from tests.cli.command import Started, run
+from tests.cli.tiny import SPACE as TINY
+from tune_robust.tuning.strategy.journal import DerivedJournal
+
+SPACE = {
+    **TINY,
+    "name": "faults",
+    "train": {**TINY["train"], "data": {**TINY["train"]["data"], "subset": 300}},
+    "baselines": [],
+    "budget": {"trials": 12, "scheduler": "asha", "grace": 4, "reduction": 2},
+    "searcher": {"name": "tpe", "startup": 4},
+}
+TIMED = ["seconds", "images_per_second", "peak_memory_mb"]
+
+
+def kill_and_compare(place: Path, kills: int, seed: int) -> None:
+    """Kill the search ``r1`` in ``place`` so many times, finish it, and run it once undisturbed.
+
+    Raises:
+        AssertionError: something is lost, repeated or different.
+    """
+    trials = max(12, 6 * kills // 10)
+    path = place / "kills.yaml"
+    budget = SPACE["budget"] | {"trials": trials}
+    path.write_text(yaml.safe_dump(SPACE | {"budget": budget, "resources": {"concurrency": 1}}))
+    search = ("search", "--space", path, "--name", "r1", "--no-dashboard")
+    folder = place / "runs" / "r1"
+    _kill(place, folder, search, kills, random.Random(seed))
+    killed = len(events(folder, "end"))
+    run("resume", "r1", "--no-dashboard", cwd=place)
+    run(*search, "--storage", "whole", cwd=place)
+
+    assert killed < trials, "all had ended before the last kill"
+    ends = [e["trial"] for e in events(folder, "end") if e["status"] != "interrupted"]
+    assert len(ends) == len(set(ends)) == trials
+    whole = place / "whole" / "r1"
+    pd.testing.assert_frame_equal(
+        trials_of(folder).drop(columns=TIMED), trials_of(whole).drop(columns=TIMED)
+    )
+    assert study_of(folder) == study_of(whole)
+    assert not leftovers(folder)
+
+
+def _kill(place: Path, folder: Path, search: tuple, kills: int, chance: random.Random) -> None:
+    for kill in range(kills):
+        resumes = (folder / "run.json").exists()
+        command = Started(*(("resume", "r1", "--no-dashboard") if resumes else search), cwd=place)
+        if kill % 2:
+            seen = len(events(folder, "epoch"))
+            with suppress(AssertionError):  # it may come to its end first
+                command.wait_until(lambda seen=seen: len(events(folder, "epoch")) > seen)
+            time.sleep(chance.uniform(0, 0.1))
+        else:
+            time.sleep(chance.uniform(0.5, 6))
+        if chance.random() < 0.5:
+            command.kill_tree()
+        else:  # the driver alone: Ray sees to its own processes
+            os.kill(command.process.pid, signal.SIGKILL)
+            command.process.wait()
+
+
+def events(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The events of a kind so far."""
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    whole = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    return [event for event in whole if event["event"] == kind]
+
+
+def trials_of(folder: Path) -> pd.DataFrame:
+    """The table of trials."""
+    return pd.read_parquet(folder / "trials.parquet").set_index("trial")
+
+
+def study_of(folder: Path) -> list[tuple]:
+    """The trials as Optuna has them."""
+    storage = optuna.storages.JournalStorage(DerivedJournal(folder / "study.journal"))
+    trials = optuna.load_study(study_name="faults", storage=storage).trials
+    return [(t.state, t.params, t.value, t.intermediate_values) for t in trials]
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Files that were being written when something ended."""
+    return [p for p in folder.rglob(".*") if p.is_file()] + [*folder.rglob("*.aside")]
+
+
+def main() -> None:
+    """Run as many kills as asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        kill_and_compare(Path(place), given.kills, given.seed)
+    print(f"{given.kills} kills: nothing lost, nothing repeated, nothing changed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Ray's sessions lie where nobody else can enter, and are gone afterwards."""
+
+import os
+
+import pytest
+
+from tune_robust.errors import UserError
+from tune_robust.tuning.engine.ray_folder import private_folder
+
+GONE = 2**22 + 1
+"""No process has such a number."""
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tune_robust.tuning.engine.ray_folder._LONGEST", 1000)
+
+
+def test_only_this_user_may_enter_and_sessions_are_deleted(tmp_path):
+    with private_folder() as folder:
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o777 == 0o700
+        for process in (os.getpid(), os.getppid(), GONE):
+            (folder / f"session_2026-01-01_10-00-00_000001_{process}" / "sockets").mkdir(
+                parents=True
+            )
+    left = [path.name.rpartition("_")[2] for path in folder.iterdir()]
+    assert left == [str(os.getppid())]
+
+
+def test_what_a_killed_process_has_left_is_deleted_by_the_next(tmp_path):
+    with private_folder() as folder:
+        pass
+    (folder / f"session_2026-01-01_10-00-00_000001_{GONE}").mkdir()
+    with private_folder():
+        assert not [*folder.iterdir()]
+
+
+@pytest.mark.parametrize("made", ["open", "link"])
+def test_a_folder_that_others_may_enter_is_refused(tmp_path, made):
+    folder = tmp_path / f"tune-robust-ray-{os.getuid()}"
+    if made == "open":
+        folder.mkdir()
+        folder.chmod(0o777)
+    else:
+        (tmp_path / "theirs").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "theirs")
+    with pytest.raises(UserError, match="you alone can enter"), private_folder():
+        pass
