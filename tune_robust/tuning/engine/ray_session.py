@@ -103,7 +103,7 @@ def check_alive() -> None:
         RayLost: one does not.
     """
     node = ray_worker._global_node
-    dead = {kind for kind, _ in node.dead_processes()} if node else set()
+    dead: set[str] = {kind for kind, _ in node.dead_processes()} if node else set()
     for kind in _NEEDED:
         if kind in dead:
             raise RayLost(kind)
