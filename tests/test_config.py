@@ -76,7 +76,7 @@ def test_an_earlier_configuration_without_a_column_has_no_key():
 
 def test_a_key_that_differs_from_its_earlier_name_is_refused():
     noise = {"kind": "given", "file": "labels.csv", "column": "a", "key": "b"}
-    with pytest.raises(ConfigError, match="they differ: 'a' and 'b'. Leave column out"):
+    with pytest.raises(ConfigError, match=r"they differ: 'a' and 'b'\. Leave column out"):
         parse_config({"data": {"noise": noise}})
 
 

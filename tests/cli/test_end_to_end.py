@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from tests.cli.command import Started, read_table, run
-from tests.cli.tiny import SPACE
+from tests.cli.tiny import SPACE, check_predictions
 from tests.tuning.simulated import simulate
+from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.space import parse_space
 
 pytestmark = [
@@ -82,6 +83,7 @@ def test_search_then_status_export_train_report(searched):
 def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
     arguments = ("--space", space, "--trials", 7, "--name", "r1", "--no-dashboard")
     longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=40")
+    longer += ("--set", "record.predictions=[0.5, 1.0]")
     started = Started("search", *arguments, *longer, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 2)
@@ -105,6 +107,8 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
         .map(lambda e: e == [*range(1, len(e) + 1)])
         .all()
     )
+    last = epochs.groupby("trial").tail(1).set_index("trial")
+    check_predictions(RunFolder(folder).predictions, last)
     over = {e["trial"] for e in before if e["event"] == "end"}
     restarted = {e["trial"] for e in after[len(before) :] if e["event"] == "start"}
     assert over

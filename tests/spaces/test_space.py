@@ -510,14 +510,15 @@ def test_junk_anywhere_is_refused_or_loads_and_draws(replacements):
 
 def test_a_space_that_searches_a_setting_by_its_earlier_name_opens_and_draws():
     space = make_space(
-        train={"data": {"noise": {"kind": "given", "file": "labels.csv"}}},
+        train={"method": "sam", "data": {"noise": {"kind": "given", "file": "labels.csv"}}},
         search={
-            "data.noise.column": {"grid": ["a", "b"]},
+            "data.noise.column": {"choice": ["a", "b"]},
             "sam.rho": {"grid": [0.1, 0.2], "when": {"data.noise.column": "a"}},
         },
+        budget={"trials": 4, "scheduler": "none"},
         searcher={"name": "grid"},
     )
     values = {"data.noise.column": "a", "sam.rho": 0.1}
-    config = space.config_for(0, values)
+    config = space.config_for(values)
     assert (config.data.noise.key, get_path(config, "data.noise.column")) == ("a", "a")
-    assert Space.from_document(space.document()).config_for(0, values) == config
+    assert Space.from_document(space.document()).config_for(values) == config

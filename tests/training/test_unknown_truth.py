@@ -6,7 +6,7 @@ from tune_robust.config import parse_config
 from tune_robust.metrics import DIAGNOSTIC
 from tune_robust.training import train
 
-OF_THE_TEST_SET = {"test_accuracy", "test_ece", "generalization_gap"}
+OF_THE_TEST_SET = {"test_accuracy", "test_loss", "test_ece", "generalization_gap"}
 
 
 def metrics(noise):

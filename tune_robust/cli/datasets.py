@@ -93,7 +93,7 @@ def check(
     ] = None,
     noise_key: Annotated[
         str | None,
-        typer.Option(help="Which labels of the file: a label set (human) or a column (given)."),
+        typer.Option(help="Which labels: a label set (human) or a column (given)."),
     ] = None,
     settings: Settings = None,
     no_download: NoDownload = False,

@@ -5,10 +5,15 @@ import math
 import pytest
 import torch
 
+from tests.tuning.simulated import space, store_at
 from tune_robust.config import parse_config
 from tune_robust.runs.checkpoints import Checkpoints, Owner
+from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.spaces.objective import Objective
+from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.ray_backend import _job
+from tune_robust.tuning.engine.slots import Slots
 from tune_robust.tuning.engine.trainable import TrialRunner, tensor_share
 
 pytest.importorskip("ray.tune")
@@ -200,6 +205,20 @@ def test_predictions_are_those_that_the_metrics_were_measured_on(tmp_path, runne
         accuracy = (found.probabilities.argmax(1) == labels.given).mean()
         assert accuracy == pytest.approx(results[found.epoch - 1]["val_accuracy"], abs=0.02)
     assert best.score == max(result["val_accuracy"] for result in results)
+
+
+def test_a_search_tells_its_trials_what_to_keep(tmp_path, runner):
+    train = {"data": {"dataset": "digits", "subset": 300}, "method": "saner", "epochs": 2}
+    searched = space(train=train, record={"predictions": ["last"]})
+    conductor = Conductor(searched, store_at(tmp_path / "r", searched), threads=1)
+    conductor.give(Slots(cpus=1, gpus=0.0, concurrency=1))
+    trial = conductor.next_trial()
+    runner.setup(_job(trial, conductor, tmp_path / "cache", alone=False))
+    epoch = runner.step()["epoch"]
+    conductor.close()
+    found = read_predictions(RunFolder(tmp_path / "r").predictions, trial.name, "last")
+    assert found.epoch == epoch == 1
+    assert found.probabilities.shape == (30, 10)
 
 
 def test_a_restarted_trial_keeps_the_very_same_predictions(tmp_path, runner):
