@@ -7,7 +7,6 @@ opened.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import time
@@ -18,6 +17,7 @@ from typing import IO, Any
 
 from tune_robust.errors import UserError
 from tune_robust.files import is_aside, lies_in, sync_folder
+from tune_robust.metrics import finite_or_none
 from tune_robust.runs.completeness import check_complete, read_ends
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.lock import lock
@@ -143,7 +143,7 @@ class RunStore:
     ) -> None:
         """Record one epoch. Recording it again replaces it: trials resume from checkpoints."""
         fields = {} if reliability is None else {"reliability": reliability}
-        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics), **fields)
+        self._append("epoch", trial, epoch=epoch, metrics=finite_or_none(metrics), **fields)
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended, and see it safely on disk."""
@@ -228,11 +228,6 @@ def _refusal(folder: RunFolder) -> UserError:
         f"another process is working on the run {folder.path.name!r}. "
         f"Watch it with `tune-robust status {folder.place}`."
     )
-
-
-def _finite(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """JSON has no NaN: what is not finite is null."""
-    return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}
 
 
 def _encodable(text: str | None) -> str | None:
