@@ -61,6 +61,25 @@ def test_earlier_versions_called_asam_by_shape_asam():
     assert parse_config({"sam": {"adaptive": "asam"}}).sam.adaptive == "asam_by_shape"
 
 
+@pytest.mark.parametrize("beside", [{}, {"key": None}, {"key": "seen"}])
+def test_earlier_versions_called_the_key_of_given_labels_column(beside):
+    noise = {"kind": "given", "file": "labels.csv"}
+    config = parse_config({"data": {"noise": {**noise, "column": "seen", **beside}}})
+    assert config == parse_config({"data": {"noise": {**noise, "key": "seen"}}})
+    assert "column" not in config.model_dump(mode="json")["data"]["noise"]
+
+
+def test_an_earlier_configuration_without_a_column_has_no_key():
+    noise = {"kind": "given", "file": "labels.csv", "column": None}
+    assert parse_config({"data": {"noise": noise}}).data.noise.key is None
+
+
+def test_a_key_that_differs_from_its_earlier_name_is_refused():
+    noise = {"kind": "given", "file": "labels.csv", "column": "a", "key": "b"}
+    with pytest.raises(ConfigError, match=r"they differ: 'a' and 'b'\. Leave column out"):
+        parse_config({"data": {"noise": noise}})
+
+
 def test_the_preset_asam_is_the_published_code_and_asam_saner_the_official_elementwise():
     assert TrainConfig(method="asam").sam.adaptive == "asam_by_name"
     assert TrainConfig(method="asam_saner").sam.adaptive == "elementwise"

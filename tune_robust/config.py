@@ -192,20 +192,34 @@ class GivenNoise(Part):
     """Noisy labels that come with the data.
 
     ``file``: a CSV file with a header and one row per training image, in the order of the data set
-    unless a column ``file`` names the images; its column ``column`` holds the labels, as class
-    names or indices. Without a file, ``column`` is a column of the Parquet files or an array of the
-    npz file. Without either, the labels of the data set are the noisy ones and the true labels are
-    unknown; metrics that need them are NaN.
+    unless a column ``file`` names the images; its column ``key`` holds the labels, as class names
+    or indices. Without a file, ``key`` is a column of the Parquet files or an array of the npz
+    file. Without either, the labels of the data set are the noisy ones and the true labels are
+    unknown; metrics that need them are NaN. ``column`` is the earlier name of ``key``.
     """
 
     kind: Literal["given"] = "given"
     file: NoiseFile | None = None
-    column: Annotated[str, Field(min_length=1)] | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed_column(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "column" not in given:
+            return given
+        column, key = given["column"], given.get("key")
+        if column is not None and key not in (None, column):
+            raise ValueError(
+                f"column is the earlier name of key, and they differ: {column!r} and {key!r}. "
+                "Leave column out"
+            )
+        rest = {name: value for name, value in given.items() if name != "column"}
+        return rest if column is None else rest | {"key": column}
 
     @property
     def truth_known(self) -> bool:
         """Whether the dataset's own labels are the true ones."""
-        return self.file is not None or self.column is not None
+        return self.file is not None or self.key is not None
 
 
 Noise = Annotated[
@@ -271,10 +285,10 @@ class DataConfig(Part):
             )
         if self.dataset == "cifar100" and column not in (None, "fine_label", "coarse_label"):
             raise ValueError(f"label_column: found {column!r}; allowed: fine_label, coarse_label")
-        own_column = noise.kind == "given" and noise.column is not None and noise.file is None
+        own_column = noise.kind == "given" and noise.key is not None and noise.file is None
         if own_column and self.dataset not in ("parquet", "npz"):
             raise ValueError(
-                f"noise.column: {self.dataset} has no columns; only parquet and npz have. Name a "
+                f"noise.key: {self.dataset} has no columns; only parquet and npz have. Name a "
                 "CSV with noise.file"
             )
         return self
@@ -903,6 +917,10 @@ class TrainConfig(Part):
     def gradient_evaluations(self) -> int:
         """The cost of the whole run in forward and backward passes over the training set."""
         return self.passes_per_step * self.total_epochs
+
+
+EARLIER_PATHS = {"data.noise.column": "data.noise.key"}
+"""The paths that settings had in earlier versions, and their present ones. Both are accepted."""
 
 
 def parse_config(document: Any, source: str = "config") -> TrainConfig:

@@ -24,6 +24,7 @@ from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import baseline, label_sets, ranking
 from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
+from tune_robust.config import DataConfig, ModelConfig
 from tune_robust.errors import UserError
 from tune_robust.spaces.objective import Objective
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate
@@ -322,13 +323,15 @@ def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
 
 
 def _labels_and_network(run: Run) -> dict[str, Any]:
-    """What scores depend on beside the method, as every trial's configuration has it in full."""
+    """What scores depend on beside the method, in full and by its present names."""
     config = json.loads(run.trials["config"].iloc[0])
-    data = {name: config["data"].get(name) for name in _DATA}
+    config["data"] = DataConfig.model_validate(config["data"]).model_dump(mode="json")
+    config["model"] = ModelConfig.model_validate(config["model"]).model_dump(mode="json")
+    data = {name: config["data"][name] for name in _DATA}
     if isinstance(file := data["noise"].get("file"), str):
         data["noise"] = {**data["noise"], "file": Path(file).name}
     if data["dataset"] in _OWN_FILES:
-        data["dir"] = config["data"].get("dir")
+        data["dir"] = config["data"]["dir"]
     return {"data": data, "model": config["model"]}
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.tuning.drawing import document, draw, make_space, problems
 from tune_robust.errors import ConfigError, UserError
 from tune_robust.metrics import DIAGNOSTIC
+from tune_robust.spaces.paths import get_path
 from tune_robust.spaces.space import Space, leading_comment, load_space
 from tune_robust.spaces.yaml_text import parse_yaml, write_yaml
 
@@ -505,3 +506,19 @@ def test_junk_anywhere_is_refused_or_loads_and_draws(replacements):
     except UserError:
         return
     space.config_for(draw(space, random.Random(0)))
+
+
+def test_a_space_that_searches_a_setting_by_its_earlier_name_opens_and_draws():
+    space = make_space(
+        train={"method": "sam", "data": {"noise": {"kind": "given", "file": "labels.csv"}}},
+        search={
+            "data.noise.column": {"choice": ["a", "b"]},
+            "sam.rho": {"grid": [0.1, 0.2], "when": {"data.noise.column": "a"}},
+        },
+        budget={"trials": 4, "scheduler": "none"},
+        searcher={"name": "grid"},
+    )
+    values = {"data.noise.column": "a", "sam.rho": 0.1}
+    config = space.config_for(values)
+    assert (config.data.noise.key, get_path(config, "data.noise.column")) == ("a", "a")
+    assert Space.from_document(space.document()).config_for(values) == config

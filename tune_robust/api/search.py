@@ -72,6 +72,8 @@ def search(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
     )
 
+    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.runs.disk import check_disk
     from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
     from tune_robust.tuning.engine.searching import RayOptions, run_search
 
@@ -79,6 +81,8 @@ def search(
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document(), **_warm_start(loaded, warm_start, storage, watcher)}
     meta |= prepare(one_of_each_data(loaded), storage)
+    # Before there is a run: not even one trial at a time would fit.
+    check_disk(loaded, folder, cache_of(storage), concurrency=1)
     store = RunStore.create(folder, {**meta, **provenance()})
     ray = RayOptions(address, dashboard, verbose)
     run_search(loaded, store, storage, ray, watcher, tensorboard=tensorboard)

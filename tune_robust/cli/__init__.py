@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -73,7 +74,8 @@ def main() -> None:
     """Run the command line; a user's mistake is a message and exit code 2, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal of another encoding shows a question mark for what it does not know.
-        stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except UserError as error:

@@ -92,7 +92,8 @@ def check(
         ),
     ] = None,
     noise_key: Annotated[
-        str | None, typer.Option(help="Which labels: a key (human), a column (given).")
+        str | None,
+        typer.Option(help="Which labels: a label set (human) or a column (given)."),
     ] = None,
     settings: Settings = None,
     no_download: NoDownload = False,
@@ -116,9 +117,8 @@ def check(
     from tune_robust.data import load_dataset, summarise
     from tune_robust.data.cache_folder import cache_of
 
-    described = {"kind": noise, "rate": noise_rate, "file": noise_file}
-    described["column" if noise == "given" else "key"] = noise_key
-    described = {key: value for key, value in described.items() if value is not None}
+    options = {"kind": noise, "rate": noise_rate, "file": noise_file, "key": noise_key}
+    described = {key: value for key, value in options.items() if value is not None}
     if described and noise is None:
         raise UserError(
             f"--noise-{next(iter(described))} needs --noise: symmetric, asymmetric, instance, "

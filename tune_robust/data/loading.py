@@ -60,14 +60,14 @@ def _with_given_labels(
         names = source.read_names(config, files) if source.read_names else None
         known = tuple(names) if names and all(names) else None
         return dataset._replace(train=dataset.train._replace(names=known))
-    if noise.column is None:
+    if noise.key is None:
         return dataset
     if source.read_column is None:
         raise UserError(
-            f"data.noise.column: {config.dataset} has no columns; allowed for: "
+            f"data.noise.key: {config.dataset} has no columns; allowed for: "
             f"{', '.join(name for name, s in SOURCES.items() if s.read_column)}."
         )
-    labels = torch.from_numpy(source.read_column(files, noise.column, dataset.classes))
+    labels = torch.from_numpy(source.read_column(files, noise.key, dataset.classes))
     return dataset._replace(train=dataset.train._replace(given_labels=labels))
 
 

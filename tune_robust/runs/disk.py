@@ -64,7 +64,9 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     largest = max(checkpoint_bytes(config, cache) for config in space.examples)
     trials = concurrency + min(KEPT, space.trials)
     there = sum(p.stat().st_size for p in folder.path.glob("checkpoints/*/*"))
-    free = shutil.disk_usage(folder.path).free + there
+    # A run that is still to be made will lie on the disk of its storage.
+    disk = folder.path if folder.path.exists() else folder.path.parent
+    free = shutil.disk_usage(disk).free + there
     least = (FILES - 1) * trials * largest
     predictions = predictions_bytes(space, cache)
     most = (FILES * trials + concurrency) * largest + predictions

@@ -19,7 +19,7 @@ from tune_robust.spaces.dimensions import (
 )
 from tune_robust.spaces.distributions import Condition
 from tune_robust.spaces.draws import Draws
-from tune_robust.spaces.paths import config_paths, get_path
+from tune_robust.spaces.paths import get_path, is_path
 from tune_robust.validation import collect_problems
 
 
@@ -213,7 +213,7 @@ def baseline_problems(
     for number, baseline in baselines.items():
         settings = {}
         for path, value in baseline.items():
-            known = path in config_paths()
+            known = is_path(path)
             message = refusal(path, epochs=epochs) if known else unknown_path(path)
             if message and not (seeds and path == "seed"):
                 yield Problem(f"baselines.{number}.{path}", message)

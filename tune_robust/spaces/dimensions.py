@@ -14,7 +14,7 @@ from tune_robust.spaces.distributions import (
     parse_condition,
     parse_distribution,
 )
-from tune_robust.spaces.paths import config_paths
+from tune_robust.spaces.paths import config_paths, is_path
 
 
 class Dimension(Part):
@@ -107,7 +107,7 @@ def parse_search(section: Any, *, grid: bool = False) -> ParsedSearch:
         return parsed
     for path, given in section.items():
         parsed.paths.append(str(path))
-        if path not in config_paths():
+        if not is_path(path):
             parsed.problems.append(Problem(f"search.{path}", unknown_path(path)))
         elif reason := refusal(path, grid=grid, epochs=True):
             parsed.problems.append(Problem(f"search.{path}", reason))
@@ -149,7 +149,7 @@ def _parse_when(path: str, given: Any) -> dict[str, Condition]:
         raise ValueError(f"found when: {given!r}; expected conditions, as when: {{method: sam}}")
     conditions = {}
     for other, condition in given.items():
-        if other not in config_paths():
+        if not is_path(other):
             raise ValueError(f"when: {other}: {unknown_path(other)}")
         try:
             conditions[other] = parse_condition(condition)

@@ -9,13 +9,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tune_robust.config import Part, TrainConfig
+from tune_robust.config import EARLIER_PATHS, Part, TrainConfig
 
 
 @cache
 def config_paths() -> tuple[str, ...]:
     """Every path of TrainConfig, through its optional parts and all branches of its unions."""
     return tuple(dict.fromkeys(_paths(TrainConfig)))
+
+
+def is_path(path: object) -> bool:
+    """Whether TrainConfig has this path, or had it in an earlier version."""
+    return path in config_paths() or path in EARLIER_PATHS
 
 
 def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -51,7 +56,7 @@ def set_path(document: dict[str, Any], path: str, value: Any) -> None:
 def get_path(config: TrainConfig, path: str) -> Any:
     """The setting at ``path``: a tagged group gives its kind or name, an absent part None."""
     here: Any = config
-    for key in path.split("."):
+    for key in EARLIER_PATHS.get(path, path).split("."):
         here = getattr(here, key, None)
     return getattr(here, _tag(key), here) if isinstance(here, Part) else here
 

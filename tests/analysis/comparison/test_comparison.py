@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from analysis.comparison.figures import band, bands, colours, finals, noise_map
 from analysis.comparison.page import render
 from analysis.comparison.scenes import Curve, compare_runs, noise_axis
 from analysis.comparison.text import conclusion, document, headline, rows
+from analysis.stored.run import load_run
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
@@ -66,6 +68,26 @@ def test_runs_that_differ_in_seeds_alone_are_repeats(runs):
     assert [len(entry.repeats) for entry in scene.entries] == [3, 3]
     assert {e.label for e in scene.entries} == {"simulated", "simulated (batch_size 32)"}
     assert scene.ranked[0].label == "simulated"
+
+
+def test_a_run_of_an_earlier_version_has_the_same_labels_by_their_earlier_name(
+    tmp_path, monkeypatch
+):
+    noise = {"kind": "given", "file": "labels.csv", "key": "seen"}
+    train = {"data": {"dataset": "cifar10", "noise": noise}}
+    paths = [search(tmp_path / f"r{seed}", seed, train=train) for seed in range(2)]
+
+    def loaded(path):
+        run = load_run(path)
+        trials = run.trials.copy()
+        if path == paths[0]:
+            trials["config"] = [text.replace('"key":', '"column":') for text in trials["config"]]
+            assert '"column": "seen"' in trials["config"].iloc[0]
+        return replace(run, trials=trials)
+
+    monkeypatch.setattr("analysis.comparison.scenes.load_run", loaded)
+    (scene,) = compare_runs(paths).scenes
+    assert [len(entry.repeats) for entry in scene.entries] == [2]
 
 
 def test_scores_are_taken_where_all_have_spent_as_much(runs, tmp_path):

@@ -30,11 +30,11 @@ def test_names_and_indices(given):
 
 def test_one_of_several_columns(given):
     rows = [f"{i}, {CLASSES[k]}" for i, k in enumerate(NOISY)]
-    assert given("id, seen", *rows, column="seen") == NOISY
-    with pytest.raises(UserError, match=r"has the columns id, seen: say which .*column"):
+    assert given("id, seen", *rows, key="seen") == NOISY
+    with pytest.raises(UserError, match=r"has the columns id, seen: say which .*noise\.key"):
         given("id, seen", *rows)
     with pytest.raises(UserError, match=r"no column 'sean'. Did you mean 'seen'"):
-        given("id, seen", *rows, column="sean")
+        given("id, seen", *rows, key="sean")
 
 
 def test_names_of_files_need_images_that_have_them(given):
@@ -72,7 +72,7 @@ def test_a_missing_file_is_named(draw):
 
 
 def test_a_dataset_loaded_without_its_column_is_refused(random_dataset):
-    config = DataConfig(dataset="npz", noise={"kind": "given", "column": "seen"})
+    config = DataConfig(dataset="npz", noise={"kind": "given", "key": "seen"})
     with pytest.raises(UserError, match="loaded without its column seen"):
         make_splits(config, random_dataset())
 
@@ -102,7 +102,7 @@ def test_without_a_file_or_column_the_truth_is_unknown(random_dataset):
     ("data", "found"),
     [
         ({"noise": "given", "validation": {"labels": "clean"}}, "clean needs true labels"),
-        ({"noise": {"kind": "given", "column": "seen"}}, "digits has no columns"),
+        ({"noise": {"kind": "given", "key": "seen"}}, "digits has no columns"),
     ],
 )
 def test_settings_that_contradict_are_refused(data, found):

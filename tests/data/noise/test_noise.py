@@ -22,7 +22,7 @@ SETTINGS = {
     "asymmetric by matrix": {"kind": "asymmetric", "transition_matrix": MATRIX},
     "instance": {"kind": "instance", "rate": 0.5},
     "human": {"kind": "human", "file": "human.pt", "key": "worse_label"},
-    "given by column": {"kind": "given", "column": "noisy"},
+    "given by column": {"kind": "given", "key": "noisy"},
     "given by file": {"kind": "given", "file": "noisy.csv"},
     "given alone": {"kind": "given"},
 }

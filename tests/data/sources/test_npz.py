@@ -69,13 +69,13 @@ def test_given_labels_are_an_array(write):
     config = DataConfig(
         dataset="npz",
         dir=str(path),
-        noise={"kind": "given", "column": "train_seen"},
+        noise={"kind": "given", "key": "train_seen"},
         validation={"size": 2},
     )
     splits = make_splits(config, load_dataset(config))
     assert splits.train.noisy.sum() + splits.validation.noisy.sum() == 2
     with pytest.raises(UserError, match=r"no array 'seen'. Did you mean 'train_seen'"):
-        load(path, noise={"kind": "given", "column": "seen"})
+        load(path, noise={"kind": "given", "key": "seen"})
 
 
 def test_images_are_fitted_when_asked(write):
@@ -133,7 +133,7 @@ def test_labels_that_are_names_are_classes(write, kind):
 def test_names_given_as_noisy_labels_are_looked_up(write):
     true = np.array(["owl", "cat", "dog", "owl", "cat", "dog"])
     path = write(train_labels=true, test_labels=true[:3], seen=np.roll(true, 1))
-    given = load(path, noise={"kind": "given", "column": "seen"}).train.given_labels
+    given = load(path, noise={"kind": "given", "key": "seen"}).train.given_labels
     assert given.tolist() == [1, 2, 0, 1, 2, 0]
 
 

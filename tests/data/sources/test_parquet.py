@@ -224,7 +224,7 @@ def given(directory, column):
     config = DataConfig(
         dataset="parquet",
         dir=str(directory),
-        noise={"kind": "given", "column": column},
+        noise={"kind": "given", "key": column},
         validation={"size": 2},
     )
     return make_splits(config, load_dataset(config))

@@ -19,8 +19,8 @@ def _temporary(tmp_path, monkeypatch):
 
 def test_only_this_user_may_enter_and_sessions_are_deleted(tmp_path):
     with private_folder() as folder:
-        assert folder.parent == tmp_path
-        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.parent.parent == tmp_path
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
         for process in (os.getpid(), os.getppid(), GONE):
             (folder / f"session_2026-01-01_10-00-00_000001_{process}" / "sockets").mkdir(
                 parents=True
@@ -37,14 +37,18 @@ def test_what_a_killed_process_has_left_is_deleted_by_the_next(tmp_path):
         assert not [*folder.iterdir()]
 
 
-@pytest.mark.parametrize("made", ["open", "link"])
-def test_a_folder_that_others_may_enter_is_refused(tmp_path, made):
-    folder = tmp_path / f"tune-robust-ray-{os.getuid()}"
-    if made == "open":
-        folder.mkdir()
-        folder.chmod(0o777)
-    else:
-        (tmp_path / "theirs").mkdir(mode=0o700)
-        folder.symlink_to(tmp_path / "theirs")
-    with pytest.raises(UserError, match="you alone can enter"), private_folder():
+def test_what_ray_opens_to_everyone_stays_closed(tmp_path):
+    """Ray makes the folder that it is given 0777, and the next session begins all the same."""
+    for _ in range(2):
+        with private_folder() as folder:
+            folder.chmod(0o777)
+            folder.parent.chmod(0o777)
+        with private_folder() as folder:
+            assert folder.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    (tmp_path / f"tune-robust-ray-{os.getuid()}").symlink_to(tmp_path / "theirs")
+    with pytest.raises(UserError, match="made by somebody else"), private_folder():
         pass

@@ -36,15 +36,15 @@ def given(
     if not noise.truth_known:
         return source.labels.numpy()
     if noise.file is not None:
-        labels = _from_csv(Path(noise.file), noise.column, source, classes)
+        labels = _from_csv(Path(noise.file), noise.key, source, classes)
     elif source.given_labels is not None:
         labels = source.given_labels.numpy()
     else:
         raise UserError(
-            f"data.noise.column: this dataset was loaded without its column {noise.column}. Load "
+            f"data.noise.key: this dataset was loaded without its column {noise.key}. Load "
             "it with the configuration that names the column."
         )
-    name = noise.file or f"data.noise.column {noise.column}"
+    name = noise.file or f"data.noise.key {noise.key}"
     return replaced(source, checked(labels, source, len(classes), name), parts)
 
 
@@ -62,7 +62,7 @@ def _from_csv(path: Path, column: str | None, source: Images, classes: Sequence[
     if column is None and len(candidates) != 1:
         raise UserError(
             f"{path} has the columns {', '.join(table.columns)}: say which has the labels given, "
-            "with data.noise.column."
+            "with data.noise.key."
         )
     column = column or candidates[0]
     if column not in table:

@@ -94,7 +94,7 @@ def _images(folder: Path) -> list[Path]:
 def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Each folder inside, links followed, with the names of its files."""
     for inside, folders, names in os.walk(folder, followlinks=True):
-        around = {os.path.realpath(each) for each in (inside, *Path(inside).parents)}
+        around = {os.path.realpath(each) for each in (Path(inside), *Path(inside).parents)}
         for name in folders:
             if os.path.realpath(path := os.path.join(inside, name)) in around:
                 raise UserError(

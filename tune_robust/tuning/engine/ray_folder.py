@@ -15,13 +15,15 @@ from pathlib import Path
 
 from tune_robust.errors import UserError
 
-_LONGEST = 24
+_LONGEST = 20
 """Characters of the path of the folder for temporary files: a socket's path may have 107 in all."""
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """This user's folder; the sessions in it whose process has ended are deleted.
+    """Ray's folder in one that this user alone can enter, since Ray opens its own to everyone.
+
+    The sessions in it whose process has ended are deleted.
 
     Raises:
         UserError: somebody else has made it.
@@ -29,17 +31,19 @@ def private_folder() -> Iterator[Path]:
     parent = tempfile.gettempdir()
     folder = Path(parent if len(parent) <= _LONGEST else "/tmp") / f"tune-robust-ray-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    made = folder.lstat()
-    if folder.is_symlink() or made.st_uid != os.getuid() or made.st_mode & 0o077:
+    if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
         raise UserError(
-            f"{folder} is not a folder that you alone can enter, as Ray's sessions need it. Delete "
-            "it, or set TMPDIR to a folder of your own."
+            f"{folder}, where Ray's sessions belong, was made by somebody else. Delete it, or set "
+            "TMPDIR to a folder of your own."
         )
-    _delete_sessions(folder)
+    folder.chmod(0o700)
+    rays = folder / "ray"
+    rays.mkdir(exist_ok=True)
+    _delete_sessions(rays)
     try:
-        yield folder
+        yield rays
     finally:
-        _delete_sessions(folder, os.getpid())
+        _delete_sessions(rays, os.getpid())
 
 
 def _delete_sessions(folder: Path, own: int | None = None) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import secrets
 import socket
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,6 +46,8 @@ from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
 _NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
 """The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
+_PATIENCE = 10.0
+"""Seconds for the end of a Ray of which some process is dead."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
@@ -99,20 +103,23 @@ def check_alive() -> None:
         RayLost: one does not.
     """
     node = ray_worker._global_node
-    dead = {kind for kind, _ in node.dead_processes()} if node else set()
+    dead: set[str] = {kind for kind, _ in node.dead_processes()} if node else set()
     for kind in _NEEDED:
         if kind in dead:
             raise RayLost(kind)
 
 
 def _shut_down() -> None:
-    """End Ray, also where some of it is dead and the rest would wait for that."""
+    """End Ray; where the rest would wait a minute for a part that is dead, do not wait with it."""
     try:
         check_alive()
     except RayLost:
-        node = ray_worker._global_node
-        node.kill_all_processes(check_alive=False, allow_graceful=False)
-    ray.shutdown()
+        atexit.unregister(ray_worker.shutdown)
+        ending = threading.Thread(target=ray.shutdown, daemon=True)
+        ending.start()
+        ending.join(_PATIENCE)
+    else:
+        ray.shutdown()
 
 
 def live_nodes() -> list[Node]:

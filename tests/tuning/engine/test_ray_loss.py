@@ -1,0 +1,83 @@
+"""A process of Ray's own dies: seen at once, told in one sentence, and not waited for."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from tune_robust.errors import UserError
+from tune_robust.tuning.engine import ray_backend, ray_session
+
+
+@pytest.fixture
+def dead(monkeypatch):
+    """Has the local Ray lose the processes named."""
+
+    def lose(*kinds):
+        node = SimpleNamespace(dead_processes=lambda: [(kind, None) for kind in kinds])
+        monkeypatch.setattr(ray_session.ray_worker, "_global_node", node)
+
+    return lose
+
+
+@pytest.mark.parametrize("kind", ["raylet", "gcs_server"])
+def test_what_ray_cannot_be_without_is_missed(dead, kind):
+    dead("log_monitor", kind)
+    with pytest.raises(ray_session.RayLost, match=kind):
+        ray_session.check_alive()
+
+
+def test_ray_goes_on_without_its_dashboard_and_logs(dead):
+    dead("dashboard", "log_monitor")
+    ray_session.check_alive()
+
+
+def test_a_search_asks_at_each_proposal_and_at_each_look_at_the_storage(dead):
+    dead("raylet")
+    proposals = object.__new__(ray_backend._Proposals)
+    with pytest.raises(ray_session.RayLost):
+        proposals.suggest("any")
+    with pytest.raises(ray_session.RayLost):
+        ray_backend._Storage().stop_all()
+
+
+def test_the_error_says_how_to_go_on():
+    folder = SimpleNamespace(place="runs/r1")
+    error = ray_backend._lost(SimpleNamespace(store=SimpleNamespace(folder=folder)), "raylet")
+    assert isinstance(error, UserError)
+    assert "'raylet' has died" in str(error)
+    assert str(error).endswith("tune-robust resume r1")
+
+
+def test_the_end_of_a_dead_ray_is_not_waited_for(dead, monkeypatch):
+    dead("gcs_server")
+    never = threading.Event()
+    monkeypatch.setattr(ray_session.ray, "shutdown", never.wait)
+    monkeypatch.setattr(ray_session, "_PATIENCE", 0.01)
+    monkeypatch.setattr("atexit.unregister", lambda function: None)
+    ray_session._shut_down()
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            "ray.exceptions.ActorDiedError: The actor died. class_name: Trial\nactor_id: 4f\n"
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR "
+            "Worker exit detail: Worker unexpectedly exits with a connection error code 2.",
+            "it ended unexpectedly, perhaps killed or out of memory",
+        ),
+        ("ray.exceptions.OutOfMemoryError: Task was killed\nby the OOM killer", "memory was full"),
+        ("The node was terminated: preempted", "its node was terminated"),
+        ("Something new happened. actor_id: 12", "Something new happened"),
+        ("", "Ray gave no reason"),
+    ],
+)
+def test_why_a_process_was_lost_is_a_few_words(tmp_path, said, expected):
+    file = tmp_path / "error.txt"
+    file.write_text(f"Failure # 1 (occurred at 2026-01-01)\n{said}\n")
+    found = ray_backend._why_lost(SimpleNamespace(error_file=str(file)))
+    assert expected in found
+    assert "actor_id" not in found
+    assert "\n" not in found
