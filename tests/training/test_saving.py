@@ -14,6 +14,7 @@ CONFIG = {
     "data": {"dataset": "digits", "subset": 100, "noise": {"kind": "symmetric", "rate": 0.5}},
     "model": {"name": "small_cnn", "width": 0.25},
     "method": "sgd",
+    "batch_size": 32,
     "epochs": 2,
     "threads": 1,
 }
