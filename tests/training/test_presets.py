@@ -7,11 +7,10 @@ import torch
 
 from tune_robust.config import PRESETS, parse_config
 from tune_robust.data import load_dataset, make_splits
-from tune_robust.metrics import METRICS
+from tune_robust.metrics import METRICS, TIMINGS
 from tune_robust.training import train
 from tune_robust.training.probe import PROBED
 
-TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
 PARTS = {
     "sam": {"sharpness", "group_a", "group_b", "group_c"},
     "saner": {"alpha"},
