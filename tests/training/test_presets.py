@@ -7,10 +7,9 @@ import torch
 
 from tune_robust.config import PRESETS, parse_config
 from tune_robust.data import load_dataset, make_splits
-from tune_robust.metrics import METRICS
+from tune_robust.metrics import METRICS, TIMINGS
 from tune_robust.training import train
 
-TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
 PARTIAL = {
     *("alpha", "sals_epsilon", "law_weight_clean", "law_weight_noisy"),
     *("sharpness", "group_a", "group_b", "group_c", "p_r_a", "p_r_b", "p_r_c"),
