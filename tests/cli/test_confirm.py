@@ -62,7 +62,7 @@ def test_kill_9_then_resume_loses_and_repeats_nothing(tmp_path):
     folder = search(tmp_path, epochs=30, together=1)
     arguments = ("confirm", "r1", "--top", 2, "--seeds", 2, "--no-dashboard")
     started = Started(*arguments, cwd=tmp_path)
-    started.wait_until(lambda: ended(folder) >= 1)
+    started.wait_until(lambda: ended(folder) >= 2)
     refused = run(*arguments, cwd=tmp_path, code=2).stderr
     assert "another process is working on the run 'confirm'" in refused
     started.kill_tree()
