@@ -76,7 +76,7 @@ def test_search_then_status_export_train_report(searched):
     )
 
     more = run("resume", "r1", "--trials", "+1", "--no-dashboard", cwd=searched).stdout
-    assert "1 trials to run" in more
+    assert "1 trial to run" in more
     assert len(pd.read_parquet(folder / "trials.parquet")) == 7
 
 
