@@ -177,13 +177,19 @@ def _tables(
 
     A run that has only just begun has neither.
     """
-    if folder.events.exists() or not folder.trials.exists():
+    if folder.trials.exists() and not folder.events.exists():
+        trials, epochs = read_table(folder.trials), read_table(folder.epochs)
+    if folder.events.exists() or not folder.trials.exists() or _is_recording(trials):
         record = read_record(folder)
         trials = trials_table(record.trials.values(), searched, objective, folder)
         epochs = epochs_table(record.trials, record.history)
-    else:
-        trials, epochs = read_table(folder.trials), read_table(folder.epochs)
     return _frame(folder.trials, trials, keep=searched), _frame(folder.epochs, epochs)
+
+
+def _is_recording(trials: pa.Table) -> bool:
+    """Whether the table keeps only the columns that all others can be derived from."""
+    names = set(trials.column_names)
+    return "objective" not in names and {"status", "config"} <= names
 
 
 def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) -> pd.DataFrame:

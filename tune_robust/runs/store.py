@@ -7,13 +7,13 @@ opened.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any
 
 from tune_robust.errors import UserError
@@ -25,10 +25,13 @@ from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, seed_of
 from tune_robust.runs.meta import FORMAT
 from tune_robust.runs.record import Record, take_new
 from tune_robust.runs.recovery import recover_log
-from tune_robust.runs.trial import Origin, Status, Trial, name_of
+from tune_robust.runs.trial import Status
+from tune_robust.runs.trial_store import TrialStore
+from tune_robust.runs.upkeep import RunUpkeep
+from tune_robust.spaces.space import Space
 
 
-class RunStore:
+class RunStore(TrialStore):
     """The one writer of a run. Holds the run's locks until closed.
 
     Args:
@@ -106,69 +109,33 @@ class RunStore:
             ) from error
 
     @property
-    def trials(self) -> dict[str, Trial]:
-        """As in ``Record``."""
-        return self._record.trials
+    def journal(self) -> Path:
+        """Where the study's journal lies."""
+        return self.folder.journal
 
     @property
-    def history(self) -> Collection[tuple[str, int]]:
-        """As in ``Record``."""
-        return self._record.history.keys()
+    def meta(self) -> dict[str, Any]:
+        """run.json, as in ``RunFolder.read_meta``."""
+        return self.folder.read_meta()
 
-    def add_trial(
-        self,
-        origin: Origin,
-        values: Mapping[str, Any],
-        config: Mapping[str, Any],
-        *,
-        sentinel: bool = False,
-        confirms: str | None = None,
-    ) -> Trial:
-        """Record a new proposal; its name is the next free one."""
-        name = name_of(len(self.trials))
-        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
-        self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
-        return self.trials[name]
+    def update_meta(self, **facts: Any) -> None:
+        """Set these fields of run.json."""
+        self.folder.write_meta({**self.meta, **facts})
 
-    def start(self, trial: str) -> None:
-        """Record that a trial starts, or starts again."""
-        self._append("start", trial)
-
-    def add_epoch(
-        self,
-        trial: str,
-        epoch: int,
-        metrics: Mapping[str, float | None],
-        reliability: list[list[float]] | None = None,
-    ) -> None:
-        """Record one epoch. Recording it again replaces it: trials resume from checkpoints."""
-        fields = {} if reliability is None else {"reliability": reliability}
-        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics), **fields)
+    def upkeep(self, space: Space) -> RunUpkeep:
+        """Its tables, and which of its checkpoints stay."""
+        return RunUpkeep(self, space)
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended, and see it safely on disk."""
-        last = max(self.trials[trial].epochs, default=0)
-        self._append("end", trial, status=status, error=_encodable(error), epoch=last)
+        super().end(trial, status, error)
         self.sync()
         if self._uploader is not None:
             self._uploader.upload_soon()
 
-    def note(self, trial: str, text: str) -> None:
-        """Record what whoever looks at a trial should know."""
-        self._append("note", trial, text=_encodable(text))
-
     def sync(self) -> None:
         """Wait until all that was recorded is on disk."""
         self._log.sync()
-
-    def retry(self, trial: str) -> None:
-        """Forget a failed trial's epochs: it will start again from nothing."""
-        self._append("retry", trial)
-
-    def retry_failed(self) -> None:
-        """Every failed trial will start again from nothing."""
-        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
-            self.retry(name)
 
     def close(self) -> None:
         """Release the run."""
@@ -228,13 +195,3 @@ def _refusal(folder: RunFolder) -> UserError:
         f"another process is working on the run {folder.path.name!r}. "
         f"Watch it with `tune-robust status {folder.place}`."
     )
-
-
-def _finite(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """JSON has no NaN: what is not finite is null."""
-    return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}
-
-
-def _encodable(text: str | None) -> str | None:
-    """Without the halves of characters that names of files may have."""
-    return text if text is None else text.encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 import json
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,17 @@ def test_a_table_without_its_columns_is_named(build):
     )
     with pytest.raises(UserError, match=r"trials\.parquet lacks the columns status"):
         load_run(path)
+
+
+RECORDED = Path(__file__).parents[3] / "benchmarks" / "recorded"
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("methods_*")), ids=lambda path: path.name)
+def test_a_recording_that_keeps_only_what_cannot_be_derived_is_read(path):
+    run = load_run(path)
+    ended = run.trials["status"] == "done"
+    assert run.trials.loc[ended, "objective"].notna().all()
+    assert set(run.trials["trial"]) == set(run.epochs["trial"])
 
 
 EPOCHS = pd.DataFrame(

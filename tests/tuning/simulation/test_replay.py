@@ -52,6 +52,43 @@ def test_it_does_what_the_real_search_did(tmp_path, scheduler):
     assert found.compute == spent
 
 
+def test_a_recorded_epoch_without_the_objective_fails_as_in_the_real_search(folder):
+    trials = read_trials(folder)
+    trials["t0003"].epochs[2]["val_accuracy"] = None
+    searched = Space.from_document(folder.read_meta()["space"])
+    pool = Pool(searched, tuple(trials.values()), left_out=None, stopped=0)
+    found = replay(pool, searched)
+    assert found.started == tuple(trials)
+    assert [finish.trial for finish in found.finished] == [
+        name for name in trials if name != "t0003"
+    ]
+    assert found.compute == pool.cost("gradient_evaluations") - 4 * 2
+
+
+def test_a_shorter_search_than_the_recorded_does_what_the_real_one_did(tmp_path, folder):
+    """Trials end at its own epochs, and its rungs lie within them."""
+    pool, _ = tpe(folder)
+    budget = {"trials": 20, "scheduler": "asha", "reduction": 2}
+    train = {"data": {"dataset": "digits"}, "method": "saner", "epochs": 4}
+    shorter = space(search=GRID, searcher={"name": "grid"}, budget=budget, train=train)
+    simulate(shorter, tmp_path / "real")
+    real = read_trials(RunFolder(tmp_path / "real")).values()
+    assert {trial.status for trial in real} == {"done", "stopped"}
+    found = replay(pool, shorter)
+    done = [trial.last["val_accuracy"] for trial in real if trial.status == "done"]
+    assert [finish.value for finish in found.finished] == done
+    assert found.compute == sum(trial.last["gradient_evaluations"] for trial in real)
+
+
+def test_a_trial_whose_recording_is_shorter_than_the_search_is_done_at_its_end(folder):
+    pool, _ = tpe(folder)
+    train = {"data": {"dataset": "digits"}, "method": "saner", "epochs": 9}
+    longer = space(search=GRID, searcher={"name": "grid"}, budget=FULL, train=train)
+    found = replay(pool, longer)
+    assert len(found.finished) == 20
+    assert found.compute == pool.cost("gradient_evaluations")
+
+
 def test_a_sampler_proposes_what_it_would_have_in_the_real_search(tmp_path):
     """When every proposal was recorded, the replay is the recorded search itself."""
     searched = space(budget={"trials": 16, "scheduler": "none"}, searcher={"startup": 4})

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import Enum
+from typing import Any, Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from tune_robust.runs.progress import SearchProgress
-from tune_robust.runs.retention import Retention
 from tune_robust.runs.store import RunStore
-from tune_robust.runs.tables import Tables
-from tune_robust.runs.trial import ENDED, REFERENCES, Status, Trial
+from tune_robust.runs.trial import ENDED, REFERENCES, Origin, Status, Trial
+from tune_robust.runs.trial_store import TrialStore
 from tune_robust.schedulers.building import build_scheduler
 from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
@@ -40,13 +42,30 @@ class Decision(Enum):
     END = "end"
 
 
-class Conductor:
+class Proposals(Protocol):
+    """What proposes the trials and learns how they go; ``Study`` is what does in a real search."""
+
+    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
+        """The origin and the values of trial ``number``; None when there are no more."""
+
+    def report(self, trial: Trial, epoch: int) -> None:
+        """One epoch of a running trial."""
+
+    def tell(self, trial: Trial) -> None:
+        """How a trial ended, by its status."""
+
+
+Store = TypeVar("Store", bound=TrialStore, default=RunStore)
+
+
+class Conductor(Generic[Store]):
     """One search over one run.
 
     Args:
         space: what to search.
         store: the run, opened for writing.
         threads: CPU threads of each trial, part of its configuration.
+        proposals: what proposes the trials; None for a study of what ``store`` has.
         watcher: called with a trial after each of its events, to show progress.
 
     Attributes:
@@ -57,9 +76,10 @@ class Conductor:
     def __init__(
         self,
         space: Space,
-        store: RunStore,
+        store: Store,
         *,
         threads: int,
+        proposals: Proposals | None = None,
         watcher: Callable[[Trial], None] = lambda trial: None,
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
@@ -73,20 +93,12 @@ class Conductor:
         self._lost: Counter[str] = Counter()
         self._exhausted = False
         self.hopeless: str | None = None
-        self._tables = Tables(
-            store, dict.fromkeys(dim.path for dim in space.dimensions), self.objective
-        )
         self._scheduler = build_scheduler(space)
         self._replay()
-        earlier = WarmStart.of(store.folder.read_meta()).trials
-        self._study = Study(
-            space, self.objective, store.folder.journal, self.trials.values(), earlier
-        )
-        self._retention = Retention(
-            store.folder, space, [t for t in self.trials.values() if t.status in ENDED]
-        )
+        self._proposals = proposals or self._study()
+        self._upkeep = store.upkeep(space)
         self._waiting = [t for t in self.trials.values() if t.status in {"pending", "interrupted"}]
-        self._tables.write()
+        self._upkeep.write()
 
     @property
     def trials(self) -> Mapping[str, Trial]:
@@ -134,7 +146,7 @@ class Conductor:
             self._running.add(trial.name)
             if self._slots is not None:
                 self._began_with[trial.name] = self._slots
-            self._tables.refresh()
+            self._upkeep.refresh()
             self._watcher(trial)
         return trial
 
@@ -157,13 +169,13 @@ class Conductor:
             self.end(name, "failed", f"{missing} is not finite at epoch {epoch}")
             return Decision.END
         self.hopeless = None
-        self._study.report(trial, epoch)
+        self._proposals.report(trial, epoch)
         finished = self._finished(trial, epoch)
         keep = self._keep(trial, epoch)
         if finished or not keep:
             self.end(name, "done" if finished else "stopped")
             return Decision.END
-        self._tables.refresh()
+        self._upkeep.refresh()
         self._watcher(trial)
         return Decision.GO_ON
 
@@ -180,11 +192,11 @@ class Conductor:
         self.store.end(name, status, error)
         self._running.discard(name)
         if status in ENDED:
-            self._study.tell(trial)
-            self._retention.ended(trial)
+            self._proposals.tell(trial)
+            self._upkeep.ended(trial)
         if status == "failed":
             self.hopeless = self._shared_error()
-        self._tables.refresh()
+        self._upkeep.refresh()
         self._watcher(trial)
 
     def _shared_error(self) -> str | None:
@@ -234,8 +246,7 @@ class Conductor:
         self._slots = min(
             [self.given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
         )
-        folder = self.store.folder
-        folder.write_meta({**folder.read_meta(), "slots": asdict(self.slots)})
+        self.store.update_meta(slots=asdict(self.slots))
 
     def _retry(self, name: str, reason: str) -> None:
         self.end(name, "interrupted", reason)
@@ -252,15 +263,20 @@ class Conductor:
             for trial in self.trials.values():
                 if trial.status == "running":
                     self.end(trial.name, "interrupted")
-            self._tables.write()
+            self._upkeep.write()
         finally:
             self.store.close()
+
+    def _study(self) -> Study:
+        """Of what is recorded so far, and of the trials of earlier runs that it sets out from."""
+        earlier, trials = WarmStart.of(self.store.meta).trials, self.trials.values()
+        return Study(self.space, self.objective, self.store.journal, trials, earlier)
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)
         if number >= self.progress.total:
             return None
-        asked = self._study.ask(number)
+        asked = self._proposals.ask(number)
         if asked is None:
             self._exhausted = True
             return None

@@ -1,9 +1,10 @@
 """A search replayed on recorded curves, under any scheduler and sampler, without training.
 
-Sampler, study and scheduler are those of a real search; only the trials are looked up. A proposal
-that was not recorded gives way to the nearest recorded trial that this replay has not used yet, and
-the sampler is told the values of that one (as in Syne Tune, Salinas et al. 2022, whose simulated
-backend this follows). Baselines are left out: they cost the same under all.
+The conductor is that of a real search, and with it are study and scheduler; only the trials are
+looked up, and kept in memory. A proposal that was not recorded gives way to the nearest recorded
+trial that this replay has not used yet, and the sampler is told the values of that one (as in Syne
+Tune, Salinas et al. 2022, whose simulated backend this follows). Baselines are left out: they cost
+the same under all.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tune_robust.runs.trial import Trial
-from tune_robust.schedulers.building import build_scheduler
+from tune_robust.runs.trial import Origin, Trial, name_of
 from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid
-from tune_robust.spaces.objective import is_finished, spent
+from tune_robust.spaces.objective import spent
 from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import to_unit
+from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.engine.slots import Slots
+from tune_robust.tuning.simulation.memory_store import MemoryStore
 from tune_robust.tuning.simulation.recording import Pool
 from tune_robust.tuning.strategy.study import Study
 
@@ -73,80 +76,103 @@ def replay(
     """
     searcher = space.searcher.seed + _SEEDS_APART * seed
     seeded = space.searcher.model_copy(update={"seed": searcher})
-    search = _Search(pool, space.model_copy(update={"searcher": seeded, "baselines": ()}), clock)
-    search.run(workers, compute)
+    searched = space.model_copy(update={"searcher": seeded, "baselines": ()})
+    search = _Backend(pool, searched, clock, workers)
+    search.run(compute)
     return Replay(seed, tuple(search.started), tuple(search.finished), search.compute)
 
 
-class _Search:
-    """One replay under way: the part that conductor and backend have in a real search."""
+class _Backend:
+    """Runs the conductor's trials: looks their epochs up, in the order in which they would end."""
 
-    def __init__(self, pool: Pool, space: Space, clock: Clock):
-        self._pool, self._space, self._clock = pool, space, clock
-        self._objective = pool.objective
-        self._scheduler = build_scheduler(space)
-        self._recorded = Recorded(space.dimensions, pool.trials)
-        self._trials: list[Trial] = []
+    def __init__(self, pool: Pool, space: Space, clock: Clock, workers: int):
+        store = MemoryStore()
+        self._clock = clock
+        self._proposals = _RecordedProposals(pool, space, store.trials)
+        self._conductor = Conductor(space, store, threads=1, proposals=self._proposals)
+        self._conductor.give(Slots(cpus=1, gpus=0, concurrency=workers))
         self._queue: list[tuple[float, int]] = []
-        self.started: list[str] = []
         self.finished: list[Finish] = []
         self.compute = 0.0
 
-    def run(self, workers: int, compute: float) -> None:
-        for _ in range(workers):
-            self._start(0.0)
+    @property
+    def started(self) -> list[str]:
+        """Recorded names, in their order."""
+        return [trial.name for trial in self._proposals.taken]
+
+    def run(self, compute: float) -> None:
+        """Until nothing is left to run or ``compute`` is spent."""
+        self._fill(0.0)
         while self._queue and self.compute < compute:
             now, number = heapq.heappop(self._queue)
-            if self._goes_on(number):
-                self._await_epoch(now, number)
+            trial = self._conductor.trials[name_of(number)]
+            if self._epoch_ended(trial) is Decision.GO_ON:
+                self._await_epoch(now, trial)
             else:
-                self._start(now)
+                self._fill(now)
 
-    def _start(self, now: float) -> None:
-        """The next trial on a free worker, if there is one."""
-        number = len(self._trials)
-        if number >= min(self._space.trials, len(self._pool.trials)):
-            return
-        # A study is a function of the trials: one made anew proposes what it would have.
-        asked = Study(self._space, self._objective, None, self._trials).ask(number)
+    def _fill(self, now: float) -> None:
+        """Trials on all workers that are free, as long as there are any."""
+        while (trial := self._conductor.next_trial()) is not None:
+            self._await_epoch(now, trial)
+
+    def _await_epoch(self, now: float, trial: Trial) -> None:
+        epoch = len(trial.epochs) + 1
+        cost = self._spent(trial, epoch) - self._spent(trial, epoch - 1)
+        heapq.heappush(self._queue, (now + cost, trial.number))
+
+    def _epoch_ended(self, trial: Trial) -> Decision:
+        epoch, curve = len(trial.epochs) + 1, self._curve(trial)
+        self.compute -= self._spent(trial, epoch - 1)
+        self.compute += self._spent(trial, epoch)
+        decision = self._conductor.on_epoch(trial.name, epoch, curve[epoch])
+        if decision is Decision.GO_ON and epoch == len(curve):
+            # Of a recording that gave its trials less time than this search does.
+            self._conductor.end(trial.name, "done")
+            decision = Decision.END
+        if trial.status == "done":
+            value = self._conductor.objective.known_value(trial.epochs)
+            recorded = self._proposals.taken[trial.number]
+            self.finished.append(Finish(recorded.name, value, self.compute))
+        return decision
+
+    def _spent(self, trial: Trial, epoch: int) -> float:
+        """What a trial costs up to ``epoch``, by the replay's clock."""
+        return spent(self._clock, epoch, self._curve(trial)[epoch]) if epoch else 0.0
+
+    def _curve(self, trial: Trial) -> dict[int, dict[str, float | None]]:
+        return self._proposals.taken[trial.number].epochs
+
+
+class _RecordedProposals:
+    """What a study proposes, each proposal moved to the nearest recorded trial not yet taken.
+
+    A study cannot change what it has proposed. But it is a function of the trials, so one is made
+    anew from them for each proposal, as when a search is resumed; there is nothing to tell it.
+    """
+
+    def __init__(self, pool: Pool, space: Space, trials: Mapping[str, Trial]):
+        self._space, self._objective, self._trials = space, pool.objective, trials
+        self._recorded = Recorded(space.dimensions, pool.trials)
+        self.taken: list[Trial] = []
+
+    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
+        """As ``Study.ask``; None also when every recorded trial is taken."""
+        if len(self.taken) == len(self._recorded.trials):
+            return None
+        asked = Study(self._space, self._objective, None, self._trials.values()).ask(number)
         if asked is None:
-            return
+            return None
         origin, values = asked
         found = self._recorded.take_nearest(values)
-        self.started.append(found.name)
-        name = f"t{number + 1:04d}"
-        self._trials.append(Trial(name, origin, found.values, found.config, status="running"))
-        self._await_epoch(now, number)
+        self.taken.append(found)
+        return origin, found.values
 
-    def _await_epoch(self, now: float, number: int) -> None:
-        trial, curve = self._trials[number], self._curve(number)
-        epoch = len(trial.epochs) + 1
-        cost = spent(self._clock, epoch, curve[epoch]) - self._spent(trial)
-        heapq.heappush(self._queue, (now + cost, number))
+    def report(self, trial: Trial, epoch: int) -> None:
+        """Nothing: the trials have it."""
 
-    def _goes_on(self, number: int) -> bool:
-        """One epoch of a trial has ended."""
-        trial, curve = self._trials[number], self._curve(number)
-        epoch = len(trial.epochs) + 1
-        self.compute -= self._spent(trial)
-        trial.epochs[epoch] = curve[epoch]
-        self.compute += self._spent(trial)
-        value = self._objective.known_value(trial.epochs)
-        resource = spent(self._space.budget.unit, epoch, trial.last)
-        keep = self._scheduler.keep(trial.name, resource, value)
-        if is_finished(self._space, epoch, len(curve), resource):
-            trial.status = "done"
-            self.finished.append(Finish(self.started[number], value, self.compute))
-        elif not keep and number not in self._space.sentinels:
-            trial.status = "stopped"
-        return trial.status == "running"
-
-    def _spent(self, trial: Trial) -> float:
-        """What a trial has cost so far, by the replay's clock."""
-        return spent(self._clock, len(trial.epochs), trial.last) if trial.epochs else 0.0
-
-    def _curve(self, number: int) -> dict[int, dict[str, float | None]]:
-        return self._recorded.trials[self.started[number]].epochs
+    def tell(self, trial: Trial) -> None:
+        """Nothing: the trials have it."""
 
 
 class Recorded:

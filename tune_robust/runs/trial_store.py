@@ -1,0 +1,128 @@
+"""What a search asks of the store that it is recorded in, wherever that keeps its events."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tune_robust.runs.record import Record
+from tune_robust.runs.trial import Origin, Status, Trial, name_of
+
+if TYPE_CHECKING:
+    from tune_robust.spaces.space import Space
+
+
+class Upkeep(Protocol):
+    """What is derived from the events as the search goes."""
+
+    def refresh(self) -> None:
+        """Something has changed: bring it up to date, unless that was done only just now."""
+
+    def write(self) -> None:
+        """Bring it up to date now."""
+
+    def ended(self, trial: Trial) -> None:
+        """A trial has ended."""
+
+
+class TrialStore(ABC):
+    """Records the events of a search's trials, each as it comes."""
+
+    _record: Record
+
+    @property
+    def trials(self) -> dict[str, Trial]:
+        """As in ``Record``."""
+        return self._record.trials
+
+    @property
+    def history(self) -> Collection[tuple[str, int]]:
+        """As in ``Record``."""
+        return self._record.history.keys()
+
+    @property
+    @abstractmethod
+    def journal(self) -> Path | None:
+        """Where the study's journal lies; None keeps the study in memory."""
+
+    @property
+    @abstractmethod
+    def meta(self) -> Mapping[str, Any]:
+        """What is known of the search as a whole, described by ``RunMeta``."""
+
+    @abstractmethod
+    def update_meta(self, **facts: Any) -> None:
+        """Set these fields of ``meta``."""
+
+    @abstractmethod
+    def upkeep(self, space: Space) -> Upkeep:
+        """What is derived from the events of a search of ``space``."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Nothing is recorded any more."""
+
+    def add_trial(
+        self,
+        origin: Origin,
+        values: Mapping[str, Any],
+        config: Mapping[str, Any],
+        *,
+        sentinel: bool = False,
+        confirms: str | None = None,
+    ) -> Trial:
+        """Record a new proposal; its name is the next free one."""
+        name = name_of(len(self.trials))
+        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
+        self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
+        return self.trials[name]
+
+    def start(self, trial: str) -> None:
+        """Record that a trial starts, or starts again."""
+        self._append("start", trial)
+
+    def add_epoch(
+        self,
+        trial: str,
+        epoch: int,
+        metrics: Mapping[str, float | None],
+        reliability: list[list[float]] | None = None,
+    ) -> None:
+        """Record one epoch. Recording it again replaces it: trials resume from checkpoints."""
+        fields = {} if reliability is None else {"reliability": reliability}
+        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics), **fields)
+
+    def end(self, trial: str, status: Status, error: str | None = None) -> None:
+        """Record how a trial ended."""
+        last = max(self.trials[trial].epochs, default=0)
+        self._append("end", trial, status=status, error=_encodable(error), epoch=last)
+
+    def note(self, trial: str, text: str) -> None:
+        """Record what whoever looks at a trial should know."""
+        self._append("note", trial, text=_encodable(text))
+
+    def retry(self, trial: str) -> None:
+        """Forget a failed trial's epochs: it will start again from nothing."""
+        self._append("retry", trial)
+
+    def retry_failed(self) -> None:
+        """Every failed trial will start again from nothing."""
+        for name in [t.name for t in self.trials.values() if t.status == "failed"]:
+            self.retry(name)
+
+    @abstractmethod
+    def _append(self, event: str, trial: str, **fields: Any) -> None:
+        """Keep an event, and bring the record up to date with it."""
+
+
+def _finite(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """JSON has no NaN: what is not finite is null."""
+    return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}
+
+
+def _encodable(text: str | None) -> str | None:
+    """Without the halves of characters that names of files may have."""
+    return text if text is None else text.encode(errors="replace").decode()
