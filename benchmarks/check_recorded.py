@@ -23,11 +23,9 @@ from populations import RECORDED, Recorded, load, recorded
 
 from tune_robust.config import TrainConfig, parse_config
 from tune_robust.data import load_dataset, make_splits
-from tune_robust.metrics import METRICS
+from tune_robust.metrics import METRICS, TIMINGS
 from tune_robust.runs.predictions import epoch_of
 from tune_robust.training import train
-
-TIMES = {"seconds", "images_per_second", "peak_memory_mb"}
 
 
 def differences(population: Recorded, trial: str, data_dir: Path | None) -> list[str]:
@@ -35,7 +33,7 @@ def differences(population: Recorded, trial: str, data_dir: Path | None) -> list
     config = _config(population, trial, data_dir)
     rows = population.epochs[population.epochs["trial"] == trial].set_index("epoch")
     moments = {epoch_of(m, config.total_epochs): m for t, m in population.predictions if t == trial}
-    compared = [name for name in METRICS if name in rows.columns and name not in TIMES]
+    compared = [name for name in METRICS if name in rows.columns and name not in TIMINGS]
     found = []
     splits = make_splits(config.data, load_dataset(config.data))
     for result in train(config, device="cpu", splits=splits):

@@ -6,6 +6,8 @@ sampler, best checkpoint) may read them.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,6 +115,9 @@ _TABLE = (
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 """All the metrics by name, in the order of the tables' columns."""
 
+TIMINGS = ("seconds", "images_per_second", "peak_memory_mb")
+"""The metrics that measure the machine: they differ each time that a run is repeated."""
+
 DIAGNOSTIC = frozenset(metric.name for metric in _TABLE if metric.is_diagnostic)
 
 OBJECTIVES: dict[str, Mode] = {m.name: m.mode for m in _TABLE if m.is_objective}
@@ -125,3 +130,8 @@ AGAINST: dict[str, Mode] = {m.name: m.mode for m in _TABLE if m.is_traded}
 def metric(name: str) -> Metric:
     """The metric ``name``; an unknown one goes by its own name."""
     return METRICS.get(name, Metric(name, name.replace("_", " ")))
+
+
+def finite_or_none(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Metrics as JSON can hold them: None for NaN and infinity."""
+    return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}

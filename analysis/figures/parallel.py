@@ -20,6 +20,7 @@ Tick = tuple[float, str]
 """A position in [0, 1] and its label."""
 
 _MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
+_ONE_LINE = 40  # letters that stand beside each other on a narrow screen
 _KINDS = {
     # legend, colour, width, opacity
     "rest": ("other trials", GREY, 0.8, 0.35),
@@ -146,12 +147,14 @@ def _row(figure: go.Figure, path: str, height: float, info: _ParallelInfo) -> No
     figure.add_annotation(
         text=f"<b>{plain(title)}</b>", x=0, y=height, yshift=14, xanchor="left", showarrow=False
     )
-    for place, text in info.axes[path]:
+    labels = info.axes[path]
+    crowded = sum(len(text) for _, text in labels) > _ONE_LINE
+    for i, (place, text) in enumerate(labels):
         figure.add_annotation(
             text=plain(text),
             x=place,
             y=height,
-            yshift=-13,
+            yshift=-26 if crowded and i % 2 else -13,
             xanchor={0.0: "left", 1.0: "right"}.get(place, "center"),
             showarrow=False,
             font_size=12,

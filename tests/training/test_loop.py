@@ -8,10 +8,8 @@ import torch
 from tune_robust.config import parse_config
 from tune_robust.data import load_dataset, make_splits
 from tune_robust.errors import UserError
-from tune_robust.metrics import METRICS
+from tune_robust.metrics import METRICS, TIMINGS
 from tune_robust.training import read_checkpoint, train
-
-TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
 
 
 def config(method="saner_slaw", **changes):

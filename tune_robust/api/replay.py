@@ -14,6 +14,7 @@ from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.errors import ConfigError, UserError, unknown
 from tune_robust.files import write_aside
+from tune_robust.metrics import finite_or_none
 from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides, parse_overrides
 from tune_robust.spaces.space import Space, parse_space
@@ -206,9 +207,7 @@ def _plain(statistics: Mapping[str, Any]) -> dict[str, Any]:
     from tune_robust.tuning.simulation.replay_statistics import Spread
 
     return {
-        name: {k: v if math.isfinite(v) else None for k, v in value._asdict().items()}
-        if isinstance(value, Spread)
-        else value
+        name: finite_or_none(value._asdict()) if isinstance(value, Spread) else value
         for name, value in statistics.items()
     }
 

@@ -130,7 +130,7 @@ def check(
     if html is not None:
         _write_heat_map(summary, html)
     if as_json:
-        document = {**_document(summary), "cautions": odd}
+        document = {**summary.document(), "cautions": odd}
         print(json.dumps(document, indent=2, allow_nan=False))
         return
     _print_summary(summary)
@@ -174,16 +174,6 @@ def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
     return cautions(config, dataset, splits)
 
 
-def _document(summary: Summary) -> dict[str, Any]:
-    matrix = summary.transition_matrix
-    return summary._asdict() | {
-        "class_counts": summary.class_counts.tolist(),
-        "transition_matrix": None
-        if matrix is None
-        else [[None if math.isnan(share) else share for share in row] for row in matrix.tolist()],
-    }
-
-
 def _print_summary(summary: Summary) -> None:
     channels, height, width = summary.image_shape
     print(
@@ -201,7 +191,7 @@ def _print_summary(summary: Summary) -> None:
     if len(summary.classes) <= WIDEST:
         _print_matrix(summary, matrix)
     else:
-        _print_confusions(summary, matrix)
+        _print_confusions(summary)
 
 
 def _sizes(summary: Summary) -> str:
@@ -220,17 +210,8 @@ def _print_matrix(summary: Summary, matrix: np.ndarray) -> None:
     _print_table(["class", "images", *summary.classes], rows, right=True)
 
 
-def _print_confusions(summary: Summary, matrix: np.ndarray) -> None:
-    import numpy as np
-
-    wrong = np.nan_to_num(matrix.copy())
-    np.fill_diagonal(wrong, 0)
-    pairs = np.argsort(-wrong, axis=None, kind="stable")[:WIDEST]
-    rows = [
-        [summary.classes[true], summary.classes[given], _share(wrong[true, given])]
-        for true, given in zip(*np.unravel_index(pairs, wrong.shape), strict=True)
-        if wrong[true, given]
-    ]
+def _print_confusions(summary: Summary) -> None:
+    rows = [[true, given, _share(share)] for true, given, share in summary.confusions(WIDEST)]
     print("\nThe most frequent confusions, in percent of the class (all of them: --html, --json):")
     _print_table(["class", "labelled as", "percent"], rows, right=True)
 
@@ -258,12 +239,10 @@ def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = Fa
 
 
 def _write_heat_map(summary: Summary, path: Path) -> None:
-    from tune_robust.cli.transition_matrix import transition_matrix_page
+    from tune_robust.api.transition_matrix import transition_matrix
 
-    matrix = summary.transition_matrix
-    if matrix is None:
-        raise UserError("--html: without true labels there is no transition matrix to draw.")
+    page = transition_matrix(summary).to_html(include_plotlyjs=True, full_html=True)
     try:
-        path.write_text(transition_matrix_page(summary, matrix), encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error

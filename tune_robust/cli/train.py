@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tune_robust.cli.options import DataDir, NoDownload, Settings
 from tune_robust.errors import UserError
+from tune_robust.metrics import finite_or_none
 
 
 def train(
@@ -47,35 +48,29 @@ def train(
       tune-robust train --config my.yaml --set epochs=60 --out trained
       tune-robust train --config my.yaml --resume trained/last.pt
     """
-    from tune_robust.config import parse_config
-    from tune_robust.spaces.locations import locate_config
-    from tune_robust.spaces.overrides import apply_overrides
-    from tune_robust.spaces.yaml_text import read_yaml
+    from tune_robust.api.configuration import load_configuration
 
-    document = read_yaml(config)
-    given = document.get("train", document) if isinstance(document, dict) else document
-    overrides = _overrides(settings, data_dir, no_download)
-    located, changes = locate_config(given, overrides, config.expanduser().absolute().parent)
-    parsed = parse_config(apply_overrides(located, changes), str(config))
+    found = load_configuration(config, settings=_overrides(settings, data_dir, no_download))
+    exported = found.exported
 
+    from tune_robust.training import save_epoch
     from tune_robust.training import train as run_training
 
-    exported = document.get("result", {}) if not overrides else {}
+    metrics: dict[str, float] = {}
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        metrics: dict[str, float] = {}
-        for result in run_training(parsed, resume=resume, device=device):
+        for result in run_training(found.config, resume=resume, device=device):
             metrics = result.metrics
-            _print_epoch(result.epoch, parsed.total_epochs, metrics, as_json)
+            _print_epoch(result.epoch, found.config.total_epochs, metrics, as_json)
             if out is not None:
-                _save(result, out)
-            if result.epoch == exported.get("epoch"):
+                save_epoch(result, out)
+            if exported is not None and result.epoch == exported.epoch:
                 break
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}.") from error
-    if "metrics" in exported and not as_json:
-        _compare(exported["metrics"], metrics)
+    if exported is not None and not as_json:
+        _print_comparison(exported.differing(metrics))
 
 
 def _overrides(
@@ -92,7 +87,7 @@ def _overrides(
 
 def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"epoch": epoch, **_plain(metrics)}), flush=True)
+        print(json.dumps({"epoch": epoch, **finite_or_none(metrics)}), flush=True)
         return
     shown = ("train_loss", "val_accuracy", "test_accuracy", "clean_fit", "noisy_fit", "seconds")
     figures = "  ".join(
@@ -101,32 +96,10 @@ def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bo
     print(f"epoch {epoch}/{epochs}  {figures}", flush=True)
 
 
-def _save(result: Any, out: Path) -> None:
-    from safetensors.torch import save
-
-    from tune_robust.files import write_aside
-
-    result.save(out / "last.pt")
-    weights = {name: t.contiguous() for name, t in result.model.state_dict().items()}
-    write_aside(out / "model.safetensors", save(weights))
-    metrics = {"epoch": result.epoch, **_plain(result.metrics)}
-    write_aside(out / "metrics.json", json.dumps(metrics, indent=2).encode())
-
-
-TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
-
-
-def _compare(expected: dict[str, float | None], metrics: dict[str, float]) -> None:
-    """Say whether every metric equals the exported one to the last bit."""
-    met = _plain(metrics)
-    differing = [k for k in expected if k not in TIMINGS and expected[k] != met.get(k)]
+def _print_comparison(differing: Mapping[str, tuple[float | None, ...]]) -> None:
     if not differing:
         print("Reproduced: every metric equals the exported one exactly.")
         return
     print("Some metrics differ from the exported ones (another machine, thread count or version?):")
-    for name in differing:
-        print(f"  {name}: exported {expected[name]}, now {met.get(name)}")
-
-
-def _plain(metrics: dict[str, float]) -> dict[str, float | None]:
-    return {k: v if math.isfinite(v) else None for k, v in metrics.items()}
+    for name, (exported, now) in differing.items():
+        print(f"  {name}: exported {exported}, now {now}")

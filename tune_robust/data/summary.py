@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tune_robust.config import DataConfig
 from tune_robust.data.images import Dataset
 from tune_robust.data.noise import noisy_labels
+
+
+class Confusion(NamedTuple):
+    """The ``fraction`` of the images of the class ``true`` that are labelled ``given``."""
+
+    true: str
+    given: str
+    fraction: float
 
 
 class Summary(NamedTuple):
@@ -27,6 +36,34 @@ class Summary(NamedTuple):
     class_counts: np.ndarray
     noise_rate: float | None
     transition_matrix: np.ndarray | None
+
+    def confusions(self, most: int) -> list[Confusion]:
+        """Up to ``most`` pairs of classes with wrong labels, the most frequent first.
+
+        There are none if the true labels are unknown.
+        """
+        if self.transition_matrix is None:
+            return []
+        wrong = np.nan_to_num(self.transition_matrix.copy())
+        np.fill_diagonal(wrong, 0)
+        pairs = np.argsort(-wrong, axis=None, kind="stable")[:most]
+        return [
+            Confusion(self.classes[true], self.classes[given], float(wrong[true, given]))
+            for true, given in zip(*np.unravel_index(pairs, wrong.shape), strict=True)
+            if wrong[true, given]
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """The summary as JSON can hold it: lists for arrays, None for NaN."""
+        matrix = self.transition_matrix
+        return self._asdict() | {
+            "class_counts": self.class_counts.tolist(),
+            "transition_matrix": None
+            if matrix is None
+            else [
+                [None if math.isnan(value) else value for value in row] for row in matrix.tolist()
+            ],
+        }
 
 
 def summarise(config: DataConfig, dataset: Dataset) -> Summary:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tune_robust.metrics import finite_or_none
 from tune_robust.runs.record import Record
 from tune_robust.runs.trial import Origin, Status, Trial, name_of
 
@@ -93,7 +93,7 @@ class TrialStore(ABC):
     ) -> None:
         """Record one epoch. Recording it again replaces it: trials resume from checkpoints."""
         fields = {} if reliability is None else {"reliability": reliability}
-        self._append("epoch", trial, epoch=epoch, metrics=_finite(metrics), **fields)
+        self._append("epoch", trial, epoch=epoch, metrics=finite_or_none(metrics), **fields)
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
         """Record how a trial ended."""
@@ -116,11 +116,6 @@ class TrialStore(ABC):
     @abstractmethod
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         """Keep an event, and bring the record up to date with it."""
-
-
-def _finite(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """JSON has no NaN: what is not finite is null."""
-    return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}
 
 
 def _encodable(text: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
 from tune_robust.training.device import choose_device
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
+from tune_robust.training.saving import save_epoch
 
 __all__ = [
     "Checkpoint",
@@ -11,5 +12,6 @@ __all__ = [
     "choose_device",
     "continued_config",
     "read_checkpoint",
+    "save_epoch",
     "train",
 ]

@@ -45,3 +45,12 @@ def test_very_many_trials_are_thinned(build):
 def test_nothing_to_compare_is_said(build):
     figure = parallel(build.load([build.trial(1, {"sam.rho": 0.1})]))
     assert "Two trials" in figure.layout.annotations[0].text
+
+
+def test_many_options_are_labelled_in_two_lines(build):
+    names = ["asam", "bootstrap", "mixup", "saner", "saner_slaw", "vasso_saner", "sam", "slaw"]
+    trials = [build.trial(n, {"method": m}, good=n / 10) for n, m in enumerate(names, 1)]
+    space = build.space(search={"method": {"choice": names}})
+    figure = parallel(build.load(trials, space=space))
+    shifts = [a.yshift for a in figure.layout.annotations if a.text in names]
+    assert sorted(set(shifts)) == [-26, -13]

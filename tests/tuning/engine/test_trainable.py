@@ -7,6 +7,7 @@ import torch
 
 from tests.tuning.simulated import space, store_at
 from tune_robust.config import parse_config
+from tune_robust.metrics import TIMINGS
 from tune_robust.runs.checkpoints import Checkpoints, Owner
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import read_labels, read_predictions
@@ -20,7 +21,6 @@ from tune_robust.tuning.engine.trainable import TrialRunner, tensor_share
 pytest.importorskip("ray.tune")
 
 OBJECTIVE = {"metric": "val_accuracy", "mode": "max", "at": "last"}
-TIMINGS = {"seconds", "images_per_second", "peak_memory_mb"}
 
 
 def job(tmp_path, trial="t0001", **changes):

@@ -49,6 +49,14 @@ def with_a_failure(trial, epoch):
     return math.nan if trial.number in (4, 13) and epoch == 2 else peak(trial, epoch)
 
 
+def fails_at_either_epoch(trial, epoch):
+    """Every trial fails, at its first or its second epoch: with one error a search would stop.
+
+    Each has the best score so far until it fails, so that no scheduler stops it before.
+    """
+    return math.nan if epoch > trial.number % 2 else float(trial.number)
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 class TestEverySampler:
     def test_proposes_values_of_the_space_alone(self, tmp_path, name):
@@ -86,8 +94,14 @@ class TestEverySampler:
         assert set(statuses) == {"done", "failed"} | ({"stopped"} if name != "nsga2" else set())
 
     def test_all_trials_failing_is_survived(self, tmp_path, name):
-        conductor = simulate(searched_by(name), tmp_path / "r", lambda trial, epoch: math.nan)
+        conductor = simulate(searched_by(name), tmp_path / "r", fails_at_either_epoch)
         assert [t.status for t in conductor.trials.values()] == ["failed"] * 20
+        assert conductor.complete
+
+    def test_all_trials_failing_alike_stops_the_search(self, tmp_path, name):
+        conductor = simulate(searched_by(name), tmp_path / "r", lambda trial, epoch: math.nan)
+        assert [t.status for t in conductor.trials.values()] == ["failed"] * 3
+        assert conductor.hopeless == "val_accuracy is not finite at epoch 1"
 
     def test_known_points_come_first(self, tmp_path, name):
         simulate(searched_by(name), tmp_path / "r")

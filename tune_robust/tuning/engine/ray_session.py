@@ -114,7 +114,7 @@ def _shut_down() -> None:
     try:
         check_alive()
     except RayLost:
-        atexit.unregister(ray_worker.shutdown)
+        atexit.unregister(ray.shutdown)
         ending = threading.Thread(target=ray.shutdown, daemon=True)
         ending.start()
         ending.join(_PATIENCE)

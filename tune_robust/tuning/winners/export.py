@@ -152,9 +152,8 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
     Raises:
         UserError: when the checkpoint is no longer kept; says how to train it again.
     """
-    from safetensors.torch import save
-
     from tune_robust.runs.checkpoints import Owner, read_own_checkpoint
+    from tune_robust.training.saving import write_weights
 
     checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
     if checkpoint is None:
@@ -163,6 +162,5 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
             "Train it again from its exported YAML: `tune-robust train --config ... --out DIR`."
         )
     owner = Owner(folder.id, trial.name, parse_config(trial.config, trial.name))
-    weights = read_own_checkpoint(checkpoint, owner).state["model"]
-    write_aside(path, save({name: tensor.contiguous() for name, tensor in weights.items()}))
+    write_weights(path, read_own_checkpoint(checkpoint, owner).state["model"])
     return path

@@ -1,0 +1,61 @@
+"""Reading the configuration of one training run, and comparing the run with an exported trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tune_robust.config import TrainConfig, parse_config
+from tune_robust.metrics import TIMINGS, finite_or_none
+from tune_robust.spaces.locations import locate_config
+from tune_robust.spaces.overrides import Overrides, apply_overrides
+from tune_robust.spaces.yaml_text import read_yaml
+
+
+class Exported(NamedTuple):
+    """What an exported trial had reached: ``metrics``, None for NaN, after ``epoch`` (from 1)."""
+
+    epoch: int
+    metrics: Mapping[str, float | None]
+
+    def differing(self, metrics: Mapping[str, float]) -> dict[str, tuple[float | None, ...]]:
+        """The exported value and that in ``metrics``, by name, of each metric that differs.
+
+        Metrics are compared to the last bit; those that measure the machine are left out.
+        """
+        now = finite_or_none(metrics)
+        return {
+            name: (value, now.get(name))
+            for name, value in self.metrics.items()
+            if name not in TIMINGS and value != now.get(name)
+        }
+
+
+class Configuration(NamedTuple):
+    """The configuration in a file and, if it is an exported trial's, what that had reached."""
+
+    config: TrainConfig
+    exported: Exported | None
+
+
+def load_configuration(path: str | Path, *, settings: Overrides = ()) -> Configuration:
+    """Load a training configuration, or the one of a file that ``export`` wrote.
+
+    Args:
+        path: a YAML file.
+        settings: changes, as a mapping from key paths to values or as ``path=value``. With any, the
+            configuration is no longer that of the exported trial, and ``exported`` is None.
+
+    Raises:
+        UserError: there is no such file; or it is not valid, with every problem at its key path.
+    """
+    path = Path(path)
+    document = read_yaml(path)
+    given = document.get("train", document) if isinstance(document, dict) else document
+    located, changes = locate_config(given, settings, path.expanduser().absolute().parent)
+    config = parse_config(apply_overrides(located, changes), str(path))
+    result = document.get("result") or {}
+    if settings or "epoch" not in result or "metrics" not in result:
+        return Configuration(config, None)
+    return Configuration(config, Exported(result["epoch"], result["metrics"]))
