@@ -54,8 +54,10 @@ def test_a_dead_process_ends_the_search_with_one_clear_error(
 
 
 def test_without_its_dashboard_ray_goes_on(command, events):
-    for found in command.processes("ray/dashboard/dashboard.py"):
-        os.kill(found, signal.SIGKILL)
+    found = command.processes("ray/dashboard/dashboard.py")
+    assert found
+    for process in found:
+        os.kill(process, signal.SIGKILL)
     code, output = command.finish(200)
     assert code == 0, output
     assert done(events.parent)
