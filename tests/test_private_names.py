@@ -22,7 +22,9 @@ DOCUMENTED = {"os._exit"}
 
 
 def private(name):
-    return name not in DOCUMENTED and any(re.match(r"_[a-z]", part, re.IGNORECASE) for part in name.split("."))
+    return name not in DOCUMENTED and any(
+        re.match(r"_[a-z]", part, re.IGNORECASE) for part in name.split(".")
+    )
 
 
 def imported_names(tree):
