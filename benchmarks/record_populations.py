@@ -101,7 +101,7 @@ def _train(trial: Trial, conductor: Conductor, cache: Path) -> None:
     splits = _splits(config.data, cache)
     place, moments = conductor.store.folder.predictions, conductor.space.record.predictions
     epochs = config.total_epochs
-    kept = KeptPredictions(place, trial.name, moments, epochs, conductor.objective)
+    kept = KeptPredictions(place, trial.name, moments, epochs, conductor.objective, trial.config)
     for result in train(config, device="cpu", splits=splits):
         kept.save(result, splits.validation)
         reliability = result.reliability if result.epoch == epochs else None

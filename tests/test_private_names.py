@@ -17,8 +17,14 @@ ROWS = re.findall(r"^\| (`[\w.*]+`.*?) \|.*\| (.*?) \|$", TABLE, re.MULTILINE)
 LISTED = [name for names, _ in ROWS for name in re.findall(r"`([\w.*]+)`", names)]
 
 
+DOCUMENTED = {"os._exit"}
+"""Public all the same."""
+
+
 def private(name):
-    return any(re.match(r"_[a-z]", part, re.IGNORECASE) for part in name.split("."))
+    return name not in DOCUMENTED and any(
+        re.match(r"_[a-z]", part, re.IGNORECASE) for part in name.split(".")
+    )
 
 
 def imported_names(tree):

@@ -107,7 +107,7 @@ def test_a_network_without_imagenets_stem_and_weights_says_who_has_them(settings
 
 def test_width_is_refused_where_it_cannot_be_honoured():
     assert "width is 0.5" in problem(name="resnet18", weights="imagenet", width=0.5)
-    assert "has one width" in problem(name="inception_resnet_v2", width=2)
+    assert "available only with width 1" in problem(name="inception_resnet_v2", width=2)
 
 
 @pytest.mark.parametrize("name", ["mlp", "vit_tiny"])

@@ -48,8 +48,11 @@ def place(request, tmp_path):
     return f"{request.getfixturevalue('bucket')}/predictions"
 
 
-def keep(place, moments, epochs, *, trial="t0001", objective=HIGHEST, of=None):
-    kept = KeptPredictions(place, trial, moments, len(SCORES), objective)
+CONFIG = {"seed": 1, "optimizer": {"name": "sgd", "lr": 0.1}}
+
+
+def keep(place, moments, epochs, *, trial="t0001", objective=HIGHEST, of=None, config=CONFIG):
+    kept = KeptPredictions(place, trial, moments, len(SCORES), objective, config)
     for epoch in epochs:
         kept.save(result(epoch), of or part())
 
@@ -136,6 +139,38 @@ def test_a_damaged_file_is_refused_by_its_name(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"predictions/t0001/last\.npz is damaged"):
         read_predictions(str(tmp_path), "t0001", "last")
+
+
+def test_another_trials_file_is_refused_and_names_whose_it_is(tmp_path):
+    place = str(tmp_path)
+    keep(place, ["last"], [1], trial="t0001")
+    keep(place, ["last"], [2], trial="t0002")
+    (tmp_path / "t0001" / "last.npz").replace(tmp_path / "t0002" / "last.npz")
+    with pytest.raises(UserError, match=r"predictions/t0002/last\.npz belongs to the trial t0001"):
+        read_predictions(place, "t0002", "last")
+
+
+def test_predictions_of_another_configuration_are_refused(tmp_path):
+    keep(str(tmp_path), ["last"], [1])
+    reordered = dict(reversed(CONFIG.items()))
+    assert read_predictions(str(tmp_path), "t0001", "last", reordered).epoch == 1
+    with pytest.raises(UserError, match="another configuration than that of t0001"):
+        read_predictions(str(tmp_path), "t0001", "last", CONFIG | {"seed": 2})
+
+
+def test_a_best_epoch_of_another_trial_is_replaced(tmp_path):
+    keep(str(tmp_path), ["best"], [2], trial="t0002")  # 0.5, higher than this trial has so far
+    (tmp_path / "t0002").rename(tmp_path / "t0001")
+    keep(str(tmp_path), ["best"], [1])
+    assert read_predictions(str(tmp_path), "t0001", "best", CONFIG).epoch == 1
+
+
+def test_files_of_earlier_versions_do_not_say_whose_they_are_and_open(tmp_path):
+    path = tmp_path / file_of("t0001", "last")
+    path.parent.mkdir()
+    path.write_bytes(packed(probabilities=GOOD, **REST))
+    found = read_predictions(str(tmp_path), "t0001", "last", CONFIG)
+    assert found.labels == REST["labels"]
 
 
 def test_missing_and_changed_labels_are_refused(tmp_path):

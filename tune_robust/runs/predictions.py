@@ -3,8 +3,9 @@
 They lie in the run's folder ``predictions``, beside each other for all trials:
 
 - ``<trial>/<moment>.npz``: ``probabilities`` float16 (N, K), the ``epoch`` after which they were
-  predicted (from 1), the ``score`` of the objective at that epoch (NaN where it has none) and
-  ``labels``, the name of the file of labels.
+  predicted (from 1), the ``score`` of the objective at that epoch (NaN where it has none),
+  ``labels``, the name of the file of labels, and whose they are: the name of the ``trial`` and the
+  hash of its ``config``. Files of earlier versions lack the last two, and are read all the same.
 - ``labels-<digest>.npz``: ``given`` and ``true`` int64 (N,), in the order of the probabilities. A
   true label that nobody knows is -1. Trials that share a split and its labels share the file.
 
@@ -18,13 +19,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -113,6 +115,7 @@ class KeptPredictions:
         moments: when; nothing is kept where there are none.
         total_epochs: what fractions are fractions of.
         objective: what the best epoch is the best by.
+        config: the trial's configuration as the run records it, which its files are bound to.
     """
 
     def __init__(
@@ -122,10 +125,11 @@ class KeptPredictions:
         moments: Sequence[Moment],
         total_epochs: int,
         objective: Objective,
+        config: Mapping[str, Any],
     ):
         self._moments = tuple(moments)
         self._folder = place
-        self._trial, self._objective = trial, objective
+        self._trial, self._objective, self._config = trial, objective, config
         self._epochs = {m: epoch_of(m, total_epochs) for m in moments if not isinstance(m, str)}
         self._best: float | None = None
         self._labels: str | None = None
@@ -165,8 +169,8 @@ class KeptPredictions:
         if self._best is None:
             content = self._place.read(file_of(self._trial, "best"))
             if content is not None:
-                with suppress(UserError):  # a damaged one is replaced
-                    self._best = _predictions(content, file_of(self._trial, "best")).score
+                with suppress(UserError):  # a damaged one is replaced, and another trial's
+                    self._best = _predictions(content, self._trial, "best", self._config).score
         return self._best
 
     def _write(
@@ -179,6 +183,8 @@ class KeptPredictions:
             epoch=np.int64(result.epoch),
             score=np.float64(score),
             labels=np.str_(self._labels),
+            trial=np.str_(self._trial),
+            config=np.str_(_hash_of(self._config)),
         )
         for moment in moments:
             self._place.write(file_of(self._trial, moment), content)
@@ -192,20 +198,22 @@ class KeptPredictions:
         return name
 
 
-def read_predictions(place: str, trial: str, moment: Moment) -> Predictions | None:
+def read_predictions(
+    place: str, trial: str, moment: Moment, config: Mapping[str, Any] | None = None
+) -> Predictions | None:
     """What ``trial`` predicted at ``moment``; None where it kept nothing then.
 
     Args:
         place: the run's folder of predictions: ``RunFolder.predictions``.
         trial: its name.
         moment: as ``record.predictions`` of the space has it.
+        config: the trial's configuration as the run records it; None does not compare it.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: the file is damaged, or belongs to another trial or configuration.
     """
-    name = file_of(trial, moment)
-    content = _place(place).read(name)
-    return None if content is None else _predictions(content, name)
+    content = _place(place).read(file_of(trial, moment))
+    return None if content is None else _predictions(content, trial, moment, config)
 
 
 def read_labels(place: str, name: str) -> Labels:
@@ -227,8 +235,12 @@ def read_labels(place: str, name: str) -> Labels:
     return labels
 
 
-def _predictions(content: bytes, name: str) -> Predictions:
-    found = _unpacked(content, name, Predictions._fields)
+def _predictions(
+    content: bytes, trial: str, moment: Moment, config: Mapping[str, Any] | None
+) -> Predictions:
+    name = file_of(trial, moment)
+    found = _unpacked(content, name, Predictions._fields, ("trial", "config"))
+    _check_owner(found, name, trial, config)
     probabilities = found["probabilities"]
     if probabilities.ndim != 2 or probabilities.dtype != np.float16:
         raise _damaged(name, "probabilities are not a table of 16-bit floats")
@@ -240,12 +252,31 @@ def _predictions(content: bytes, name: str) -> Predictions:
     )
 
 
-def _unpacked(content: bytes, name: str, fields: Sequence[str]) -> dict[str, np.ndarray]:
+def _check_owner(
+    found: Mapping[str, np.ndarray], name: str, trial: str, config: Mapping[str, Any] | None
+) -> None:
+    if "trial" in found and str(found["trial"]) != trial:
+        raise _foreign(name, f"the trial {found['trial']}")
+    if config is not None and "config" in found and str(found["config"]) != _hash_of(config):
+        raise _foreign(name, f"another configuration than that of {trial}")
+
+
+def _unpacked(
+    content: bytes, name: str, fields: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {field: arrays[field] for field in fields}
+            there = [field for field in optional if field in arrays]
+            return {field: arrays[field] for field in (*fields, *there)}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(name, str(error)) from error
+
+
+def _foreign(name: str, whose: str) -> UserError:
+    return UserError(
+        f"predictions/{name} belongs to {whose}. Delete the file, or restore the right one from a "
+        "copy."
+    )
 
 
 def _damaged(name: str, reason: str) -> UserError:
@@ -258,6 +289,10 @@ def _packed(**arrays: np.ndarray | np.generic) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stub mixes in an option
     return buffer.getvalue()
+
+
+def _hash_of(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 def _name_of(labels: Labels) -> str:

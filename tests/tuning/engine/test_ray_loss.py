@@ -1,12 +1,14 @@
 """A process of Ray's own dies: seen at once, told in one sentence, and not waited for."""
 
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
 
 from tune_robust.errors import UserError
-from tune_robust.tuning.engine import ray_backend, ray_session
+from tune_robust.tuning.engine import ray_backend, ray_death, ray_session
 
 
 @pytest.fixture
@@ -57,6 +59,55 @@ def test_the_end_of_a_dead_ray_is_not_waited_for(dead, monkeypatch):
     monkeypatch.setattr("atexit.unregister", lambda function: None)
     ray_session._shut_down()
     never.set()
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(ray_death, "_LOOKS_EVERY", 0.01)
+    monkeypatch.setattr(ray_death, "_GRACE", 0.05)
+
+
+def test_a_search_that_is_blocked_in_a_dead_ray_is_ended(dead, at_once):
+    dead("gcs_server")
+    ended, lost = threading.Event(), []
+    with ray_death.watched_ray(lambda error: (lost.append(error), ended.set())):
+        assert ended.wait(60)
+    assert [str(error) for error in lost] == ["gcs_server"]
+
+
+def test_a_search_that_ends_by_itself_is_let_be(dead, at_once, monkeypatch):
+    monkeypatch.setattr(ray_death, "_GRACE", 60)
+    dead("gcs_server")
+    lost = []
+    with ray_death.watched_ray(lost.append):
+        (watching,) = (t for t in threading.enumerate() if t.name == "ray-death")
+    watching.join(60)
+    assert not watching.is_alive()
+    assert not lost
+
+
+END = """
+from types import SimpleNamespace
+from tune_robust.tuning.engine import ray_backend, ray_session
+
+def close():
+    print("closed")
+    raise OSError("the storage has gone too")
+
+store = SimpleNamespace(folder=SimpleNamespace(place="runs/r1"))
+conductor = SimpleNamespace(store=store, close=close)
+ray_backend._end_process(conductor, ray_session.RayLost("gcs_server"))
+"""
+
+
+def test_the_end_of_a_blocked_search_stores_all_and_says_how_to_go_on(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", END], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == "closed\n"
+    assert done.stderr.startswith("Error: Ray's process 'gcs_server' has died")
+    assert done.stderr.endswith("tune-robust resume r1\n")
 
 
 @pytest.mark.parametrize(

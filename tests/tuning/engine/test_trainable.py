@@ -11,6 +11,7 @@ from tune_robust.metrics import TIMINGS
 from tune_robust.runs.checkpoints import Checkpoints, Owner
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import read_labels, read_predictions
+from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import Objective
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.ray_backend import _job
@@ -216,7 +217,9 @@ def test_a_search_tells_its_trials_what_to_keep(tmp_path, runner):
     runner.setup(_job(trial, conductor, tmp_path / "cache", alone=False))
     epoch = runner.step()["epoch"]
     conductor.close()
-    found = read_predictions(RunFolder(tmp_path / "r").predictions, trial.name, "last")
+    folder = RunFolder(tmp_path / "r")
+    recorded = read_trials(folder)[trial.name].config
+    found = read_predictions(folder.predictions, trial.name, "last", recorded)
     assert found.epoch == epoch == 1
     assert found.probabilities.shape == (30, 10)
 

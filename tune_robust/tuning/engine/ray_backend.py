@@ -16,10 +16,11 @@ from tune_robust.tuning.engine.ray_session import (  # isort: skip
 import logging
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,17 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
+from rich.console import Console
 
 from tune_robust.data.cache_folder import sent
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri
+from tune_robust.formatting import visible
 from tune_robust.metrics import METRICS
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.trial import Trial
 from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.engine.ray_death import watched_ray
 from tune_robust.tuning.engine.slots import fit_slots
 from tune_robust.tuning.engine.trainable import TrialRunner
 
@@ -53,6 +57,8 @@ _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
 
 def run_trials(conductor: Conductor, cache: Path) -> None:
     """Run until nothing remains, or until interrupted (then this returns normally).
+
+    Where Ray has died and never returns from a call, this process ends: Ray would end it soon.
 
     Raises:
         UserError: Ray itself has died; what it ran is interrupted and can be resumed.
@@ -85,7 +91,7 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
             ),
         )
         try:
-            with _signals_as_ctrl_c():
+            with _signals_as_ctrl_c(), watched_ray(lambda lost: _end_process(conductor, lost)):
                 tuner.fit()
         except RayLost as error:
             raise _lost(conductor, str(error)) from None
@@ -274,6 +280,17 @@ def _lost(conductor: Conductor, process: str) -> UserError:
         "somebody or because the memory was full. Nothing that was recorded is lost. Go on with:\n"
         f"  tune-robust resume {run}"
     )
+
+
+def _end_process(conductor: Conductor, lost: RayLost) -> None:
+    """The one way out of a call into Ray that does not return: store all, say why, and exit."""
+    error = _lost(conductor, str(lost))
+    with suppress(Exception):  # what still ran counts as interrupted in any case
+        conductor.close()
+    Console().show_cursor()  # a display that is being updated hides it
+    sys.stdout.flush()
+    print(f"Error: {visible(str(error))}", file=sys.stderr, flush=True)
+    os._exit(error.exit_code)
 
 
 _ENDS = (signal.SIGTERM, signal.SIGHUP)

@@ -46,7 +46,7 @@ from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
 _NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
 """The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
-_PATIENCE = 10.0
+_PATIENCE = 3.0
 """Seconds for the end of a Ray of which some process is dead."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}

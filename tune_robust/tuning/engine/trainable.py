@@ -109,6 +109,7 @@ class TrialRunner(tune.Trainable):
                 trial=self._trial,
                 total_epochs=train_config.total_epochs,
                 objective=objective,
+                config=config["config"],
             ),
             received(config["cache"]),
             config["known"],
