@@ -1,6 +1,7 @@
 """What a search prints at its end, without running one."""
 
 import json
+import signal
 
 import pytest
 import typer
@@ -63,10 +64,13 @@ def test_when_all_trials_failed_it_says_where_to_look(ended):
         ended(space(), lambda trial, epoch: None)
 
 
-def test_an_interruption_exits_130_and_says_how_to_continue(capsys):
+def test_an_interruption_exits_130_and_says_how_to_continue(capsys, monkeypatch):
+    ignored = []
+    monkeypatch.setattr(signal, "signal", lambda *given: ignored.append(given))
     with pytest.raises(typer.Exit) as caught, exits_when_interrupted():
         raise Interrupted("runs/r1", 3, 12)
     assert caught.value.exit_code == 130
+    assert ignored == [(signal.SIGINT, signal.SIG_IGN)]
     printed = capsys.readouterr().err
     assert "3 of 12 trials have ended" in printed
     assert "tune-robust resume" in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ def exits_when_interrupted() -> Iterator[None]:
     try:
         yield
     except Interrupted as stopped:
+        # All is stored: pressing Ctrl-C once more would only disturb the process's exit.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(
             f"\nInterrupted: {stopped.ended} of {stopped.total} trials have ended, and nothing is "
             f"lost. Continue with:\n  tune-robust resume {run_argument(stopped.run)}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,10 +153,24 @@ def _run(
     except KeyboardInterrupt:
         pass  # the conductor knows that it is not complete
     finally:
-        conductor.close()
-        if board:
-            board.close()
+        with _undisturbed():
+            conductor.close()
+            if board:
+                board.close()
     return conductor
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C inside, as whoever presses it again and again would spoil a good end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
