@@ -83,7 +83,7 @@ def _first_trial() -> dict[str, float]:
         began = time.time()
         lines = _lines([*COMMAND, "search", *arguments, "--set", "budget.scheduler=none"])
         ray = next(when for when, line in lines if "Starting Ray" in line)
-        trials = next(when for when, line in lines if "trials to run" in line)
+        trials = next(when for when, line in lines if "to run, " in line)
         events = [json.loads(e) for e in (Path(folder) / "r" / "events.jsonl").open()]
     start = next(e["time"] for e in events if e["event"] == "start")
     epoch = next(e for e in events if e["event"] == "epoch")
