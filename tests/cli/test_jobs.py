@@ -52,7 +52,7 @@ def test_a_submitted_search_stops_resumes_and_ends_as_one_that_was_never_stopped
     output = subprocess.run(
         [RAY, "job", "logs", "first"], check=True, timeout=60, capture_output=True, text=True
     ).stdout
-    assert "`ray job stop first` stops cleanly" in output
+    assert "`ray job stop first` stops the search cleanly" in output
     assert f"tune-robust resume {storage / 'r1'}" in output
     assert "Traceback" not in output
     assert "\x1b[" not in output.partition("Running entrypoint")[2], "made for a terminal"

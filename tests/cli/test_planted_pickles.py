@@ -34,8 +34,10 @@ def test_no_verb_executes_what_lies_in_a_run(tmp_path, searched):
     folder, mark = searched / "runs" / "r1", tmp_path / "executed"
     # As if killed in the middle of t0003.
     events = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
-    ended = [e for e in events if b'"end"' in e and b"t0003" in e]
-    (folder / "events.jsonl").write_bytes(b"".join(e for e in events if e not in ended))
+    ended = next(n for n, e in enumerate(events) if b'"end"' in e and b"t0003" in e)
+    (folder / "events.jsonl").write_bytes(b"".join(events[:ended]))
+    for derived in ("trials.parquet", "epochs.parquet"):
+        (folder / derived).unlink()
     for name in ("last.pt", "previous.pt", "best.pt"):
         for trial in (f"t{number:04d}" for number in range(1, 7)):
             write = torch.save if name == "last.pt" else pickled
