@@ -88,6 +88,8 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
                     checkpoint_frequency=0, checkpoint_at_end=False
                 ),
                 verbose=0,
+                # In a notebook, Tune would choose a reporter that clears what the cell has shown.
+                progress_reporter=tune.CLIReporter(),
             ),
         )
         try:
