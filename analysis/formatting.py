@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from tune_robust import formatting
 from tune_robust.metrics import metric
 
 MISSING = "–"
@@ -65,11 +66,6 @@ def near(name: str) -> str:
     return "one point" if metric(name).is_fraction else "1%"
 
 
-def count(n: int, noun: str) -> str:
-    """``1 trial``, ``2 trials``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
 def listed(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -79,9 +75,7 @@ def duration(seconds: float) -> str:
     """``45 s``, ``3 min``, ``2.5 h``."""
     if is_missing(seconds):
         return MISSING
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return formatting.duration(seconds)
 
 
 def plain(text: Any) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from analysis.comparison.figures import bands, colours, finals, noise_map
 from analysis.comparison.scenes import Comparison, Entry, Repeat, Scene
 from analysis.comparison.text import cells, headings, headline, lead, notes, rows
-from analysis.formatting import count, dimension_hint, plain, sentence_case
+from analysis.formatting import dimension_hint, plain, sentence_case
 from analysis.pages.frame import fill_page, write_page
 from analysis.pages.section import Section, section_html
+from tune_robust.formatting import count
 from tune_robust.runs.naming import run_argument
 
 

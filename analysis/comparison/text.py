@@ -10,7 +10,6 @@ import numpy as np
 from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
 from analysis.formatting import (
     MISSING,
-    count,
     difference,
     listed,
     number,
@@ -18,6 +17,7 @@ from analysis.formatting import (
     score,
     sentence_case,
 )
+from tune_robust.formatting import count
 from tune_robust.metrics import metric
 from tune_robust.statistics import Estimate, estimate
 

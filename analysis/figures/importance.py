@@ -7,9 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.figures.style import BASELINE, GREY, PERCENT, WINNER, message, new_figure, plain_axes
-from analysis.formatting import count, plain
+from analysis.formatting import plain
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
+from tune_robust.formatting import count
 
 _MEASURES = {
     # column: legend, colour

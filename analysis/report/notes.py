@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.formatting import count, number, plain
+from analysis.formatting import number, plain
 from analysis.report.summary import ENDS, Summary
 from analysis.stored.noise import is_truth_known, noise_rate
 from analysis.stored.ranking import label_sets
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
+from tune_robust.formatting import count
 
 _SHORT = 3  # names that still fit into a sentence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.figures.sensitivity import sensitivity_info
-from analysis.formatting import count, plain
+from analysis.formatting import plain
 from analysis.pages.frame import fill_page, write_page
 from analysis.pages.section import section_html
 from analysis.report.headline import headline, lead
@@ -19,6 +19,7 @@ from analysis.report.summary import summarise
 from analysis.report.tiles import tiles
 from analysis.report.trial_table import trial_table
 from analysis.stored.run import Run, load_run, require_epochs
+from tune_robust.formatting import count
 
 
 def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:

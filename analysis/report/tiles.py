@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from analysis.formatting import (
-    count,
     difference,
     duration,
     is_missing,
@@ -18,6 +17,7 @@ from analysis.report.headline import better
 from analysis.report.summary import ENDS, Candidate, Summary
 from analysis.stored.confirmation import ConfirmedTrial
 from analysis.stored.run import Run
+from tune_robust.formatting import count
 from tune_robust.metrics import metric
 
 

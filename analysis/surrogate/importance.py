@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.formatting import count
 from analysis.stored.axes import Axis
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.observations import credited, read_trials
+from tune_robust.formatting import count
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.formatting import count, number
+from analysis.formatting import number
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.noise import limits
 from analysis.stored.ranking import ranking
@@ -16,6 +16,7 @@ from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation
 from analysis.surrogate.observations import read_trials
 from tune_robust.errors import UserError, unknown
+from tune_robust.formatting import count
 from tune_robust.metrics import metric
 from tune_robust.spaces.distributions import Plain
 

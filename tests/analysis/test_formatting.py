@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from analysis.formatting import count, difference, duration, number, plain, score
+from analysis.formatting import difference, duration, number, plain, score
+from tune_robust.formatting import count
 
 
 @pytest.mark.parametrize(
