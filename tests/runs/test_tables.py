@@ -1,6 +1,8 @@
 """The tables: their columns, their types, and that they are whole at every moment."""
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 
@@ -38,3 +40,19 @@ def test_values_of_every_type_keep_it(tmp_path):
 def test_a_run_that_has_just_begun_has_empty_tables(tmp_path):
     simulate(space(), tmp_path / "r", stop_after=0)
     assert pd.read_parquet(tmp_path / "r" / "epochs.parquet").empty
+
+
+READ = """
+import os, sys
+from pathlib import Path
+from tune_robust.runs.tables import read_table
+before = len(os.listdir("/proc/self/task"))
+read_table(Path(sys.argv[1]))
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+def test_reading_a_table_leaves_no_thread_that_could_abort_the_process_at_its_end(tmp_path):
+    simulate(space(), tmp_path / "r")
+    command = [sys.executable, "-c", READ, str(tmp_path / "r" / "epochs.parquet")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
