@@ -6,7 +6,7 @@ part of the log is gone, and to go on from the rest would lose what was trained.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tune_robust.errors import UserError
@@ -52,9 +52,9 @@ def check_complete(folder: RunFolder, record: Record, ends: Mapping[str, Ended])
     epochs = sum(end.epoch for end in ends.values())
     raise LogIncomplete(
         f"{folder.events} {there}, but {folder.trials.name} has {_trials(len(ends))} with {epochs} "
-        f"epochs ({short[0]} and {len(short) - 1} others are not, or not wholly, in the log). To "
-        "go on from the rest would lose them. Restore the log from a copy, or make it anew from "
-        f"the tables with:\n  tune-robust resume {folder.place} --rebuild-log"
+        f"epochs. The log lacks {_named(short)}, wholly or in part, and to go on from the rest "
+        "would lose what was trained. Restore the log from a copy, or write it anew from the "
+        f"tables with:\n  tune-robust resume {folder.place} --rebuild-log"
     )
 
 
@@ -66,6 +66,11 @@ def _has(record: Record, name: str, end: Ended) -> bool:
         return True
     ended = end.status not in ENDED or trial.status in ENDED
     return ended and max(trial.epochs, default=0) >= end.epoch
+
+
+def _named(trials: Sequence[str]) -> str:
+    others = len(trials) - 1
+    return f"{trials[0]} and {others} other{'' if others == 1 else 's'}" if others else trials[0]
 
 
 def _trials(count: int) -> str:

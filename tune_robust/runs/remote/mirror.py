@@ -7,10 +7,13 @@ their checkpoints, which lie on the remote side from the start.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
@@ -22,6 +25,7 @@ EVERY = 5.0
 _RESTS = 4.0
 """Times as long as an upload took: files are uploaded whole, and large ones not at every change.
 Never so long that the lease is lost."""
+RUN = "run.json"
 EVENTS = "events.jsonl"
 Uploaded = dict[Path, tuple[int, int]]
 """Files that are the same on both sides, each as it was then: time of change and size."""
@@ -78,7 +82,7 @@ class Mirror:
             except TakenOver as error:
                 self._problem = error
                 return
-            except UserError:
+            except (UserError, OSError):
                 # A network that fails now may be back next time; closing tells of it if not.
                 continue
             took = time.monotonic() - began
@@ -91,40 +95,66 @@ class Mirror:
 
 
 def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
-    """Copy the files of ``folder`` that have changed since they were noted in ``uploaded``."""
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if _stays(inside.parts) or not path.is_file():
-            continue
-        state = _state(path)
-        if uploaded.get(path) != state:
-            remote.store(path, inside.as_posix())
-            uploaded[path] = state
+    """Copy the files of ``folder`` that have changed since they were noted in ``uploaded``.
+
+    Killed at any moment, it leaves tables that have no more than the log.
+
+    Raises:
+        UserError: the remote side cannot be written.
+        OSError: a file cannot be read.
+    """
+    paths = [path for path in folder.rglob("*") if not _stays(path.relative_to(folder).parts)]
+    paths = [path for path in sorted(paths, key=_turn) if path.is_file()]
+    with ExitStack() as opened:
+        # The search may replace a table at any moment. Opened, each stays what it was before the
+        # log was read.
+        tables = {path: opened.enter_context(path.open("rb")) for path in paths if _is_table(path)}
+        for path in paths:
+            with tables.get(path) or path.open("rb") as file:
+                state = _state(file)
+                if uploaded.get(path) != state:
+                    remote.send(file, path.relative_to(folder).as_posix())
+                    uploaded[path] = state
 
 
 def download(remote: Remote, folder: Path, uploaded: Uploaded) -> None:
     """Make the local folder what the remote one is, keeping events that never got there.
 
-    After a kill the local events may be ahead: then they begin with the remote ones.
+    After a kill the local events may be ahead: then they begin with the remote ones. While a search
+    uploads, the log is read after the tables, and so has what they have.
     """
-    events = folder / EVENTS
-    ahead = events.read_bytes() if events.exists() else b""
-    for name in remote.names():
-        if _stays(name.split("/")):
-            continue
-        path, content = folder / name, remote.read(name)
-        if content is None or (name == EVENTS and ahead.startswith(content)):
+    names = (name for name in remote.names() if not _stays(name.split("/")))
+    for path in sorted((folder / name for name in names), key=_turn, reverse=True):
+        content = remote.read(path.relative_to(folder).as_posix())
+        if content is None or (path.name == EVENTS and _is_ahead(path, content)):
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, content)
-        uploaded[path] = _state(path)
+        with path.open("rb") as file:
+            uploaded[path] = _state(file)
 
 
-def _state(path: Path) -> tuple[int, int]:
-    seen = path.stat()
+def _turn(path: Path) -> tuple[int, Path]:
+    """Which file goes first: without run.json there is no run, and tables are made of the log."""
+    return {RUN: 0, EVENTS: 1}.get(path.name, 2), path
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix == ".parquet"
+
+
+def _is_ahead(events: Path, remote: bytes) -> bool:
+    return events.exists() and events.read_bytes().startswith(remote)
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    seen = os.fstat(file.fileno())
     return seen.st_mtime_ns, seen.st_size
 
 
 def _stays(parts: Sequence[str]) -> bool:
-    """Whether a file is for its own side alone; so is one that is being written aside."""
-    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".")
+    """Whether a file is for its own side alone.
+
+    So is one that is being written aside, and an object whose name leads out of the run.
+    """
+    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".") or ".." in parts
