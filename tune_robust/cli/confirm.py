@@ -52,7 +52,6 @@ def confirm(
     same command again continues an interrupted confirmation; more --seeds or --top add what is
     missing.
 
-    \b
     Examples:
       tune-robust confirm r1
       tune-robust confirm r1 --top 5 --seeds 10

@@ -42,7 +42,6 @@ def train(
     the command says whether every metric equals the exported one. With --set, --data-dir or
     --no-download it is trained for all its epochs.
 
-    \b
     Examples:
       tune-robust train --config runs/r1/exported/1_t0007.yaml
       tune-robust train --config my.yaml --set epochs=60 --out trained
