@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import sys
 from importlib.metadata import version
@@ -71,7 +72,7 @@ app.add_typer(spaces.app, name="spaces")
 app.add_typer(datasets.app, name="datasets")
 for group in (app, spaces.app, datasets.app):
     for command in group.registered_commands:
-        command.help = help_text(command.callback)
+        command.help = help_text(inspect.getdoc(command.callback) or "")
 
 
 def main() -> None:
