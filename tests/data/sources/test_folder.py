@@ -110,9 +110,11 @@ def test_no_classes(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", [".", "absent"])
-def test_no_data(tmp_path, name):
-    with pytest.raises(UserError, match=r"is empty, or no directory.*--data-dir"):
+@pytest.mark.parametrize(
+    ("name", "cause"), [(".", "it is empty"), ("absent", "there is no folder")]
+)
+def test_no_data(tmp_path, name, cause):
+    with pytest.raises(UserError, match=f"{cause}.*--data-dir"):
         load(tmp_path / name)
 
 
