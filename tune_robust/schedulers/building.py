@@ -13,10 +13,7 @@ def build_scheduler(space: Space) -> Scheduler:
 
 
 def stopping_scheduler(space: Space) -> Asha | Median:
-    """Return the same.
-
-    For a space without early stopping, the ASHA that it would have by default.
-    """
+    """Return the scheduler of a space; ASHA, as by default, if the space stops nothing early."""
     mode, grace = space.objective.mode, grace_of(space)
     if space.budget.scheduler == "median":
         return Median(grace=grace, mode=mode)

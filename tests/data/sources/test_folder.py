@@ -100,7 +100,7 @@ def test_a_class_that_is_only_tested_is_named(folder):
 
 def test_a_missing_part_is_named(folder):
     (folder / "train").rename(folder / "trian")
-    with pytest.raises(UserError, match=r"no folder train/.*It has: test, trian\. Expected"):
+    with pytest.raises(UserError, match=r"no folder train/.*it has test and trian\. Expected"):
         load(folder)
 
 
