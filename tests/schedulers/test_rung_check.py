@@ -63,7 +63,7 @@ def test_a_rung_that_ranks_as_the_end_does_keeps_the_best():
     assert check.best == "t5"
     assert [(r.correlation, r.drops_best) for r in check.rungs] == [(1.0, False)] * 2
     assert "would have kept t5" in check.reading
-    assert "foretells" in check.reading
+    assert "predicts" in check.reading
 
 
 def test_a_late_bloomer_would_have_been_dropped():
@@ -71,7 +71,7 @@ def test_a_late_bloomer_would_have_been_dropped():
     check = checked({**curves, "late": [-1, -1, -1, 9, 9, 9, 9, 9]})
     assert check.best == "late"
     assert [r.drops_best for r in check.rungs] == [True, False]
-    assert "would have dropped late" in check.reading
+    assert "would have stopped late" in check.reading
     assert "at 2" in check.reading
 
 

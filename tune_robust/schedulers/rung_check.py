@@ -81,24 +81,24 @@ class RungCheck:
         count = len(self.cohort)
         if not self.enough:
             return (
-                f"too few trials yet: {count} ran to the end whatever their rungs said, {LEAST} "
+                f"too few trials yet: {count} ran to the end independently of the rungs, and {LEAST} "
                 "are needed (budget.sentinels)."
             )
         dropped = [rung.resource for rung in self.rungs if rung.drops_best]
         if dropped:
             return (
-                f"early stopping would have dropped {self.best}, the best of these {count} trials, "
+                f"early stopping would have stopped {self.best}, the best of these {count} trials, "
                 f"at {dropped[0]:.4g}. A later budget.grace or a smaller budget.reduction is safer."
             )
         unsure = [rung for rung in self.rungs if rung.low is None or rung.low <= 0]
         if unsure:
             return (
                 f"early stopping would have kept {self.best}, the best of these {count} trials, "
-                f"but the ranking at {unsure[0].resource:.4g} may say nothing of the end."
+                f"but the ranking at {unsure[0].resource:.4g} may not predict the ranking at the end."
             )
         return (
             f"early stopping would have kept {self.best}, the best of these {count} trials, and "
-            "the ranking at each rung foretells the end."
+            "the ranking at each rung predicts the ranking at the end."
         )
 
 

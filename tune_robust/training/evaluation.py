@@ -22,7 +22,7 @@ class Evaluation(NamedTuple):
 
     The accuracy is measured against the given and against the true labels, and the calibration
     against the true ones. ``reliability`` has the confidence bins of which ECE is the sum; it is
-    None if it is not finite. ``probabilities`` float32 (N, K) are the predictions for the images,
+    empty if it is not finite. ``probabilities`` float32 (N, K) are the predictions for the images,
     in order.
     """
 

@@ -115,7 +115,7 @@ def train(
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
-    """Build the network and the batches, to find errors that would fail each trial before the search.
+    """Build the network and the batches, to find what would fail in each trial.
 
     No optimizer is made: creating torch's first one takes longer than everything else here.
 
@@ -240,7 +240,7 @@ class _Run:
             return self.model.head(features), features
 
     def train_epoch(self) -> dict[str, float]:
-        """Train and evaluate one epoch, increase the epoch count, and return the epoch's metrics."""
+        """Train and evaluate one epoch, count it, and return its metrics."""
         began = time.perf_counter()
         if self.epoch and self.round_epoch == 0:
             self._begin_round(self._predictions())
@@ -355,7 +355,7 @@ class _Run:
         return self.config.probe_every or (saner.probe_every if saner is not None else 0)
 
     def _probed(self) -> dict[str, float]:
-        """Compare the gradients of correctly and wrongly labelled images, in epochs that are probed."""
+        """Compare the gradients of correctly and wrongly labelled images in some epochs."""
         every = self._probe_every()
         if not every or self.epoch % every:
             return dict.fromkeys(PROBED, torch.nan)
@@ -494,7 +494,7 @@ def continued_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) ->
 
 
 def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:
-    """Return whether an earlier version's preset filled ``sam``; a run keeps the rule it began with.
+    """Return whether an earlier version's preset filled ``sam``; its run keeps that rule.
 
     The presets ``asam`` and ``asam_saner`` then scaled tensors by their shape, under the same name.
     """

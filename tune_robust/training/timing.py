@@ -19,7 +19,7 @@ _WARM_UP = 2
 
 @dataclass(frozen=True)
 class EpochTime:
-    """The seconds of a complete epoch, with evaluation and checkpoint, and the checkpoint's size."""
+    """Seconds per epoch, including evaluation and checkpoint, and the checkpoint's size."""
 
     seconds: float
     checkpoint_bytes: int
@@ -40,7 +40,7 @@ def time_epoch(config: TrainConfig, splits: Splits, *, seconds: float = 4.0) -> 
 
 
 def _run(config: TrainConfig, splits: Splits, seconds: float) -> EpochTime:
-    """Return the mean over the epochs that end within ``seconds``, at least one, after a warm-up."""
+    """Return the mean over the epochs that end within ``seconds``, at least one."""
     # Long enough for any machine; a round of self-training takes as long as any other.
     config = config.model_copy(update={"epochs": 10_000, "bootstrap_rounds": 1})
     with TemporaryDirectory() as folder:
