@@ -81,8 +81,8 @@ class RungCheck:
         count = len(self.cohort)
         if not self.enough:
             return (
-                f"too few trials yet: {count} ran to the end independently of the rungs, and {LEAST} "
-                "are needed (budget.sentinels)."
+                f"too few trials yet: {count} ran to the end independently of the rungs, and "
+                f"{LEAST} are needed (budget.sentinels)."
             )
         dropped = [rung.resource for rung in self.rungs if rung.drops_best]
         if dropped:
@@ -94,7 +94,8 @@ class RungCheck:
         if unsure:
             return (
                 f"early stopping would have kept {self.best}, the best of these {count} trials, "
-                f"but the ranking at {unsure[0].resource:.4g} may not predict the ranking at the end."
+                f"but the ranking at {unsure[0].resource:.4g} may not predict the ranking at the "
+                "end."
             )
         return (
             f"early stopping would have kept {self.best}, the best of these {count} trials, and "
