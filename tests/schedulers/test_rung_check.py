@@ -101,7 +101,7 @@ def test_too_few_trials_are_said_to_be_too_few(count):
 def test_equal_values_have_no_rank():
     check = checked({f"t{i}": [1, 1, 1, i, 1, 1, 1, i] for i in range(5)})
     assert [r.correlation for r in check.rungs] == [None, 1.0]
-    assert "may say nothing" in check.reading
+    assert "may not predict" in check.reading
 
 
 # --- of a run -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Averages of the weights that training passes through: SWA and EMA, by torch.optim.swa_utils."""
+"""Averages of the weights during training: SWA and EMA, with torch.optim.swa_utils."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.optim.swa_utils import (
 from tune_robust import config
 
 _ROUNDING = 1e-9
-"""A cycle is over although its count of steps, added up in floating point, falls just short."""
+"""Tolerance for the end of a cycle, whose number of steps may fall just short by rounding."""
 
 
 class WeightAverage:
@@ -24,12 +24,12 @@ class WeightAverage:
 
     ``swa`` is the mean of the weights after each epoch that ends at or after ``start``, or at the
     end of each learning rate cycle from ``start`` on (Izmailov et al. 2018, arXiv 1803.05407).
-    ``ema`` moves by ``1 - decay`` of the way after every step from ``start`` on, and begins at the
-    weights that it finds there.
+    ``ema`` starts with the weights at ``start`` and moves by ``1 - decay`` of the way to the
+    current weights after every step.
 
     Args:
-        settings: which average, and from when.
-        model: the network that trains; the average starts as a copy of it.
+        settings: which average to compute, and from when.
+        model: the network that is trained; the average starts as a copy of it.
     """
 
     def __init__(self, settings: config.Average, model: nn.Module) -> None:
@@ -49,15 +49,15 @@ class WeightAverage:
 
     @property
     def begun(self) -> bool:
-        """Whether any weights went into the average yet."""
+        """Return whether any weights are in the average yet."""
         return self._averaged.n_averaged.item() > 0
 
     def update(self, model: nn.Module, progress: float, *, epoch_over: bool) -> None:
-        """Take in the weights of ``model`` after a step, if it is time.
+        """Include the weights of ``model`` after a step, if they belong in the average.
 
         Args:
-            model: the network that trains.
-            progress: the fraction of training that is over with this step, in [0, 1].
+            model: the network that is trained.
+            progress: the fraction of the training that is over after this step, in [0, 1].
             epoch_over: whether the step was the last of its epoch.
         """
         if self._is_time(progress, epoch_over):
@@ -73,18 +73,18 @@ class WeightAverage:
         return self._every_step or epoch_over
 
     def estimate_batch_norm(self, inputs: Iterable[Tensor]) -> None:
-        """Measure BatchNorm's statistics anew: those of the training weights are not the average's.
+        """Measure BatchNorm's statistics, which for the average differ from the network's own.
 
-        One forward pass over ``inputs``, batches (B, C, H, W) as training sees them; none at all
-        for a network without BatchNorm.
+        This takes one forward pass over ``inputs``, batches (B, C, H, W) as used in training. A
+        network without BatchNorm needs none.
         """
         update_bn(inputs, self._averaged)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged weights and how many went into them."""
+        """Return the averaged weights and how many are in the average."""
         return self._averaged.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a ``state_dict``."""
+        """Continue from a ``state_dict``."""
         self._averaged.load_state_dict(state_dict)
         self._taken = int(self._averaged.n_averaged)

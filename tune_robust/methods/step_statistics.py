@@ -1,4 +1,4 @@
-"""What the steps saw: kept on the device, brought to the host once, when it is read."""
+"""Statistics of the optimizer steps, kept on the device and copied to the host only when read."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tune_robust.methods.reweighting import group_fractions
 from tune_robust.methods.tensors import Tensors
 
 _FOLD_EVERY = 64
-"""Steps whose scalars are kept by reference before they are summed; bounds the memory they hold."""
+"""Steps whose scalars are kept before they are summed, which bounds the memory they take."""
 
 _SAMPLE_EVERY = 32
-"""One two-pass step in so many measures the fractions of the groups, the first one included."""
+"""One two-pass step in this many measures the fractions of the groups, beginning with the first."""
 
 _SAMPLE_SIZE = 16_384
-"""Components compared on such a step, up to twice as many; a smaller network is compared whole.
+"""Components compared in such a step, up to twice as many; smaller networks completely.
 
-A fraction's standard error is then at most 0.4 points a step, and the means are over many.
+The standard error of a fraction is then at most 0.4 points per step; means are over many steps.
 """
 
 
 class StepStatistics:
-    """Means over the steps since the last ``read``. Skipped steps are counted and enter no mean."""
+    """Means over the steps since the last ``read``; skipped steps are counted but not averaged."""
 
     def __init__(self) -> None:
         self._restart()
@@ -53,20 +53,20 @@ class StepStatistics:
         self._pending.clear()
 
     def sample(self, grads: Tensors) -> list[Tensor] | None:
-        """Of a two-pass step's first gradients what its second ones will be compared with.
+        """Return a sample of a two-pass step's first gradients, to compare with the second.
 
-        None on the 31 steps of 32 that are not sampled.
+        Returns None in the 31 of 32 steps that are not sampled.
         """
         self._two_pass_steps += 1
         return _every_nth(grads) if self._two_pass_steps % _SAMPLE_EVERY == 1 else None
 
     def add_groups(self, sam_grads: Tensors, sgd_sample: Tensors, norms: Tensor) -> None:
-        """Compare SAM's gradients with the sample of the same parameters' first ones."""
+        """Compare SAM's gradients with the sample of the first gradients of the same parameters."""
         fractions = group_fractions(torch.cat(_every_nth(sam_grads)), torch.cat(sgd_sample))
         self._fractions.append(fractions.where(norms.isfinite(), math.nan))
 
     def read(self) -> dict[str, float]:
-        """The means since the last read, with one host sync; NaN where nothing was seen.
+        """Return the means since the last read, with one host sync; NaN if there are no steps.
 
         Keys: ``grad_norm`` (first pass), ``sharpness`` (the second pass's loss minus the first's),
         ``group_a``, ``group_b``, ``group_c`` (fractions of the components), ``skipped_steps``.
@@ -84,6 +84,6 @@ class StepStatistics:
 
 
 def _every_nth(grads: Tensors) -> list[Tensor]:
-    """About _SAMPLE_SIZE components, evenly spread over all gradients; copies, not views."""
+    """Return copies of about _SAMPLE_SIZE components, evenly spaced over all gradients."""
     stride = max(1, sum(g.numel() for g in grads) // _SAMPLE_SIZE)
     return [g.flatten()[::stride].clone() for g in grads]
