@@ -855,6 +855,10 @@ class TrainConfig(Part):
     K - 1 classes. ``probe_every``: every so many epochs measure, on at most 256 training images
     with known true labels, how the gradients of rightly and wrongly labelled images agree and,
     with SAM, ``p_r``; 0 is never.
+
+    ``precision: auto`` is bfloat16 autocast on a GPU that computes in it, float32 elsewhere.
+    ``float32`` on an NVIDIA GPU from Ampere on means TF32 in convolutions (a mantissa of 10 bits),
+    as PyTorch does by default; ``torch.backends.cudnn.allow_tf32 = False`` turns that off.
     """
 
     data: DataConfig = DataConfig()

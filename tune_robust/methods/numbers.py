@@ -8,6 +8,11 @@ Number = float | Tensor
 """A float, or a 0-dim tensor of a device that must not be waited for."""
 
 
+def readable(value: Tensor) -> bool:
+    """Whether to read ``value`` is free, as on a CPU, and waits for no device."""
+    return value.device.type == "cpu"
+
+
 def number(value: Tensor) -> Number:
-    """``value`` (0-dim) as a float where reading it is free, on the CPU; else as it is."""
-    return value.item() if value.device.type == "cpu" else value
+    """``value`` (0-dim) as a float where reading it is free; else as it is."""
+    return value.item() if readable(value) else value

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from tune_robust.methods.numbers import readable
 from tune_robust.methods.tensors import Tensors
 
 ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
@@ -110,7 +111,7 @@ def _along(
     """``params + rho / length * directions``."""
     if isinstance(rho, Sequence):
         directions, rho = torch._foreach_mul(directions, rho), 1.0
-    if length.device.type == "cpu":  # one pass over memory, and reading a number is free there
+    if readable(length):  # one pass over memory
         return torch._foreach_add(params, directions, alpha=rho / (length.item() + _TINY))
     moved = torch._foreach_mul(directions, (length + _TINY).reciprocal_().mul_(rho))
     torch._foreach_add_(moved, params)

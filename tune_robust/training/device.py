@@ -18,8 +18,25 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+def prepare_convolutions(device: torch.device) -> None:
+    """Let cuDNN time its algorithms at each new shape, and keep the fastest, in this process.
+
+    A choice by timing may differ from run to run, and the last bits of the results with it: it is
+    not made where the caller has asked PyTorch for deterministic algorithms.
+    """
+    deterministic = (
+        torch.backends.cudnn.deterministic or torch.are_deterministic_algorithms_enabled()
+    )
+    if device.type == "cuda" and not deterministic:
+        torch.backends.cudnn.benchmark = True
+
+
 def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    """``precision: auto`` is bfloat16 where the GPU computes in it, float32 elsewhere."""
+    """``precision: auto`` is bfloat16 where the GPU computes in it, float32 elsewhere.
+
+    PyTorch computes the convolutions of float32 in TF32 on NVIDIA GPUs from Ampere on, unless
+    ``torch.backends.cudnn.allow_tf32`` is False.
+    """
     if config.precision == "auto":
         return device.type == "cuda" and _computes_in_bfloat16()
     return config.precision == "bfloat16"

@@ -46,6 +46,7 @@ from tune_robust.training.device import (
     float32_by_default,
     memory_format,
     peak_memory_mb,
+    prepare_convolutions,
     wait_for,
 )
 from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
@@ -170,6 +171,7 @@ class _Run:
         self.config, self.device = config, device
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        prepare_convolutions(device)
         torch.manual_seed(config.seed)
         splits = splits or make_splits(config.data, load_dataset(config.data))
         self.train_part, self.validation, self.test = (
@@ -255,7 +257,7 @@ class _Run:
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
             with autocast(self.config, self.device):
-                self.average.estimate_batch_norm(inputs for inputs, _, _ in self.batches)
+                self.average.complete(self.model, (inputs for inputs, _, _ in self.batches))
         if self.config.mixup or self.evaluated is not self.model:
             observed.predicted(self._predictions())
         metrics = observed.metrics()
