@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from tune_robust.methods.numbers import readable
+from tune_robust.methods.numbers import Number, readable
 from tune_robust.methods.tensors import Tensors
 
 ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
@@ -50,7 +50,7 @@ def moved_weights(
     params: Tensors,
     grads: Tensors,
     *,
-    rho: float | Sequence[float],
+    rho: Number | Sequence[float],
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
@@ -106,7 +106,7 @@ def _steepest(grads: Tensors, norm: float) -> Tensors:
 
 
 def _along(
-    directions: Tensors, params: Tensors, rho: float | Sequence[float], length: Tensor
+    directions: Tensors, params: Tensors, rho: Number | Sequence[float], length: Tensor
 ) -> Tensors:
     """``params + rho / length * directions``."""
     if isinstance(rho, Sequence):

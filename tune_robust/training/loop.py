@@ -25,7 +25,6 @@ from tune_robust.data import (
 from tune_robust.errors import UserError
 from tune_robust.methods import (
     BatchLoss,
-    SharpnessAware,
     WeightAverage,
     build_optimizer,
     lr_factor,
@@ -50,8 +49,10 @@ from tune_robust.training.device import (
     wait_for,
 )
 from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
+from tune_robust.training.step import Step
 
 EVALUATION_BATCH = 1024
 
@@ -210,8 +211,16 @@ class _Run:
             smoothing_over=config.label_smoothing_over,
             loss=sample_loss(config.loss),
         )
-        self.optimizer = self._sharpness_aware()
         self.base_lr = config.optimizer.lr
+        self._build_optimizer()
+
+    def _build_optimizer(self) -> None:
+        config = self.config
+        base = build_optimizer(config.optimizer, self.parameters, self.device)
+        self.optimizer = sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
+        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
+        graphs = cuda_graphs(self.device) if config.cuda_graphs else None
+        self._step = step if graphs is None else GraphedStep(step, graphs)
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
@@ -228,11 +237,6 @@ class _Run:
     def round_epoch(self) -> int:
         """Epochs of the current round that are over."""
         return self.epoch % self.config.epochs
-
-    def _sharpness_aware(self) -> SharpnessAware:
-        config = self.config
-        base = build_optimizer(config.optimizer, self.parameters, self.device)
-        return sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, K) and the features (B, D) that the last layer saw."""
@@ -251,7 +255,7 @@ class _Run:
         self.model.train()
         for step, (inputs, labels, indices) in enumerate(self._mixed_batches()):
             self._set_learning_rate(step)
-            observed.add_loss(self._step(inputs, labels, indices, observed))
+            observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
         wait_for(self.device)
         trained = time.perf_counter() - began
@@ -290,30 +294,6 @@ class _Run:
             done = step + 1
             progress = (self.round_epoch + done / self.steps) / self.config.epochs
             self.average.update(self.model, progress, epoch_over=done == self.steps)
-
-    def _step(
-        self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation
-    ) -> Tensor:
-        """One optimizer step; SALS and LAW look at the first pass and hold for the second."""
-        plan = None
-
-        def closure() -> Tensor:
-            nonlocal plan
-            for parameter in self.parameters:  # zero_grad() takes 40 us to do it
-                parameter.grad = None
-            logits, features = self.forward(inputs)
-            first = plan is None
-            loss, plan = self.batch_loss(logits, features, labels, plan)
-            if first:
-                observed.add(indices, logits, plan)
-            loss.backward()
-            return loss
-
-        loss = self.optimizer.step(closure)
-        self.batch_loss.gradient_norm = self.optimizer.gradient_norm
-        if self.batch_loss.sharpness is not None:
-            observed.add_sharpness(self.batch_loss.sharpness)
-        return loss
 
     def _set_schedules(self) -> None:
         sam, saner = self.config.sam, self.config.saner
@@ -446,7 +426,7 @@ class _Run:
         config = continued_config(checkpoint, self.config, path)
         if config != self.config:
             self.config = config
-            self.optimizer = self._sharpness_aware()
+            self._build_optimizer()
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:

@@ -8,6 +8,7 @@ from torch import Tensor
 from tune_robust.data import LabelledImages
 from tune_robust.methods import Plan
 from tune_robust.methods.numbers import Number
+from tune_robust.training.step import Taken
 
 _FOLD_EVERY = 16
 """Steps whose logits are kept by reference before they are taken in; bounds the memory they hold.
@@ -15,7 +16,7 @@ _FOLD_EVERY = 16
 
 
 class Observation:
-    """Predictions and weights of the first passes of one epoch, by sample.
+    """Losses, predictions and weights of the first passes of one epoch, these two by sample.
 
     ``clean_fit`` is the accuracy on the correctly labelled samples, ``noisy_fit`` that on the
     wrongly labelled ones against their WRONG label, which is memorisation; both refer to the labels
@@ -36,9 +37,12 @@ class Observation:
         self._losses: list[Tensor] = []
         self._sharpness: list[Number] = []
 
-    def add(self, indices: Tensor, logits: Tensor, plan: Plan) -> None:
-        """The first pass of a step on the samples ``indices`` (B,)."""
-        self._pending.append((indices, logits.detach(), plan))
+    def add(self, indices: Tensor, taken: Taken) -> None:
+        """A step on the samples ``indices`` (B,)."""
+        self._losses.append(taken.seen.loss)
+        if taken.sharpness is not None:
+            self._sharpness.append(taken.sharpness)
+        self._pending.append((indices, taken.logits, taken.plan))
         if len(self._pending) == _FOLD_EVERY:
             self._fold()
 
@@ -59,14 +63,6 @@ class Observation:
         """Measure the fits by ``classes`` (N,), predicted for the whole part after the epoch."""
         self._fold()
         self._predicted = classes
-
-    def add_loss(self, loss: Tensor) -> None:
-        """The first-pass loss of a step."""
-        self._losses.append(loss)
-
-    def add_sharpness(self, sharpness: Number) -> None:
-        """What SALS measured in a step."""
-        self._sharpness.append(sharpness)
 
     def metrics(self) -> dict[str, float]:
         """The epoch's means; NaN where there is nothing to average."""
