@@ -11,11 +11,9 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
-from tune_robust.metrics import METRICS
+from tune_robust.metrics import HPARAMS, METRICS
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.trial import ENDED, Trial
-
-_COMPARED = ("val_accuracy", "val_loss", "gradient_evaluations")
 
 
 class TensorBoard:
@@ -62,7 +60,7 @@ class TensorBoard:
         """The HPARAMS tab sets trials side by side by their settings."""
         writer = self._writer(trial.name)
         settings = {path: _plain(value) for path, value in trial.values.items()}
-        for part in hparams(settings, dict.fromkeys(_COMPARED)):
+        for part in hparams(settings, dict.fromkeys(HPARAMS)):
             writer.file_writer.add_summary(part)
         self._writers.pop(trial.name).close()
 
