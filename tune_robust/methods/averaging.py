@@ -40,7 +40,7 @@ class WeightAverage:
         self._cycles = settings.cycles if isinstance(settings, config.SwaConfig) else 0
         self._taken = 0
         self.model = copy.deepcopy(model)
-        self._weights = [*self.model.parameters()]
+        self._weights: list[Tensor] = [*self.model.parameters()]
 
     @property
     def begun(self) -> bool:
@@ -60,7 +60,8 @@ class WeightAverage:
             epoch_over: whether the step was the last of its epoch.
         """
         if self._is_time(progress, epoch_over):
-            torch._foreach_lerp_(self._weights, [*model.parameters()], self._rate())
+            newest: list[Tensor] = [*model.parameters()]
+            torch._foreach_lerp_(self._weights, newest, self._rate())
             self._taken += 1
 
     def _rate(self) -> float:

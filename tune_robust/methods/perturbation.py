@@ -112,7 +112,7 @@ def _along(
     if isinstance(rho, Sequence):
         directions, rho = torch._foreach_mul(directions, rho), 1.0
     if readable(length):  # one pass over memory
-        return torch._foreach_add(params, directions, alpha=rho / (length.item() + _TINY))
+        return torch._foreach_add(params, directions, alpha=float(rho) / (length.item() + _TINY))
     moved = torch._foreach_mul(directions, (length + _TINY).reciprocal_().mul_(rho))
     torch._foreach_add_(moved, params)
     return moved
