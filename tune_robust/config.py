@@ -182,7 +182,7 @@ class HumanNoise(Part):
     def _in_the_original_order(self) -> Self:
         if self.file.endswith(".npy"):
             raise ValueError(
-                f"{self.file} is one of CIFAR-N's .npy files, whose images stand in another order "
+                f"{self.file} is one of CIFAR-N's .npy files, whose images are in another order "
                 "(that of TensorFlow Datasets): use CIFAR-10_human.pt or CIFAR-100_human.pt"
             )
         return self
@@ -316,7 +316,7 @@ class ModelConfig(Part):
     ``stem``: ``cifar`` is a 3x3 convolution of stride 1, for small images; ``imagenet`` is 7x7 of
     stride 2 and a max pooling, as torchvision has it. ``weights``: what to start from, all but the
     last layer: ``imagenet`` (torchvision's, downloaded if ``data.download``) or a file (.pth).
-    With ``stem: cifar`` the first convolution, another one there, starts afresh too.
+    With ``stem: cifar`` the first convolution, which differs, is also newly initialised.
     ``mlp`` and ``vit_tiny`` are no convolutional networks: a perceptron of two hidden layers and a
     small vision transformer. ``inception_resnet_v2`` needs timm: pip install 'tune-robust[timm]'.
     """
@@ -859,9 +859,9 @@ class TrainConfig(Part):
     ``precision: auto`` is bfloat16 autocast on a GPU that computes in it, float32 elsewhere.
     ``float32`` on an NVIDIA GPU from Ampere on means TF32 in convolutions (a mantissa of 10 bits),
     as PyTorch does by default; ``torch.backends.cudnn.allow_tf32 = False`` turns that off.
-    ``cuda_graphs`` replays each training step as one CUDA graph, which spares small networks the
-    time to launch their kernels one by one. It has not yet been verified on a GPU, and it has no
-    effect on a CPU.
+    ``cuda_graphs`` records the training steps as CUDA graphs and replays them, which saves the time
+    to launch the kernels one by one. It has not been verified on a GPU yet, and has no effect on a
+    CPU.
     """
 
     data: DataConfig = DataConfig()

@@ -1,4 +1,4 @@
-"""Averages of the weights that training passes through: SWA and EMA."""
+"""Averages of the weights during training: SWA and EMA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.optim.swa_utils import update_bn
 from tune_robust import config
 
 _ROUNDING = 1e-9
-"""A cycle is over although its count of steps, added up in floating point, falls just short."""
+"""Tolerance for the end of a cycle, whose number of steps may fall just short by rounding."""
 
 _PREFIX = "module."
 
@@ -23,15 +23,15 @@ class WeightAverage:
 
     ``swa`` is the mean of the weights after each epoch that ends at or after ``start``, or at the
     end of each learning rate cycle from ``start`` on (Izmailov et al. 2018, arXiv 1803.05407).
-    ``ema`` moves by ``1 - decay`` of the way after every step from ``start`` on, and begins at the
-    weights that it finds there.
+    ``ema`` starts with the weights at ``start`` and moves by ``1 - decay`` of the way to the
+    current weights after every step.
 
     Args:
-        settings: which average, and from when.
-        model: the network that trains; the average starts as a copy of it.
+        settings: which average to compute, and from when.
+        model: the network that is trained; the average starts as a copy of it.
 
     Attributes:
-        model: the network with the averaged weights; ``complete`` it before it is evaluated.
+        model: the network with the averaged weights; call ``complete`` before evaluating it.
     """
 
     def __init__(self, settings: config.Average, model: nn.Module) -> None:
@@ -44,19 +44,19 @@ class WeightAverage:
 
     @property
     def begun(self) -> bool:
-        """Whether any weights went into the average yet."""
+        """Return whether any weights are in the average yet."""
         return self._taken > 0
 
     @torch.no_grad()
     def update(self, model: nn.Module, progress: float, *, epoch_over: bool) -> None:
-        """Take in the weights of ``model`` after a step, if it is time.
+        """Include the weights of ``model`` after a step, if they belong in the average.
 
-        One operation on all weights, and nothing waits for the device, which is why it is not left
-        to torch's ``AveragedModel``: that one also copies each buffer, after every step.
+        This is one operation on all weights, without a host sync. torch's ``AveragedModel`` would
+        also copy every buffer after every step.
 
         Args:
-            model: the network that trains.
-            progress: the fraction of training that is over with this step, in [0, 1].
+            model: the network that is trained.
+            progress: the fraction of the training that is over after this step, in [0, 1].
             epoch_over: whether the step was the last of its epoch.
         """
         if self._is_time(progress, epoch_over):
@@ -65,7 +65,7 @@ class WeightAverage:
             self._taken += 1
 
     def _rate(self) -> float:
-        """The weight of the newest weights in the average; the first ones are all of it."""
+        """Return the factor of the newest weights in the average, 1 for the first ones."""
         if self._decay is None or not self._taken:
             return 1 / (self._taken + 1)
         return 1 - self._decay
@@ -80,25 +80,25 @@ class WeightAverage:
 
     @torch.no_grad()
     def complete(self, model: nn.Module, inputs: Iterable[Tensor]) -> None:
-        """Give the averaged network the buffers that it is evaluated with.
+        """Set the buffers of the averaged network, for its evaluation.
 
-        Those of ``model``, except for BatchNorm's statistics, which are not the average's and are
-        measured anew: one forward pass over ``inputs``, batches (B, C, H, W) as training sees them.
-        A network without BatchNorm needs no pass.
+        They are copied from ``model``, except for BatchNorm's statistics, which differ for the
+        averaged weights and are measured in one forward pass over ``inputs``, batches (B, C, H, W)
+        as used in training. A network without BatchNorm needs no pass.
         """
         for own, trained in zip(self.model.buffers(), model.buffers(), strict=True):
             own.copy_(trained)
         update_bn(inputs, self.model)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged weights and how many went into them, as torch's ``AveragedModel`` has it."""
+        """Return the averaged weights and their number, in the format of ``AveragedModel``."""
         return {
             "n_averaged": torch.tensor(self._taken),
             **self.model.state_dict(prefix=_PREFIX),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a ``state_dict``."""
+        """Continue from a ``state_dict``."""
         state = dict(state_dict)
         self._taken = int(state.pop("n_averaged"))
         self.model.load_state_dict({k.removeprefix(_PREFIX): v for k, v in state.items()})

@@ -1,4 +1,4 @@
-"""What the steps saw: kept on the device, brought to the host once, when it is read."""
+"""Statistics of the optimizer steps, kept on the device and copied to the host only when read."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tune_robust.methods.reweighting import group_fractions
 from tune_robust.methods.tensors import Tensors
 
 _FOLD_EVERY = 64
-"""Steps whose scalars are kept by reference before they are summed; bounds the memory they hold."""
+"""Steps whose scalars are kept before they are summed, which bounds the memory they take."""
 
 _SAMPLE_EVERY = 32
-"""One step in so many measures the fractions of the groups, the first one included."""
+"""One step in this many measures the fractions of the groups, beginning with the first."""
 
 _SAMPLE_SIZE = 16_384
-"""Components compared on such a step, up to twice as many; a smaller network is compared whole.
+"""Components compared in such a step, up to twice as many; smaller networks completely.
 
-A fraction's standard error is then at most 0.4 points a step, and the means are over many.
+The standard error of a fraction is then at most 0.4 points per step; means are over many steps.
 """
 
 
 class Seen(NamedTuple):
-    """What a step saw, on its device.
+    """What a step observed, on its device.
 
     Attributes:
         loss: of the first pass, 0-dim.
@@ -43,7 +43,7 @@ class Seen(NamedTuple):
 
 
 class StepStatistics:
-    """Means over the steps since the last ``read``. Skipped steps are counted and enter no mean."""
+    """Means over the steps since the last ``read``; skipped steps are counted but not averaged."""
 
     def __init__(self) -> None:
         self._restart()
@@ -56,11 +56,11 @@ class StepStatistics:
 
     @property
     def groups_are_due(self) -> bool:
-        """Whether the next step is one of those that measure the fractions of the groups."""
+        """Return whether the next step measures the fractions of the groups."""
         return self._steps % _SAMPLE_EVERY == 0
 
     def add(self, seen: Seen) -> None:
-        """One step."""
+        """Record one step."""
         self._steps += 1
         self._pending.append(seen)
         if seen.fractions is not None:
@@ -79,7 +79,7 @@ class StepStatistics:
         self._pending.clear()
 
     def read(self) -> dict[str, float]:
-        """The means since the last read, with one host sync; NaN where nothing was seen.
+        """Return the means since the last read, with one host sync; NaN if there are no steps.
 
         Keys: ``grad_norm`` (first pass), ``sharpness`` (the second pass's loss minus the first's),
         ``group_a``, ``group_b``, ``group_c`` (fractions of the components), ``skipped_steps``.
@@ -97,11 +97,11 @@ class StepStatistics:
 
 
 def sampled(grads: Tensors) -> list[Tensor]:
-    """About _SAMPLE_SIZE components, evenly spread over all gradients; copies, not views."""
+    """Return copies of about _SAMPLE_SIZE components, evenly spaced over all gradients."""
     stride = max(1, sum(g.numel() for g in grads) // _SAMPLE_SIZE)
     return [g.flatten()[::stride].clone() for g in grads]
 
 
 def sampled_fractions(sam_grads: Tensors, sgd_sample: Tensors) -> Tensor:
-    """The fractions of the groups, (3,): SAM's gradients beside ``sampled`` first ones."""
+    """Return the fractions of the groups, (3,), for SAM's gradients and ``sampled`` first ones."""
     return group_fractions(torch.cat(sampled(sam_grads)), torch.cat([*sgd_sample]))

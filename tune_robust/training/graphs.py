@@ -1,6 +1,6 @@
-"""Steps of training as CUDA graphs: all kernels of a step are launched at once, without Python.
+"""Training steps as CUDA graphs: the kernels of a step are launched together, without Python.
 
-Not yet verified on a GPU: ``gpu/verify.py`` compares it with the ordinary steps there.
+This has not been verified on a GPU yet; ``gpu/verify.py`` compares it with ordinary steps there.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from tune_robust.methods.sharpness_aware import SharpnessAware, StepKind
 from tune_robust.training.step import Step, Taken
 
 WARM_UP = 3
-"""Steps of each kind that are taken as they are before one is recorded: in the first ones cuDNN
-chooses its algorithms, and the optimizer and the running means make their tensors."""
+"""Ordinary steps of each kind before one is recorded: in the first ones, cuDNN chooses its
+algorithms, and the optimizer and the running means create their state."""
 
 Result = TypeVar("Result")
 
 
 class Graphs(Protocol):
-    """Records operations, to run them again on the same memory."""
+    """Records operations and runs them again on the same memory."""
 
     def beside(self) -> AbstractContextManager[None]:
-        """Inside, operations run where they are recorded, after all before and before all after."""
+        """Inside, operations run on the stream of the recording, ordered with those outside."""
 
     def record(self, operations: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
-        """What runs ``operations`` again, and their result, whose tensors that writes anew.
+        """Return a function that runs ``operations`` again, and their result, which it overwrites.
 
-        Recording need not compute anything.
+        The recording itself need not compute anything.
         """
 
 
 class CudaGraphs:
-    """CUDA graphs of one device, which share their memory: each overwrites the others' results."""
+    """CUDA graphs on one device with a common memory pool: each overwrites the others' results."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -47,7 +47,7 @@ class CudaGraphs:
 
     @contextmanager
     def beside(self) -> Iterator[None]:
-        """On the stream that graphs are recorded on."""
+        """Inside, operations run on the stream of the recording, ordered with those outside."""
         outside = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(outside)
         with torch.cuda.stream(self._stream):
@@ -55,7 +55,7 @@ class CudaGraphs:
         outside.wait_stream(self._stream)
 
     def record(self, operations: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
-        """Nothing is computed before the first replay."""
+        """Record ``operations``; nothing is computed before the first replay."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             result = operations()
@@ -63,24 +63,24 @@ class CudaGraphs:
 
 
 def cuda_graphs(device: torch.device) -> Graphs | None:
-    """For steps on ``device``; None where there are no CUDA graphs."""
+    """Return a recorder of CUDA graphs on ``device``, None if it is not a GPU."""
     return CudaGraphs(device) if device.type == "cuda" else None
 
 
 class Recorded(NamedTuple):
-    """A step of one kind: what runs it again, and where it leaves what it computed."""
+    """A recorded step: the function that runs it again, and the tensors of its results."""
 
     replay: Callable[[], None]
     taken: Taken
 
 
 class GraphedStep:
-    """``step``, each kind of it recorded once and replayed from then on.
+    """Records each kind of ``step`` once and replays it from then on.
 
-    What changes from step to step (batch, learning rate, radius, alpha, the running mean of SALS's
-    sharpness) is written into tensors that the recorded operations read. The number of passes and
-    the epoch's statistics are kept by Python, as for ordinary steps. All batches are of one shape,
-    and no parameter group has a radius of its own.
+    Values that change between steps (batch, learning rate, radius, alpha, the running mean of
+    SALS's sharpness) are written into tensors that the recorded operations read. The number of
+    passes and the statistics are counted in Python, as for ordinary steps. All batches must have
+    the same shape, and no parameter group may have a radius of its own.
     """
 
     def __init__(self, step: Step, graphs: Graphs) -> None:
@@ -90,7 +90,7 @@ class GraphedStep:
         self._operands: Operands | None = None
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Taken:
-        """As ``Step``."""
+        """Take a step on a batch, as ``Step`` does."""
         kind = self._step.optimizer.kind
         self._steps[kind] += 1
         if self._steps[kind] <= WARM_UP:
@@ -125,9 +125,9 @@ class GraphedStep:
 
 
 class Operands:
-    """The tensors in which recorded steps find what differs from step to step.
+    """The tensors from which recorded steps read the values that change between steps.
 
-    Made after ``step`` has been taken on a batch of the same shape.
+    Create them after an ordinary step on a batch of the same shape.
     """
 
     def __init__(self, step: Step, inputs: Tensor, labels: Tensor) -> None:
@@ -145,7 +145,7 @@ class Operands:
         return self._step.batch_loss.state_dict()
 
     def write(self, inputs: Tensor, labels: Tensor) -> None:
-        """Bring them up to date for the next step, without waiting for the device."""
+        """Write the values of the next step, without a host sync."""
         optimizer = self._step.optimizer
         self.inputs.copy_(inputs)
         self.labels.copy_(labels)
@@ -153,25 +153,25 @@ class Operands:
         self._alpha.fill_(1.0 if optimizer.alpha is None else optimizer.alpha)
         for rate, group in zip(self._rates, self._groups, strict=True):
             rate.fill_(group["lr"])
-        for name, value in self._state().items():  # other tensors after a step not recorded
+        for name, value in self._state().items():  # replaced by an ordinary step
             if value is not self._running[name]:
                 self._running[name].copy_(value)
         self._step.batch_loss.load_state_dict(self._running)
 
     def keep_running(self) -> None:
-        """The last operations of a step: what runs on through the steps is put in its place."""
+        """Copy the running values to their tensors, as the last operations of a step."""
         for name, value in self._state().items():
             self._running[name].copy_(value)
 
     @contextmanager
     def in_place(self, optimizer: SharpnessAware) -> Iterator[None]:
-        """Inside, a step reads them in the place of numbers."""
+        """Inside, steps read these tensors instead of numbers."""
         numbers, state = {"rho": optimizer.rho, "alpha": optimizer.alpha}, self._state()
         groups = [dict(group) for group in self._groups]
         vars(optimizer).update(rho=self._rho, alpha=self._alpha)
         for group, rate in zip(self._groups, self._rates, strict=True):
             group["lr"] = rate
-            if "capturable" in group:  # of Adam, whose fused form always is
+            if "capturable" in group:  # of Adam, whose fused kernels always are
                 group["capturable"] = True
         self._step.batch_loss.load_state_dict(self._running)
         try:
@@ -184,5 +184,5 @@ class Operands:
 
 
 def _held(value: Any, like: Tensor) -> Tensor:
-    """``value``, a number or a 0-dim tensor, in a tensor of its own."""
+    """Return ``value``, a number or a 0-dim tensor, in a tensor of its own."""
     return torch.as_tensor(value, dtype=torch.float32, device=like.device).clone()

@@ -1,4 +1,4 @@
-"""One step of training: the loss of a batch and the optimizer's way to lower it."""
+"""One training step: the loss of a batch, its gradients and the update of the weights."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class Taken(NamedTuple):
-    """What a step leaves to be looked at: ``logits`` (B, K), detached, and ``plan`` are those of
-    its first pass, ``sharpness`` SALS's, None without it."""
+    """The results of a step.
+
+    ``logits`` (B, K), detached, and ``plan`` are those of the first pass; ``sharpness`` is that of
+    SALS, None without it.
+    """
 
     seen: Seen
     logits: Tensor
@@ -27,13 +30,13 @@ class Taken(NamedTuple):
 
 
 class Step:
-    """Steps one after the other; SALS and LAW look at the first pass and hold for the second.
+    """Takes training steps; SALS and LAW use the first pass and stay fixed in the second.
 
     Args:
-        forward: the network, under the run's precision.
-        batch_loss: of its logits and features.
-        optimizer: steps with the gradients of ``parameters``.
-        parameters: the network's.
+        forward: runs the network with the precision of the run.
+        batch_loss: the loss of its logits and features.
+        optimizer: updates ``parameters``.
+        parameters: those of the network.
     """
 
     def __init__(
@@ -47,17 +50,17 @@ class Step:
         self.optimizer, self.parameters = optimizer, parameters
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Taken:
-        """Step on a batch: inputs (B, C, H, W), labels (B,) or, mixed, (B, K)."""
+        """Take a step on a batch: inputs (B, C, H, W), labels (B,) or, mixed, (B, K)."""
         taken = self.compute(inputs, labels, self.optimizer.kind)
         self.optimizer.note(taken.seen)
         return taken
 
     def compute(self, inputs: Tensor, labels: Tensor, kind: StepKind) -> Taken:
-        """The operations of a step of this ``kind``, not yet noted by the optimizer."""
+        """Run the operations of a step of this ``kind``, not yet noted by the optimizer."""
         first: list[tuple[Tensor, Plan]] = []
 
         def closure() -> Tensor:
-            for parameter in self.parameters:  # zero_grad() takes 40 us to do it
+            for parameter in self.parameters:  # zero_grad() takes 40 us for the same
                 parameter.grad = None
             logits, features = self.forward(inputs)
             plan = first[0][1] if first else None
