@@ -855,6 +855,13 @@ class TrainConfig(Part):
     K - 1 classes. ``probe_every``: every so many epochs measure, on at most 256 training images
     with known true labels, how the gradients of rightly and wrongly labelled images agree and,
     with SAM, ``p_r``; 0 is never.
+
+    ``precision: auto`` is bfloat16 autocast on a GPU that computes in it, float32 elsewhere.
+    ``float32`` on an NVIDIA GPU from Ampere on means TF32 in convolutions (a mantissa of 10 bits),
+    as PyTorch does by default; ``torch.backends.cudnn.allow_tf32 = False`` turns that off.
+    ``cuda_graphs`` records the training steps as CUDA graphs and replays them, which saves the time
+    to launch the kernels one by one. It has not been verified on a GPU yet, and has no effect on a
+    CPU.
     """
 
     data: DataConfig = DataConfig()
@@ -879,6 +886,7 @@ class TrainConfig(Part):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     channels_last: bool | Literal["auto"] = "auto"
     compile: bool = False
+    cuda_graphs: bool = False
     threads: Annotated[int, Field(ge=1)] | None = None
     probe_every: Annotated[int, Field(ge=0)] = 0
 

@@ -40,14 +40,21 @@ class RandAugment:
             images: (B, C, H, W), on any device.
             chosen: (LAYERS, B) in [0, choices), on the host; which operations to apply.
         """
-        for layer in chosen:
-            augmented = images.clone()
-            for choice in layer.unique().tolist():
-                number, direction = divmod(choice, 2)
-                members = (layer == choice).nonzero().squeeze(1).to(images.device)
-                augmented[members] = self._operations[number](images[members], 2 * direction - 1)
-            images = augmented
+        orders = chosen.argsort(dim=1, stable=True).to(images.device)  # one upload for all groups
+        for layer, order in zip(chosen, orders, strict=True):
+            sizes = layer.bincount(minlength=self.choices).tolist()
+            groups = [
+                self._augmented(group, choice)
+                for choice, group in enumerate(images[order].split(sizes))
+                if len(group)
+            ]
+            images = torch.empty_like(images)
+            images[order] = torch.cat(groups)
         return images
+
+    def _augmented(self, images: Tensor, choice: int) -> Tensor:
+        number, direction = divmod(choice, 2)
+        return self._operations[number](images, 2 * direction - 1)
 
 
 def _operations(height: int, width: int) -> list[Operation]:

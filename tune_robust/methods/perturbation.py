@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from tune_robust.methods.numbers import Number, readable
 from tune_robust.methods.tensors import Tensors
 
 ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
@@ -49,7 +50,7 @@ def moved_weights(
     params: Tensors,
     grads: Tensors,
     *,
-    rho: float | Sequence[float],
+    rho: Number | Sequence[float],
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
@@ -106,13 +107,13 @@ def _steepest(grads: Tensors, norm: float) -> Tensors:
 
 
 def _along(
-    directions: Tensors, params: Tensors, rho: float | Sequence[float], length: Tensor
+    directions: Tensors, params: Tensors, rho: Number | Sequence[float], length: Tensor
 ) -> Tensors:
     """Return ``params + rho / length * directions``."""
     if isinstance(rho, Sequence):
         directions, rho = torch._foreach_mul(directions, rho), 1.0
-    if length.device.type == "cpu":  # one pass over memory, since reading a number is free there
-        return torch._foreach_add(params, directions, alpha=rho / (length.item() + _TINY))
+    if readable(length):  # one pass over memory
+        return torch._foreach_add(params, directions, alpha=float(rho) / (length.item() + _TINY))
     moved = torch._foreach_mul(directions, (length + _TINY).reciprocal_().mul_(rho))
     torch._foreach_add_(moved, params)
     return moved

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tune_robust.methods.numbers import Number
 from tune_robust.methods.tensors import Tensors
 
 
-def reweight_(sam_grads: Tensors, sgd_grads: Tensors, alpha: float) -> None:
+def reweight_(sam_grads: Tensors, sgd_grads: Tensors, alpha: Number) -> None:
     """Multiply ``sam_grads`` by ``alpha`` on group B, in place.
 
     Args:
         sam_grads: second-pass gradients; changed.
         sgd_grads: raw first-pass gradients, same shapes; they are overwritten.
-        alpha: 1 is SAM, 0 removes group B, above 1 strengthens it.
+        alpha: 1 is SAM, 0 removes group B, above 1 strengthens it; a float, or a 0-dim tensor on
+            the device of the gradients.
     """
     # g_SAM is in group B where it lies strictly between 0 and g_SGD, that is, where g_SGD - g_SAM
     # has the same sign as g_SAM. Only signs are multiplied, so nothing underflows.
@@ -31,7 +33,11 @@ def reweight_(sam_grads: Tensors, sgd_grads: Tensors, alpha: float) -> None:
     torch._foreach_sign_(signs)
     magnitudes = torch._foreach_mul(signs, sam_grads)
     torch._foreach_clamp_min_(magnitudes, 0)  # |g_SAM| on group B, 0 elsewhere
-    torch._foreach_addcmul_(sam_grads, signs, magnitudes, value=alpha - 1)
+    change = alpha - 1
+    if isinstance(change, Tensor):
+        torch._foreach_mul_(magnitudes, change)
+        change = 1.0
+    torch._foreach_addcmul_(sam_grads, signs, magnitudes, value=change)
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class GroupRule:
         """Return whether SAM's gradient is changed; ``alpha`` is None for SAM without SANER."""
         return alpha is not None and (self.action != "reweight" or alpha != 1)
 
-    def apply_(self, sam_grads: Tensors, sgd_grads: Tensors, alpha: float) -> None:
+    def apply_(self, sam_grads: Tensors, sgd_grads: Tensors, alpha: Number) -> None:
         """Change ``sam_grads`` in place; ``sgd_grads`` is overwritten, as in ``reweight_``."""
         if self == GroupRule():
             reweight_(sam_grads, sgd_grads, alpha)
@@ -63,7 +69,7 @@ class GroupRule:
         for sam, sgd in zip(sam_grads, sgd_grads, strict=True):
             sam.copy_(self._changed(sam, sgd, alpha))
 
-    def _changed(self, sam: Tensor, sgd: Tensor, alpha: float) -> Tensor:
+    def _changed(self, sam: Tensor, sgd: Tensor, alpha: Number) -> Tensor:
         members = self._members(sam, sgd)
         if self.action == "without":
             return torch.where(members, sgd, sam)

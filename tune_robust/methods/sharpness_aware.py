@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from tune_robust.config import SamConfig, SanerConfig
 from tune_robust.errors import UserError, unknown
 from tune_robust.methods.batch_norm import statistics_paused, tracking_modules
+from tune_robust.methods.numbers import readable
 from tune_robust.methods.perturbation import (
     ADAPTIVE,
     global_norm,
@@ -23,7 +24,12 @@ from tune_robust.methods.perturbation import (
     weights_at,
 )
 from tune_robust.methods.reweighting import GroupRule
-from tune_robust.methods.step_statistics import StepStatistics
+from tune_robust.methods.step_statistics import (
+    Seen,
+    StepStatistics,
+    sampled,
+    sampled_fractions,
+)
 from tune_robust.methods.tensors import Tensors, gradients
 from tune_robust.methods.variants import (
     VARIANTS,
@@ -34,6 +40,20 @@ from tune_robust.methods.variants import (
 )
 
 Closure = Callable[[], Tensor]
+
+
+class StepKind(NamedTuple):
+    """The decisions taken in Python for a step; steps of one kind run the same operations.
+
+    Attributes:
+        two_passes: the radius is above 0 in some parameter group.
+        reweights: SANER changes the second gradients.
+        measures_groups: the fractions of SANER's groups are measured.
+    """
+
+    two_passes: bool
+    reweights: bool
+    measures_groups: bool
 
 
 class SharpnessAware(Optimizer):
@@ -175,7 +195,13 @@ class SharpnessAware(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
 
-    @torch.no_grad()
+    @property
+    def kind(self) -> StepKind:
+        """Return the kind of the next step under the current settings."""
+        if not any(self._radii()):
+            return StepKind(two_passes=False, reweights=False, measures_groups=False)
+        return StepKind(True, self.rule.changes(self.alpha), self._statistics.groups_are_due)
+
     def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]
         """Take one step, with one pass if ``rho`` is 0 in every parameter group, else with two.
 
@@ -197,15 +223,30 @@ class SharpnessAware(Optimizer):
             raise UserError(f"{_NO_CLOSURE} {_USAGE}")
         if not callable(closure):
             raise UserError(f"SharpnessAware.step needs a closure, got {closure!r}. {_USAGE}")
-        return self._two_passes(closure) if any(self._radii()) else self._one_pass(closure)
+        seen = self.compute(closure, self.kind)
+        self.note(seen)
+        return seen.loss
+
+    @torch.no_grad()
+    def compute(self, closure: Closure, kind: StepKind) -> Seen:
+        """Run the operations of a step of this ``kind`` and return what it observed, for ``note``.
+
+        ``step`` does both. A step recorded as a CUDA graph is computed once and noted after each
+        replay.
+        """
+        return self._two_passes(closure, kind) if kind.two_passes else self._one_pass(closure)
+
+    def note(self, seen: Seen) -> None:
+        """Record what a step observed, without a host sync."""
+        self.gradient_norm = seen.norm
+        self._statistics.add(seen)
 
     def read_statistics(self) -> dict[str, float]:
         """Return statistics of the steps since the last read, with one host sync.
 
         Keys: ``grad_norm`` (mean, first pass), ``sharpness`` (mean of the second pass's loss minus
         the first's), ``group_a``, ``group_b``, ``group_c`` (the mean fractions of SANER's groups,
-        from one two-pass step in 32), ``skipped_steps`` (a count). NaN if there is nothing to
-        average.
+        from one step in 32), ``skipped_steps`` (a count). NaN if there is nothing to average.
         """
         return self._statistics.read()
 
@@ -239,21 +280,20 @@ class SharpnessAware(Optimizer):
             self._means.load(self._parameters(), means)
         vars(self).update(own)
 
-    def _one_pass(self, closure: Closure) -> Tensor:
+    def _one_pass(self, closure: Closure) -> Seen:
         loss = self._evaluate(closure)
         norm = global_norm(gradients(self._with_gradient()))
-        self._update(norm, norm, torch.full_like(norm, math.nan))
-        return loss
+        self._update(norm)
+        return Seen(loss, norm, torch.full_like(norm, math.nan), norm)
 
-    def _two_passes(self, closure: Closure) -> Tensor:
+    def _two_passes(self, closure: Closure, kind: StepKind) -> Seen:
         with self._unsynchronised():
             loss = self._evaluate(closure)
         params = self._with_gradient()
         sgd_grads = gradients(params)
-        sample = self._statistics.sample(sgd_grads)
+        sample = sampled(sgd_grads) if kind.measures_groups else None
         moved, norm = self.moved(params, sgd_grads)
-        reweights = self.rule.changes(self.alpha)
-        compares = self.variant == "gsam" or reweights
+        compares = self.variant == "gsam" or kind.reweights
         if not compares and self._means is None:
             sgd_grads = []  # freed, so that the second gradients can use the memory
         for param in params:
@@ -267,14 +307,13 @@ class SharpnessAware(Optimizer):
             self._means.add(params, sgd_grads, norms)
         if self.variant == "gsam":
             narrow_gap_(*_pairs(params, sgd_grads), self.g_alpha)
-        if sample is not None:
-            self._statistics.add_groups(*_pairs(params, sample), norms)
-        if reweights and self.alpha is not None:
+        fractions = None if sample is None else sampled_fractions(*_pairs(params, sample))
+        if kind.reweights and self.alpha is not None:
             self._reweight(params, sgd_grads, self.alpha)
         if compares:
             self._average_gradients()
-        self._update(norms, norm, moved_loss - loss)
-        return loss
+        self._update(norms)
+        return Seen(loss, norm, moved_loss - loss, norms, fractions)
 
     def moved(self, params: Tensors, grads: Tensors) -> tuple[Tensors, Tensor]:
         """Return the weights of the second pass, and the norm of the first gradients (0-dim).
@@ -368,10 +407,8 @@ class SharpnessAware(Optimizer):
         pieces = flat.split([g.numel() for g in grads])
         torch._foreach_copy_(grads, [p.view(g.shape) for p, g in zip(pieces, grads, strict=True)])
 
-    def _update(self, norms: Tensor, norm: Tensor, rise: Tensor) -> None:
-        """Let the base optimizer step, unless ``norms`` is not finite, and record statistics."""
-        self.gradient_norm = norm
-        self._statistics.add(norm, rise, norms)
+    def _update(self, norms: Tensor) -> None:
+        """Let the base optimizer step, unless ``norms`` is not finite."""
         base = self.base_optimizer
         if self._checks_on_device(norms):
             base.found_inf = norms.isfinite().logical_not().float()  # type: ignore[attr-defined]
@@ -389,7 +426,7 @@ class SharpnessAware(Optimizer):
         Not before its first step: SGD would keep a momentum buffer that it never wrote.
         """
         fused = getattr(self.base_optimizer, "_step_supports_amp_scaling", False)
-        return fused and self._has_stepped and norms.device.type != "cpu"
+        return fused and self._has_stepped and not readable(norms)
 
 
 def group_rule(saner: SanerConfig) -> GroupRule:

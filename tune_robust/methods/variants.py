@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from tune_robust.methods.numbers import readable
 from tune_robust.methods.perturbation import global_norm
 from tune_robust.methods.tensors import Tensors
 
@@ -50,6 +51,32 @@ def narrow_gap_(sam_grads: Tensors, sgd_grads: Tensors, g_alpha: float) -> None:
     torch._foreach_add_(sam_grads, sgd_grads, alpha=-g_alpha)
 
 
+def move_means_(means: Tensors, values: Tensors, rate: float, norms: Tensor) -> None:
+    """Move ``means`` by ``rate`` of the way to ``values``, unless ``norms`` (0-dim) is not finite.
+
+    This works in place, on tensors of the same shapes and memory layouts.
+    """
+    if readable(norms):
+        if norms.isfinite():
+            torch._foreach_lerp_(means, values, rate)
+        return
+    # m - rate * (m - v) is a step of SGD with the gradient v, maximised, and a weight decay of 1.
+    # torch's fused SGD takes it for all tensors in one kernel, which checks found_inf itself.
+    torch._fused_sgd_(
+        means,
+        values,
+        [],
+        lr=rate,
+        weight_decay=1.0,
+        maximize=True,
+        momentum=0.0,
+        dampening=0.0,
+        nesterov=False,
+        is_first_step=False,
+        found_inf=norms.isfinite().logical_not().float(),
+    )
+
+
 class GradientMeans:
     """The running mean of each parameter's gradients, which takes the memory of the weights once.
 
@@ -71,14 +98,17 @@ class GradientMeans:
         return [self._means[p] if p in self._means else start(g) for p, g in pairs]
 
     def add(self, params: Tensors, grads: Tensors, norms: Tensor) -> None:
-        """Update the means with ``grads``, unless ``norms`` (0-dim) is not finite."""
-        finite = norms.isfinite()
-        for param, grad in zip(params, grads, strict=True):
-            mean = self._means.get(param)
-            if mean is not None:
-                torch.where(finite, mean.lerp(grad, self.rate), mean, out=mean)
-            elif finite:  # a host sync, at a parameter's first gradient only
-                self._means[param] = grad.clone()
+        """Update the means with ``grads``, unless ``norms`` (0-dim) is not finite.
+
+        There is no host sync, except at a parameter's first gradient.
+        """
+        pairs = [*zip(params, grads, strict=True)]
+        known = [(self._means[p], g) for p, g in pairs if p in self._means]
+        if known:
+            means, newest = zip(*known, strict=True)
+            move_means_(means, newest, self.rate, norms)
+        if len(known) < len(pairs) and norms.isfinite():
+            self._means |= {p: g.clone() for p, g in pairs if p not in self._means}
 
     def state(self, params: Tensors) -> list[Tensor | None]:
         """Return the means in the order of ``params``."""

@@ -18,10 +18,25 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+def prepare_convolutions(device: torch.device) -> None:
+    """Let cuDNN time its algorithms for each new shape and use the fastest, in this process.
+
+    The choice, and with it the last bits of the results, may differ between runs. It is not made if
+    deterministic algorithms are requested from PyTorch.
+    """
+    deterministic = (
+        torch.backends.cudnn.deterministic or torch.are_deterministic_algorithms_enabled()
+    )
+    if device.type == "cuda" and not deterministic:
+        torch.backends.cudnn.benchmark = True
+
+
 def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
     """Return whether to use bfloat16.
 
-    ``precision: auto`` does if the GPU computes in it natively.
+    ``precision: auto`` does if the GPU computes in it natively. In float32, PyTorch computes
+    convolutions in TF32 on NVIDIA GPUs from Ampere on, unless ``torch.backends.cudnn.allow_tf32``
+    is False.
     """
     if config.precision == "auto":
         return device.type == "cuda" and _computes_in_bfloat16()

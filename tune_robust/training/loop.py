@@ -25,7 +25,6 @@ from tune_robust.data import (
 from tune_robust.errors import UserError
 from tune_robust.methods import (
     BatchLoss,
-    SharpnessAware,
     WeightAverage,
     build_optimizer,
     lr_factor,
@@ -46,11 +45,14 @@ from tune_robust.training.device import (
     float32_by_default,
     memory_format,
     peak_memory_mb,
+    prepare_convolutions,
     wait_for,
 )
 from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
+from tune_robust.training.step import Step
 
 EVALUATION_BATCH = 1024
 
@@ -171,6 +173,7 @@ class _Run:
         self.config, self.device = config, device
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        prepare_convolutions(device)
         torch.manual_seed(config.seed)
         splits = splits or make_splits(config.data, load_dataset(config.data))
         self.train_part, self.validation, self.test = (
@@ -209,8 +212,16 @@ class _Run:
             smoothing_over=config.label_smoothing_over,
             loss=sample_loss(config.loss),
         )
-        self.optimizer = self._sharpness_aware()
         self.base_lr = config.optimizer.lr
+        self._build_optimizer()
+
+    def _build_optimizer(self) -> None:
+        config = self.config
+        base = build_optimizer(config.optimizer, self.parameters, self.device)
+        self.optimizer = sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
+        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
+        graphs = cuda_graphs(self.device) if config.cuda_graphs else None
+        self._step = step if graphs is None else GraphedStep(step, graphs)
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
@@ -227,11 +238,6 @@ class _Run:
     def round_epoch(self) -> int:
         """Return the number of finished epochs of the current round."""
         return self.epoch % self.config.epochs
-
-    def _sharpness_aware(self) -> SharpnessAware:
-        config = self.config
-        base = build_optimizer(config.optimizer, self.parameters, self.device)
-        return sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, K) and features (B, D), the input of the last layer."""
@@ -250,13 +256,13 @@ class _Run:
         self.model.train()
         for step, (inputs, labels, indices) in enumerate(self._mixed_batches()):
             self._set_learning_rate(step)
-            observed.add_loss(self._step(inputs, labels, indices, observed))
+            observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
             with autocast(self.config, self.device):
-                self.average.estimate_batch_norm(inputs for inputs, _, _ in self.batches)
+                self.average.complete(self.model, (inputs for inputs, _, _ in self.batches))
         if self.config.mixup or self.evaluated is not self.model:
             observed.predicted(self._predictions())
         metrics = observed.metrics()
@@ -289,30 +295,6 @@ class _Run:
             done = step + 1
             progress = (self.round_epoch + done / self.steps) / self.config.epochs
             self.average.update(self.model, progress, epoch_over=done == self.steps)
-
-    def _step(
-        self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation
-    ) -> Tensor:
-        """Take one optimizer step; SALS and LAW use the first pass and stay fixed in the second."""
-        plan = None
-
-        def closure() -> Tensor:
-            nonlocal plan
-            for parameter in self.parameters:  # zero_grad() takes 40 us for the same
-                parameter.grad = None
-            logits, features = self.forward(inputs)
-            first = plan is None
-            loss, plan = self.batch_loss(logits, features, labels, plan)
-            if first:
-                observed.add(indices, logits, plan)
-            loss.backward()
-            return loss
-
-        loss = self.optimizer.step(closure)
-        self.batch_loss.gradient_norm = self.optimizer.gradient_norm
-        if self.batch_loss.sharpness is not None:
-            observed.add_sharpness(self.batch_loss.sharpness)
-        return loss
 
     def _set_schedules(self) -> None:
         sam, saner = self.config.sam, self.config.saner
@@ -445,7 +427,7 @@ class _Run:
         config = continued_config(checkpoint, self.config, path)
         if config != self.config:
             self.config = config
-            self.optimizer = self._sharpness_aware()
+            self._build_optimizer()
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:

@@ -8,6 +8,7 @@ from torch import Tensor
 from tune_robust.data import LabelledImages
 from tune_robust.methods import Plan
 from tune_robust.methods.numbers import Number
+from tune_robust.training.step import Taken
 
 _FOLD_EVERY = 16
 """Steps whose logits are kept before they are reduced, which bounds the memory they take.
@@ -15,13 +16,12 @@ _FOLD_EVERY = 16
 
 
 class Observation:
-    """The predictions and weights of all samples in the first passes of one epoch.
+    """The losses of one epoch's first passes, and the predictions and weights of all samples.
 
     ``clean_fit`` is the accuracy on correctly labelled samples. ``noisy_fit`` is the accuracy on
-    wrongly
-    labelled samples with respect to their WRONG labels: memorisation. Both refer to the given
-    labels, whatever a later bootstrap round trains on. Samples with unknown true labels count in
-    neither.
+    wrongly labelled samples with respect to their WRONG labels: memorisation. Both refer to the
+    given labels, whatever a later bootstrap round trains on. Samples with unknown true labels count
+    in neither.
 
     Fits are measured during training, in training mode and on augmented inputs, which needs no
     extra pass. Where this would be misleading (the inputs are mixed, or the evaluated weights are
@@ -37,9 +37,12 @@ class Observation:
         self._losses: list[Tensor] = []
         self._sharpness: list[Number] = []
 
-    def add(self, indices: Tensor, logits: Tensor, plan: Plan) -> None:
-        """Record the first pass of a step on the samples ``indices`` (B,)."""
-        self._pending.append((indices, logits.detach(), plan))
+    def add(self, indices: Tensor, taken: Taken) -> None:
+        """Record a step on the samples ``indices`` (B,)."""
+        self._losses.append(taken.seen.loss)
+        if taken.sharpness is not None:
+            self._sharpness.append(taken.sharpness)
+        self._pending.append((indices, taken.logits, taken.plan))
         if len(self._pending) == _FOLD_EVERY:
             self._fold()
 
@@ -60,14 +63,6 @@ class Observation:
         """Measure the fits by ``classes`` (N,), predicted for the complete part after the epoch."""
         self._fold()
         self._predicted = classes
-
-    def add_loss(self, loss: Tensor) -> None:
-        """Record the first-pass loss of a step."""
-        self._losses.append(loss)
-
-    def add_sharpness(self, sharpness: Number) -> None:
-        """Record the sharpness that SALS measured in a step."""
-        self._sharpness.append(sharpness)
 
     def metrics(self) -> dict[str, float]:
         """Return the means of the epoch; NaN where there is nothing to average."""
