@@ -48,7 +48,7 @@ def test_a_name_that_is_a_command_to_the_terminal_is_written_out(
 
 
 @pytest.fixture
-def full_disk(monkeypatch):
+def full_disk(capsys, monkeypatch):
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         yield

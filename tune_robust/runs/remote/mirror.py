@@ -1,8 +1,8 @@
 """A run's folder on this machine, kept up to date on a remote file system.
 
-The search works on the local folder at its own speed; a thread uploads changed files. The
-machine lost, at most the last few seconds are, of a very large run some ten more: trials go on from
-their checkpoints, which lie on the remote side from the start.
+The search writes to the local folder, and a thread uploads changed files. If the machine is lost,
+at most the last few seconds are lost too, or some ten more for a very large run. Trials then
+continue from their checkpoints, which are written to the remote side directly.
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ from tune_robust.runs.remote.objects import Remote
 EVERY = 5.0
 """Seconds between two uploads."""
 _RESTS = 4.0
-"""Times as long as an upload took: files are uploaded whole, and large ones not at every change.
-Never so long that the lease is lost."""
+"""The pause after an upload, in multiples of its duration, since large files are uploaded whole.
+
+It is never so long that the lease is lost.
+"""
 RUN = "run.json"
 EVENTS = "events.jsonl"
 Uploaded = dict[Path, tuple[int, int]]
-"""Files that are the same on both sides, each as it was then: time of change and size."""
+"""The files that are equal on both sides, each with its time of change and its size."""
 _LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEASE}
 
 
 class Mirror:
-    """Carries ``folder`` over to ``remote`` until closed. Holds the run's lease.
+    """Uploads ``folder`` to ``remote`` until closed, and holds the run's lease.
 
-    ``uploaded``: what is the same on both sides; kept up to date.
+    ``uploaded``: the files that are equal on both sides; it is kept up to date.
     """
 
     def __init__(self, folder: Path, remote: Remote, uploaded: Uploaded):
         self._folder, self._remote = folder, remote
         self._lease = Lease(remote)
-        # Whoever had the run before may have written until now.
+        # The previous process may have written until now.
         download(remote, folder, uploaded)
         self._uploaded = uploaded
         self._wake, self._closing = threading.Event(), threading.Event()
@@ -51,17 +53,17 @@ class Mirror:
         self._thread.start()
 
     def upload_soon(self) -> None:
-        """Carry over soon. Raises TakenOver when another process has the run."""
+        """Upload soon. Raises TakenOver if another process holds the run."""
         if self._problem is not None:
             raise self._problem
         self._wake.set()
 
     def close(self) -> None:
-        """Carry over what is left and give the run free.
+        """Upload what is left and release the run.
 
         Raises:
-            UserError: when that fails; all is in the local folder, and opening the run again
-                uploads it.
+            UserError: the upload failed; everything is in the local folder, and opening the run
+                again uploads it.
         """
         self._closing.set()
         self._wake.set()
@@ -83,7 +85,7 @@ class Mirror:
                 self._problem = error
                 return
             except (UserError, OSError):
-                # A network that fails now may be back next time; closing tells of it if not.
+                # The network may be back next time; otherwise ``close`` reports the error.
                 continue
             took = time.monotonic() - began
             self._closing.wait(min(_RESTS * took, RENEWED_EVERY))
@@ -95,19 +97,19 @@ class Mirror:
 
 
 def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
-    """Copy the files of ``folder`` that have changed since they were noted in ``uploaded``.
+    """Copy the files of ``folder`` that have changed since the last upload.
 
-    Killed at any moment, it leaves tables that have no more than the log.
+    If it is killed, the remote tables never hold more than the remote log.
 
     Raises:
-        UserError: the remote side cannot be written.
+        UserError: the remote file system cannot be written.
         OSError: a file cannot be read.
     """
     paths = [path for path in folder.rglob("*") if not _stays(path.relative_to(folder).parts)]
     paths = [path for path in sorted(paths, key=_turn) if path.is_file()]
     with ExitStack() as opened:
-        # The search may replace a table at any moment. Opened, each stays what it was before the
-        # log was read.
+        # The search may replace a table at any moment. An opened one stays as it was before the
+        # log is read.
         tables = {path: opened.enter_context(path.open("rb")) for path in paths if _is_table(path)}
         for path in paths:
             with tables.get(path) or path.open("rb") as file:
@@ -118,10 +120,10 @@ def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
 
 
 def download(remote: Remote, folder: Path, uploaded: Uploaded) -> None:
-    """Make the local folder what the remote one is, keeping events that never got there.
+    """Update the local folder from the remote one, except for events never uploaded.
 
-    After a kill the local events may be ahead: then they begin with the remote ones. While a search
-    uploads, the log is read after the tables, and so has what they have.
+    After a kill, the local events may be ahead; they then begin with the remote ones. The log is
+    read after the tables, so that it holds what they hold even while a search uploads.
     """
     names = (name for name in remote.names() if not _stays(name.split("/")))
     for path in sorted((folder / name for name in names), key=_turn, reverse=True):
@@ -153,8 +155,8 @@ def _state(file: BinaryIO) -> tuple[int, int]:
 
 
 def _stays(parts: Sequence[str]) -> bool:
-    """Whether a file is for its own side alone.
+    """Return whether a file is neither uploaded nor downloaded.
 
-    So is one that is being written aside, and an object whose name leads out of the run.
+    This includes files being written aside, and names that lead out of the run.
     """
     return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".") or ".." in parts
