@@ -47,16 +47,11 @@ def test_a_name_that_is_a_command_to_the_terminal_is_written_out(
     assert latin(verb, "r") == (0, "a\\x1b[2J.yaml\n")
 
 
-@pytest.fixture
-def full_disk(capsys, monkeypatch):
+def test_standard_output_on_a_full_disk_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tune-robust", "spaces", "list", "--json"])
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        yield
-
-
-def test_standard_output_on_a_full_disk_is_one_line(full_disk, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["tune-robust", "spaces", "list", "--json"])
-    with pytest.raises(SystemExit) as ended:
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "Error: standard output: No space left on device.\n"
