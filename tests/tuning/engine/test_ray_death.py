@@ -47,6 +47,7 @@ def test_a_dead_process_ends_the_search_with_one_clear_error(
     code, output = command.finish(50)  # Ray itself would end the process after a minute
     assert code == 2, output
     assert "Traceback" not in output
+    assert "state-dump" not in output, "the log of Ray's own process is not the user's"
     assert "has died" in " ".join(output.split())
     assert "tune-robust resume r1" in output
     run("resume", "r1", "--no-dashboard", cwd=tmp_path)

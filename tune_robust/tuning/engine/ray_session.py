@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import secrets
 import socket
@@ -44,6 +45,7 @@ from tune_robust.errors import UserError  # noqa: E402
 from tune_robust.tuning.engine.ray_folder import private_folder  # noqa: E402
 from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
+_log = logging.getLogger(__name__)
 _NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
 """The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
 _PATIENCE = 3.0
@@ -76,6 +78,8 @@ def ray_session(
     level = "INFO" if verbose else "ERROR"
     options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     with ExitStack() as opened:
+        if not verbose:
+            opened.enter_context(_messages_logged())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if address is None:
@@ -87,6 +91,24 @@ def ray_session(
                 context = _join(address, options)
         opened.callback(_shut_down)
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+@contextmanager
+def _messages_logged() -> Iterator[None]:
+    """Log what Ray reports of its processes, such as the last lines of a dead one.
+
+    Ray prints it to standard output otherwise, whatever its logging level is.
+    """
+    printing = ray_worker.print_to_stdstream
+    ray_worker.print_to_stdstream = _log_message
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream = printing
+
+
+def _log_message(data: dict[str, Any], ignore_prefix: bool) -> None:
+    _log.info("%s", "\n".join(data["lines"]))
 
 
 class RayLost(BaseException):
