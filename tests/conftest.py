@@ -40,6 +40,14 @@ def once(tmp_path_factory, worker_id):
     return filled
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_wait_for_the_disk():
+    """No test cuts the power; tests/test_files.py sees to the order of what is synchronised."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     """PyTorch sums in one order, wherever it is imported at all: `analysis` does without it."""

@@ -21,7 +21,7 @@ PATIENCE = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
 def work(tmp_path):
     """The folder that a job comes with: the space's file."""
     budget = {"trials": 2, "scheduler": "none"}
-    train = {**SPACE["train"], "epochs": 60}
+    train = {**SPACE["train"], "epochs": 200}
     space = {**SPACE, "train": train, "baselines": [], "budget": budget}
     folder = tmp_path / "work"
     folder.mkdir()
@@ -64,5 +64,5 @@ def test_a_submitted_search_stops_cleanly_resumes_and_ends(
         pd.read_parquet(storage / "r1" / f"{table}.parquet") for table in ("trials", "epochs")
     )
     assert list(trials["status"]) == ["done", "done"]
-    assert list(epochs.groupby("trial").size()) == [60, 60]
+    assert list(epochs.groupby("trial").size()) == [200, 200]
     assert not epochs.duplicated(["trial", "epoch"]).any()
