@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.figures.best_so_far import cost_of_epochs
+from analysis.figures.best_so_far import cost_of_epochs, settled
 from analysis.figures.choices import chosen_path
 from analysis.figures.style import DASHES, PALETTE, message, metric_axis, new_figure, plain_axes
 from analysis.formatting import number, plain
-from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
 from tune_robust.errors import UserError, unknown
 from tune_robust.metrics import metric
@@ -49,9 +48,7 @@ def _steps(run: Run, trials: pd.DataFrame, option: str) -> pd.DataFrame:
     epochs = run.epochs[run.epochs["trial"].isin(trials["trial"])]
     total = cost_of_epochs(epochs).cumsum()
     until = total.groupby(epochs["trial"]).max()
-    done = trials[trials["status"] == ranking(run).basis].dropna(subset=["objective"])
-    done = done.assign(spent=done["trial"].map(until)).dropna(subset=["spent"])
-    done = done.sort_values("spent", kind="stable")
+    done = settled(run, until)
     if done.empty:
         return pd.DataFrame()
     scores = done["objective"]

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.style import PERCENT, RIGHT, WRONG, message, new_figure, plain_axes
 from analysis.formatting import plain
 from analysis.stored.ranking import baseline, winner
+from analysis.stored.replicates import mean_epochs
 from analysis.stored.run import Run, require_epochs
 
 _FITS = {
@@ -36,6 +37,8 @@ class _MemorisationInfo(NamedTuple):
 
 def memorisation(run: Run) -> go.Figure:
     """Correct and wrong training labels learned over the epochs, for the winner and the baseline.
+
+    Of settings repeated with several seeds the means are drawn.
 
     Learning a wrong label is memorising it: the line of wrong labels should stay low.
     """
@@ -72,8 +75,7 @@ def _memorisation_info(run: Run) -> _MemorisationInfo:
         return _MemorisationInfo([])
     fits = []
     for role, row in shown.items():
-        epochs = run.epochs[run.epochs["trial"] == row["trial"]].sort_values("epoch")
-        epochs = epochs.dropna(subset=["noisy_fit"])
+        epochs = mean_epochs(run, row["trial"]).dropna(subset=["noisy_fit"])
         if len(epochs):
             columns = (epochs[name].to_numpy() for name in ("epoch", *_FITS))
             fits.append(Fit(role, row["trial"], *columns))

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from analysis.figures.style import GREY, WINNER, message, metric_axis, new_figure, plain_axes
 from analysis.formatting import plain, score
 from analysis.stored.ranking import label_sets
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, scored_epochs
 from tune_robust.metrics import metric, sign_of
 
@@ -63,7 +64,11 @@ def selection_data(run: Run) -> pd.DataFrame:
 
 
 def _finished(run: Run) -> pd.DataFrame:
-    """The finished trials at the epoch that counts, with the metrics there."""
+    """The finished trials at the epoch that counts, with the metrics there.
+
+    The seeds of a setting are one row, their mean.
+    """
+    run = averaged(run)
     done = run.trials.loc[run.trials["status"] == "done", "trial"]
     scored = scored_epochs(run.epochs, run.objective).reset_index()
     scored = scored[scored["trial"].isin(done)]

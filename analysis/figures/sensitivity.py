@@ -28,6 +28,7 @@ from analysis.figures.trial_marks import MARKS, hover, observed_groups
 from analysis.formatting import plain
 from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.expectation import SURE, tolerance
 from analysis.surrogate.surface import Surface, fit_surface
@@ -106,6 +107,7 @@ def sensitivity_info(
 ) -> SensitivityInfo:
     """What ``sensitivity`` draws, as plain data."""
     require_epochs(run)
+    run = averaged(run)
     surface = fit_surface(run, metric_name, x, y)
     best = winner(run)
     name = None if best is None else best["trial"]

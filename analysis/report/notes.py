@@ -76,15 +76,16 @@ def _luck(run: Run, summary: Summary) -> Iterator[str]:
     if "confirms" in run.meta:
         yield (
             "<b>This is a confirmation:</b> its trials are those of a search, retrained on fresh "
-            "seeds. The report of that search opens with their mean. Do not publish the score of "
-            "the best seed."
+            "seeds, and what is shown of each is its mean over them. The report of that search "
+            "compares them."
         )
     elif summary.confirmation is not None:
         yield f"<b>Confirmed:</b> {plain(summary.confirmation.conclusion)}"
-    elif summary.winner is not None and len(run.trials) > 1:
+    elif summary.winner is not None and summary.settings > 1:
+        several = summary.winner.seeds > 1
         text = (
             "<b>The winner's score is optimistic:</b> it is the best of "
-            f"{count(len(run.trials), 'trial')}, and partly luck."
+            f"{count(summary.settings, 'setting' if several else 'trial')}, and partly luck."
         )
         if summary.error:
             points, images = 200 * summary.error, run.meta["images"]["validation"]

@@ -18,6 +18,7 @@ from analysis.report.sections import find_sections
 from analysis.report.summary import summarise
 from analysis.report.tiles import tiles
 from analysis.report.trial_table import trial_table
+from analysis.stored.replicates import is_repeated
 from analysis.stored.run import Run, load_run, require_epochs
 from tune_robust.formatting import count
 
@@ -59,10 +60,14 @@ def render(run: Run) -> str:
             section_html(section) for section in find_sections(run, summary, surface)
         ),
         table=trial_table(run),
-        table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
+        table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Press a heading to sort by "
         "it. Columns marked * need the test set or the true labels and are not used for selection.",
         provenance=provenance(run),
     )
+
+
+def _order(run: Run) -> str:
+    return "by the mean over their seeds, best first" if is_repeated(run) else "best first"
 
 
 def _label_sets(run: Run) -> str:

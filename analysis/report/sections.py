@@ -27,9 +27,11 @@ from analysis.formatting import is_missing, near, number, plain
 from analysis.pages.section import Section
 from analysis.report.summary import Summary
 from analysis.stored.noise import noise_rate
+from analysis.stored.replicates import is_repeated
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
 
+_MEANS = "Lines are means over the seeds, in bands of one standard deviation. "
 _APART = 0.02  # fractions of wrong labels memorised that differ by less are called alike
 
 # What a second surface may show, the best explanation first, and how to read it.
@@ -124,12 +126,17 @@ def _choices(run: Run) -> list[Section]:
             )
         )
     if chosen_path(run) is not None:
+        best = (
+            "the best setting of its row by the mean over the seeds, with one standard deviation"
+            if is_repeated(run)
+            else "the best of its row that finished"
+        )
         sections.append(
             Section(
                 "choices",
                 f"Which {plain(chosen_path(run))} does best?",
-                "Each dot is a trial, the diamond the best of its row that finished. The steps "
-                "show how good each was after how much compute of its own.",
+                f"Each dot is a trial, the diamond {best}. The steps show how good each was after "
+                "how much compute of its own.",
                 [("choices", choices(run)), ("best-so-far-by-method", best_so_far_by(run))],
             )
         )
@@ -139,14 +146,15 @@ def _choices(run: Run) -> list[Section]:
 def _methods(run: Run) -> list[Section]:
     """The best trial of each method, or of each value of a grid, as it learned."""
     sections = []
+    means, best = (_MEANS, "setting") if is_repeated(run) else ("", "trial")
     panels = fitting_panels(run) if len(leaders(run)) > 1 else []
     if panels:
         sections.append(
             Section(
                 "fitting",
-                "How each method's best trial learns",
-                "A good method memorises few wrong labels and keeps the gap to the correct ones "
-                "wide; test accuracy is for the record and not used for selection.",
+                f"How each method's best {best} learns",
+                f"{means}A good method memorises few wrong labels and keeps the gap to the correct "
+                "ones wide; test accuracy is for the record and not used for selection.",
                 _one_by_one("fitting", panels),
                 folded=True,
             )
@@ -157,8 +165,8 @@ def _methods(run: Run) -> list[Section]:
             Section(
                 "sweep",
                 f"Training at each {plain(swept_path(run))}",
-                "A line is the best trial at one value: the fractions of wrong and of correct "
-                "labels that it learns and, for the record, its test accuracy.",
+                f"{means}A line is the best {best} at one value: the fractions of wrong and of "
+                "correct labels that it learns and, for the record, its test accuracy.",
                 _one_by_one("sweep", panels),
                 folded=True,
             )
