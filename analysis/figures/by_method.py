@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from analysis.figures.best_so_far import cost_of_epochs, settled
 from analysis.figures.choices import chosen_path
-from analysis.figures.style import DASHES, PALETTE, message, metric_axis, new_figure, plain_axes
+from analysis.figures.style import line_style, message, metric_axis, new_figure, plain_axes
 from analysis.formatting import number, plain
 from analysis.stored.run import Run
 from tune_robust.errors import UserError, unknown
@@ -66,14 +66,11 @@ def _plot(table: pd.DataFrame, name: str) -> go.Figure:
         figure.add_scatter(
             x=steps["spent"].to_numpy("float32"),
             y=steps["best"].to_numpy("float32"),
-            mode="lines",
+            mode="lines+markers",  # a setting of several seeds may end where its line begins
             name=plain(option),
-            line={
-                "color": PALETTE[place % len(PALETTE)],
-                "dash": DASHES[place % len(DASHES)],
-                "width": 2.8,
-                "shape": "hv",
-            },
+            line={"width": 2.8, "shape": "hv", **line_style(place)},
+            marker={"size": 6},
+            cliponaxis=False,
             hovertemplate=f"{plain(option)}: {value}<br>after %{{x:.0f}}<extra></extra>",
         )
     plain_axes(figure)

@@ -29,6 +29,7 @@ class Fit(NamedTuple):
     epochs: np.ndarray
     clean_fit: np.ndarray
     noisy_fit: np.ndarray
+    seeds: int = 1
 
 
 class _MemorisationInfo(NamedTuple):
@@ -77,8 +78,8 @@ def _memorisation_info(run: Run) -> _MemorisationInfo:
     for role, row in shown.items():
         epochs = mean_epochs(run, row["trial"]).dropna(subset=["noisy_fit"])
         if len(epochs):
-            columns = (epochs[name].to_numpy() for name in ("epoch", *_FITS))
-            fits.append(Fit(role, row["trial"], *columns))
+            epoch, clean, wrong = (epochs[name].to_numpy() for name in ("epoch", *_FITS))
+            fits.append(Fit(role, row["trial"], epoch, clean, wrong, int(row.get("seeds", 1))))
     return _MemorisationInfo(fits)
 
 
@@ -90,7 +91,7 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
         cols=len(info.fits),
         shared_yaxes=True,
         horizontal_spacing=0.1,
-        subplot_titles=[f"<b>{fit.role}</b> {plain(fit.trial)}" for fit in info.fits],
+        subplot_titles=[f"<b>{fit.role}</b> {_named(fit)}" for fit in info.fits],
         figure=new_figure(height=360, margin_t=64),
     )
     for column, fit in enumerate(info.fits, 1):
@@ -102,6 +103,10 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
     figure.update_yaxes(title_text="learned by the model", col=1)
     figure.update_layout(legend_y=1.12)
     return figure
+
+
+def _named(fit: Fit) -> str:
+    return plain(fit.trial) if fit.seeds == 1 else f"(mean of {fit.seeds} seeds)"
 
 
 def _draw(

@@ -283,6 +283,8 @@ def _curve(info: SensitivityInfo) -> go.Figure:
     figure = new_figure(height=420, margin={"l": 56, "r": 12, "t": 40, "b": 64})
     if surface.problem is not None:
         say(figure, surface.problem, y=1)
+        figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
+        figure.update_layout(margin_b=100)
     else:
         _add_band(figure, surface)
         for low, high in info.box.values():
@@ -322,12 +324,14 @@ def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
     for mark, rows in observed_groups(info.surface, info.winner):
         legend, symbol, size, fill, rim = MARKS[mark]
         figure.add_scatter(
-            x=rows[info.surface.across.path].to_numpy("float32"),
-            y=rows[y].to_numpy("float32"),
+            # In full precision: Plotly hides what lies beyond the axis, by rounding too.
+            x=rows[info.surface.across.path].to_numpy("float64"),
+            y=rows[y].to_numpy("float64"),
             **hover(info.surface, mark, rows),
             mode="markers",
             name=legend,
             zorder=3,
+            cliponaxis=False,
             marker={
                 "symbol": symbol,
                 "size": size if mark == "winner" else size * shrunk,

@@ -134,7 +134,7 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     if leader.low is None:
         return f"{text}; one seed does not show the spread."
     low, high = score(name, leader.low), score(name, leader.high)
-    text += f" in the mean (95 % interval {low} to {high})"
+    text += f" in the mean (95% interval {low} to {high})"
     if leader.probability_best is not None:
         text += f" and is the best of those retrained with {leader.probability_best:.0%} "
         text += "probability"

@@ -80,6 +80,13 @@ def label_set_table(run: Run) -> str:
     return f"<table class='facts'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def label_set_heading(run: Run) -> str:
+    """What the table shows."""
+    if label_set_paths(run):
+        return "Every setting on every label set"
+    return "Every setting, averaged over its seeds"
+
+
 def label_set_guide(run: Run) -> str:
     """How to read the table."""
     title = sentence_case(metric(run.objective.metric).title)
@@ -92,7 +99,7 @@ def label_set_guide(run: Run) -> str:
 
 def _named(paths: list[str], row: pd.Series) -> str:
     if not paths:
-        return "all trials"
+        return "score"
     return ", ".join(f"{path.removeprefix('data.')} {number(row[path])}" for path in paths)
 
 

@@ -13,6 +13,7 @@ from analysis.surrogate.importance import importance_info
 from tune_robust.formatting import count
 
 _SHORT = 3  # names that still fit into a sentence
+_FELT = 0.01  # an importance below is as good as none
 
 
 def notes(run: Run, summary: Summary) -> str:
@@ -45,13 +46,14 @@ def _importance(run: Run) -> Iterator[str]:
     table = importance_info(run).table.dropna(subset=["overall"])
     if table.empty or label_sets(run) > 1:
         return
+    table = table[(table["overall"] >= _FELT) | (table.index == table.index[0])].head(_SHORT)
     shown = ", ".join(
-        f"<code>{plain(row.path)}</code> {row.overall:.0%}"
-        for row in table.head(_SHORT).itertuples()
+        f"<code>{plain(row.path)}</code> {row.overall:.0%}" for row in table.itertuples()
     )
+    among = "" if table["trials"].nunique() == 1 else ", among the trials that it applies to,"
     yield (
         "<b>What matters:</b> the fraction of the differences between trials that each setting "
-        f"explains by itself is {shown}."
+        f"explains by itself{among} is {shown}."
     )
 
 

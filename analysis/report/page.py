@@ -9,7 +9,11 @@ from analysis.formatting import plain
 from analysis.pages.frame import fill_page, write_page
 from analysis.pages.section import section_html
 from analysis.report.headline import headline, lead
-from analysis.report.label_set_table import label_set_guide, label_set_table
+from analysis.report.label_set_table import (
+    label_set_guide,
+    label_set_heading,
+    label_set_table,
+)
 from analysis.report.next_steps import next_steps
 from analysis.report.notes import notes
 from analysis.report.peak_and_plateau import peak_and_plateau
@@ -75,6 +79,6 @@ def _label_sets(run: Run) -> str:
     if not table:
         return ""
     return (
-        f'<section id="label-sets"><h2>Every setting on every label set</h2><p class="guide">'
+        f'<section id="label-sets"><h2>{label_set_heading(run)}</h2><p class="guide">'
         f'{label_set_guide(run)}</p><div class="scroll" tabindex="0">{table}</div></section>'
     )

@@ -54,7 +54,12 @@ def _score_tiles(run: Run, summary: Summary, best: Candidate) -> list[tuple[str,
         gain = f"{mean} · {gain}" if gain else mean
     shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
     if summary.confirmation is not None:
-        shown.insert(0, _confirmed_tile(name, summary.confirmation.leader))
+        _, value, words = shown[0]
+        words = f"{plain(best.trial)} in the search{f' · {words}' if words else ''}"
+        shown = [
+            _confirmed_tile(name, summary.confirmation.leader),
+            (f"Best {metric(name).title}", value, words),
+        ]
     if not is_missing(best.test_accuracy):
         known = compared is not None and not is_missing(summary.test_gain)
         gain = f"{better('test_accuracy', summary.test_gain)} · " if known else ""
