@@ -9,6 +9,7 @@ import typer
 
 from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
 from tune_robust.errors import UserError
+from tune_robust.formatting import listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,6 @@ def confirm(
     same command again continues an interrupted confirmation; more --seeds or --top add what is
     missing.
 
-    \b
     Examples:
       tune-robust confirm r1
       tune-robust confirm r1 --top 5 --seeds 10
@@ -161,10 +161,9 @@ def status_line(source: RunFolder) -> str | None:
 def _seeds_as_text(found: dict[str, Any]) -> str:
     """Which seeds were used, and what each of them changes."""
     seeds, varies = found["seeds"], found["varies"]
-    drawn = f"{', '.join(varies[:-1])} and {varies[-1]}"
     fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
     which = f"Seed {seeds[0]}" if len(seeds) == 1 else f"Seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"{which}, the same for all trials: each draws {drawn} anew{fixed}. "
+        f"{which}, the same for all trials: each draws a new {listed(varies)}{fixed}. "
         "P(best) is the posterior probability of being the best, with flat priors, paired by seed."
     )

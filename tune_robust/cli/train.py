@@ -12,7 +12,7 @@ import typer
 
 from tune_robust.cli.options import DataDir, NoDownload, Settings
 from tune_robust.errors import UserError
-from tune_robust.metrics import finite_or_none
+from tune_robust.metrics import EPOCH_LINE, finite_or_none
 
 
 def train(
@@ -42,7 +42,6 @@ def train(
     the command says whether every metric equals the exported one. With --set, --data-dir or
     --no-download it is trained for all its epochs.
 
-    \b
     Examples:
       tune-robust train --config runs/r1/exported/1_t0007.yaml
       tune-robust train --config my.yaml --set epochs=60 --out trained
@@ -89,9 +88,8 @@ def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bo
     if as_json:
         print(json.dumps({"epoch": epoch, **finite_or_none(metrics)}), flush=True)
         return
-    shown = ("train_loss", "val_accuracy", "test_accuracy", "clean_fit", "noisy_fit", "seconds")
     figures = "  ".join(
-        f"{name} {metrics[name]:.4g}" for name in shown if not math.isnan(metrics[name])
+        f"{name} {metrics[name]:.4g}" for name in EPOCH_LINE if not math.isnan(metrics[name])
     )
     print(f"epoch {epoch}/{epochs}  {figures}", flush=True)
 
