@@ -3,6 +3,8 @@
 import os
 import sys
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start, too
+
 import pytest
 from filelock import FileLock
 from hypothesis import settings
