@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import socket
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -48,8 +47,6 @@ from tune_robust.tuning.engine.slots import Node  # noqa: E402
 _log = logging.getLogger(__name__)
 _NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
 """The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
-_PATIENCE = 3.0
-"""Seconds for the end of a Ray of which some process is dead."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
@@ -132,14 +129,15 @@ def check_alive() -> None:
 
 
 def _shut_down() -> None:
-    """End Ray; where the rest would wait a minute for a part that is dead, do not wait with it."""
+    """End Ray; where a part of it is dead, kill the rest, which would wait a minute for that part.
+
+    Disconnecting from a dead raylet would end this process too, with an exit code of Ray's own.
+    """
     try:
         check_alive()
     except RayLost:
         atexit.unregister(ray.shutdown)
-        ending = threading.Thread(target=ray.shutdown, daemon=True)
-        ending.start()
-        ending.join(_PATIENCE)
+        ray_worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
     else:
         ray.shutdown()
 
