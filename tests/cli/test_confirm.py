@@ -89,7 +89,7 @@ def test_an_unfinished_search_is_confirmed_as_far_as_it_is_and_said_to_be(tmp_pa
     done = run("confirm", "r1", "--seeds", 1, "--no-dashboard", cwd=tmp_path)
     said = " ".join(done.stdout.split())
     assert "The search has not finished: 3 of 6 trials have ended" in said
-    assert "says nothing of the spread" in said
+    assert "does not show the spread" in said
 
 
 def test_a_run_without_results_is_refused(tmp_path, refused):
