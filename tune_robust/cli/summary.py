@@ -1,4 +1,4 @@
-"""What ``search`` and ``resume`` print at the end, once they have exported and reported."""
+"""The results that ``search`` and ``resume`` print at the end."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _print_files(console: Console, folder: RunFolder, page: Path, exported: Sequ
     console.print(
         f"Report:   {page}\n"
         f"Exported: {exported[0]}\n"
-        f"Confirm:  tune-robust confirm {run_argument(folder.place)}  (trains the best again on "
+        f"Confirm:  tune-robust confirm {run_argument(folder.place)}  (retrains the best on "
         "fresh seeds)\n"
         f"Repeat:   tune-robust train --config {shlex.quote(str(exported[0]))}",
         highlight=False,
@@ -103,7 +103,7 @@ def _settings(trial: Trial) -> str:
 
 
 def _scores(trial: Trial, metric: str) -> str:
-    """The objective, and the test accuracy for the record."""
+    """Return the objective, and the test accuracy, which is not used for selection."""
     last = trial.last
     text = f"{metric} {short(last.get(metric))}"
     if last.get("test_accuracy") is not None:
