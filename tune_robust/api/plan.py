@@ -54,7 +54,8 @@ def plan(
     Returns:
         Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations and cost
         of the whole search ``without_stopping`` and as ``expected`` with the space's scheduler; its
-        ``rungs``; and the disk space of checkpoints and data, in bytes.
+        ``rungs``; the disk space of checkpoints and data, in bytes; and what is odd about the data
+        (``cautions``), as the search would warn.
 
     Raises:
         UserError: the space is not valid, or the data is missing.
@@ -72,7 +73,7 @@ def plan(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
     )
     storage, watcher = str(storage), watcher_of(progress)
-    prepare(one_of_each_data(loaded), storage)
+    data = prepare(one_of_each_data(loaded), storage)
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)
     at_a_time = min(slots.concurrency, loaded.trials)
@@ -88,6 +89,7 @@ def plan(
     size = max(timed.checkpoint_bytes for timed in times.epochs.values())
     return {
         "space": loaded.name,
+        "cautions": data["cautions"],
         "trials": loaded.trials,
         "scheduler": loaded.budget.scheduler,
         "unit": loaded.budget.unit,

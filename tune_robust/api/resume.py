@@ -75,12 +75,9 @@ def resume(
         run_confirmation(store, ray, watcher)
         return load_run(folder.place)
     # All that can be refused is checked before the run is changed.
-    changed = _changed(meta["space"], trials, settings)
-    space = Space.from_document(changed)
+    space = _changed(meta["space"], trials, settings)
     prepare(one_of_each_data(space), folder.storage)
     store = _opened(folder, watcher, retry_failed, rebuild_log)
-    if changed != meta["space"]:
-        folder.write_meta({**meta, "space": changed})
     run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
     folder.upload()
     return load_run(folder.place)
@@ -88,7 +85,7 @@ def resume(
 
 def _changed(
     document: dict[str, Any], trials: int | str | None, settings: Overrides | None
-) -> dict[str, Any]:
+) -> Space:
     """The run's space with what this call changes.
 
     Raises:
@@ -105,8 +102,7 @@ def _changed(
     for path, value in changes.items():
         set_path(changed, path, value)
     changed["budget"]["trials"] = _total(given, before)
-    Space.from_document(changed)
-    return changed
+    return Space.from_document(changed)
 
 
 def _fixed(path: str) -> Problem:

@@ -43,8 +43,8 @@ def plan(
 
     The estimate has time, rungs, disk space and cost, both for the complete budget without early
     stopping and as expected with the space's scheduler. Compute is counted in gradient evaluations:
-    passes over the training set. The command trains for some seconds and stores only the decoded
-    data set.
+    passes over the training set. The command trains for some seconds, stores only the decoded data
+    set, and prints the same warnings about the data as the search.
 
     Examples:
       tune-robust plan --space saner_digits
@@ -106,6 +106,8 @@ def _print(found: dict[str, Any]) -> None:
     )
     for line in lines:
         console.print(line, highlight=False)
+    for text in found["cautions"]:
+        console.print(f"Warning: {text}", style="yellow", markup=False, highlight=False)
 
 
 def _table(kinds: list[dict[str, Any]]) -> Table:

@@ -92,7 +92,7 @@ def run_search(
     """Run the remaining trials of the search in ``store``, and close the run in any case.
 
     Args:
-        space: the space of the run.
+        space: the space to search, which run.json contains once the first trial can start.
         store: the run, opened for writing.
         storage: the folder or URI next to which the decoded data is cached.
         ray: where and how trials run.
@@ -151,13 +151,23 @@ def _run(
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
                 _run_trials(conductor, cache, watcher, url)
     except KeyboardInterrupt:
-        pass  # the conductor knows that the search is not complete
+        _keep_space(conductor)  # the conductor knows that the search is not complete
     finally:
         with _undisturbed():
             conductor.close()
             if board:
                 board.close()
     return conductor
+
+
+def _keep_space(conductor: Conductor) -> None:
+    """Write the space to run.json, since a resumed search may be larger.
+
+    This happens only when the search begins, so that the run does not change if it cannot begin.
+    """
+    store, space = conductor.store, conductor.space.document()
+    if Space.from_document(store.meta["space"]).document() != space:
+        store.update_meta(space=space)
 
 
 @contextmanager
@@ -204,6 +214,7 @@ def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
     warning = check_disk(space, folder, cache, concurrency=conductor.slots.concurrency)
+    _keep_space(conductor)
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
         watcher.warn(text)
     with (
