@@ -7,6 +7,8 @@ import yaml
 
 from tests.cli.command import run
 
+pytestmark = pytest.mark.e2e
+
 SPACE = {
     "name": "tiny",
     "train": {

@@ -177,7 +177,7 @@ def test_confirmed_scores_are_shown(tmp_path):
     assert (entry.confirmed.mean, entry.confirmed.n) == (expected["mean"], 3)
     summary = folder.path / "confirmation.json"
     summary.write_text(summary.read_text().replace('"mean"', '"meen"'))
-    with pytest.raises(UserError, match=r"confirmation\.json is damaged.*writes it anew"):
+    with pytest.raises(UserError, match=r"confirmation\.json is damaged.*writes a new one"):
         compare_runs(paths)
     with pytest.raises(UserError, match="is a confirmation: give the run itself"):
         compare_runs([paths[0], folder.path])
