@@ -198,7 +198,7 @@ def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) 
     if missing:
         raise UserError(
             f"{file} lacks the columns {', '.join(missing)}. "
-            f"`tune-robust resume {file.parent}` writes it anew."
+            f"`tune-robust resume {file.parent}` writes a new one."
         )
     try:
         frame = table.to_pandas()
@@ -208,5 +208,5 @@ def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) 
         return frame.astype(floats).reset_index(drop=True)
     except (ValueError, TypeError, pa.ArrowException) as error:
         raise UserError(
-            f"{file} is damaged ({error}). `tune-robust resume {file.parent}` writes it anew."
+            f"{file} is damaged ({error}). `tune-robust resume {file.parent}` writes a new one."
         ) from error
