@@ -1,4 +1,4 @@
-"""The command line: one small file per verb. Anything heavy is imported inside the verb."""
+"""The command line, with one file per command, which imports large libraries only when called."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ for group in (app, spaces.app, datasets.app):
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is a message and exit code 2, not a traceback."""
+    """Run the command line; a user's error gives a message and exit code 2, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal of another encoding shows a question mark for what it does not know.
+        # A terminal with another encoding shows a question mark for unknown characters.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
@@ -95,7 +95,7 @@ def main() -> None:
         print(f"Error: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): there is nobody left to tell.
+        # The reader of the output has ended (`| head`).
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:

@@ -141,7 +141,7 @@ class LogWriter:
         """Write an event completely or not at all, since none may follow a partial one."""
         before = os.fstat(self._file.fileno())
         if not before.st_nlink:
-            raise FileNotFoundError(errno.ENOENT, "it was deleted during the run", str(self._path))
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._path))
         line, checksum = sealed(event, self._checksum)
         try:
             while line:

@@ -46,6 +46,7 @@ def assert_one_clear_error(command, trials):
     code, output = command.finish(50)  # Ray itself would end the process after a minute
     assert code == 2, output
     assert "Traceback" not in output
+    assert "state-dump" not in output, "the log of Ray's own process is not the user's"
     assert "has died" in " ".join(output.split())
     assert "tune-robust resume r1" in output
     assert "running" not in set(pd.read_parquet(trials)["status"])
