@@ -46,6 +46,9 @@ def export(
             centre of the region of settings that are all nearly as good as the best.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        The paths of the files.
+
     Raises:
         UserError: there is no such run, no trial has a result yet, or the weights are not kept.
     """

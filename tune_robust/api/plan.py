@@ -45,7 +45,11 @@ def plan(
     This trains for some seconds and stores only the decoded data set.
 
     Args:
-        space: as in ``search``, like ``trials``, ``settings``, ``data_dir`` and ``download``.
+        space: the name of a built-in space, the path of a YAML file, or the same as a mapping.
+        trials: the number of trials; by default as many as in the space.
+        settings: changes to the space, as in ``search``.
+        data_dir: the folder of the data set.
+        download: whether missing data may be downloaded.
         seconds: how long to time each kind of trial.
         price: the price of an hour of this machine, to compute the cost of the search.
         storage: the folder or URI next to which the decoded data is cached.

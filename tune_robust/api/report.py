@@ -16,6 +16,9 @@ def report(run: RunLike, *, out: str | Path | None = None, storage: str | Path =
         out: the file to write; by default ``report.html`` in the run's folder.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        The path of the page.
+
     Raises:
         UserError: there is no such run, none of its epochs has ended, or the file cannot be
             written.
@@ -44,6 +47,9 @@ def write_figures(
         format: ``png``, ``svg`` or ``pdf`` (which need Chrome or Chromium), ``html``, or ``csv``
             for the numbers that each figure draws.
         storage: the folder or URI that holds the runs.
+
+    Returns:
+        The paths of the files.
 
     Raises:
         UserError: the format is unknown, the browser is missing, or the folder cannot be written.

@@ -57,6 +57,9 @@ def resume(
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
+    Returns:
+        The run.
+
     Raises:
         UserError: there is no such run, another process works on it, or a setting may not change.
         KeyboardInterrupt: as in ``search``.

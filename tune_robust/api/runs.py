@@ -35,6 +35,9 @@ def load_run(run: RunLike, *, storage: str | Path = STORAGE) -> Run:
         run: a name under ``storage``, a path, a URI, or a Run to load again.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        The run, with its tables as data frames.
+
     Raises:
         UserError: there is no such run, or it is damaged.
     """

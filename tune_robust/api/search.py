@@ -59,6 +59,9 @@ def search(
             nothing. An object with the methods of ``Watcher`` is called for every trial instead.
         verbose: whether to show Ray's own messages.
 
+    Returns:
+        The run, once all its trials have ended.
+
     Raises:
         UserError: the space is not valid, the data is missing, the run exists already, or it
             cannot be written.

@@ -29,6 +29,9 @@ def sensitivity(
         metric: the metric to draw; by default the search's objective.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        A Plotly figure; ``show()`` displays it.
+
     Raises:
         UserError: there is no such run, setting or metric, or no epoch of the run has ended.
     """

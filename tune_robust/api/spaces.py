@@ -36,6 +36,9 @@ def load_space(
         data_dir: the folder of the data set; short for ``train.data.dir``.
         download: whether missing data may be downloaded; short for ``train.data.download``.
 
+    Returns:
+        The resolved and validated space.
+
     Raises:
         UserError: there is no such space, or it is not valid; the message has every problem with
             its key path.
