@@ -180,6 +180,16 @@ def test_the_report_speaks_of_means(run):
     assert "the best of 4 settings" in notes(run, summary)
 
 
+def test_a_seed_beside_choices_alone_is_no_number_to_draw(build):
+    trials = [
+        build.trial(n, {"seed": seed, "method": m}, method=m)
+        for n, (seed, m) in enumerate([(42, "sam"), (43, "sam"), (42, "sgd"), (43, "sgd")], 1)
+    ]
+    search = {"seed": {"grid": [42, 43]}, "method": {"choice": ["sam", "sgd"]}}
+    run = build.load(trials, space=build.space(search=search, searcher={"name": "grid"}))
+    assert "Which settings work?" not in write_report(run).read_text(encoding="utf-8")
+
+
 def test_what_the_seeds_do_not_tell_apart_is_level(build):
     scores = {("sam", 0.1): (0.50, 0.60), ("sam", 0.2): (0.49, 0.60), ("saner", 0.1): (0.1, 0.2)}
     assert summarise(repeated(build, scores)).level == ("t0002",)
