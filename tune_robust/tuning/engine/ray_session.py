@@ -137,7 +137,8 @@ def _shut_down() -> None:
         check_alive()
     except RayLost:
         atexit.unregister(ray.shutdown)
-        ray_worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+        if (node := ray_worker._global_node) is not None:
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
     else:
         ray.shutdown()
 
