@@ -456,8 +456,8 @@ class _Run:
         self.generator.manual_seed(self.config.seed + epoch)
         _log.warning(
             "%s was saved on another kind of device than this one (%s), and its random numbers "
-            "cannot go on here. Training goes on with new ones, seeded with train.seed + %d: the "
-            "result will differ slightly from that of an uninterrupted run.",
+            "cannot be used here. Training continues with new ones, seeded with train.seed + %d: "
+            "the result will differ slightly from that of an uninterrupted run.",
             path,
             self.device.type,
             epoch,
