@@ -178,7 +178,8 @@ def _tables(
     A run that has only just begun has neither.
     """
     if folder.trials.exists() and not folder.events.exists():
-        trials, epochs = read_table(folder.trials), read_table(folder.epochs)
+        trials = read_table(folder.trials, run=folder.id)
+        epochs = read_table(folder.epochs, run=folder.id)
     if folder.events.exists() or not folder.trials.exists() or _is_recording(trials):
         record = read_record(folder)
         trials = trials_table(record.trials.values(), searched, objective, folder)

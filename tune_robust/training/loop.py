@@ -48,7 +48,13 @@ from tune_robust.training.device import (
     prepare_convolutions,
     wait_for,
 )
-from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.evaluation import (
+    Evaluation,
+    Reliability,
+    evaluate,
+    information,
+    predictions,
+)
 from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
@@ -97,6 +103,9 @@ def train(
         resume: a checkpoint of the same configuration from which to continue.
         device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU if there is one.
         splits: the data, if the caller has loaded them already; by default they are loaded here.
+
+    Returns:
+        A generator of one ``EpochResult`` per epoch.
 
     Raises:
         UserError: the data, the checkpoint or the configuration do not fit.
@@ -356,6 +365,7 @@ class _Run:
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
+            "val_information": information(validation.probabilities, self.validation.labels),
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
