@@ -48,7 +48,13 @@ from tune_robust.training.device import (
     prepare_convolutions,
     wait_for,
 )
-from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.evaluation import (
+    Evaluation,
+    Reliability,
+    evaluate,
+    information,
+    predictions,
+)
 from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
@@ -359,6 +365,7 @@ class _Run:
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
+            "val_information": information(validation.probabilities, self.validation.labels),
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
