@@ -204,23 +204,27 @@ def _sizes(summary: Summary) -> str:
 
 def _print_matrix(summary: Summary, matrix: np.ndarray) -> None:
     rows = [
-        [name, f"{count:,}", *(_share(share) for share in shares)]
-        for name, count, shares in zip(summary.classes, summary.class_counts, matrix, strict=True)
+        [name, f"{count:,}", *(_percent(fraction) for fraction in fractions)]
+        for name, count, fractions in zip(
+            summary.classes, summary.class_counts, matrix, strict=True
+        )
     ]
     print("\nOf the images of each class (row), the percentage labelled as each (column):")
     _print_table(["class", "images", *summary.classes], rows, right=True)
 
 
 def _print_confusions(summary: Summary) -> None:
-    rows = [[true, given, _share(share)] for true, given, share in summary.confusions(WIDEST)]
+    rows = [
+        [true, given, _percent(fraction)] for true, given, fraction in summary.confusions(WIDEST)
+    ]
     print("\nThe most frequent confusions, in percent of the class (all of them: --html, --json):")
     _print_table(["class", "labelled as", "percent"], rows, right=True)
 
 
-def _share(share: float) -> str:
-    if math.isnan(share):
+def _percent(fraction: float) -> str:
+    if math.isnan(fraction):
         return "-"
-    return f"{100 * share:.1f}" if share else "."
+    return f"{100 * fraction:.1f}" if fraction else "."
 
 
 def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = False) -> None:

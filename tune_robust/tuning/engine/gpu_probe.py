@@ -18,7 +18,7 @@ from tune_robust.data.cache_folder import received, sent
 from tune_robust.runs.disk import weight_count
 from tune_robust.spaces.space import Space
 from tune_robust.training import train
-from tune_robust.tuning.engine.gpu_share import Memory, Sharing, measure_sharing
+from tune_robust.tuning.engine.gpu_sharing import Memory, Sharing, measure_sharing
 
 STEPS = 20
 """The number of batches of a measured epoch."""
@@ -27,7 +27,7 @@ EVALUATED = 1024
 SECONDS = 5.0
 
 
-def share_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Sharing:
+def sharing_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Sharing:
     """Measure on one GPU how many trials of the space should share it.
 
     Args:
