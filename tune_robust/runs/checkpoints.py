@@ -6,15 +6,23 @@ import errno
 import math
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri, link_aside, sync_folder
+from tune_robust.runs.background import Background
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, EpochResult, continued_config, read_checkpoint
+from tune_robust.training import (
+    Checkpoint,
+    EpochResult,
+    continued_config,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 
 class Owner(NamedTuple):
@@ -62,6 +70,7 @@ class Checkpoints:
         self._last, self._previous = folder / "last.pt", folder / "previous.pt"
         self._best = folder / "best.pt"
         self._best_value: float | None = None
+        self._background = Background()
         self.notes: list[str] = []
 
     def newest(self) -> tuple[Path, Checkpoint] | None:
@@ -82,17 +91,36 @@ class Checkpoints:
         self._tell_where_from("nothing")
         return None
 
-    def save(self, result: EpochResult) -> bool:
-        """Keep this epoch's state, and as the best if it is; whether it is.
+    def save(self, result: EpochResult, *, wait: bool = False) -> None:
+        """Keep this epoch's state, and as the best if it is.
+
+        It is copied and then written in the background, while the next epoch is trained; the
+        epoch before is on disk when this returns, and with ``wait`` this one is too.
+
+        Raises:
+            OSError: this one or the one before cannot be written.
+        """
+        self.wait()
+        checkpoint = result.snapshot({"run": self._owner.run, "trial": self._owner.trial})
+        self._background.start(partial(self._write, checkpoint))
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Return when all that was saved is on disk.
 
         Raises:
             OSError: it cannot be written.
         """
+        self._background.wait()
+
+    def _write(self, checkpoint: Checkpoint) -> bool:
+        """Write a checkpoint and return whether it is the best one."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._last.exists():
             link_aside(self._last, self._previous)
-        result.save(self._last, {"run": self._owner.run, "trial": self._owner.trial})
-        best = self._is_best(result.metrics[self._objective.metric])
+        write_checkpoint(self._last, checkpoint)
+        best = self._is_best(checkpoint.metrics[self._objective.metric])
         if best:
             link_aside(self._last, self._best)
             sync_folder(self._folder)
@@ -130,10 +158,10 @@ class RemoteCheckpoints(Checkpoints):
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)
 
-    def save(self, result: EpochResult) -> bool:
-        """Keep this epoch's state on both sides; the one before stays until it is over there."""
+    def _write(self, checkpoint: Checkpoint) -> bool:
+        """Write it on both sides; the one before stays until it is over there."""
         had = self._last.exists()
-        best = super().save(result)
+        best = super()._write(checkpoint)
         try:
             if had:
                 self._remote.copy(self._last.name, self._previous.name)

@@ -18,6 +18,7 @@ class RunUpkeep:
     """The tables and the checkpoints of the run in ``store``, a search of ``space``."""
 
     def __init__(self, store: RunStore, space: Space):
+        self._store = store
         paths = dict.fromkeys(dim.path for dim in space.dimensions)
         self._tables = Tables(store, paths, objective_of(space))
         ended = [trial for trial in store.trials.values() if trial.status in ENDED]
@@ -28,8 +29,9 @@ class RunUpkeep:
         self._tables.refresh()
 
     def write(self) -> None:
-        """Rewrite the tables."""
+        """Rewrite the tables, and delete the checkpoints that came after their trial's end."""
         self._tables.write()
+        self._retention.sweep(self._store.trials.values())
 
     def ended(self, trial: Trial) -> None:
         """Delete the checkpoints of whatever has lost its place among the best."""

@@ -1,6 +1,6 @@
 """One training run as a generator of epochs, in PyTorch alone: no printing and no Ray."""
 
-from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
+from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.training.device import choose_device
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
 from tune_robust.training.saving import save_epoch
@@ -14,4 +14,5 @@ __all__ = [
     "read_checkpoint",
     "save_epoch",
     "train",
+    "write_checkpoint",
 ]

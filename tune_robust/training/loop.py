@@ -37,7 +37,12 @@ from tune_robust.methods import (
 )
 from tune_robust.methods.mixing import Batch
 from tune_robust.models import Classifier, build_model
-from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from tune_robust.training.checkpoints import (
+    Checkpoint,
+    on_host,
+    read_checkpoint,
+    write_checkpoint,
+)
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
@@ -65,11 +70,12 @@ class EpochResult:
 
     ``metrics`` has the names of tune_robust.metrics.METRICS and is NaN where a metric does not
     apply. ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)``
-    continues; call it before asking the generator for the next epoch. ``model`` is the network that
-    was evaluated: the one with the averaged weights once averaging has begun. Epochs are counted
-    through all bootstrap rounds. ``reliability`` describes the calibration of the network on the
-    test images; ``validation_probabilities`` float32 (N, K) are its predictions for the validation
-    images.
+    continues, and ``snapshot(owner=None)`` returns that checkpoint, which ``write_checkpoint``
+    may write at any time; call either before asking the generator for the next epoch. ``model``
+    is the network that was evaluated: the one with the averaged weights once averaging has
+    begun. Epochs are counted through all bootstrap rounds. ``reliability`` describes the
+    calibration of the network on the test images; ``validation_probabilities`` float32 (N, K)
+    are its predictions for the validation images.
     """
 
     epoch: int
@@ -77,6 +83,7 @@ class EpochResult:
     reliability: Reliability
     model: nn.Module
     save: Callable[..., None]
+    snapshot: Callable[..., Checkpoint]
     validation_probabilities: Tensor
 
 
@@ -112,6 +119,7 @@ def train(
             run.reliability,
             run.evaluated,
             run.save,
+            run.snapshot,
             run.validation_probabilities,
         )
 
@@ -398,7 +406,15 @@ class _Run:
         return forward
 
     def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
-        """Write everything that the rest of the run depends on, and ``owner``, its trial.
+        """Write everything that the rest of the run depends on, and ``owner``, its trial."""
+        write_checkpoint(Path(path), self._checkpoint(owner))
+
+    def snapshot(self, owner: dict[str, str | None] | None = None) -> Checkpoint:
+        """Return what ``save`` would write, in a copy on the host."""
+        return on_host(self._checkpoint(owner))
+
+    def _checkpoint(self, owner: dict[str, str | None] | None) -> Checkpoint:
+        """Return the state of the run, whose tensors change with the next step.
 
         ``model`` has the evaluated weights and ``network`` the trained ones. Without averaging
         these are the same tensors and are stored once.
@@ -417,10 +433,9 @@ class _Run:
         }
         config = self.config.model_dump(mode="json")
         *earlier, metrics = self.history
-        done = Checkpoint(
+        return Checkpoint(
             self.epoch, metrics, config, state, self.reliability, earlier, owner=owner
         )
-        write_checkpoint(Path(path), done)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Continue from ``checkpoint``."""

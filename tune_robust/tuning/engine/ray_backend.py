@@ -265,6 +265,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "cache": sent(cache),
         "objective": asdict(conductor.objective),
         "known": max(trial.epochs, default=0),
+        "timed": conductor.space.budget.unit == "seconds",
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,
         "process": trial.number + 1 if alone else 0,

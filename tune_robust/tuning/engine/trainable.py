@@ -6,6 +6,7 @@ import gc
 import os
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ class TrialRunner(tune.Trainable):
             ),
             received(config["cache"]),
             config["known"],
+            config["timed"],
         )
 
 
@@ -172,9 +174,14 @@ def _epochs(
     predictions: KeptPredictions,
     cache: Path,
     known: int,
+    timed: bool,
 ) -> Iterator[dict[str, Any]]:
     """Reports of the epochs, first those that the search lost with its machine: all above ``known``
     that the checkpoint tells of, and in any case its own.
+
+    An epoch is reported while its checkpoint is written, which is complete before the next report:
+    a killed trial repeats one finished epoch at most. The checkpoint of the last epoch is complete
+    before its report, as are all of them where the budget is ``timed``, and any may be the last.
     """
     found, resume = checkpoints.newest(), None
     if checkpoints.notes:
@@ -186,14 +193,27 @@ def _epochs(
                 yield {"epoch": epoch, **metrics}
         yield _report(saved, config)
     splits = _splits(config.data, cache)
-    for result in train(config, resume=resume, splits=splits):
-        try:
-            # Before the checkpoint: an epoch whose predictions are not there is trained again.
-            predictions.save(result, splits.validation)
-            checkpoints.save(result)
-        except OSError as error:
-            raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
-        yield _report(result, config)
+    try:
+        for result in train(config, resume=resume, splits=splits):
+            with _storage():
+                # Predictions are saved before the checkpoint of their epoch, and after that of the
+                # epoch before: an epoch without them is trained again.
+                checkpoints.wait()
+                predictions.save(result, splits.validation)
+                checkpoints.save(result, wait=timed or result.epoch == config.total_epochs)
+            yield _report(result, config)
+    finally:
+        with suppress(OSError):  # whatever cannot be written is trained again
+            checkpoints.wait()
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """Inside, errors are those of the storage."""
+    try:
+        yield
+    except OSError as error:
+        raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
 
 
 def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
