@@ -72,7 +72,7 @@ def headings(scene: Scene) -> list[str]:
 
 
 def cells(row: Row, scene: Scene) -> list[str]:
-    """A row as plain text; ± is half of the 95 % interval."""
+    """A row as plain text; ± is half of the 95% interval."""
     name = scene.objective.metric
     cost, reached = row.cost
     got_there = "" if reached in (0, row.runs) else f" ({reached} of {row.runs} runs)"
@@ -131,7 +131,7 @@ def _ahead(scene: Scene) -> str:
     open_ = [e.label for e, lead in leads if lead and lead.low is not None and lead.low <= 0]
     single = [entry.label for entry, lead in leads if lead is not None and lead.low is None]
     parts = [
-        f"that is better than {listed(clear)}, with 95 % confidence" if clear else "",
+        f"that is better than {listed(clear)}, with 95% confidence" if clear else "",
         f"it is statistically indistinguishable from {listed(open_)}" if open_ else "",
         f"there are too few runs to compare it with {listed(single)}" if single else "",
     ]
@@ -280,9 +280,14 @@ def headline(comparison: Comparison) -> str:
     best = plain(scenes[0].ranked[0].label)
     if all(lead is not None and lead.low is not None and lead.low > 0 for lead in leads):
         return f"{best} is ahead at equal compute"
-    gap = min((lead.mean for lead in leads if lead is not None), default=0.0)
-    by = difference(scenes[0].objective.metric, gap)
-    return f"{best} leads by {by} at equal compute, within the noise or untested"
+    known = [lead for lead in leads if lead is not None]
+    closest = min(known, key=lambda lead: lead.mean, default=None)
+    if closest is None:
+        return f"{best} alone has a score at equal compute"
+    by = difference(scenes[0].objective.metric, closest.mean)
+    if closest.low is None:
+        return f"{best} leads by {by} at equal compute; single runs do not show the noise"
+    return f"{best} leads by {by} at equal compute, which is within the noise"
 
 
 def lead(comparison: Comparison) -> str:

@@ -10,13 +10,23 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.style import PALETTE, PERCENT, line_style, message, new_figure, plain_axes
+from analysis.figures.style import (
+    PALETTE,
+    PERCENT,
+    epoch_axis,
+    line_style,
+    lines_of,
+    message,
+    new_figure,
+    plain_axes,
+)
 from analysis.formatting import plain, sentence_case
 from analysis.stored.replicates import replicates
 from analysis.stored.run import Run
 from tune_robust.metrics import metric
 
 _POINTS = 300  # of a line; more than a screen tells apart are thinned
+_LINE = 20  # pixels, of a title
 
 
 class Line(NamedTuple):
@@ -52,8 +62,7 @@ def metric_panel(run: Run, name: str, trials: Mapping[str, str]) -> Panel | None
 def trial_panel(run: Run, title: str, trial: str, metrics: Mapping[str, str]) -> Panel | None:
     """Several metrics of one trial, by the name to give them; None where it recorded none."""
     lines = [line for name, label in metrics.items() for line in _line(run, name, label, trial)]
-    about = metric(next(iter(metrics)))
-    return Panel(title, about.is_fraction, lines) if lines else None
+    return Panel(title, all(metric(name).is_fraction for name in metrics), lines) if lines else None
 
 
 def _line(run: Run, name: str, label: str, trial: str) -> list[Line]:
@@ -95,12 +104,14 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
     """The panels side by side under one legend; ``nothing`` is said where there is none."""
     if not panels:
         return message(nothing)
+    titles = ["<br>".join(f"<b>{line}</b>" for line in lines_of(p.title, 34)) for p in panels]
+    extra = _LINE * max(title.count("<br>") for title in titles)
     figure = make_subplots(
         rows=1,
         cols=len(panels),
         horizontal_spacing=0.09,
-        subplot_titles=[f"<b>{plain(panel.title)}</b>" for panel in panels],
-        figure=new_figure(height=height, margin_t=76),
+        subplot_titles=titles,
+        figure=new_figure(height=height + extra, margin_t=76 + extra),
     )
     names = list(dict.fromkeys(line.name for panel in panels for line in panel.lines))
     shown = set()
@@ -127,8 +138,9 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
         tick = PERCENT if panel.is_fraction else ""
         figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
     plain_axes(figure)
-    figure.update_xaxes(title_text="epoch", rangemode="tozero")
-    figure.update_layout(legend_y=1.14)
+    last = max(float(line.x[-1]) for panel in panels for line in panel.lines)
+    figure.update_xaxes(**epoch_axis(last))
+    figure.update_layout(legend_y=1.14 + extra / (height - 128))
     return figure
 
 

@@ -57,6 +57,7 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
         *("search", "--space", space, "--name", "r1", "--address", ray_cluster.address),
         *("--storage", bucket, "--trials", 3),
         *("--set", "train.epochs=40", "--set", "budget.scheduler=none"),
+        *("--set", "resources.concurrency=2"),
         cwd=tmp_path,
     )
     started.wait_until(lambda: head.trials() and other.trials())
@@ -102,7 +103,7 @@ def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
-    assert "does not see the run's folder /no/such/folder" in done.stderr
+    assert "cannot access the run's folder /no/such/folder" in done.stderr
 
     monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)
     other = tmp_path / "token"

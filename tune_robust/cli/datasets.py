@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, DataDir, Json, NoDownload, Settings, Storage
+from tune_robust.cli.options import STORAGE, ConfigSettings, DataDir, Json, NoDownload, Storage
 from tune_robust.errors import UserError, unknown
+from tune_robust.formatting import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
     from tune_robust.data import Dataset, Summary
 
 app = typer.Typer(
-    help="List the data sets that can be read, prepare them, and check them and their label noise.",
+    help="List and prepare data sets, and check them and their label noise.",
     no_args_is_help=True,
 )
 
 WIDEST = 12
-"""A terminal can show the transition matrix of up to so many classes."""
+"""The largest number of classes of a transition matrix that is printed."""
 
 Name = Annotated[str, typer.Argument(help="The name of a data set, as `datasets list` shows it.")]
 
 
 @app.command("list")
 def list_datasets(as_json: Json = False) -> None:
-    """List the kinds of data that can be read, and what each needs.
+    """List the supported data sets and formats, and the files that each needs.
 
     Examples:
       tune-robust datasets list
@@ -50,11 +51,11 @@ def list_datasets(as_json: Json = False) -> None:
 def prepare(
     name: Name,
     data_dir: DataDir = None,
-    settings: Settings = None,
+    settings: ConfigSettings = None,
     no_download: NoDownload = False,
     storage: Storage = STORAGE,
 ) -> None:
-    """Download what is missing and decode it once, for every later search in this storage.
+    """Download missing data and decode them once for all later searches in this storage.
 
     Examples:
       tune-robust datasets prepare cifar10 --data-dir ~/data
@@ -94,7 +95,7 @@ def check(
         str | None,
         typer.Option(help="Which labels: a label set (human) or a column (given)."),
     ] = None,
-    settings: Settings = None,
+    settings: ConfigSettings = None,
     no_download: NoDownload = False,
     as_json: Json = False,
     html: Annotated[
@@ -103,7 +104,7 @@ def check(
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Read a data set, draw its label noise, and describe both.
+    """Read a data set, draw its label noise, and print a summary of both.
 
     Examples:
       tune-robust datasets check cifar10 --data-dir ~/data \\
@@ -135,9 +136,9 @@ def check(
         return
     _print_summary(summary)
     for text in odd:
-        print(f"Warning: {text}")
+        print(visible(f"Warning: {text}"))
     if html is not None:
-        print(f"Heat map: {html}")
+        print(visible(f"Heat map: {html}"))
 
 
 def _config(
@@ -164,7 +165,7 @@ def _config(
 
 
 def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
-    """What a search on the data would warn of, or refuse."""
+    """Return the warnings or the error of a search on the data."""
     from tune_robust.data import cautions, make_splits
 
     try:
@@ -182,7 +183,7 @@ def _print_summary(summary: Summary) -> None:
     )
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:
-        print("noise_rate: unknown, as the true labels are")
+        print("noise_rate: unknown, since the true labels are unknown")
         return
     print(f"noise_rate: {summary.noise_rate:.4f}")
     matrix = summary.transition_matrix
@@ -223,16 +224,17 @@ def _share(share: float) -> str:
 
 
 def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = False) -> None:
-    """``right`` aligns all columns but the first to the right."""
-    from rich.console import Console
+    """Print a table; ``right`` aligns all columns but the first to the right."""
     from rich.table import Table
+
+    from tune_robust.console.plain import PlainConsole
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if right and number else "left", no_wrap=right)
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = PlainConsole()
     if not console.is_terminal:
         console.width = 200  # one line per row, for grep and the like
     console.print(table, highlight=False)

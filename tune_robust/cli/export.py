@@ -10,6 +10,7 @@ import typer
 
 from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.formatting import visible
 
 if TYPE_CHECKING:
     from tune_robust.api.export import Format, Winner
@@ -20,7 +21,7 @@ def export(
     top: Annotated[
         int | None,
         typer.Option(
-            help="Write this many, best first; by default 3, or the whole Pareto front.", min=1
+            help="Write this many, best first; by default 3, or the complete Pareto front.", min=1
         ),
     ] = None,
     format: Annotated[
@@ -47,9 +48,9 @@ def export(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Write the best configurations as files that `tune-robust train` accepts as they are.
+    """Write the best configurations as files for `tune-robust train`.
 
-    They are chosen by the search's objective alone.
+    They are selected by the search's objective alone.
 
     Examples:
       tune-robust export r1 --top 3
@@ -72,4 +73,4 @@ def export(
         print(json.dumps({"files": [str(file) for file in files]}, indent=2))
         return
     for file in files:
-        print(file)
+        print(visible(str(file)))

@@ -1,4 +1,4 @@
-"""``tune-robust report``: one self-contained HTML page about a run, or its figures as files."""
+"""``tune-robust report``: write an HTML page about a run, or its figures as files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
 from tune_robust.errors import UserError
+from tune_robust.formatting import visible
 
 
 def report(
@@ -20,7 +21,7 @@ def report(
     ] = None,
     figures: Annotated[
         Path | None,
-        typer.Option(help="Write each figure into this folder, in place of the report."),
+        typer.Option(help="Write each figure into this folder instead of a report."),
     ] = None,
     format: Annotated[
         str,
@@ -33,7 +34,7 @@ def report(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Write a run's report: a summary, the figures and all trials.
+    """Write a run's report, an HTML page with a summary, the figures and all trials.
 
     Examples:
       tune-robust report r1
@@ -49,11 +50,11 @@ def report(
         )
     if figures is None:
         page = tr.report(run, out=out, storage=storage)
-        print(json.dumps({"report": str(page)}, indent=2) if as_json else page)
+        print(json.dumps({"report": str(page)}, indent=2) if as_json else visible(str(page)))
         return
     files = tr.write_figures(run, figures, format=format, storage=storage)
     if as_json:
         print(json.dumps({"figures": [str(file) for file in files]}, indent=2))
         return
     for file in files:
-        print(file)
+        print(visible(str(file)))

@@ -11,7 +11,7 @@ import typer
 from tune_robust.cli.options import Json, Settings, SpaceName
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
-from tune_robust.formatting import count
+from tune_robust.formatting import count, visible
 
 if TYPE_CHECKING:
     from tune_robust.spaces.space import Space
@@ -46,12 +46,12 @@ def show(
     resolved: Annotated[
         bool,
         typer.Option(
-            "--resolved", help="Print the space as a search would run it, with every default."
+            "--resolved", help="Print the space as a search would use it, including all defaults."
         ),
     ] = False,
     settings: Settings = None,
 ) -> None:
-    """Print a space's file; with --resolved or --set, the space that a search would run.
+    """Print the file of a space; with --resolved or --set, the space that a search would use.
 
     Examples:
       tune-robust spaces show saner_digits
@@ -69,7 +69,10 @@ def show(
 
 @app.command()
 def check(space: SpaceName, settings: Settings = None) -> None:
-    """Say whether a space is valid, and how much its search may cost; exit code 2 if it is not.
+    """Check that a space is valid, and print the largest compute of its search.
+
+    Compute is counted in gradient evaluations: passes over the training set. The exit code is 2 if
+    the space is not valid.
 
     Examples:
       tune-robust spaces check my_space.yaml
@@ -104,7 +107,7 @@ def cp(
     if target.exists() and not force:
         raise UserError(f"{target} exists already: give another name, or --force to replace it")
     _write(target, text)
-    print(f"Wrote {target}. Edit it, then: tune-robust search --space {target}")
+    print(visible(f"Wrote {target}. Edit it, then: tune-robust search --space {target}"))
 
 
 def _row(space: Space) -> dict[str, Any]:
@@ -123,10 +126,11 @@ def _row(space: Space) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from tune_robust.console.plain import PlainConsole
+
+    console = PlainConsole()
     if not console.is_terminal:
         console.width = 300  # one line per space, for grep and the like
     table = Table(box=None, pad_edge=False, header_style="bold")

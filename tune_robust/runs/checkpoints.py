@@ -1,4 +1,4 @@
-"""The checkpoints that a trial leaves, in the run's folder or on a remote file system."""
+"""The checkpoints of a trial, in the run's folder or on a remote file system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
-from tune_robust.files import is_uri, link_aside, sync_folder
+from tune_robust.files import is_uri, link_aside, make_two_levels, sync_folder
 from tune_robust.runs.background import Background
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
@@ -26,7 +26,7 @@ from tune_robust.training import (
 
 
 class Owner(NamedTuple):
-    """Whose checkpoints they are: the run's id (None for runs of earlier versions), the trial."""
+    """The owner of checkpoints: the run's id (None for runs of earlier versions) and the trial."""
 
     run: str | None
     trial: str
@@ -34,10 +34,10 @@ class Owner(NamedTuple):
 
 
 def read_own_checkpoint(path: Path, owner: Owner) -> Checkpoint:
-    """A checkpoint that belongs to ``owner``; those of earlier versions do not name theirs.
+    """Read a checkpoint of ``owner``; checkpoints of earlier versions do not name their owner.
 
     Raises:
-        UserError: it is missing, damaged, or somebody else's; says which.
+        UserError: it is missing, damaged, or belongs to another trial; the message says which.
     """
     checkpoint = read_checkpoint(path)
     named = checkpoint.owner or {}
@@ -53,7 +53,7 @@ def _same_or_another(run: str | None, owner: Owner) -> str:
 
 
 def open_checkpoints(place: str, objective: Objective, owner: Owner) -> Checkpoints:
-    """Those at ``place``, a path or a URI."""
+    """Open the checkpoints at ``place``, a path or a URI."""
     if is_uri(place):
         return RemoteCheckpoints(Remote(place), objective, owner)
     return Checkpoints(Path(place), objective, owner)
@@ -62,7 +62,7 @@ def open_checkpoints(place: str, objective: Objective, owner: Owner) -> Checkpoi
 class Checkpoints:
     """The newest two checkpoints of a trial, and the best by the objective.
 
-    ``notes`` says, a sentence each, which could not be used and what became of them.
+    ``notes`` has a sentence on each checkpoint that could not be used.
     """
 
     def __init__(self, folder: Path, objective: Objective, owner: Owner):
@@ -74,9 +74,9 @@ class Checkpoints:
         self.notes: list[str] = []
 
     def newest(self) -> tuple[Path, Checkpoint] | None:
-        """The newest checkpoint that is whole and the trial's own.
+        """Return the newest checkpoint that is intact and belongs to the trial.
 
-        One that is not gives way to the one before; it is set aside.
+        Any other one is set aside, and the previous one is used instead.
         """
         for path in (self._last, self._previous):
             if not path.is_symlink() and not path.exists():
@@ -92,10 +92,10 @@ class Checkpoints:
         return None
 
     def save(self, result: EpochResult, *, wait: bool = False) -> None:
-        """Keep this epoch's state, and as the best if it is.
+        """Save this epoch's state, also as the best one if it is.
 
-        It is copied and then written in the background, while the next epoch is trained; the
-        epoch before is on disk when this returns, and with ``wait`` this one is too.
+        The state is copied and then written in the background, while the next epoch is trained. The
+        epoch before is on disk when this returns and, with ``wait``, this one too.
 
         Raises:
             OSError: this one or the one before cannot be written.
@@ -107,7 +107,7 @@ class Checkpoints:
             self.wait()
 
     def wait(self) -> None:
-        """Return when all that was saved is on disk.
+        """Return when everything saved is on disk.
 
         Raises:
             OSError: it cannot be written.
@@ -116,7 +116,7 @@ class Checkpoints:
 
     def _write(self, checkpoint: Checkpoint) -> bool:
         """Write a checkpoint and return whether it is the best one."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_two_levels(self._folder)
         if self._last.exists():
             link_aside(self._last, self._previous)
         write_checkpoint(self._last, checkpoint)
@@ -133,7 +133,7 @@ class Checkpoints:
 
     def _tell_where_from(self, place: str) -> None:
         if self.notes:
-            self.notes.append(f"training went on from {place}")
+            self.notes.append(f"training continued from {place}")
 
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:
@@ -149,7 +149,7 @@ class Checkpoints:
 
 
 class RemoteCheckpoints(Checkpoints):
-    """The same on a remote file system, written through a folder of this process's own."""
+    """Checkpoints on a remote file system, written through a temporary local folder."""
 
     def __init__(self, remote: Remote, objective: Objective, owner: Owner):
         self._own = tempfile.TemporaryDirectory(prefix="tune-robust-")
@@ -159,7 +159,7 @@ class RemoteCheckpoints(Checkpoints):
             remote.fetch(path.name, path)
 
     def _write(self, checkpoint: Checkpoint) -> bool:
-        """Write it on both sides; the one before stays until it is over there."""
+        """Write it locally and upload it; the previous one is kept until that has finished."""
         had = self._last.exists()
         best = super()._write(checkpoint)
         try:

@@ -17,9 +17,9 @@ from tune_robust.runs.trial import ENDED, Trial
 
 
 class TensorBoard:
-    """Writes ``<run>/tensorboard``; a watcher for the conductor.
+    """A watcher that writes ``<run>/tensorboard``.
 
-    Derived from the run like its tables: opening writes anew what is recorded so far.
+    Like the tables, it is derived from the run: opening writes everything recorded so far.
     """
 
     def __init__(self, folder: RunFolder):
@@ -57,7 +57,7 @@ class TensorBoard:
         self._writer(name).flush()
 
     def _end(self, trial: Trial) -> None:
-        """The HPARAMS tab sets trials side by side by their settings."""
+        """Write the settings of a trial for the HPARAMS tab, which compares trials."""
         writer = self._writer(trial.name)
         settings = {path: _plain(value) for path, value in trial.values.items()}
         for part in hparams(settings, dict.fromkeys(HPARAMS)):
@@ -71,5 +71,5 @@ class TensorBoard:
 
 
 def _plain(value: Any) -> bool | str | float:
-    """What the tab takes; lists and mappings as JSON."""
+    """Return a value that the tab accepts; lists and mappings become JSON."""
     return value if isinstance(value, bool | str | int | float) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""Dotted paths into TrainConfig: which there are, and reading and writing through them."""
+"""Dotted paths into TrainConfig: list, read and set them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tune_robust.config import EARLIER_PATHS, Part, TrainConfig
 
 @cache
 def config_paths() -> tuple[str, ...]:
-    """Every path of TrainConfig, through its optional parts and all branches of its unions."""
+    """Return every path of TrainConfig, including optional parts and all union branches."""
     return tuple(dict.fromkeys(_paths(TrainConfig)))
 
 
 def is_path(path: object) -> bool:
-    """Whether TrainConfig has this path, or had it in an earlier version."""
+    """Return whether TrainConfig has this path, or had it in an earlier version."""
     return path in config_paths() or path in EARLIER_PATHS
 
 
@@ -38,7 +38,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def set_path(document: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``path`` in a nested mapping, in place; what stands in the way becomes a mapping.
+    """Set ``path`` in a nested mapping, in place; other values on the way become mappings.
 
     A shorthand keeps its meaning: setting ``rho_schedule.factor`` where ``rho_schedule`` is
     ``step_decay`` gives ``{kind: step_decay, factor: ...}``.
@@ -54,7 +54,7 @@ def set_path(document: dict[str, Any], path: str, value: Any) -> None:
 
 
 def get_path(config: TrainConfig, path: str) -> Any:
-    """The setting at ``path``: a tagged group gives its kind or name, an absent part None."""
+    """Return the setting at ``path``: the kind or name of a tagged group, None if absent."""
     here: Any = config
     for key in EARLIER_PATHS.get(path, path).split("."):
         here = getattr(here, key, None)
@@ -62,13 +62,13 @@ def get_path(config: TrainConfig, path: str) -> Any:
 
 
 def _tag(key: str) -> str:
-    """The setting that says which of a group's alternatives is meant: ``kind``, or ``name``."""
+    """Return the setting that selects an alternative of a group: ``kind`` or ``name``."""
     field = TrainConfig.model_fields.get(key)
     return getattr(field, "discriminator", None) or "kind"
 
 
 def nested_copy(value: Any) -> Any:
-    """A copy of plain data whose mappings and lists are all its own."""
+    """Return a deep copy of the mappings and lists of plain data."""
     if isinstance(value, Mapping):
         return {key: nested_copy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -47,8 +47,10 @@ def test_each_cell_of_a_grid_has_its_panel(build):
     ]
     run = build.load(trials, space=build.space(search=search, searcher={"name": "grid"}))
     assert set(law_weights_data(run)["trial"]) == {"t0001", "t0002"}
-    titles = {note.text for note in law_weights(run).layout.annotations}
-    assert any("law.shape linear" in title for title in titles)
+    titles = [note.text for note in law_weights(run).layout.annotations]
+    lines = [line for title in titles for line in title.split("<br>")]
+    assert any("law.shape linear" in title.replace("</b><br><b>", " ") for title in titles)
+    assert max(map(len, lines)) <= len("<b></b>") + 34  # no wider than a narrow picture
 
 
 PROBED = {"p_r_a": 0.8, "p_r_b": 1.4, "p_r_c": 1.1}
@@ -81,3 +83,13 @@ def test_calibration_of_every_method(build):
         ]
     )
     assert {trace.name for trace in calibration(run).data} == {"sam", "sgd"}
+
+
+def test_a_cosine_is_no_percentage_and_there_are_no_half_epochs(build):
+    run = build.load([build.trial(1, {}, extra=ALIGNED, epochs=2)])
+    layout = alignment(run).layout
+    assert not layout.yaxis.tickformat
+    assert layout.xaxis.dtick == 1
+    assert (
+        groups(build.load([build.trial(1, {}, extra=GROUPS)], name="r2")).layout.xaxis.dtick is None
+    )

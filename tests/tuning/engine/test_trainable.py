@@ -35,6 +35,7 @@ def job(tmp_path, trial="t0001", **changes):
         "batch_size": 32,
         "threads": 1,
     }
+    tmp_path.mkdir(exist_ok=True)
     return {
         "run": "ours",
         "trial": trial,
@@ -97,7 +98,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, runner, dam
     runner.reset_config(job(tmp_path) | {"known": 3})
     note = runner.step()["note"]
     assert "last.pt could not be used and is kept as last.pt.damaged" in note
-    assert "went on from epoch 2, from previous.pt" in note
+    assert "continued from epoch 2, from previous.pt" in note
     assert (last.parent / "last.pt.damaged").read_bytes() == damage
     assert untimed([runner.step(), runner.step()]) == untimed(whole[1:])
 
@@ -257,6 +258,17 @@ class _Result:
 
     def snapshot(self, owner):
         return Checkpoint(1, {"val_accuracy": self.value}, {}, {}, owner=owner)
+
+
+def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
+    place = tmp_path / "run" / "checkpoints" / "t0001"
+    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    with pytest.raises(FileNotFoundError):
+        checkpoints.save(_Result(0.1))
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    checkpoints.save(_Result(0.1))
+    assert (place / "last.pt").exists()
 
 
 def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):

@@ -1,16 +1,19 @@
 """A run's folder on this machine, kept up to date on a remote file system.
 
-The search works on the local folder at its own speed; a thread uploads changed files. The
-machine lost, at most the last few seconds are, of a very large run some ten more: trials go on from
-their checkpoints, which lie on the remote side from the start.
+The search writes to the local folder, and a thread uploads changed files. If the machine is lost,
+at most the last few seconds are lost too, or some ten more for a very large run. Trials then
+continue from their checkpoints, which are written to the remote side directly.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
@@ -20,24 +23,27 @@ from tune_robust.runs.remote.objects import Remote
 EVERY = 5.0
 """Seconds between two uploads."""
 _RESTS = 4.0
-"""Times as long as an upload took: files are uploaded whole, and large ones not at every change.
-Never so long that the lease is lost."""
+"""The pause after an upload, in multiples of its duration, since large files are uploaded whole.
+
+It is never so long that the lease is lost.
+"""
+RUN = "run.json"
 EVENTS = "events.jsonl"
 Uploaded = dict[Path, tuple[int, int]]
-"""Files that are the same on both sides, each as it was then: time of change and size."""
+"""The files that are equal on both sides, each with its time of change and its size."""
 _LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEASE}
 
 
 class Mirror:
-    """Carries ``folder`` over to ``remote`` until closed. Holds the run's lease.
+    """Uploads ``folder`` to ``remote`` until closed, and holds the run's lease.
 
-    ``uploaded``: what is the same on both sides; kept up to date.
+    ``uploaded``: the files that are equal on both sides; it is kept up to date.
     """
 
     def __init__(self, folder: Path, remote: Remote, uploaded: Uploaded):
         self._folder, self._remote = folder, remote
         self._lease = Lease(remote)
-        # Whoever had the run before may have written until now.
+        # The previous process may have written until now.
         download(remote, folder, uploaded)
         self._uploaded = uploaded
         self._wake, self._closing = threading.Event(), threading.Event()
@@ -47,17 +53,17 @@ class Mirror:
         self._thread.start()
 
     def upload_soon(self) -> None:
-        """Carry over soon. Raises TakenOver when another process has the run."""
+        """Upload soon. Raises TakenOver if another process holds the run."""
         if self._problem is not None:
             raise self._problem
         self._wake.set()
 
     def close(self) -> None:
-        """Carry over what is left and give the run free.
+        """Upload what is left and release the run.
 
         Raises:
-            UserError: when that fails; all is in the local folder, and opening the run again
-                uploads it.
+            UserError: the upload failed; everything is in the local folder, and opening the run
+                again uploads it.
         """
         self._closing.set()
         self._wake.set()
@@ -78,8 +84,8 @@ class Mirror:
             except TakenOver as error:
                 self._problem = error
                 return
-            except UserError:
-                # A network that fails now may be back next time; closing tells of it if not.
+            except (UserError, OSError):
+                # The network may be back next time; otherwise ``close`` reports the error.
                 continue
             took = time.monotonic() - began
             self._closing.wait(min(_RESTS * took, RENEWED_EVERY))
@@ -91,40 +97,66 @@ class Mirror:
 
 
 def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
-    """Copy the files of ``folder`` that have changed since they were noted in ``uploaded``."""
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if _stays(inside.parts) or not path.is_file():
-            continue
-        state = _state(path)
-        if uploaded.get(path) != state:
-            remote.store(path, inside.as_posix())
-            uploaded[path] = state
+    """Copy the files of ``folder`` that have changed since the last upload.
+
+    If it is killed, the remote tables never hold more than the remote log.
+
+    Raises:
+        UserError: the remote file system cannot be written.
+        OSError: a file cannot be read.
+    """
+    paths = [path for path in folder.rglob("*") if not _stays(path.relative_to(folder).parts)]
+    paths = [path for path in sorted(paths, key=_turn) if path.is_file()]
+    with ExitStack() as opened:
+        # The search may replace a table at any moment. An opened one stays as it was before the
+        # log is read.
+        tables = {path: opened.enter_context(path.open("rb")) for path in paths if _is_table(path)}
+        for path in paths:
+            with tables.get(path) or path.open("rb") as file:
+                state = _state(file)
+                if uploaded.get(path) != state:
+                    remote.send(file, path.relative_to(folder).as_posix())
+                    uploaded[path] = state
 
 
 def download(remote: Remote, folder: Path, uploaded: Uploaded) -> None:
-    """Make the local folder what the remote one is, keeping events that never got there.
+    """Update the local folder from the remote one, except for events never uploaded.
 
-    After a kill the local events may be ahead: then they begin with the remote ones.
+    After a kill, the local events may be ahead; they then begin with the remote ones. The log is
+    read after the tables, so that it holds what they hold even while a search uploads.
     """
-    events = folder / EVENTS
-    ahead = events.read_bytes() if events.exists() else b""
-    for name in remote.names():
-        if _stays(name.split("/")):
-            continue
-        path, content = folder / name, remote.read(name)
-        if content is None or (name == EVENTS and ahead.startswith(content)):
+    names = (name for name in remote.names() if not _stays(name.split("/")))
+    for path in sorted((folder / name for name in names), key=_turn, reverse=True):
+        content = remote.read(path.relative_to(folder).as_posix())
+        if content is None or (path.name == EVENTS and _is_ahead(path, content)):
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, content)
-        uploaded[path] = _state(path)
+        with path.open("rb") as file:
+            uploaded[path] = _state(file)
 
 
-def _state(path: Path) -> tuple[int, int]:
-    seen = path.stat()
+def _turn(path: Path) -> tuple[int, Path]:
+    """Which file goes first: without run.json there is no run, and tables are made of the log."""
+    return {RUN: 0, EVENTS: 1}.get(path.name, 2), path
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix == ".parquet"
+
+
+def _is_ahead(events: Path, remote: bytes) -> bool:
+    return events.exists() and events.read_bytes().startswith(remote)
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    seen = os.fstat(file.fileno())
     return seen.st_mtime_ns, seen.st_size
 
 
 def _stays(parts: Sequence[str]) -> bool:
-    """Whether a file is for its own side alone; so is one that is being written aside."""
-    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".")
+    """Return whether a file is neither uploaded nor downloaded.
+
+    This includes files being written aside, and names that lead out of the run.
+    """
+    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".") or ".." in parts

@@ -1,4 +1,4 @@
-"""How many trials run at a time on the machines that there are, and what each of them gets."""
+"""How many trials run at a time on the available machines, and the resources of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tune_robust.tuning.engine.watching import Watcher
 
 
 def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher) -> Slots:
-    """The slots that run.json records, unless the machines have changed; else new ones.
+    """Return the slots in run.json, or new ones if the machines or the resources have changed.
 
     Raises:
         UserError: the cluster has no CPUs.
@@ -26,7 +26,8 @@ def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher)
         raise UserError("the cluster has no node with CPUs yet. Try again once one has joined.")
     machines = {"nodes": [list(node) for node in nodes], "gpus": gpu_names()}
     meta = folder.read_meta()
-    if "slots" in meta and meta.get("slots_on") == machines:
+    asked_before = Space.from_document(meta["space"]).resources
+    if "slots" in meta and meta.get("slots_on") == machines and space.resources == asked_before:
         return Slots(**meta["slots"])
     slots = new_slots(space, cache, nodes, watcher)
     folder.write_meta({**meta, "slots_on": machines})
@@ -34,7 +35,7 @@ def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher)
 
 
 def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> Slots:
-    """What the space's resources amount to on these nodes; ``gpus: auto`` is measured."""
+    """Return the slots for the space's resources on these nodes; ``gpus: auto`` is measured."""
     wanted = space.resources
     gpus = wanted.gpus
     if gpus == "auto":
@@ -43,7 +44,7 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
 
 
 def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:
-    """Measured on the node with the most CPUs of those that have a GPU; 0 where none has."""
+    """Measure on the node with a GPU and the most CPUs; return 0 if there is no GPU."""
     from tune_robust.tuning.engine.gpu_probe import share_of_gpu
 
     node = max((node for node in nodes if node.gpus), default=None)

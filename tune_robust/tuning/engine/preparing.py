@@ -1,4 +1,4 @@
-"""What happens before a search starts: the data is decoded, and the network is seen to fit it."""
+"""Before a search starts, decode the data and check that the networks fit it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
     """Decode the data once, and check that network and batches fit it, before any trial starts.
 
     Args:
-        configs: one for each data set and label set, as ``one_of_each_data`` gives them.
-        storage: the folder or URI of the runs, beside which the decoded data is cached.
+        configs: one for each data set and label set, from ``one_of_each_data``.
+        storage: the folder or URI of the runs, next to which the decoded data is cached.
 
     Returns:
-        For run.json, what is odd about the data (``cautions``), and the number of images and the
-        measured fraction of wrong labels of each part; the latter two only where all trials share
-        them.
+        The entries of run.json: warnings about the data (``cautions``), and the number of images
+        and the measured fraction of wrong labels of each part; the latter two only if all trials
+        share them.
 
     Raises:
         UserError: the data is missing or damaged, or a network or batch size does not fit it.
@@ -51,7 +51,7 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
 
 
 def one_of_each_data(space: Space) -> list[TrainConfig]:
-    """One configuration for each data set and label set: only a grid may have several."""
+    """Return a configuration for each data set and label set; only a grid has several."""
     varying = [dim for dim in space.dimensions if varies_labels(dim.path)]
     points = grid_points(space.dimensions) if varying else [{}]
     configs = (space.config_for(point) for point in points)

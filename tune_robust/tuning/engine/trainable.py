@@ -1,4 +1,4 @@
-"""One trial as a Ray Tune class trainable, run in an actor that is reused for the next trial."""
+"""A trial as a class trainable of Ray Tune, in an actor that is reused for the next trial."""
 
 from __future__ import annotations
 
@@ -26,48 +26,46 @@ from tune_robust.training import Checkpoint, EpochResult, train
 
 
 class TrialRunner(tune.Trainable):
-    """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
+    """Trains one configuration, one epoch per step, with checkpoints in the run's folder.
 
     Ray's config is ``{"run", "trial", "label", "config", "checkpoints", "predictions", "cache",
-    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints goes on from the newest
-    good one, whoever restarted it, and reports that checkpoint's epoch again first, so that no
-    epoch is missing from the store.
+    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints continues from the
+    newest valid one and first reports its epoch again, so that no epoch is missing in the store.
 
-    A mistake in training is reported as a result with ``error``, and with ``out_of_memory`` where
-    the GPU was too small; a checkpoint that could not be written as ``unsaved``: (errno, message,
-    file).
+    An error in training is reported as a result with ``error``, and with ``out_of_memory`` if the
+    GPU was too small. A checkpoint that could not be written is reported as ``unsaved``: (errno,
+    message, file).
     """
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """What Ray sets aside for the trial, on one node.
+        """Return the resources that Ray reserves for the trial on one node.
 
-        Only trials that ask for the very same follow each other in one process: a few bytes of
-        memory, which nobody will miss, tell those apart that shall not.
+        A process is reused only for trials with identical requests. Trials that need their own
+        process therefore request a few more bytes of memory.
         """
         bundle = {"CPU": config["cpus"], "GPU": config["gpus"], "memory": config["process"]}
         return tune.PlacementGroupFactory([{what: n for what, n in bundle.items() if n}])
 
     def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
-        """Prepare the trial; Ray calls it in a new actor.
+        """Prepare the trial; called by Ray in a new actor.
 
-        ``environment``: variables that this process needs, such as a storage's credentials.
+        ``environment``: environment variables for this process, such as a storage's credentials.
         """
         os.environ.update(environment or {})
-        # What is imported stays: collecting garbage between trials need not look at it again, which
-        # would take longer than all else between them.
+        # Without the imported modules, garbage collection between trials takes much less time.
         gc.freeze()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Prepare the next trial in the same actor, with nothing left of the one before."""
+        """Prepare the next trial in the same actor, without any state of the previous one."""
         self.cleanup()
         self._begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
         """Train one epoch."""
-        # Ray's label of an actor stays its first trial's: the process is named after the trial.
+        # Ray labels an actor by its first trial, so the process is named after the current one.
         setproctitle(f"ray::{self._label}")
         try:
             result = next(self._epochs)
@@ -82,7 +80,7 @@ class TrialRunner(tune.Trainable):
         return {"trial": self._trial, **result}
 
     def cleanup(self) -> None:
-        """Drop the network and the data that only this trial used."""
+        """Release the network and the data that only this trial used."""
         self._epochs: Iterator[dict[str, Any]] = iter(())
         gc.collect()
         if torch.cuda.is_available():
@@ -90,7 +88,7 @@ class TrialRunner(tune.Trainable):
             torch.cuda.reset_peak_memory_stats()
 
     def __repr__(self) -> str:
-        """The actor's label in Ray's dashboard, asked for once."""
+        """Return the actor's label in Ray's dashboard, which Ray reads once."""
         return self._label
 
     def _begin(self, config: dict[str, Any]) -> None:
@@ -119,25 +117,26 @@ class TrialRunner(tune.Trainable):
 
 
 class _Unsaved(Exception):
-    """A checkpoint could not be written: the storage's fault, and not the trial's."""
+    """A checkpoint could not be written: an error of the storage, not of the trial."""
 
 
 def _stay_within(gpus: float) -> None:
-    """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
+    """Limit this process to its fraction of a GPU, which Ray does not enforce."""
     if gpus and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(tensor_share(gpus, total))
 
 
 CUDA_CONTEXT = 600 * 2**20
-"""Bytes that a process takes on a GPU beside its tensors: the driver's context and kernels."""
+"""Bytes of a process on a GPU in addition to tensors: the driver's context and kernels."""
 
 
 def tensor_share(gpus: float, total: int) -> float:
-    """The fraction of a GPU of ``total`` bytes that the tensors of a trial may take.
+    """Return the fraction of a GPU of ``total`` bytes that the tensors of a trial may use.
 
-    That is its own fraction ``gpus`` of the GPU less the CUDA context of its process, and at least
-    half of that fraction on a small GPU. A trial with a whole GPU is bounded by the GPU itself.
+    This is its fraction ``gpus`` of the GPU minus the CUDA context of its process, and on a small
+    GPU at least half of that fraction. A trial with a complete GPU is limited only by the GPU
+    itself.
     """
     return 1.0 if gpus >= 1 else max(gpus / 2, gpus - CUDA_CONTEXT / total)
 
@@ -146,11 +145,11 @@ _OUT_OF_MEMORY = (
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
-    # cuDNN where no algorithm's workspace fits into the memory that is left.
+    # The message of cuDNN if no algorithm's workspace fits into the remaining memory.
     "unable to find an engine",
     "Unable to find a valid cuDNN algorithm",
 )
-"""What the CUDA libraries say when memory runs out; PyTorch's allocator has an error type."""
+"""Messages of the CUDA libraries without memory; PyTorch's allocator has an error type."""
 
 _CUDA_ERRORS = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "CUSOLVER_STATUS_")
 
@@ -160,7 +159,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _has_broken_cuda(error: Exception) -> bool:
-    """Whether CUDA may be unusable in this process from now on, as after a failed kernel."""
+    """Return whether CUDA may be unusable in this process, as after a failed kernel."""
     return isinstance(error, torch.AcceleratorError) or _says(error, _CUDA_ERRORS)
 
 
@@ -176,12 +175,14 @@ def _epochs(
     known: int,
     timed: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Reports of the epochs, first those that the search lost with its machine: all above ``known``
-    that the checkpoint tells of, and in any case its own.
+    """Yield reports of the epochs.
+
+    The first are those in the checkpoint that the search lost with its machine, all above
+    ``known``, and in any case the checkpoint's own epoch.
 
     An epoch is reported while its checkpoint is written, which is complete before the next report:
     a killed trial repeats one finished epoch at most. The checkpoint of the last epoch is complete
-    before its report, as are all of them where the budget is ``timed``, and any may be the last.
+    before its report, as are all of them if the budget is ``timed``, since any may be the last.
     """
     found, resume = checkpoints.newest(), None
     if checkpoints.notes:
@@ -217,7 +218,7 @@ def _storage() -> Iterator[None]:
 
 
 def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
-    """What the search records of an epoch; how confidence holds, of the last one alone."""
+    """Return what the search records of an epoch; only the last one has its calibration."""
     report: dict[str, Any] = {"epoch": result.epoch, **result.metrics}
     if result.epoch == config.total_epochs and result.reliability:
         report["reliability"] = result.reliability
@@ -226,7 +227,7 @@ def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, 
 
 @lru_cache(maxsize=1)
 def _splits(data: DataConfig, cache: Path) -> Splits:
-    """All trials of a search share one split: the actor loads it once."""
+    """Return the split, which an actor loads once for all trials of a search."""
     return make_splits(data, load_dataset(data, cache))
 
 
