@@ -264,10 +264,10 @@ def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
     place = tmp_path / "run" / "checkpoints" / "t0001"
     checkpoints = Checkpoints(place, Objective(**OBJECTIVE), Owner("r", "t0001", None))
     with pytest.raises(FileNotFoundError):
-        checkpoints.save(_Result(0.1))
+        checkpoints.save(_Result(0.1), wait=True)
     assert not (tmp_path / "run").exists()
     (tmp_path / "run").mkdir()
-    checkpoints.save(_Result(0.1))
+    checkpoints.save(_Result(0.1), wait=True)
     assert (place / "last.pt").exists()
 
 
