@@ -70,6 +70,7 @@ class Checkpoints:
         self._last, self._previous = folder / "last.pt", folder / "previous.pt"
         self._best = folder / "best.pt"
         self._best_value: float | None = None
+        self._made = False
         self._background = Background()
         self.notes: list[str] = []
 
@@ -101,6 +102,9 @@ class Checkpoints:
             OSError: this one or the one before cannot be written.
         """
         self.wait()
+        if not self._made:
+            make_two_levels(self._folder)
+            self._made = True
         checkpoint = result.snapshot({"run": self._owner.run, "trial": self._owner.trial})
         self._background.start(partial(self._write, checkpoint))
         if wait:
@@ -116,7 +120,9 @@ class Checkpoints:
 
     def _write(self, checkpoint: Checkpoint) -> bool:
         """Write a checkpoint and return whether it is the best one."""
-        make_two_levels(self._folder)
+        if not self._folder.exists():  # deleted: the trial has ended and is not among the best
+            self._folder.parent.stat()  # an error if the whole run is gone
+            return False
         if self._last.exists():
             link_aside(self._last, self._previous)
         write_checkpoint(self._last, checkpoint)
@@ -157,6 +163,13 @@ class RemoteCheckpoints(Checkpoints):
         self._remote = remote
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)
+
+    def save(self, result: EpochResult, *, wait: bool = False) -> None:
+        """Save this epoch's state, complete on return.
+
+        An upload in the background could come after the trial's files were deleted, and stay.
+        """
+        super().save(result, wait=True)
 
     def _write(self, checkpoint: Checkpoint) -> bool:
         """Write it locally and upload it; the previous one is kept until that has finished."""

@@ -2,6 +2,7 @@
 
 import errno
 import math
+import shutil
 import threading
 
 import pytest
@@ -318,6 +319,24 @@ def test_what_is_being_written_is_complete_when_the_trial_ends(tmp_path, runner,
     threading.Timer(0.2, held.set).start()
     runner.cleanup()
     assert epoch_saved(tmp_path) == 1
+
+
+def test_nothing_is_written_of_a_trial_whose_checkpoints_were_deleted(tmp_path, runner, held):
+    runner.setup(job(tmp_path))
+    runner.step()
+    folder = tmp_path / "checkpoints" / "t0001"
+    shutil.rmtree(folder)
+    held.set()
+    runner.cleanup()
+    assert not folder.exists()
+
+
+def test_a_run_that_is_gone_is_told_with_the_next_epoch(tmp_path, runner, held):
+    runner.setup(job(tmp_path))
+    runner.step()
+    (tmp_path / "checkpoints").rename(tmp_path / "elsewhere")
+    held.set()
+    assert runner.step()["unsaved"][0] == errno.ENOENT
 
 
 @pytest.mark.parametrize("changes", [{"epochs": 1}, {}], ids=["the last epoch", "timed"])
