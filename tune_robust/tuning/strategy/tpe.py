@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Container
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
@@ -72,7 +72,7 @@ def _best(study: optuna.Study, ended: list[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials that Optuna's TPE ranks first: complete ones, then those pruned last."""
     sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    best = heapq.nsmallest(_BEST, complete, key=lambda trial: sign * trial.value)
+    best = heapq.nsmallest(_BEST, complete, key=lambda trial: sign * cast(float, trial.value))
     pruned = (trial for trial in ended if trial.state == TrialState.PRUNED)
     return best + heapq.nsmallest(_BEST - len(best), pruned, key=lambda t: _pruned_rank(t, sign))
 
