@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 TIERS = (
     {"errors", "metrics", "formatting"},
     {"validation", "files"},
-    {"config"},
+    {"config", "own"},
     {"data", "models", "methods"},
     {"training"},
     {"spaces"},

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 from scipy import stats
 
 from analysis.figures.best_so_far import cost_of_epochs
@@ -24,13 +25,13 @@ from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import baseline, label_sets, ranking
 from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
-from tune_robust.config import DataConfig, ModelConfig
+from tune_robust.config import DataConfig, Model
 from tune_robust.errors import UserError
 from tune_robust.spaces.objective import Objective
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate
 
 _DATA = (
-    *("dataset", "label_column", "subset", "test_subset", "test_size"),
+    *("dataset", "options", "label_column", "subset", "test_subset", "test_size"),
     *("image_size", "noise", "validation"),
 )
 _OWN_FILES = ("folder", "npz", "parquet")
@@ -326,7 +327,7 @@ def _labels_and_network(run: Run) -> dict[str, Any]:
     """What scores depend on beside the method, in full and by its present names."""
     config = json.loads(run.trials["config"].iloc[0])
     config["data"] = DataConfig.model_validate(config["data"]).model_dump(mode="json")
-    config["model"] = ModelConfig.model_validate(config["model"]).model_dump(mode="json")
+    config["model"] = TypeAdapter(Model).validate_python(config["model"]).model_dump(mode="json")
     data = {name: config["data"][name] for name in _DATA}
     if isinstance(file := data["noise"].get("file"), str):
         data["noise"] = {**data["noise"], "file": Path(file).name}

@@ -81,7 +81,8 @@ def test_digits_need_none_of_the_sources_libraries():
     # Trial processes import it; scikit-learn and torchvision take a second each.
     script = (
         "import sys; from tune_robust.config import DataConfig; from tune_robust.data import "
-        "load_dataset; load_dataset(DataConfig()); print({'sklearn', 'torchvision'} & {*sys.modules})"
+        "load_dataset; load_dataset(DataConfig()); "
+        "print({'sklearn', 'torchvision'} & {*sys.modules})"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.stdout.strip() == "set()"

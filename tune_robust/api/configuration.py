@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tune_robust.config import TrainConfig, parse_config
+from tune_robust.config import TrainConfig, own_parts, parse_config
 from tune_robust.metrics import TIMINGS, finite_or_none
+from tune_robust.own import collect_code, use_code
 from tune_robust.spaces.locations import locate_config
 from tune_robust.spaces.overrides import Overrides, apply_overrides
 from tune_robust.spaces.yaml_text import read_yaml
@@ -33,19 +34,28 @@ class Exported(NamedTuple):
 
 
 class Configuration(NamedTuple):
-    """The configuration in a file and, if it is an exported trial's, what that had reached."""
+    """The configuration in a file and, if it is an exported trial's, what that had reached.
+
+    ``changed``: whether the code of its own parts differs from that of the exported trial.
+    """
 
     config: TrainConfig
     exported: Exported | None
+    changed: bool = False
 
 
-def load_configuration(path: str | Path, *, settings: Overrides = ()) -> Configuration:
+def load_configuration(
+    path: str | Path, *, settings: Overrides = (), code: str | Path | None = None
+) -> Configuration:
     """Load a training configuration, or the one of a file that ``export`` wrote.
 
     Args:
         path: a YAML file.
         settings: changes, as a mapping from key paths to values or as ``path=value``. With any, the
             configuration is no longer that of the exported trial, and ``exported`` is None.
+        code: the folder with the modules of its own parts, which can be imported from then on; by
+            default the folder ``code`` that ``export`` wrote beside the file, else the working
+            directory.
 
     Raises:
         UserError: there is no such file; or it is not valid, with every problem at its key path.
@@ -55,7 +65,20 @@ def load_configuration(path: str | Path, *, settings: Overrides = ()) -> Configu
     given = document.get("train", document) if isinstance(document, dict) else document
     located, changes = locate_config(given, settings, path.expanduser().absolute().parent)
     config = parse_config(apply_overrides(located, changes), str(path))
+    changed = _use_code(config, path, document.get("provenance") or {}, code)
     result = document.get("result") or {}
     if settings or "epoch" not in result or "metrics" not in result:
-        return Configuration(config, None)
-    return Configuration(config, Exported(result["epoch"], result["metrics"]))
+        return Configuration(config, None, changed)
+    return Configuration(config, Exported(result["epoch"], result["metrics"]), changed)
+
+
+def _use_code(
+    config: TrainConfig, path: Path, provenance: Mapping[str, Any], given: str | Path | None
+) -> bool:
+    """Make the code of own parts importable; whether it is another than ``provenance`` says."""
+    exported = path.expanduser().absolute().parent / "code"
+    beside = exported if given is None and "code" in provenance and exported.is_dir() else given
+    code = collect_code(own_parts(config).values(), beside)
+    use_code(code)
+    before = (provenance.get("code") or {}).get("hash")
+    return code is not None and before is not None and before != code.hash

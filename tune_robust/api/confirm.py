@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import code_meta, code_of_run
 from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import SearchFailed, UserError
@@ -39,6 +40,7 @@ def confirm(
     trials: Sequence[str] = (),
     seeds: int = 5,
     baselines: bool = True,
+    code: str | Path | None = None,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -58,6 +60,7 @@ def confirm(
         trials: names of trials to confirm, as ``t0012``.
         seeds: on how many fresh seeds each is trained.
         baselines: whether the baselines are trained on the same seeds.
+        code: the folder of other code for the run's own parts, as in ``resume``.
         storage: the folder or URI that holds the runs.
         address: of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -98,11 +101,15 @@ def confirm(
             "so far are confirmed."
         )
     store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher)
+    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher, code)
 
 
-def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict[str, Any]:
+def run_confirmation(
+    store: RunStore, ray: RayOptions, watcher: Watcher, code: str | Path | None = None
+) -> dict[str, Any]:
     """Run what remains of a confirmation, write what it found, and return that.
+
+    ``code`` is as in ``confirm``.
 
     Raises:
         SearchFailed: there is nothing to report.
@@ -114,8 +121,13 @@ def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict
     folder = store.folder
     source = confirmed_by(folder)
     space = Space.from_document(folder.read_meta()["space"])
+    meta = folder.read_meta()
+    own = code_meta(code_of_run(meta, space, code, watcher))
+    if own and own["code"] != meta.get("code"):
+        folder.write_meta({**meta, **own})
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
-    prepare([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
+    configs = [parse_config(t.config, t.name) for t in one_of_each.values()]
+    prepare(configs, source.storage, configs if own else ())
     conductor = run_search(space, store, source.storage, ray, watcher)
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import new_code
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.formatting import count
@@ -37,6 +38,7 @@ def plan(
     download: bool = True,
     seconds: float = 4.0,
     price: float | None = None,
+    code: str | Path | None = None,
     storage: str | Path = STORAGE,
     progress: ProgressLike = True,
 ) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def plan(
     Args:
         space: as in ``search``; so are ``trials``, ``settings``, ``data_dir`` and ``download``.
         seconds: how long to time each kind of trial.
+        code: the folder with the modules of own parts, as in ``search``.
         price: what an hour of this machine costs, for the cost of the search.
         storage: the folder or URI beside which the decoded data is cached.
         progress: as in ``search``.
@@ -63,7 +66,7 @@ def plan(
 
     from tune_robust.data.cache_folder import cache_of
     from tune_robust.runs.disk import predictions_bytes
-    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
     from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
     from tune_robust.tuning.simulation.trial_times import time_kinds
@@ -72,7 +75,8 @@ def plan(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
     )
     storage, watcher = str(storage), watcher_of(progress)
-    prepare(one_of_each_data(loaded), storage)
+    new_code(loaded, code)
+    prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)
     at_a_time = min(slots.concurrency, loaded.trials)

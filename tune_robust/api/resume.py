@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import code_meta, code_of_run
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import Problem, UserError, nearest
@@ -31,6 +32,7 @@ def resume(
     retry_failed: bool = False,
     settings: Overrides | None = None,
     rebuild_log: bool = False,
+    code: str | Path | None = None,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -49,6 +51,8 @@ def resume(
         settings: changes to how the run is executed, as a mapping from key paths to values. Only
             ``budget.trials`` and ``resources`` may change, since all trials of a run must compare.
         rebuild_log: whether to write a lost event log anew from the run's two tables.
+        code: the folder of other code for the run's own parts; by default the code that the run
+            began with.
         storage: the folder or URI that holds the runs.
         address: of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -61,7 +65,7 @@ def resume(
         KeyboardInterrupt: as in ``search``.
     """
     from tune_robust.api.confirm import run_confirmation
-    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.engine.searching import RayOptions, run_search
     from tune_robust.tuning.winners.retraining import add_missing
 
@@ -72,15 +76,17 @@ def resume(
         if trials is not None or settings:
             raise _is_confirmation(folder)
         add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
-        run_confirmation(store, ray, watcher)
+        run_confirmation(store, ray, watcher, code)
         return load_run(folder.place)
     # All that can be refused is checked before the run is changed.
     changed = _changed(meta["space"], trials, settings)
     space = Space.from_document(changed)
-    prepare(one_of_each_data(space), folder.storage)
+    own = code_of_run(meta, space, code, watcher)
+    prepare(one_of_each_data(space), folder.storage, one_of_each_own(space))
     store = _opened(folder, watcher, retry_failed, rebuild_log)
-    if changed != meta["space"]:
-        folder.write_meta({**meta, "space": changed})
+    after = {**meta, "space": changed, **code_meta(own)}
+    if after != meta:
+        folder.write_meta(after)
     run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
     folder.upload()
     return load_run(folder.place)

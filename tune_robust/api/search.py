@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import code_meta, new_code
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
@@ -33,6 +34,7 @@ def search(
     address: str | None = None,
     dashboard: bool = True,
     tensorboard: bool = False,
+    code: str | Path | None = None,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> Run:
@@ -55,6 +57,8 @@ def search(
             RAY_ADDRESS, and where that is not set, Ray on this machine alone.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs into the run's folder.
+        code: the folder with the modules of own parts (``my_nets:Tiny``); by default the working
+            directory. Their source is stored with the run.
         progress: True shows the progress on standard error, or in the notebook; False shows
             nothing. An object with the methods of ``Watcher`` is told of every trial instead.
         verbose: whether to show Ray's own messages.
@@ -74,13 +78,14 @@ def search(
 
     from tune_robust.data.cache_folder import cache_of
     from tune_robust.runs.disk import check_disk
-    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.engine.searching import RayOptions, run_search
 
     watcher, storage = watcher_of(progress), str(storage)
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document(), **_warm_start(loaded, warm_start, storage, watcher)}
-    meta |= prepare(one_of_each_data(loaded), storage)
+    meta |= code_meta(new_code(loaded, code))
+    meta |= prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     # Before there is a run: not even one trial at a time would fit.
     check_disk(loaded, folder, cache_of(storage), concurrency=1)
     store = RunStore.create(folder, {**meta, **provenance()})

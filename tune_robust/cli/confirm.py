@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
+from tune_robust.cli.options import (
+    STORAGE,
+    Address,
+    Dashboard,
+    Json,
+    OtherCode,
+    Run,
+    Storage,
+    Verbose,
+)
 from tune_robust.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ def confirm(
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
+    code: OtherCode = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -75,6 +85,7 @@ def confirm(
             storage=storage,
             address=address,
             dashboard=dashboard,
+            code=code,
             progress=Display(console),
             verbose=verbose,
         )

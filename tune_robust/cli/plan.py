@@ -9,6 +9,7 @@ import typer
 
 from tune_robust.cli.options import (
     STORAGE,
+    Code,
     DataDir,
     Json,
     NoDownload,
@@ -37,6 +38,7 @@ def plan(
         typer.Option(help="What an hour of this machine costs, to show the cost.", min=0),
     ] = None,
     storage: Storage = STORAGE,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
     """Time a few real steps of each method, and say what the search would take.
@@ -62,6 +64,7 @@ def plan(
         seconds=seconds,
         price=price,
         storage=storage,
+        code=code,
     )
     if as_json:
         print(json.dumps(found, indent=2))

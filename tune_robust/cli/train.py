@@ -34,6 +34,14 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Continue from this checkpoint (last.pt).")
     ] = None,
+    code: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Import your own parts from this folder; by default from the folder `code` that "
+            "`export` wrote beside the file, else from the working directory.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per epoch.")] = False,
 ) -> None:
     """Train one configuration, and print each epoch.
@@ -50,8 +58,12 @@ def train(
     """
     from tune_robust.api.configuration import load_configuration
 
-    found = load_configuration(config, settings=_overrides(settings, data_dir, no_download))
+    found = load_configuration(
+        config, settings=_overrides(settings, data_dir, no_download), code=code
+    )
     exported = found.exported
+    if found.changed and not as_json:
+        print("The code of its own parts differs from that of the exported trial.")
 
     from tune_robust.training import save_epoch
     from tune_robust.training import train as run_training

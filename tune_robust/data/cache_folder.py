@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from tune_robust.files import is_uri
-
-
-def cache_root() -> Path:
-    """This machine's own place for what can be made or fetched again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tune-robust"
+from tune_robust.files import cache_root, is_uri
 
 
 def cache_of(storage: str) -> Path:

@@ -12,8 +12,15 @@ UNKNOWN = -1
 """The true label of an image that nobody has checked."""
 
 
+def is_image(inputs: Tensor) -> bool:
+    """Whether ``inputs`` (N, ...) are images, and not rows of a table, token ids or the like."""
+    return inputs.ndim == 4 and inputs.dtype == torch.uint8 and inputs.shape[1] in (1, 3)
+
+
 class Images(NamedTuple):
     """Images as a source gives them: uint8 (N, C, H, W), C 1 or 3, and labels int64 (N,).
+
+    A user's own data may be anything: uint8 or float32 (N, C, ...), or int64 (N, ...).
 
     ``given_labels`` int64 (N,) where the source has noisy labels beside these, ``names`` the files
     that the images come from where a table of labels may name them.
@@ -57,6 +64,11 @@ class LabelledImages:
         return channels, height, width
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, (C, H, W) of an image."""
+        return tuple(self.source.shape[1:])
+
+    @property
     def images(self) -> Tensor:
         """All images, uint8 (N, C, H, W): a copy unless they are the whole source."""
         return self.source if self.positions is None else self.source[self.positions]
@@ -97,7 +109,8 @@ class LabelledImages:
 @dataclass(frozen=True)
 class Splits:
     """The parts of one run; ``mean`` and ``std`` (one per channel, of pixels in [0, 1]) come from
-    the training part alone."""
+    the training part alone. Floating-point inputs have theirs as they are, integers none.
+    """
 
     train: LabelledImages
     validation: LabelledImages

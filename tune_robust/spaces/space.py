@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tune_robust.config import Part, TrainConfig, parse_config, with_earlier_preset
+from tune_robust.config import Part, TrainConfig, own_parts, parse_config, with_earlier_preset
 from tune_robust.errors import ConfigError, Problem, UserError, unknown
 from tune_robust.spaces.checks import (
     baseline_problems,
@@ -113,6 +113,11 @@ class Space(Part):
         """Configurations that show every value that can be listed, and the ends of each range."""
         given = (self._parsed(values) for values in (*self.known, *self.baselines))
         return (*self._drawn, *given)
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """``module:attribute`` of all the parts from elsewhere that its trials may use."""
+        return tuple(dict.fromkeys(n for c in self.examples for n in own_parts(c).values()))
 
     @property
     def max_resource(self) -> float:

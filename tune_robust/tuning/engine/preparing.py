@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tune_robust.config import TrainConfig
@@ -12,12 +12,16 @@ from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.space import Space
 
 
-def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
+def prepare(
+    configs: Sequence[TrainConfig], storage: str, own: Iterable[TrainConfig] = ()
+) -> dict[str, Any]:
     """Decode the data once, and check that network and batches fit it, before any trial starts.
 
     Args:
         configs: one for each data set and label set, as ``one_of_each_data`` gives them.
         storage: the folder or URI of the runs, beside which the decoded data is cached.
+        own: one for each choice of parts from elsewhere, as ``one_of_each_own`` gives them. They
+            take a step on the data of the last of ``configs``.
 
     Returns:
         For run.json, what is odd about the data (``cautions``), and the number of images and the
@@ -28,7 +32,7 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
         UserError: the data is missing or damaged, or a network or batch size does not fit it.
     """
     from tune_robust.data import cautions, load_dataset, make_splits
-    from tune_robust.training import check_fits
+    from tune_robust.training import check_fits, slow_imports
 
     found: list[str] = []
     for config in configs:
@@ -36,6 +40,9 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
         splits = make_splits(config.data, dataset)
         check_fits(config, splits)
         found += cautions(config.data, dataset, splits)
+    for config in own:
+        check_fits(config, splits)
+        found += slow_imports(config)
     odd = {"cautions": list(dict.fromkeys(found))}
     if len(configs) > 1:
         return odd
@@ -52,7 +59,24 @@ def prepare(configs: Sequence[TrainConfig], storage: str) -> dict[str, Any]:
 
 def one_of_each_data(space: Space) -> list[TrainConfig]:
     """One configuration for each data set and label set: only a grid may have several."""
+    if space.own_parts:  # their arguments may all be searched
+        given = {c.data.model_copy(update=_ANY).model_dump_json(): c for c in space.examples}
+        return list(given.values())
     varying = [dim for dim in space.dimensions if varies_labels(dim.path)]
     points = grid_points(space.dimensions) if varying else [{}]
     configs = (space.config_for(point) for point in points)
     return list({config.data.model_dump_json(): config for config in configs}.values())
+
+
+_ANY: dict[str, Any] = {"augment": "none", "seed": 0}
+"""What data sets may differ in and be loaded once."""
+
+
+def one_of_each_own(space: Space) -> list[TrainConfig]:
+    """One configuration for each choice of parts from elsewhere, and of their arguments' ends."""
+    examples = {config.model_dump_json(include=_OWN): config for config in space.examples}
+    return list(examples.values()) if space.own_parts else []
+
+
+_OWN = {"data": {"augment"}, "model": True, "loss": True, "optimizer": True}
+"""The settings that may be parts from elsewhere."""

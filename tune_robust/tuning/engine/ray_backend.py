@@ -36,6 +36,7 @@ from tune_robust.errors import UserError
 from tune_robust.files import is_uri
 from tune_robust.formatting import visible
 from tune_robust.metrics import METRICS
+from tune_robust.own import Code
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.trial import Trial
 from tune_robust.tuning.engine.conductor import Conductor, Decision
@@ -69,7 +70,7 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
         tuner = tune.Tuner(
-            _with_credentials(conductor),
+            _with_what_it_needs(conductor),
             tune_config=tune.TuneConfig(
                 search_alg=_Proposals(conductor, cache, storage),
                 scheduler=_Decisions(conductor, storage),
@@ -123,15 +124,18 @@ class _Storage(Stopper):
         return self.error is not None
 
 
-def _with_credentials(conductor: Conductor) -> type[TrialRunner]:
-    """Trials on remote storage get what opens it here, by Ray's object store alone.
+def _with_what_it_needs(conductor: Conductor) -> type[TrialRunner]:
+    """Trials get the code of the user's own parts and, on remote storage, what opens it here.
 
-    A runtime environment would show it in the dashboard, and write it into Ray's log files.
+    By Ray's object store alone: a runtime environment would show credentials in the dashboard, and
+    write them into Ray's log files.
     """
-    if not is_uri(conductor.store.folder.place):
+    code, remote = Code.of(conductor.store.meta), is_uri(conductor.store.folder.place)
+    if code is None and not remote:
         return TrialRunner
-    held = {name: value for name, value in os.environ.items() if name.startswith(_CREDENTIALS)}
-    return tune.with_parameters(TrialRunner, environment=held)
+    environment = os.environ.items() if remote else ()
+    held = {name: value for name, value in environment if name.startswith(_CREDENTIALS)}
+    return tune.with_parameters(TrialRunner, environment=held, code=code)
 
 
 def _name(trial: tune.experiment.Trial) -> str:

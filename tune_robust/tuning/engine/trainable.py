@@ -18,6 +18,7 @@ from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.data.cache_folder import received
 from tune_robust.errors import UserError
+from tune_robust.own import Code, use_code
 from tune_robust.runs.checkpoints import Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
@@ -47,12 +48,19 @@ class TrialRunner(tune.Trainable):
         bundle = {"CPU": config["cpus"], "GPU": config["gpus"], "memory": config["process"]}
         return tune.PlacementGroupFactory([{what: n for what, n in bundle.items() if n}])
 
-    def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
+    def setup(
+        self,
+        config: dict[str, Any],
+        environment: Mapping[str, str] | None = None,
+        code: Code | None = None,
+    ) -> None:
         """Prepare the trial; Ray calls it in a new actor.
 
         ``environment``: variables that this process needs, such as a storage's credentials.
+        ``code``: the source of the user's own parts.
         """
         os.environ.update(environment or {})
+        use_code(code)
         # What is imported stays: collecting garbage between trials need not look at it again, which
         # would take longer than all else between them.
         gc.freeze()

@@ -15,6 +15,7 @@ import pyarrow.parquet
 from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
+from tune_robust.own import Code
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
 from tune_robust.runs.tables import trials_table
@@ -56,6 +57,7 @@ def export_yaml(folder: RunFolder, trials: Iterable[Trial], out: Path) -> list[P
     """Write ``<place>_<trial>.yaml`` for each trial, best first, and return the paths."""
     out.mkdir(parents=True, exist_ok=True)
     meta = folder.read_meta()
+    _export_code(meta, out)
     paths = []
     for place, trial in enumerate(trials, 1):
         path = out / f"{place}_{trial.name}.yaml"
@@ -64,6 +66,16 @@ def export_yaml(folder: RunFolder, trials: Iterable[Trial], out: Path) -> list[P
         write_aside(path, text.encode())
         paths.append(path)
     return paths
+
+
+CODE = "code"
+"""The folder, beside exported configurations, with the source of their own parts."""
+
+
+def _export_code(meta: dict[str, Any], out: Path) -> None:
+    code = Code.of(meta)
+    if code is not None and code.files:
+        code.unpack(out / CODE)
 
 
 def _heading(trial: Trial, place: int, meta: dict[str, Any], path: Path) -> str:
@@ -89,6 +101,7 @@ def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
+    code = Code.of(meta)
     return {
         "run": meta["name"],
         "created": meta.get("created"),
@@ -96,6 +109,7 @@ def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
         "git_commit": meta.get("git_commit"),
         "versions": meta.get("versions"),
         "hardware": meta.get("hardware"),
+        **({} if code is None else {"code": {"hash": code.hash, "packages": {**code.packages}}}),
     }
 
 
@@ -107,6 +121,7 @@ def export_settings(
     ``why`` says in a line where they come from. Without values it is the trial's own.
     """
     meta = folder.read_meta()
+    _export_code(meta, path.parent)
     config = nested_copy(trial.config)
     for setting, value in values.items():
         set_path(config, setting, value)
