@@ -156,11 +156,14 @@ class FileSetting:
     """Marks a setting that names a file or a folder.
 
     ``beside_data``: a relative path is looked for in the data's folder first. ``names``: values
-    that are no paths.
+    that are no paths. ``or_name``: a text without a folder or suffix is a name, unless there is
+    such a file. ``or_text``: any text may be something else, unless there is such a file.
     """
 
     beside_data: bool = False
     names: tuple[str, ...] = ()
+    or_name: bool = False
+    or_text: bool = False
 
 
 NoiseFile = Annotated[str, Field(min_length=1), FileSetting(beside_data=True)]
@@ -345,7 +348,7 @@ class DataConfig(Part):
         | Annotated[OwnName, Tag(OWN)],
         Discriminator(_own_or_not),
     ] = "digits"
-    options: dict[str, Argument] = Field(default_factory=dict)
+    options: Annotated[dict[str, Argument], FileSetting(or_text=True)] = Field(default_factory=dict)
     dir: Annotated[str, FileSetting()] | None = None
     download: bool = True
     label_column: str | None = None
@@ -440,7 +443,7 @@ class ModelConfig(Part):
     ] = "small_cnn"
     width: Annotated[float, Field(gt=0, le=16)] = 1.0
     stem: Literal["cifar", "imagenet"] = "cifar"
-    weights: Annotated[str, FileSetting(names=("imagenet",))] | None = None
+    weights: Annotated[str, FileSetting(names=("imagenet",), or_name=True)] | None = None
 
     @model_validator(mode="after")
     def _has_what_is_asked_for(self) -> Self:
@@ -996,6 +999,13 @@ def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
     return _fill(earlier, document) if earlier else document
 
 
+class OwnLoop(OwnPart):
+    """A training loop of one's own, as ``my_loop:train``, with its settings beside its name.
+
+    It is called with these settings and a trial to report to. See docs/own-loop.md.
+    """
+
+
 class TrainConfig(Part):
     """One training run. On the CPU, two equal configurations give exactly the same numbers.
 
@@ -1008,8 +1018,12 @@ class TrainConfig(Part):
     K - 1 classes. ``probe_every``: every so many epochs measure, on at most 256 training images
     with known true labels, how the gradients of rightly and wrongly labelled images agree and,
     with SAM, ``p_r``; 0 is never.
+
+    ``loop`` trains by a function of one's own in place of all that. Then only ``epochs``, the most
+    reports that a trial gives, ``seed`` and ``threads`` apply beside it.
     """
 
+    loop: Annotated[OwnLoop | None, BeforeValidator(_name_shorthand)] = None
     data: DataConfig = DataConfig()
     model: Model = ModelConfig()
     method: Method | None = None
@@ -1056,6 +1070,21 @@ class TrainConfig(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _loop_does_it_all(self) -> Self:
+        if self.loop is None:
+            return self
+        defaults = {name: field.get_default() for name, field in type(self).model_fields.items()}
+        defaults["data"] = DataConfig(seed=self.data.seed)
+        given = {name: getattr(self, name) for name in defaults if name not in LOOP_SETTINGS}
+        idle = [name for name, value in given.items() if value != defaults[name]]
+        if idle:
+            raise ValueError(
+                f"{', '.join(idle)}: no effect beside loop: {self.loop.name}, which trains by "
+                "itself. Give the loop what it needs as settings of its own, under loop"
+            )
+        return self
+
     @property
     def passes_per_step(self) -> int:
         """Gradient evaluations per step: 2 with a perturbation, 1 without."""
@@ -1072,6 +1101,10 @@ class TrainConfig(Part):
         return self.passes_per_step * self.total_epochs
 
 
+LOOP_SETTINGS = ("loop", "epochs", "seed", "threads")
+"""The settings that apply to a loop of one's own."""
+
+
 def own_parts(config: TrainConfig) -> dict[str, str]:
     """The parts from elsewhere that ``config`` names: ``module:attribute`` by its setting."""
     data = config.data
@@ -1081,6 +1114,7 @@ def own_parts(config: TrainConfig) -> dict[str, str]:
         "model.name": config.model.name,
         "loss.name": config.loss.name,
         "optimizer.name": config.optimizer.name,
+        "loop": config.loop.name if config.loop is not None else "",
     }
     return {setting: name for setting, name in named.items() if is_own(name)}
 

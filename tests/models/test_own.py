@@ -1,4 +1,4 @@
-"""Networks from elsewhere: what is offered to them, timm's and torchvision's, and the last layer."""
+"""Networks from elsewhere: what they are offered, timm's and torchvision's, the last layer."""
 
 import pytest
 import torch
@@ -69,7 +69,7 @@ def test_pretrained_weights_of_torchvision_keep_all_but_what_does_not_fit(tmp_pa
     known = type(get_model_weights("mnasnet0_5")["IMAGENET1K_V1"])
     cached = tmp_path / "checkpoints" / get_model_weights("mnasnet0_5")["IMAGENET1K_V1"].url[-1:]
     settings = {"name": "torchvision:mnasnet0_5", "weights": "IMAGENET1K_V1"}
-    with pytest.raises(UserError, match="downloading is off.*put it at"):
+    with pytest.raises(UserError, match=r"downloading is off.*put it at"):
         built(**settings)
     cached.parent.mkdir()
     monkeypatch.setattr(known, "get_state_dict", lambda *_, **__: published.state_dict())
@@ -134,9 +134,9 @@ def test_the_features_are_what_the_last_layer_was_given():
 
 def test_a_last_layer_that_does_not_give_the_logits_is_refused():
     network = _Two()
-    with pytest.raises(UserError, match="Name it with model.last_layer"):
+    with pytest.raises(UserError, match=r"Name it with model.last_layer"):
         WithFeatures(network, last_linear(network), network)(torch.rand(2, 3))
-    with pytest.raises(UserError, match="Did you mean 'head'"):
+    with pytest.raises(UserError, match=r"Did you mean 'head'"):
         last_linear(network, "haed")
-    with pytest.raises(UserError, match="Use sals.scope: full"):
+    with pytest.raises(UserError, match=r"Use sals.scope: full"):
         last_linear(nn.ReLU())

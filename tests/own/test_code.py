@@ -43,7 +43,7 @@ def test_this_package_itself_is_not_collected(tmp_path):
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):
-    with pytest.raises(UserError, match="--code .*nowhere: there is no such folder"):
+    with pytest.raises(UserError, match=r"--code .*nowhere: there is no such folder"):
         collect_code(["a:b"], tmp_path / "nowhere")
 
 

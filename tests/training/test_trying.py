@@ -146,7 +146,7 @@ def test_sals_looks_at_the_last_linear_layer_of_any_network(config_of):
     config = config_of({"loss": "ce", "method": "sals"})
     assert 0 < next(train(config, device="cpu")).metrics["sals_sharpness"] < 100
     named = {"name": "my_nets:Tiny", "depth": 2, "last_layer": "clasifier"}
-    with pytest.raises(UserError, match="last_layer: .* Did you mean 'classifier'"):
+    with pytest.raises(UserError, match=r"last_layer: .* Did you mean 'classifier'"):
         next(train(config_of({"loss": "ce", "method": "sals", "model": named}), device="cpu"))
 
 

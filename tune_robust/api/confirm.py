@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_robust.api.own_code import code_meta, code_of_run
+from tune_robust.api.own_code import code_meta, code_of_run, register_loop
 from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import SearchFailed, UserError
@@ -27,6 +27,7 @@ from tune_robust.tuning.winners.retraining import (
 )
 
 if TYPE_CHECKING:
+    from tune_robust.loops import Loop
     from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 
@@ -41,6 +42,7 @@ def confirm(
     seeds: int = 5,
     baselines: bool = True,
     code: str | Path | None = None,
+    train: Loop | None = None,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -61,6 +63,7 @@ def confirm(
         seeds: on how many fresh seeds each is trained.
         baselines: whether the baselines are trained on the same seeds.
         code: the folder of other code for the run's own parts, as in ``resume``.
+        train: the training loop again, as in ``resume``.
         storage: the folder or URI that holds the runs.
         address: of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -78,6 +81,8 @@ def confirm(
     """
     from tune_robust.tuning.engine.searching import RayOptions
 
+    if train is not None:
+        register_loop(train)
     watcher = watcher_of(progress)
     folder = folder_of(run, storage)
     meta = folder.read_meta()
@@ -115,7 +120,7 @@ def run_confirmation(
         SearchFailed: there is nothing to report.
     """
     from tune_robust.config import parse_config
-    from tune_robust.tuning.engine.preparing import prepare
+    from tune_robust.tuning.engine.preparing import prepare_configs
     from tune_robust.tuning.engine.searching import run_search
 
     folder = store.folder
@@ -126,8 +131,7 @@ def run_confirmation(
     if own and own["code"] != meta.get("code"):
         folder.write_meta({**meta, **own})
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
-    configs = [parse_config(t.config, t.name) for t in one_of_each.values()]
-    prepare(configs, source.storage, configs if own else ())
+    prepare_configs([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
     conductor = run_search(space, store, source.storage, ray, watcher)
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(

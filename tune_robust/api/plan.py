@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tune_robust.api.own_code import new_code
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
+from tune_robust.errors import UserError
 from tune_robust.formatting import count
 from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides
@@ -64,7 +65,7 @@ def plan(
     """
     import torch
 
-    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.cache_folder import cache_of
     from tune_robust.runs.disk import predictions_bytes
     from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
@@ -76,6 +77,11 @@ def plan(
     )
     storage, watcher = str(storage), watcher_of(progress)
     new_code(loaded, code)
+    if loaded.has_loop:
+        raise UserError(
+            f"{loaded.name} trains by a loop of your own, which plan cannot time: only it knows "
+            "what an epoch takes. Search with --trials 1 to see."
+        )
     prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)
@@ -111,7 +117,7 @@ def plan(
 
 def _slots(space: Space, storage: str, cpus: int, gpus: int, watcher: Watcher) -> Slots:
     """What each trial gets on this machine; only sharing a GPU is measured, with Ray."""
-    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.cache_folder import cache_of
     from tune_robust.tuning.engine.allocation import new_slots
     from tune_robust.tuning.engine.ray_session import ray_session
     from tune_robust.tuning.engine.slots import Node
@@ -145,8 +151,8 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
 
 def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
     """The size of the decoded data sets, which all trials map into memory."""
+    from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset
-    from tune_robust.data.cache_folder import cache_of
 
     different = {config.data.dataset: config.data for config in configs}
     return sum(

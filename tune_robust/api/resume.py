@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_robust.api.own_code import code_meta, code_of_run
+from tune_robust.api.own_code import code_meta, code_of_run, register_loop
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import Problem, UserError, nearest
@@ -19,6 +19,7 @@ from tune_robust.spaces.space import Space
 
 if TYPE_CHECKING:
     from analysis.stored.run import Run
+    from tune_robust.loops import Loop
     from tune_robust.tuning.engine.watching import Watcher
 
 MAY_CHANGE = ("budget.trials", "resources.concurrency", "resources.cpus", "resources.gpus")
@@ -33,6 +34,7 @@ def resume(
     settings: Overrides | None = None,
     rebuild_log: bool = False,
     code: str | Path | None = None,
+    train: Loop | None = None,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -53,6 +55,8 @@ def resume(
         rebuild_log: whether to write a lost event log anew from the run's two tables.
         code: the folder of other code for the run's own parts; by default the code that the run
             began with.
+        train: the training loop again, where the run's was given as a function of a script or
+            notebook.
         storage: the folder or URI that holds the runs.
         address: of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -65,10 +69,12 @@ def resume(
         KeyboardInterrupt: as in ``search``.
     """
     from tune_robust.api.confirm import run_confirmation
-    from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
+    from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
     from tune_robust.tuning.winners.retraining import add_missing
 
+    if train is not None:
+        register_loop(train)
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
     folder = folder_of(run, storage)
     meta = folder.read_meta()
@@ -82,7 +88,7 @@ def resume(
     changed = _changed(meta["space"], trials, settings)
     space = Space.from_document(changed)
     own = code_of_run(meta, space, code, watcher)
-    prepare(one_of_each_data(space), folder.storage, one_of_each_own(space))
+    prepare_space(space, folder.storage)
     store = _opened(folder, watcher, retry_failed, rebuild_log)
     after = {**meta, "space": changed, **code_meta(own)}
     if after != meta:

@@ -172,10 +172,16 @@ def status_line(source: RunFolder) -> str | None:
 def _seeds_as_text(found: dict[str, Any]) -> str:
     """Which seeds were used, and what each of them changes."""
     seeds, varies = found["seeds"], found["varies"]
-    drawn = f"{', '.join(varies[:-1])} and {varies[-1]}"
-    fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
     which = f"Seed {seeds[0]}" if len(seeds) == 1 else f"Seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"{which}, the same for all trials: each draws {drawn} anew{fixed}. "
+        f"{which}, the same for all trials: {_what_a_seed_draws(varies)}. "
         "P(best) is the posterior probability of being the best, with flat priors, paired by seed."
     )
+
+
+def _what_a_seed_draws(varies: list[str]) -> str:
+    if varies == ["loop"]:
+        return "what each of them changes is up to the loop"
+    drawn = f"{', '.join(varies[:-1])} and {varies[-1]}"
+    fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
+    return f"each draws {drawn} anew{fixed}"

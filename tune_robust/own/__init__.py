@@ -6,8 +6,15 @@
 ``calling``       with the arguments of the configuration; what is wrong is said in full
 """
 
-from tune_robust.own.calling import bound, call_part
-from tune_robust.own.code import Code, collect_code, use_code, used_code
+from tune_robust.own.calling import bound, call_part, signature_problem
+from tune_robust.own.code import (
+    Code,
+    collect_code,
+    functions,
+    register_functions,
+    use_code,
+    used_code,
+)
 from tune_robust.own.contracts import Augmentation, DataLoader, NetworkBuilder, SampleLoss
 from tune_robust.own.importing import explained, import_part, import_seconds
 
@@ -21,8 +28,11 @@ __all__ = [
     "call_part",
     "collect_code",
     "explained",
+    "functions",
     "import_part",
     "import_seconds",
+    "register_functions",
+    "signature_problem",
     "use_code",
     "used_code",
 ]

@@ -87,7 +87,7 @@ def collect_code(names: Iterable[str], folder: str | Path | None = None) -> Code
     Raises:
         UserError: there is no such folder, or its modules are too large to travel.
     """
-    modules = list(dict.fromkeys(name.partition(":")[0] for name in names))
+    modules = list(dict.fromkeys(n.partition(":")[0] for n in names if n not in functions))
     if not modules:
         return None
     here = Path(folder or ".").expanduser().absolute()
@@ -200,6 +200,15 @@ def use_code(code: Code | None) -> None:
     _folders[:] = [str(folder)]
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
+
+
+functions: dict[str, Any] = {}
+"""Parts that were given as functions, and not in a file, by the names that they go by."""
+
+
+def register_functions(given: Mapping[str, Any]) -> None:
+    """Have ``given`` found by their names."""
+    functions.update(given)
 
 
 _used: list[str] = []

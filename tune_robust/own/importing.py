@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from tune_robust.errors import UserError, nearest
-from tune_robust.own.code import searched_folders
+from tune_robust.own.code import functions, searched_folders
 
 import_seconds: dict[str, float] = {}
 """How long each module of own parts took to import in this process."""
@@ -27,7 +27,15 @@ def import_part(name: str, setting: str) -> Any:
         UserError: the module cannot be found or imported, it has no such attribute, or that cannot
             be called.
     """
+    if name in functions:
+        return functions[name]
     module_name, _, attribute = name.partition(":")
+    if module_name == "__main__":
+        raise UserError(
+            f"{setting}: {name} was given as a function of a script or notebook, which no other "
+            "process can import. Give it again: train=... in Python. A function in a module of its "
+            "own, named as my_loop:train, can be resumed by the command too."
+        )
     here = _module(module_name, f"{setting}: {name}")
     found: Any = here
     for key in attribute.split("."):

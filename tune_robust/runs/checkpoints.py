@@ -7,14 +7,21 @@ import math
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri, link_aside, sync_folder
+from tune_robust.loops import LoopCheckpoint, LoopEpoch, read_loop_checkpoint
+from tune_robust.loops.running import check_continues
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, EpochResult, continued_config, read_checkpoint
+
+if TYPE_CHECKING:
+    from tune_robust.training import Checkpoint, EpochResult
+
+AnyCheckpoint: TypeAlias = "Checkpoint | LoopCheckpoint"
+AnyEpoch: TypeAlias = "EpochResult | LoopEpoch"
 
 
 class Owner(NamedTuple):
@@ -25,18 +32,26 @@ class Owner(NamedTuple):
     config: TrainConfig
 
 
-def read_own_checkpoint(path: Path, owner: Owner) -> Checkpoint:
+def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
     """A checkpoint that belongs to ``owner``; those of earlier versions do not name theirs.
 
     Raises:
         UserError: it is missing, damaged, or somebody else's; says which.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint: AnyCheckpoint
+    if owner.config.loop is not None:
+        checkpoint = read_loop_checkpoint(path)
+        check_continues(checkpoint, owner.config, path)
+    else:
+        # Only here: PyTorch, which loops of the user's own may do without.
+        from tune_robust.training import continued_config, read_checkpoint
+
+        checkpoint = read_checkpoint(path)
+        continued_config(checkpoint, owner.config, path)
     named = checkpoint.owner or {}
     trial, run = named.get("trial", owner.trial), named.get("run")
     if trial != owner.trial or (run is not None and owner.run is not None and run != owner.run):
         raise UserError(f"{path} belongs to {trial} of {_same_or_another(run, owner)} run.")
-    continued_config(checkpoint, owner.config, path)
     return checkpoint
 
 
@@ -64,7 +79,7 @@ class Checkpoints:
         self._best_value: float | None = None
         self.notes: list[str] = []
 
-    def newest(self) -> tuple[Path, Checkpoint] | None:
+    def newest(self) -> tuple[Path, AnyCheckpoint] | None:
         """The newest checkpoint that is whole and the trial's own.
 
         One that is not gives way to the one before; it is set aside.
@@ -82,7 +97,7 @@ class Checkpoints:
         self._tell_where_from("nothing")
         return None
 
-    def save(self, result: EpochResult) -> bool:
+    def save(self, result: AnyEpoch) -> bool:
         """Keep this epoch's state, and as the best if it is; whether it is.
 
         Raises:
@@ -130,7 +145,7 @@ class RemoteCheckpoints(Checkpoints):
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)
 
-    def save(self, result: EpochResult) -> bool:
+    def save(self, result: AnyEpoch) -> bool:
         """Keep this epoch's state on both sides; the one before stays until it is over there."""
         had = self._last.exists()
         best = super().save(result)

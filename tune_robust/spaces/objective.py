@@ -109,11 +109,11 @@ def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
 
 
 def is_finished(space: Space, epoch: int, total_epochs: int, cost: float) -> bool:
-    """Whether a trial has come to its end: its last epoch or, of a budget in seconds, its time.
+    """Whether a trial has come to its end: its last epoch or, where that ends it, its cost.
 
     ``cost``: what it has spent up to ``epoch``, in the budget's unit.
     """
-    used_up = space.budget.unit == "seconds" and cost >= space.max_resource
+    used_up = space.ends_by_cost and cost >= space.max_resource
     return used_up or epoch >= total_epochs
 
 

@@ -18,10 +18,10 @@ def config_paths() -> tuple[str, ...]:
     return tuple(dict.fromkeys(_paths(TrainConfig)))
 
 
-_OPEN = ("model", "loss", "optimizer", "data.options", "data.augment")
+_OPEN = ("model", "loss", "optimizer", "data.options", "data.augment", "loop")
 """The groups that may have arguments of the user's own parts."""
 
-_NAMED = ("model", "loss", "optimizer", "augment")
+_NAMED = ("model", "loss", "optimizer", "augment", "loop")
 """The groups whose alternatives have a ``name``; those of the others have a ``kind``."""
 
 

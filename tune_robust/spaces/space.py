@@ -22,6 +22,12 @@ from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.locations import locate_space
+from tune_robust.spaces.loop_settings import (
+    expand_loop_settings,
+    has_loop,
+    loop_problems,
+    metric_problems,
+)
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
@@ -120,18 +126,32 @@ class Space(Part):
         return tuple(dict.fromkeys(n for c in self.examples for n in own_parts(c).values()))
 
     @property
+    def has_loop(self) -> bool:
+        """Whether its trials train by a loop of the user's own."""
+        return self.train.get("loop") is not None
+
+    @property
     def max_resource(self) -> float:
         """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
-        or ``budget.max`` if that is less; in seconds, ``budget.max``.
+        or ``budget.max`` if that is less; in seconds, ``budget.max``. What a loop of the user's own
+        costs is known only as it reports: ``budget.max``, and without one its epochs.
         """
-        if self.budget.unit == "seconds" and self.budget.max is not None:
+        if self.budget.max is not None and (self.has_loop or self.budget.unit == "seconds"):
             return self.budget.max
         return self._laid_out
+
+    @property
+    def ends_by_cost(self) -> bool:
+        """Whether trials are over once they have spent ``max_resource``."""
+        bounded = self.has_loop and self.budget.max is not None
+        return bounded or self.budget.unit == "seconds"
 
     @property
     def _laid_out(self) -> float:
         """What epochs are laid out for, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
+        if self.has_loop:
+            return epochs
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
         if self.budget.max is None or self.budget.unit == "seconds":
             return full
@@ -217,6 +237,7 @@ def parse_space(
         raise UserError(f"{source}: found {document!r}; expected a space: name, train, search, ...")
     document = nested_copy(document)
     done = override_space(document, overrides)
+    expand_loop_settings(document, done)
     searcher = _searcher_name(document.get("searcher"))
     grid = searcher == "grid"
     takes_all = _takes_all(document, grid)
@@ -236,6 +257,9 @@ def parse_space(
     baselines = _with_each_seed(baselines, resolved.dimensions)
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
+    if has_loop(document):
+        problems += loop_problems(document)
+    problems += metric_problems(document)
     if sections is not None:
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)

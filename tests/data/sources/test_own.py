@@ -75,7 +75,7 @@ def test_label_sets_are_chosen_by_their_key(load):
     splits = make_splits(config, dataset)
     assert splits.train.labels.sum() == 0
     assert splits.train.true_labels.sum() > 0
-    with pytest.raises(UserError, match="noisy_labels 'crown'. Did you mean 'crowd'"):
+    with pytest.raises(UserError, match=r"noisy_labels 'crown'. Did you mean 'crowd'"):
         load(text, noise={"kind": "given", "key": "crown"})
 
 
@@ -111,15 +111,15 @@ def test_what_a_loader_returns_is_checked(load, text, said):
 
 def test_rows_of_a_table_have_no_pixels(load):
     text = "return np.ones((40, 2)), np.arange(40) % 2"
-    with pytest.raises(UserError, match="only images, uint8 .* can be resized"):
+    with pytest.raises(UserError, match=r"only images, uint8 .* can be resized"):
         load(text, image_size=8)
     config, dataset = load(text, noise={"kind": "instance", "rate": 0.2})
-    with pytest.raises(UserError, match="instance noise is drawn from pixels"):
+    with pytest.raises(UserError, match=r"instance noise is drawn from pixels"):
         make_splits(config, dataset)
     config, dataset = load(text)
     splits = make_splits(config, dataset)
     settings = {"mean": splits.mean, "std": splits.std, "generator": torch.Generator()}
-    with pytest.raises(UserError, match="flip is for images"):
+    with pytest.raises(UserError, match=r"flip is for images"):
         Batches(splits.train, 8, augment="flip", **settings)
 
 
@@ -143,7 +143,7 @@ def test_a_wrong_data_set_of_scikit_learn_is_refused(name, said):
 
 
 def test_options_belong_to_data_sets_from_elsewhere():
-    with pytest.raises(ConfigError, match="options: digits takes none"):
+    with pytest.raises(ConfigError, match=r"options: digits takes none"):
         parse_config({"data": {"options": {"n": 3}}})
 
 

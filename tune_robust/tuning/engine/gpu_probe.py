@@ -12,9 +12,9 @@ import torch
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from tune_robust.cache_folder import received, sent
 from tune_robust.config import TrainConfig
 from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
-from tune_robust.data.cache_folder import received, sent
 from tune_robust.own import Code, use_code, used_code
 from tune_robust.runs.disk import weight_count
 from tune_robust.spaces.space import Space

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tune_robust.config import TrainConfig
-from tune_robust.data.cache_folder import cache_of
+from tune_robust.cache_folder import cache_of
+from tune_robust.config import TrainConfig, own_parts
+from tune_robust.loops import check_loop
+from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.dimensions import varies_labels
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.space import Space
@@ -55,6 +57,39 @@ def prepare(
             for name, part in parts.items()
         },
     }
+
+
+def prepare_space(space: Space, storage: str, new: RunFolder | None = None) -> dict[str, Any]:
+    """Prepare a search, as ``prepare`` says, and see that a ``new`` run fits on the disk.
+
+    Of a loop of the user's own, only that it can be called is seen.
+
+    Raises:
+        UserError: as ``prepare`` says, or not even one trial at a time would fit.
+    """
+    if space.has_loop:
+        for config in space.examples:
+            check_loop(config)
+        return {}
+    found = prepare(one_of_each_data(space), storage, one_of_each_own(space))
+    if new is not None:
+        from tune_robust.runs.disk import check_disk
+
+        check_disk(space, new, cache_of(storage), concurrency=1)
+    return found
+
+
+def prepare_configs(configs: Sequence[TrainConfig], storage: str) -> None:
+    """Prepare the training of ``configs``, one of each data set, as ``prepare`` does.
+
+    Raises:
+        UserError: as ``prepare`` says.
+    """
+    loops = [config for config in configs if config.loop is not None]
+    for config in loops:
+        check_loop(config)
+    if not loops:
+        prepare(configs, storage, [config for config in configs if own_parts(config)])
 
 
 def one_of_each_data(space: Space) -> list[TrainConfig]:

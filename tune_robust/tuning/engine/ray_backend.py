@@ -31,18 +31,19 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 from rich.console import Console
 
-from tune_robust.data.cache_folder import sent
+from tune_robust.cache_folder import sent
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri
 from tune_robust.formatting import visible
 from tune_robust.metrics import METRICS
-from tune_robust.own import Code
+from tune_robust.own import Code, functions
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.trial import Trial
+from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.ray_death import watched_ray
+from tune_robust.tuning.engine.runner import Runner
 from tune_robust.tuning.engine.slots import fit_slots
-from tune_robust.tuning.engine.trainable import TrialRunner
 
 _log = logging.getLogger(__name__)
 _LOOKS_EVERY = 2.0
@@ -124,18 +125,35 @@ class _Storage(Stopper):
         return self.error is not None
 
 
-def _with_what_it_needs(conductor: Conductor) -> type[TrialRunner]:
+def _with_what_it_needs(conductor: Conductor) -> type[Runner]:
     """Trials get the code of the user's own parts and, on remote storage, what opens it here.
 
     By Ray's object store alone: a runtime environment would show credentials in the dashboard, and
     write them into Ray's log files.
     """
     code, remote = Code.of(conductor.store.meta), is_uri(conductor.store.folder.place)
-    if code is None and not remote:
-        return TrialRunner
+    runner, given = _runner(conductor.space), own_functions(conductor.space)
+    if code is None and not remote and not given:
+        return runner
     environment = os.environ.items() if remote else ()
     held = {name: value for name, value in environment if name.startswith(_CREDENTIALS)}
-    return tune.with_parameters(TrialRunner, environment=held, code=code)
+    return tune.with_parameters(runner, environment=held, code=code, functions=given)
+
+
+def _runner(space: Space) -> type[Runner]:
+    """What runs its trials; a loop of the user's own may do without PyTorch, and so does this."""
+    if space.has_loop:
+        from tune_robust.tuning.engine.loop_runner import LoopRunner
+
+        return LoopRunner
+    from tune_robust.tuning.engine.trainable import TrialRunner
+
+    return TrialRunner
+
+
+def own_functions(space: Space) -> dict[str, Any]:
+    """The functions that were given as such, by their names."""
+    return {name: functions[name] for name in space.own_parts if name in functions}
 
 
 def _name(trial: tune.experiment.Trial) -> str:
@@ -216,7 +234,11 @@ class _Decisions(FIFOScheduler):
         if "note" in result:
             self._conductor.note(name, result["note"])
             return self.CONTINUE
-        metrics = {key: value for key, value in result.items() if key in METRICS}
+        if "returned" in result:
+            self._conductor.end(name, "done")
+            return self.STOP
+        own = result.get("metrics")  # of a loop of the user's own
+        metrics = own or {key: value for key, value in result.items() if key in METRICS}
         decision = self._conductor.on_epoch(
             name, result["epoch"], metrics, reliability=result.get("reliability")
         )

@@ -15,6 +15,8 @@ import pyarrow.parquet
 from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
+from tune_robust.loops import LoopCheckpoint
+from tune_robust.loops.checkpoints import unpack_loop_checkpoint
 from tune_robust.own import Code
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
@@ -164,11 +166,12 @@ def export_table(
 def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path:
     """The trial's weights as safetensors: those of its last or its best epoch, as it was ranked.
 
+    Of a loop of the user's own, the files that it has saved, in a folder instead.
+
     Raises:
         UserError: when the checkpoint is no longer kept; says how to train it again.
     """
     from tune_robust.runs.checkpoints import Owner, read_own_checkpoint
-    from tune_robust.training.saving import write_weights
 
     checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
     if checkpoint is None:
@@ -177,5 +180,11 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
             "Train it again from its exported YAML: `tune-robust train --config ... --out DIR`."
         )
     owner = Owner(folder.id, trial.name, parse_config(trial.config, trial.name))
-    write_weights(path, read_own_checkpoint(checkpoint, owner).state["model"])
+    found = read_own_checkpoint(checkpoint, owner)
+    if isinstance(found, LoopCheckpoint):
+        unpack_loop_checkpoint(checkpoint, path.with_suffix(""))
+        return path.with_suffix("")
+    from tune_robust.training.saving import write_weights
+
+    write_weights(path, found.state["model"])
     return path

@@ -216,7 +216,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "metric": objective.metric,
         "mode": objective.mode,
         "at": objective.at,
-        "varies": what_varies(base),
+        "varies": ["loop"] if space.has_loop else what_varies(base),
         "conclusion": conclusion(judged, objective.metric),
         "trials": [_row(j) for j in judged],
     }
