@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from tune_robust import formatting
@@ -64,11 +63,6 @@ def difference(name: str, value: float) -> str:
 def near(name: str) -> str:
     """What counts as close to the best in a metric: ``one point``, or a hundredth of it."""
     return "one point" if metric(name).is_fraction else "1%"
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def duration(seconds: float) -> str:

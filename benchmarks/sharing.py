@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--method", default="sam")
     parser.add_argument("--together", type=int, default=4, help="trials on the one device")
     parser.add_argument("--mps", action="store_true", help="also under NVIDIA MPS")
+    parser.add_argument("--cuda-graphs", action="store_true", help="steps recorded as CUDA graphs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
@@ -69,6 +70,7 @@ def _trial(arguments: argparse.Namespace) -> None:
     steps = STEPS[arguments.device]
     case = Case(arguments.network, BATCH, steps)
     config = configuration(case, arguments.method, {"dataset": "cifar10"}, threads=1)
+    config = config.model_copy(update={"cuda_graphs": arguments.cuda_graphs})
     epochs = train(config, device=arguments.device, splits=splits_of(config, real=False))
     next(epochs)
     print("ready", flush=True)

@@ -3,13 +3,28 @@
 import numpy as np
 import pytest
 
-from tune_robust.metrics import AGAINST, DIAGNOSTIC, METRICS, OBJECTIVES, metric, sign_of
+from tune_robust.metrics import (
+    AGAINST,
+    DIAGNOSTIC,
+    EPOCH_LINE,
+    GAUGES,
+    HPARAMS,
+    METRICS,
+    OBJECTIVES,
+    TIMINGS,
+    metric,
+    sign_of,
+)
 
 
 def test_nothing_may_be_selected_by_a_diagnostic():
     assert {"test_accuracy", "noisy_fit", "val_accuracy_clean"} <= DIAGNOSTIC
     assert not DIAGNOSTIC & {*OBJECTIVES, *AGAINST}
     assert {*OBJECTIVES, *AGAINST} <= {*METRICS}
+
+
+def test_every_selection_of_metrics_names_rows_of_the_table():
+    assert {*EPOCH_LINE, *GAUGES, *HPARAMS, *TIMINGS} <= {*METRICS}
 
 
 def test_every_metric_has_a_title_of_its_own_that_is_no_identifier():

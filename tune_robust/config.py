@@ -262,7 +262,7 @@ class HumanNoise(Part):
     def _in_the_original_order(self) -> Self:
         if self.file.endswith(".npy"):
             raise ValueError(
-                f"{self.file} is one of CIFAR-N's .npy files, whose images stand in another order "
+                f"{self.file} is one of CIFAR-N's .npy files, whose images are in another order "
                 "(that of TensorFlow Datasets): use CIFAR-10_human.pt or CIFAR-100_human.pt"
             )
         return self
@@ -422,7 +422,7 @@ class ModelConfig(Part):
     ``stem``: ``cifar`` is a 3x3 convolution of stride 1, for small images; ``imagenet`` is 7x7 of
     stride 2 and a max pooling, as torchvision has it. ``weights``: what to start from, all but the
     last layer: ``imagenet`` (torchvision's, downloaded if ``data.download``) or a file (.pth).
-    With ``stem: cifar`` the first convolution, another one there, starts afresh too.
+    With ``stem: cifar`` the first convolution, which differs, is also newly initialised.
     ``mlp`` and ``vit_tiny`` are no convolutional networks: a perceptron of two hidden layers and a
     small vision transformer. ``inception_resnet_v2`` needs timm: pip install 'tune-robust[timm]'.
     """
@@ -1019,8 +1019,15 @@ class TrainConfig(Part):
     with known true labels, how the gradients of rightly and wrongly labelled images agree and,
     with SAM, ``p_r``; 0 is never.
 
-    ``loop`` trains by a function of one's own in place of all that. Then only ``epochs``, the most
-    reports that a trial gives, ``seed`` and ``threads`` apply beside it.
+    ``precision: auto`` is bfloat16 autocast on a GPU that computes in it, float32 elsewhere.
+    ``float32`` on an NVIDIA GPU from Ampere on means TF32 in convolutions (a mantissa of 10 bits),
+    as PyTorch does by default; ``torch.backends.cudnn.allow_tf32 = False`` turns that off.
+    ``cuda_graphs`` records the training steps as CUDA graphs and replays them, which saves the time
+    to launch the kernels one by one. It has not been verified on a GPU yet, and has no effect on a
+    CPU.
+
+    ``loop`` trains by a function of the user's own instead. Then only ``epochs`` (the most reports
+    that a trial gives), ``seed`` and ``threads`` apply beside it.
     """
 
     loop: Annotated[OwnLoop | None, BeforeValidator(_name_shorthand)] = None
@@ -1046,6 +1053,7 @@ class TrainConfig(Part):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     channels_last: bool | Literal["auto"] = "auto"
     compile: bool = False
+    cuda_graphs: bool = False
     threads: Annotated[int, Field(ge=1)] | None = None
     probe_every: Annotated[int, Field(ge=0)] = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 MISSING = "-"
 # Control characters, those of terminals' escape sequences among them, and Unicode's that turn the
@@ -25,6 +26,11 @@ def short(value: object) -> str:
 def count(n: int, noun: str) -> str:
     """``1 trial``, ``2 trials``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def duration(seconds: float) -> str:

@@ -116,7 +116,16 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 """All the metrics by name, in the order of the tables' columns."""
 
 TIMINGS = ("seconds", "images_per_second", "peak_memory_mb")
-"""The metrics that measure the machine: they differ each time that a run is repeated."""
+"""The metrics that depend on the machine and differ when a run is repeated."""
+
+EPOCH_LINE = ("train_loss", "val_accuracy", "test_accuracy", "clean_fit", "noisy_fit", "seconds")
+"""The metrics on the line that ``train`` prints for each epoch."""
+
+GAUGES = ("val_accuracy", "train_loss", "noisy_fit", "rho", "alpha", "gradient_evaluations")
+"""The metrics of each trial that Prometheus collects, as ``ray_tune_robust_<name>``."""
+
+HPARAMS = ("val_accuracy", "val_loss", "gradient_evaluations")
+"""The metrics by which TensorBoard's HPARAMS tab compares trials."""
 
 DIAGNOSTIC = frozenset(metric.name for metric in _TABLE if metric.is_diagnostic)
 

@@ -11,13 +11,12 @@ from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_ax
 from analysis.formatting import (
     MISSING,
     difference,
-    listed,
     number,
     plain,
     score,
     sentence_case,
 )
-from tune_robust.formatting import count
+from tune_robust.formatting import count, listed
 from tune_robust.metrics import metric
 from tune_robust.statistics import Estimate, estimate
 

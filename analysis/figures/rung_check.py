@@ -68,7 +68,7 @@ def rung_check_info(run: Run) -> RungCheck | None:
 
 
 def _cohort(run: Run, judged: pd.DataFrame) -> list[str]:
-    """The trials that ran to their end whatever their rungs said."""
+    """Return the trials that ran to their end independently of the rungs."""
     done = judged[judged["status"] == "done"]
     if _budget(run).get("scheduler") == "none":
         return done["trial"].tolist()
@@ -88,10 +88,10 @@ def _unit(run: Run) -> str:
 
 def _rung_check_plot(check: RungCheck | None, unit: str) -> go.Figure:
     if check is None or not check.enough:
-        return message("Too few trials ran to their end whatever their rungs said.")
+        return message("Too few trials ran to their end independently of the rungs.")
     rungs = [rung for rung in check.rungs if rung.correlation is not None]
     if not rungs:
-        return message("No rung was reached by enough of the trials that were left alone.")
+        return message("No rung was reached by enough trials that early stopping could not stop.")
     figure = new_figure(height=320, margin={"l": 56, "r": 24, "t": 48, "b": 56})
     for drops, name, colour, symbol in (
         (False, "keeps the best", WINNER, "circle"),

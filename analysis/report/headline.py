@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from statistics import mode
 from typing import Any
 
-from analysis.formatting import difference, is_missing, listed, number, plain, score
+from analysis.formatting import difference, is_missing, number, plain, score
 from analysis.report.summary import Candidate, Summary
 from analysis.stored.confirmation import Confirmation
 from analysis.stored.ranking import label_sets
 from analysis.stored.run import Run
-from tune_robust.formatting import count
+from tune_robust.formatting import count, listed
 from tune_robust.metrics import metric
 
 _SHORT = 3  # settings that still fit into a headline, names into a sentence

@@ -176,9 +176,3 @@ def test_check_of_real_human_labels(run, tmp_path):
 )
 def test_mistakes_are_explained(run, arguments, refused, found):
     assert found in run("check", *arguments, refused=refused)
-
-
-@pytest.mark.parametrize("verb", ["list", "prepare", "check"])
-def test_help_has_examples(verb):
-    result = CliRunner().invoke(app, [verb, "--help"])
-    assert f"tune-robust datasets {verb}" in result.output

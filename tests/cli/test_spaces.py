@@ -101,8 +101,3 @@ def test_cp_into_a_folder_keeps_the_name(tmp_path):
 
 def test_cp_to_where_nothing_can_be_written_is_told(tmp_path):
     assert "cannot write" in run("cp", "saner_digits", tmp_path / "a" / "b", refused=UserError)
-
-
-@pytest.mark.parametrize("verb", ["list", "show", "check", "cp"])
-def test_help_has_examples(verb):
-    assert f"tune-robust spaces {verb}" in run(verb, "--help")

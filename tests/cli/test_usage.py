@@ -52,10 +52,3 @@ def test_missing_data_names_the_files_before_anything_is_started(tmp_path):
     )
     assert "cifar-10" in done.stderr
     assert not (tmp_path / "runs" / "r1").exists()
-
-
-@pytest.mark.parametrize(
-    "verb", ["search", "resume", "status", "export", "train", "report", "doctor", "replay", "plan"]
-)
-def test_every_verb_explains_itself_with_examples(tmp_path, verb):
-    assert f"tune-robust {verb}" in run(verb, "--help", cwd=tmp_path).stdout

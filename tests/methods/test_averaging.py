@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.methods.networks import awkward, batches, train
+from tests.methods.networks import assert_same, awkward, batches, train
 from tune_robust.config import EmaConfig, SwaConfig
 from tune_robust.methods import WeightAverage
 
@@ -62,9 +62,10 @@ def test_the_training_network_is_left_alone():
 
 
 def test_batch_norm_is_measured_under_the_averaged_weights():
-    average, _ = run(EmaConfig(decay=0.9), awkward())
+    model = awkward()
+    average, _ = run(EmaConfig(decay=0.9), model)
     inputs = [x for x, _ in batches(4)]
-    average.estimate_batch_norm(inputs)
+    average.complete(model, inputs)
     outputs = [average.model.convolution(x) for x in inputs]
     means = torch.stack([y.mean((0, 2, 3)) for y in outputs]).mean(0)
     variances = torch.stack([y.var((0, 2, 3)) for y in outputs]).mean(0)
@@ -74,8 +75,31 @@ def test_batch_norm_is_measured_under_the_averaged_weights():
 
 
 def test_a_network_without_batch_norm_costs_no_pass():
-    average = WeightAverage(SwaConfig(), nn.Linear(2, 2))
-    average.estimate_batch_norm(pytest.fail(f"asked for {_}") for _ in range(1))
+    model = nn.Linear(2, 2)
+    average = WeightAverage(SwaConfig(), model)
+    average.complete(model, (pytest.fail(f"asked for {_}") for _ in range(1)))
+
+
+def test_buffers_that_are_no_statistics_are_the_training_networks():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    model.register_buffer("seen", torch.zeros(()))
+    average = WeightAverage(EmaConfig(), model)
+    model.seen += 3
+    average.update(model, 0.5, epoch_over=False)
+    average.complete(model, [torch.randn(4, 2)])
+    assert average.model.seen == 3
+    assert average.model[1].num_batches_tracked == 1
+
+
+def test_goes_on_from_what_torchs_averaged_model_has_saved():
+    model = awkward()
+    theirs = torch.optim.swa_utils.AveragedModel(awkward(seed=1))
+    theirs.update_parameters(theirs.module)
+    average = WeightAverage(SwaConfig(start=0.0), model)
+    average.load_state_dict(theirs.state_dict())
+    assert average.begun
+    assert_same(average.model, theirs.module)
+    assert average.state_dict().keys() == theirs.state_dict().keys()
 
 
 @pytest.mark.parametrize("settings", [SwaConfig(start=0.0), EmaConfig(decay=0.9)])

@@ -102,10 +102,10 @@ class TestEveryPreset:
         settings = {"model": {"width": 0.125}, "precision": "bfloat16", "batch_size": 16}
         config = TrainConfig(method=method, data=data, threads=1, **settings)
         run = loop._Run(config, torch.device("cpu"), None)
-        batch = next(iter(run._mixed_batches()))
+        inputs, labels, _ = next(iter(run._mixed_batches()))
         contexts.clear()
         run.model.train()
-        run._step(*batch, loop.Observation(run.train_part))
+        run._step(inputs, labels)
         passes = config.passes_per_step
         assert len(seen) == len(contexts) == passes
         assert passes == 1 or not torch.equal(*seen)

@@ -11,7 +11,8 @@ from torch import nn
 from tests.methods.networks import assert_same, awkward, batches, closure_for, groups, train
 from tests.references.sharpness_aware import ReferenceSharpnessAware
 from tune_robust.errors import UserError
-from tune_robust.methods import GroupRule, SharpnessAware
+from tune_robust.methods import GroupRule, SharpnessAware, variants
+from tune_robust.methods.variants import move_means_
 
 STEPS = 24
 METHODS = {
@@ -717,3 +718,25 @@ def test_refuses_the_state_of_a_plain_optimizer():
     model = awkward()
     with pytest.raises(UserError, match="base_optimizer"):
         sharpness_aware(model, rho=0.1).load_state_dict(sgd(model).state_dict())
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_the_means_move_on_a_device_as_on_a_cpu(monkeypatch, fits):
+    generator = torch.Generator().manual_seed(0)
+    means, values = (
+        [torch.randn(shape, generator=generator) for shape in ((3, 4), (7,))] for _ in range(2)
+    )
+    if not fits:
+        values[0][0, 0] = math.nan
+    norms = torch.tensor(1.0 if fits else math.inf)
+    on_device = [mean.clone() for mean in means]
+    expected = [
+        mean + 0.3 * (v - mean) if fits else mean.clone()
+        for mean, v in zip(means, values, strict=True)
+    ]
+    move_means_(means, values, 0.3, norms)
+    monkeypatch.setattr(variants, "readable", lambda value: False)
+    move_means_(on_device, values, 0.3, norms)
+    for one, other, mean in zip(means, on_device, expected, strict=True):
+        torch.testing.assert_close(one, mean)
+        torch.testing.assert_close(other, mean)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import sys
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from tune_robust.cli import (
     status,
     train,
 )
+from tune_robust.cli.help_text import help_text
 from tune_robust.errors import UserError
 from tune_robust.formatting import visible
 
@@ -68,6 +70,9 @@ for verb in (
 app.callback()(_options)
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(datasets.app, name="datasets")
+for group in (app, spaces.app, datasets.app):
+    for command in group.registered_commands:
+        command.help = help_text(inspect.getdoc(command.callback) or "")
 
 
 def main() -> None:

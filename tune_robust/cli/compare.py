@@ -34,10 +34,9 @@ def compare(
     Runs that differ in their seeds alone are repeats of one search, and form a band. Confirmed
     scores are shown where there are any.
 
-    \b
     Examples:
       tune-robust compare sam saner
-      tune-robust compare tpe-1 tpe-2 tpe-3 random-1 random-2 random-3 --reach 0.8
+      tune-robust compare tpe-1 tpe-2 random-1 random-2 --reach 0.8
       tune-robust compare noise20 noise40 noise60 --out noise.html
     """
     import tune_robust as tr

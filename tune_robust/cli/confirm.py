@@ -18,6 +18,7 @@ from tune_robust.cli.options import (
     Verbose,
 )
 from tune_robust.errors import UserError
+from tune_robust.formatting import listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +63,6 @@ def confirm(
     same command again continues an interrupted confirmation; more --seeds or --top add what is
     missing.
 
-    \b
     Examples:
       tune-robust confirm r1
       tune-robust confirm r1 --top 5 --seeds 10
@@ -182,6 +182,5 @@ def _seeds_as_text(found: dict[str, Any]) -> str:
 def _what_a_seed_draws(varies: list[str]) -> str:
     if varies == ["loop"]:
         return "what each of them changes is up to the loop"
-    drawn = f"{', '.join(varies[:-1])} and {varies[-1]}"
     fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
-    return f"each draws {drawn} anew{fixed}"
+    return f"each draws a new {listed(varies)}{fixed}"

@@ -33,7 +33,6 @@ Name = Annotated[str, typer.Argument(help="The name of a data set, as `datasets 
 def list_datasets(as_json: Json = False) -> None:
     """List the kinds of data that can be read, and what each needs.
 
-    \b
     Examples:
       tune-robust datasets list
       tune-robust datasets list --json
@@ -57,10 +56,10 @@ def prepare(
 ) -> None:
     """Download what is missing and decode it once, for every later search in this storage.
 
-    \b
     Examples:
       tune-robust datasets prepare cifar10 --data-dir ~/data
-      tune-robust datasets prepare folder --data-dir ~/webvision --set data.image_size=224
+      tune-robust datasets prepare folder --data-dir ~/webvision \\
+        --set data.image_size=224
     """
     from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset
@@ -106,12 +105,13 @@ def check(
 ) -> None:
     """Read a data set, draw its label noise, and describe both.
 
-    \b
     Examples:
-      tune-robust datasets check cifar10 --data-dir ~/data --noise asymmetric --noise-rate 0.4
+      tune-robust datasets check cifar10 --data-dir ~/data \\
+        --noise asymmetric --noise-rate 0.4
       tune-robust datasets check cifar10 --data-dir ~/data --noise human \\
         --noise-file CIFAR-10_human.pt --noise-key worse_label --html noise.html
-      tune-robust datasets check folder --data-dir ~/mine --noise given --noise-file labels.csv
+      tune-robust datasets check folder --data-dir ~/mine \\
+        --noise given --noise-file labels.csv
       tune-robust datasets check digits --noise symmetric --noise-rate 0.5 --json
     """
     from tune_robust.cache_folder import cache_of

@@ -34,7 +34,6 @@ def doctor(
 
     Exit code 1 if anything fails.
 
-    \b
     Examples:
       tune-robust doctor
       tune-robust doctor --methods

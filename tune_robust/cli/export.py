@@ -51,7 +51,6 @@ def export(
 
     They are chosen by the search's objective alone.
 
-    \b
     Examples:
       tune-robust export r1 --top 3
       tune-robust export r1 --top 1 --checkpoint --out winners

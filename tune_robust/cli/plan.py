@@ -47,11 +47,11 @@ def plan(
     expected with the space's scheduler. It trains for some seconds, and stores nothing but the
     decoded data set.
 
-    \b
     Examples:
       tune-robust plan --space saner_digits
       tune-robust plan --space methods_cifar10 --data-dir ~/data --price 2.5
-      tune-robust plan --space my_space.yaml --trials 16 --set budget.scheduler=none --json
+      tune-robust plan --space my_space.yaml --trials 16 \\
+        --set budget.scheduler=none --json
     """
     import tune_robust as tr
 

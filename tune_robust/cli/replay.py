@@ -93,12 +93,15 @@ def replay(
     replaced by the nearest recorded trial that the replay has not used yet. Only trials that ran to
     their end take part: record a run with --set budget.scheduler=none.
 
-    \b
     Examples:
-      tune-robust replay r1 --scheduler asha --scheduler none --searcher tpe --searcher random
-      tune-robust replay r1 --reduction 2 --reduction 4 --grace 20 --compute 0.2 --workers 2
-      tune-robust replay r1 --set searcher.startup=20 --seeds 50 --out anytime.html
-      tune-robust replay benchmarks/recorded/methods_grid_digits --space methods_digits --json
+      tune-robust replay r1 --scheduler asha --scheduler none \\
+        --searcher tpe --searcher random
+      tune-robust replay r1 --reduction 2 --reduction 4 --grace 20 \\
+        --compute 0.2 --workers 2
+      tune-robust replay r1 --set searcher.startup=20 --seeds 50 \\
+        --out anytime.html
+      tune-robust replay benchmarks/recorded/methods_grid_digits \\
+        --space methods_digits --json
     """
     import tune_robust as tr
 

@@ -35,7 +35,6 @@ def report(
 ) -> None:
     """Write a run's report: a summary, the figures and all trials.
 
-    \b
     Examples:
       tune-robust report r1
       tune-robust report runs/r1 --out report.html

@@ -57,7 +57,6 @@ def resume(
 
     Finished trials are not repeated; interrupted ones continue from their last checkpoint.
 
-    \b
     Examples:
       tune-robust resume r1
       tune-robust resume r1 --trials +20

@@ -56,13 +56,15 @@ def search(
     configurations are exported and a report is written. Ctrl-C stops cleanly, and
     `tune-robust resume RUN` continues.
 
-    \b
     Examples:
       tune-robust search --space saner_digits
-      tune-robust search --space saner_cifar100 --data-dir ~/data --set train.epochs=60
+      tune-robust search --space saner_cifar100 --data-dir ~/data \\
+        --set train.epochs=60
       tune-robust search --space my_space.yaml --trials 16 --name first
-      tune-robust search --space saner_cifar100 --address auto --storage s3://bucket/runs
-      tune-robust search --space saner_digits --warm-start first --set searcher.name=gp
+      tune-robust search --space saner_cifar100 --address auto \\
+        --storage s3://bucket/runs
+      tune-robust search --space saner_digits --warm-start first \\
+        --set searcher.name=gp
     """
     import tune_robust as tr
     from tune_robust.cli.running import console_of, exits_when_interrupted

@@ -27,7 +27,6 @@ _ALL_COLUMNS = 160
 def list_spaces(as_json: Json = False) -> None:
     """List the built-in spaces.
 
-    \b
     Examples:
       tune-robust spaces list
       tune-robust spaces list --json
@@ -54,10 +53,10 @@ def show(
 ) -> None:
     """Print a space's file; with --resolved or --set, the space that a search would run.
 
-    \b
     Examples:
       tune-robust spaces show saner_digits
-      tune-robust spaces show saner_digits --set budget.trials=8 --set search.saner.k=null
+      tune-robust spaces show saner_digits --set budget.trials=8 \\
+        --set search.saner.k=null
       tune-robust spaces show my_space.yaml --resolved
     """
     from tune_robust.spaces.space import load_space, space_text
@@ -72,7 +71,6 @@ def show(
 def check(space: SpaceName, settings: Settings = None) -> None:
     """Say whether a space is valid, and how much its search may cost; exit code 2 if it is not.
 
-    \b
     Examples:
       tune-robust spaces check my_space.yaml
       tune-robust spaces check saner_cifar100 --set train.epochs=60
@@ -95,7 +93,6 @@ def cp(
 ) -> None:
     """Copy a space to a file of your own that you can edit.
 
-    \b
     Examples:
       tune-robust spaces cp saner_digits my_space.yaml
       tune-robust search --space my_space.yaml

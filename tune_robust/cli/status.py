@@ -40,7 +40,6 @@ def status(
 ) -> None:
     """Show a run's trials, best first, and how many are left.
 
-    \b
     Examples:
       tune-robust status r1
       tune-robust status r1 --follow

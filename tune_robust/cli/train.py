@@ -13,7 +13,7 @@ import typer
 from tune_robust.cli.options import DataDir, NoDownload, Settings
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
-from tune_robust.metrics import finite_or_none
+from tune_robust.metrics import EPOCH_LINE, finite_or_none
 
 if TYPE_CHECKING:
     from tune_robust.config import TrainConfig
@@ -56,7 +56,6 @@ def train(
     the command says whether every metric equals the exported one. With --set, --data-dir or
     --no-download it is trained for all its epochs.
 
-    \b
     Examples:
       tune-robust train --config runs/r1/exported/1_t0007.yaml
       tune-robust train --config my.yaml --set epochs=60 --out trained
@@ -131,14 +130,11 @@ def _print_epoch(epoch: int, config: TrainConfig, metrics: dict[str, float], as_
     if as_json:
         print(json.dumps({"epoch": epoch, **finite_or_none(metrics)}), flush=True)
         return
-    shown: Sequence[str] = _SHOWN if config.loop is None else [*metrics]
+    shown: Sequence[str] = EPOCH_LINE if config.loop is None else [*metrics]
     figures = "  ".join(
         f"{name} {metrics[name]:.4g}" for name in shown if not math.isnan(metrics[name])
     )
     print(f"epoch {epoch}/{config.total_epochs}  {figures}", flush=True)
-
-
-_SHOWN = ("train_loss", "val_accuracy", "test_accuracy", "clean_fit", "noisy_fit", "seconds")
 
 
 def _print_comparison(differing: Mapping[str, tuple[float | None, ...]]) -> None:

@@ -1,13 +1,13 @@
-"""Images and labels: where they come from, which labels are wrong, and how batches are made.
+"""Images and labels: the sources of images, the models of label noise, and the batches.
 
-``images``        what a dataset and its parts are
+``images``        a data set and its parts
 ``sources``       one file per source of images
 ``noise``         one file per model of label noise
-``loading``       a source, decoded, by way of the cache
-``splits``        subset, training and validation part, noise
-``batches``       shuffled, augmented, normalised batches on the device
-``cautions``      what is odd about the data of a run
-``summary``       a dataset and its label noise in numbers
+``loading``       load a data set from its source, through the cache
+``splits``        the subset, the training and validation parts, and their label noise
+``batches``       shuffled, augmented and normalised batches on the device
+``cautions``      conditions of the data that make scores less meaningful
+``summary``       a data set and its label noise in numbers
 """
 
 from tune_robust.data.batches import Batches, evaluation_batches

@@ -1,4 +1,4 @@
-"""Batches made on the device that holds the images: shuffled, augmented, normalised in one pass."""
+"""Make batches on the device that holds the images: shuffled, augmented and normalised at once."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ from tune_robust.data.resized_crop import draw_boxes, resized_crops
 from tune_robust.errors import UserError
 
 _PIXELS_AT_ONCE = 2**22
-"""What is gathered together: many small batches, for which the calls take longer than the work."""
+"""Values gathered together: the call overhead of many small batches would exceed the work."""
 
 _PIXELS_AT_ONCE_IN_GROUPS = 2**24
-"""For RandAugment: its operations, each on a group of images, take as long for few as for many."""
+"""The same for RandAugment, each of whose operations takes as long for few images as for many."""
 
 
 class Batches:
-    """The training batches; iterating once is one epoch in a fresh order.
+    """Iterate over the training batches; each iteration is one epoch in a new random order.
 
     Yields ``(inputs, labels, indices)``: float32 (B, C, H, W), int64 (B,), and int64 (B,) positions
-    into the part; views of what several batches share. All of an epoch's draws are made at its
-    start, so ``generator``'s state between epochs, saved and restored, gives the same batches.
+    in the part. They are views of tensors that several batches share. All random numbers of an
+    epoch are drawn at its start, so restoring the state that ``generator`` had between two epochs
+    repeats the same batches.
 
     Args:
-        part: on the device where the batches are wanted.
-        batch_size: images a batch, at most ``len(part)``.
-        augment: ``flip`` mirrors half of the images; ``crop_flip`` also shifts them by up to an
-            eighth of their side (4 pixels of 32) in each direction, black moving in;
-            ``resized_crop_flip`` enlarges a part of 8 to 100 % of their area (see resized_crop);
-            ``randaugment`` crops and flips, and does two operations of fourteen (see RandAugment).
+        part: the training images, on the device where the batches are wanted.
+        batch_size: images per batch, at most ``len(part)``.
+        augment: ``flip`` mirrors half of the images. ``crop_flip`` also shifts them by up to an
+            eighth of their side (4 of 32 pixels) in each direction and pads with black.
+            ``resized_crop_flip`` enlarges a crop of 8 to 100 % of their area (see resized_crop).
+            ``randaugment`` crops, flips and applies two of fourteen operations (see RandAugment).
             A part from elsewhere is called with the inputs before they are normalised.
-        mean, std: one per channel, of pixels in [0, 1], or of floating-point inputs as they are.
-        generator: on any device.
-        drop_last: leave out a last batch that is not full.
-        memory_format: of the inputs.
+        mean, std: one value per channel, for pixels in [0, 1]; for floating-point inputs, of the
+            values themselves.
+        generator: the source of randomness, on any device.
+        drop_last: whether to leave out a last batch that is not full.
+        memory_format: the memory format of the inputs.
 
     Raises:
-        UserError: when a batch is larger than the part.
+        UserError: a batch is larger than the part.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Batches:
         self._scale = _input_scale(mean, std, part.source)
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """Return the number of batches per epoch."""
         full, rest = divmod(len(self.part), self.batch_size)
         return full if self.drop_last else full + (rest > 0)
 
@@ -111,7 +113,7 @@ class Batches:
 
     @property
     def _at_once(self) -> int:
-        """How many images are gathered together, a whole number of batches."""
+        """Return how many images are gathered together, a whole number of batches."""
         batch = self.batch_size * self.part.source[0].numel()
         pixels = _PIXELS_AT_ONCE if self._randaugment is None else _PIXELS_AT_ONCE_IN_GROUPS
         return max(1, pixels // batch) * self.batch_size
@@ -122,7 +124,7 @@ class Batches:
         return draw_choices(self._randaugment.choices, count, self.generator)
 
     def _draw(self, below: int, shape: tuple[int, ...]) -> Tensor:
-        """Uniform whole numbers in [0, below)."""
+        """Draw uniform integers in [0, below)."""
         device = self.generator.device
         return torch.randint(below, shape, generator=self.generator, device=device)
 
@@ -134,7 +136,10 @@ def evaluation_batches(
     std: Sequence[float],
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """``(inputs, labels)`` in order, all of them, as they are: float32 (B, C, H, W), int64 (B,)."""
+    """Yield ``(inputs, labels)`` of all images in order, without augmentation.
+
+    Inputs are float32 (B, C, H, W), labels int64 (B,).
+    """
     scale = _input_scale(mean, std, part.source)
     for start in range(0, len(part), batch_size):
         batch = slice(start, start + batch_size)
@@ -143,9 +148,9 @@ def evaluation_batches(
 
 
 def _shifted(images: Tensor, rows: Tensor, columns: Tensor, padding: int) -> Tensor:
-    """Each image (C, H, W) shifted inside a border of ``padding`` zeros, by rows and columns (N,).
+    """Shift each image (C, H, W) inside a border of ``padding`` zeros, by rows and columns (N,).
 
-    0 is the furthest down and right, ``2 * padding`` the furthest up and left.
+    An offset of 0 shifts furthest down or right, ``2 * padding`` furthest up or left.
     """
     if not padding:
         return images

@@ -1,4 +1,4 @@
-"""Decoded datasets, kept as safetensors files: one read-only mapping serves every trial."""
+"""Store decoded data sets as safetensors files that all trials map into memory."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from torch import Tensor
 from tune_robust.config import DataConfig
 from tune_robust.data.images import Dataset, Images
 
-# Part of the key: raise it when any source decodes the same files to other tensors.
+# Part of the key: increase it when a source decodes the same files to other tensors.
 _FORMAT = 3
 
 _log = logging.getLogger(__name__)
 
 
 def cache_path(directory: Path, config: DataConfig, files: Sequence[Path]) -> Path:
-    """Where the decoding of ``files`` is kept; another file, size or date is another place.
+    """Return the path for the decoded ``files``.
 
-    So is another setting of those that change what is decoded.
+    It depends on the names, sizes and dates of the files and on the settings that affect decoding.
     """
     settings = [config.dataset, config.label_column, config.image_size]
     seen = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
@@ -37,7 +37,10 @@ def cache_path(directory: Path, config: DataConfig, files: Sequence[Path]) -> Pa
 
 
 def read(path: Path) -> Dataset | None:
-    """The dataset kept at ``path``, mapped into memory; None where it is absent or damaged."""
+    """Return the data set stored at ``path``, mapped into memory.
+
+    None if it is absent or damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -58,11 +61,11 @@ def read(path: Path) -> Dataset | None:
 
 
 def write(path: Path, dataset: Dataset, files: Sequence[Path] = ()) -> None:
-    """Keep ``dataset``, decoded from ``files``, at ``path``, whole or not at all.
+    """Store ``dataset``, decoded from ``files``, at ``path``, completely or not at all.
 
-    Whoever may read all the files may read it, and nobody else.
+    Only users who may read all the files may read it.
 
-    The cache only saves time, so a place that cannot be written is reported and left alone.
+    The cache only saves time: if the path cannot be written, a warning is logged.
     """
     tensors = {
         "train.images": dataset.train.images,
@@ -86,7 +89,7 @@ def write(path: Path, dataset: Dataset, files: Sequence[Path] = ()) -> None:
 
 
 def _mode(files: Sequence[Path]) -> int:
-    """Who may read what was decoded from ``files``; its owner may in any case."""
+    """Return the file mode: users who may read all ``files`` may read, and the owner always may."""
     readers = stat.S_IRGRP | stat.S_IROTH
     for file in files:
         readers &= file.stat().st_mode

@@ -1,4 +1,4 @@
-"""What is odd about a run's data, without being wrong: said before the search begins."""
+"""Warnings about the data of a run that are valid but make its scores less meaningful."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tune_robust.config import DataConfig
 from tune_robust.data.images import Dataset, LabelledImages, Splits
 
 _NAMED = 5
-"""So many classes are named."""
+"""The largest number of classes that a message names."""
 
 
 def cautions(config: DataConfig, dataset: Dataset, splits: Splits) -> list[str]:
-    """One sentence or two for each oddity that makes scores mean less than they seem to.
+    """Return a warning (one or two sentences) for each condition that distorts the scores.
 
-    That is label noise beyond 1 - 1/K, a class without images in a part, and no test set.
+    The conditions are label noise above 1 - 1/K, a class without images in a part, and no test set.
     """
     return [*_too_noisy(config, splits), *_missing(splits), *_no_test_set(config, dataset, splits)]
 
 
 def _too_noisy(config: DataConfig, splits: Splits) -> Iterator[str]:
-    """Where K - 1 of K labels are wrong, they say nothing, and beyond that the contrary."""
+    """Warn if more than K - 1 of K labels are wrong: random labels would then be better."""
     classes, images = len(splits.classes), len(splits.train)
     wrong = int(splits.train.noisy.sum())
     if config.truth_known and wrong * classes > (classes - 1) * images:
         yield (
             f"{wrong / images:.1%} of the training labels are wrong, which is more than 1 - 1/K = "
-            f"{1 - 1 / classes:.1%} with {classes} classes: labels drawn blindly would be right "
+            f"{1 - 1 / classes:.1%} with {classes} classes: random labels would be right "
             "more often. Check data.noise, and that the labels belong to these images."
         )
 
@@ -43,13 +43,13 @@ def _missing(splits: Splits) -> Iterator[str]:
         absent = [splits.classes[k] for k in _absent(part, len(splits.classes))]
         if absent:
             yield (
-                f"The {name} part has no image of {_listed(absent)}: no score on it says anything "
+                f"The {name} part has no image of {_listed(absent)}: its scores say nothing "
                 f"about {'this class' if len(absent) == 1 else 'these classes'}."
             )
 
 
 def _absent(part: LabelledImages, classes: int) -> list[int]:
-    """The classes that occur in no label, of the true ones where they are known."""
+    """Return the classes without an image; by the true labels if they are known."""
     known = bool(part.clean.any() or part.noisy.any())
     labels: Tensor = part.true_labels[part.true_labels >= 0] if known else part.labels
     return torch.nonzero(torch.bincount(labels, minlength=classes) == 0).flatten().tolist()

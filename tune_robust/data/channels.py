@@ -11,14 +11,15 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def channel_statistics(images: torch.Tensor, positions: torch.Tensor | None = None) -> Statistics:
-    """Each channel's mean and standard deviation over uint8 (M, C, H, W), pixels taken in [0, 1].
+    """Return the mean and standard deviation of each channel of uint8 (M, C, H, W), in [0, 1].
 
-    Over the images at ``positions`` (N,) alone, if given.
+    If ``positions`` (N,) is given, only the images at these positions are used.
 
-    Sums of whole numbers below 2**53 are exact, so the result does not depend on their order. A
-    channel that never varies gets the deviation 1: it normalises to zero.
+    Sums of integers below 2**53 are exact, so the result does not depend on the order of summation.
+    A constant channel gets the standard deviation 1, so that it is normalised to zero.
 
-    Of float32 (M, C, ...) the values themselves; of integers such as token ids, nothing.
+    Of float32 (M, C, ...), the statistics are those of the values themselves; integers such as
+    token ids have none.
     """
     if images.is_floating_point():
         return _statistics_of_numbers(images if positions is None else images[positions])

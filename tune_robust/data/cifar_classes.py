@@ -1,4 +1,4 @@
-"""The class names of CIFAR-10 and CIFAR-100 (Krizhevsky 2009), which say what may confuse what."""
+"""The class names of CIFAR-10 and CIFAR-100 (Krizhevsky 2009), which define confusable pairs."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ CIFAR100_SUPERCLASSES = {
     "vehicles_1": ("bicycle", "bus", "motorcycle", "pickup_truck", "train"),
     "vehicles_2": ("lawn_mower", "rocket", "streetcar", "tank", "tractor"),
 }
-"""Superclasses in the order of their ids, the classes of each in the order of theirs."""
+"""The superclasses in the order of their ids, with the classes of each in the order of theirs."""
 
 CIFAR100 = tuple(sorted(name for names in CIFAR100_SUPERCLASSES.values() for name in names))

@@ -1,4 +1,4 @@
-"""Files from the network: checked, tried again, whole or not there at all."""
+"""Download files with retries and checksums; a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CHUNK = 2**18
 
 
 def download(url: str, path: Path, md5: str) -> None:
-    """Fetch ``url`` to ``path``, which gets its content only once the MD5 sum is ``md5``.
+    """Download ``url`` to ``path``, which is written only if the MD5 sum of the content is ``md5``.
 
     Raises:
-        OSError: with the reason of each attempt, when all have failed.
+        OSError: all attempts failed; the message has the reason of each.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     reasons: list[str] = []
@@ -28,7 +28,7 @@ def download(url: str, path: Path, md5: str) -> None:
         time.sleep(_PAUSE_S * attempt)
         try:
             _fetch(url, path, md5)
-        except OSError as error:  # what urllib and sockets raise derives from it
+        except OSError as error:  # the errors of urllib and sockets derive from it
             reasons.append(str(error))
         else:
             return
@@ -47,14 +47,14 @@ def _fetch(url: str, path: Path, md5: str) -> None:
                     seen.update(chunk)
                     advance(len(chunk))
         if seen.hexdigest() != md5:
-            raise OSError(f"what came has the MD5 sum {seen.hexdigest()}, not {md5}")
+            raise OSError(f"the download has the MD5 sum {seen.hexdigest()}, not {md5}")
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 
 
 def has_md5(path: Path, md5: str) -> bool:
-    """Whether there is a file ``path`` with that MD5 sum."""
+    """Return whether the file ``path`` exists and has this MD5 sum."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:

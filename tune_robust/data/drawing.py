@@ -1,4 +1,4 @@
-"""Random choices on the host, each from a stream of its own."""
+"""Random choices on the host, with a separate stream of random numbers for each purpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tune_robust.errors import UserError
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
-    """The random stream of ``purpose`` under ``seed``; streams of other purposes are unrelated."""
+    """Return the random stream of ``purpose`` for ``seed``, independent of other purposes."""
     entropy = np.random.SeedSequence([seed, *purpose.encode()])
     return np.random.Generator(np.random.PCG64(entropy))
 
@@ -16,10 +16,10 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
 def resolve_count(
     size: int | float, total: int, key: str, at_most: int, images: str = "training images"
 ) -> int:
-    """``size``, a count or a fraction of ``total`` ``images``, as a count in [1, at_most].
+    """Convert ``size``, a count or a fraction of ``total`` ``images``, to a count in [1, at_most].
 
     Raises:
-        UserError: naming the setting ``key`` when the count falls outside.
+        UserError: the count is out of range; the message names the setting ``key``.
     """
     count = size if isinstance(size, int) else int(size * total)
     if not 1 <= count <= at_most:
@@ -30,7 +30,8 @@ def resolve_count(
 
 
 def stratified(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """``count`` positions into ``labels``, ascending, each class within 1 of its exact part.
+    """Return ``count`` sorted positions in ``labels``; each class deviates by less than 1 from its
+    exact proportion.
 
     Where proportions are not whole numbers, the largest remainders are rounded up.
     """

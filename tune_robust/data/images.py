@@ -1,4 +1,4 @@
-"""What a dataset and its parts are. Images stay uint8 NCHW until a batch is made of them."""
+"""A data set and its parts. Images stay uint8 in NCHW order until batches are made from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 UNKNOWN = -1
-"""The true label of an image that nobody has checked."""
+"""The true label of an image whose label was never verified."""
 
 
 def is_image(inputs: Tensor) -> bool:
@@ -18,12 +18,12 @@ def is_image(inputs: Tensor) -> bool:
 
 
 class Images(NamedTuple):
-    """Images as a source gives them: uint8 (N, C, H, W), C 1 or 3, and labels int64 (N,).
+    """Images from a source: uint8 (N, C, H, W) with C = 1 or 3, and labels int64 (N,).
 
     A user's own data may be anything: uint8 or float32 (N, C, ...), or int64 (N, ...).
 
-    ``given_labels`` int64 (N,) where the source has noisy labels beside these, ``names`` the files
-    that the images come from where a table of labels may name them.
+    ``given_labels``, int64 (N,), are noisy labels that the source has in addition to the true ones.
+    ``names`` are the file names of the images, if a table of labels may refer to them.
     """
 
     images: Tensor
@@ -33,7 +33,10 @@ class Images(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A source's training and test images, of which there may be none; labels index ``classes``."""
+    """The training and test images of a source.
+
+    The test images may be none. Labels index ``classes``.
+    """
 
     train: Images
     test: Images
@@ -42,11 +45,11 @@ class Dataset(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A part of a dataset: N images, the labels given and the true ones (N,).
+    """A part of a data set: N images with their given and their true labels (N,).
 
-    The images are ``source``, uint8 (M, C, H, W), at ``positions`` (N,), by default all of it: the
-    parts of a run share one source, which the trials of a machine share as one file in memory. A
-    true label may be ``UNKNOWN``; its image then counts neither as noisy nor as clean.
+    The images are those of ``source``, uint8 (M, C, H, W), at ``positions`` (N,), by default all.
+    The parts of a run share one source, which all trials of a machine share as one file in memory.
+    A true label may be ``UNKNOWN``; its image then counts neither as noisy nor as clean.
     """
 
     source: Tensor
@@ -59,7 +62,7 @@ class LabelledImages:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+        """Return channels, height and width of an image."""
         channels, height, width = self.source.shape[1:]
         return channels, height, width
 
@@ -70,35 +73,35 @@ class LabelledImages:
 
     @property
     def images(self) -> Tensor:
-        """All images, uint8 (N, C, H, W): a copy unless they are the whole source."""
+        """Return all images, uint8 (N, C, H, W): a copy unless they are the complete source."""
         return self.source if self.positions is None else self.source[self.positions]
 
     @property
     def image_bytes(self) -> int:
-        """What ``images`` takes."""
+        """Return the size of ``images`` in bytes."""
         return len(self) * self.source[:1].nbytes
 
     def pixels(self, which: Tensor | slice) -> Tensor:
-        """The images at ``which`` places of the part, uint8."""
+        """Return the images at the positions ``which`` of the part, uint8."""
         return self.source[which if self.positions is None else self.positions[which]]
 
     def take(self, which: Tensor) -> Self:
-        """The part that has only the images at ``which`` places, int64 (n,), in that order."""
+        """Return the part with the images at the positions ``which``, int64 (n,), in that order."""
         positions = which if self.positions is None else self.positions[which]
         return type(self)(self.source, self.labels[which], self.true_labels[which], positions)
 
     @property
     def noisy(self) -> Tensor:
-        """Which labels are known to be wrong: bool (N,)."""
+        """Return which labels are known to be wrong: bool (N,)."""
         return (self.labels != self.true_labels) & (self.true_labels != UNKNOWN)
 
     @property
     def clean(self) -> Tensor:
-        """Which labels are known to be right: bool (N,)."""
+        """Return which labels are known to be right: bool (N,)."""
         return self.labels == self.true_labels
 
     def to(self, device: torch.device | str) -> Self:
-        """The same part with its tensors on ``device``: itself, or a copy of its images alone."""
+        """Return the part with its tensors on ``device``: itself, or a copy of its own images."""
         if torch.device(device) == self.source.device:
             return self
         return type(self)(
@@ -108,8 +111,10 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Splits:
-    """The parts of one run; ``mean`` and ``std`` (one per channel, of pixels in [0, 1]) come from
-    the training part alone. Floating-point inputs have theirs as they are, integers none.
+    """The parts of one run.
+
+    ``mean`` and ``std``, one value per channel for pixels in [0, 1], are those of the training
+    part. Those of floating-point inputs are of the values themselves; integers have none.
     """
 
     train: LabelledImages

@@ -18,16 +18,16 @@ from tune_robust.errors import UserError
 
 
 def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
-    """The images of ``config.dataset``, downloaded first where that is possible and allowed.
+    """Load the images of ``config.dataset``, after downloading them if possible and allowed.
 
     Args:
-        config: which dataset, where its files are, and whether they may be downloaded.
-        cache_dir: where to keep the decoded images as one file, which later calls map into memory
-            instead of decoding again; by default they are not kept. Data that the user's own
-            function loads are never kept.
+        config: which data set, where its files are, and whether they may be downloaded.
+        cache_dir: where to store the decoded images as one file, which later calls map into memory
+            instead of decoding again; by default they are not stored. Data that the user's own
+            function loads are never stored.
 
     Raises:
-        UserError: when files are missing or damaged, saying which and what to do.
+        UserError: files are missing or damaged; the message names them and says what to do.
     """
     if is_own(config.dataset):
         return _decoded(config, load_own(config))
@@ -41,7 +41,7 @@ def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
 
 
 def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory: Path) -> Dataset:
-    """The decoded dataset; of several processes that miss it in the cache, one decodes."""
+    """Return the decoded data set; if several processes need it at once, one of them decodes it."""
     path = cache.cache_path(directory, config, files)
     dataset = cache.read(path)
     if dataset is None:
@@ -56,7 +56,7 @@ def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory
 def _with_given_labels(
     config: DataConfig, source: Source, files: Sequence[Path], dataset: Dataset
 ) -> Dataset:
-    """The dataset with what ``noise: given`` needs: a column of labels, or its images' names."""
+    """Add what ``noise: given`` needs: a column of labels, or the names of the images."""
     noise = config.noise
     if noise.kind != "given":
         return dataset
@@ -85,11 +85,11 @@ def _decoded(config: DataConfig, dataset: Dataset) -> Dataset:
 
 
 def _finished(images: Images, image_size: int | None) -> Images:
-    """Images of the size wanted, with the strides of a freshly made tensor.
+    """Return the images in the requested size, with the strides of a newly made tensor.
 
-    With one channel, tensors in either memory format count as contiguous, and convolutions choose
-    their kernel, and so their last bits, by the strides: images decoded and images read from the
-    cache must not differ in them.
+    With one channel, tensors in either memory format count as contiguous, but convolutions choose
+    their kernel by the strides, which affects the last bits. Images from the decoder and from the
+    cache must therefore have the same strides.
     """
     pixels = images.images
     if image_size is not None:

@@ -1,4 +1,4 @@
-"""One process at a time: what several would make at once is made by the first alone."""
+"""Let one process at a time make a file that several processes need."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from filelock import FileLock
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Alone in making ``path``, among the processes that ask; waits for whoever is at it.
+    """Wait until no other process is making ``path``, and hold the lock while inside.
 
-    Where no lock can be written, nothing else can: then nobody waits.
+    If the lock cannot be written, neither can the file, and the call does not wait.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:

@@ -1,4 +1,4 @@
-"""Classes and files as a user names them."""
+"""Resolve the names that a user gives to classes and files."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from tune_robust.errors import UserError, nearest
 
 
 def data_dir(config: DataConfig) -> Path:
-    """``config.dir``, by default ~/data."""
+    """Return ``config.dir``, by default ~/data."""
     return Path(config.dir or DEFAULT_DATA_DIR).expanduser()
 
 
 def beside_the_data(config: DataConfig, file: str) -> Path:
-    """``file`` in the data's directory if it is there, else as it is.
+    """Return ``file`` in the data folder if it exists there, else unchanged.
 
-    So that a space may name a file of labels that lies with the data, wherever that is.
+    A space can therefore name a file of labels without knowing where the data are.
     """
     beside = data_dir(config) / Path(file).expanduser()
     return beside if beside.exists() else Path(file).expanduser()
 
 
 def class_index(name: str, classes: Sequence[str], key: str) -> int:
-    """The index of the class of that name or, where none has it, of that number.
+    """Return the index of the class with this name or, if there is none, with this number.
 
     Raises:
-        UserError: naming the setting or place ``key`` when there is no such class.
+        UserError: there is no such class; the message names the setting or place ``key``.
     """
     if name in classes:
         return classes.index(name)

@@ -1,4 +1,4 @@
-"""Arrays in old pickles, let in without letting in anything else."""
+"""Load arrays from old pickles without allowing anything else in them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ARRAY_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     np.dtypes.Int64DType,
     np.dtypes.Int32DType,
 ]
-"""What a pickle of integer arrays needs; ``_reconstruct`` under the name that old ones use, too."""
+"""What a pickle of integer arrays needs, including the older name of ``_reconstruct``."""
 
 
 @contextmanager
 def quiet_old_pickles() -> Iterator[None]:
-    """Without the warning of NumPy 2.4.0 to 2.4.4 about old pickles (numpy/numpy#31177)."""
+    """Suppress the warning of NumPy 2.4.0 to 2.4.4 about old pickles (numpy/numpy#31177)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"dtype\(\): align")
         yield

@@ -1,4 +1,4 @@
-"""A progress bar for whoever waits at a terminal."""
+"""A progress bar for long operations in a terminal."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(what: str, total: int, *, size: bool = False) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while inside, where that is a terminal; gives the function to move it on.
+    """Show a bar on stderr, if that is a terminal, and yield the function that advances it.
 
-    ``total`` counts things or, with ``size``, bytes.
+    ``total`` counts items or, with ``size``, bytes.
     """
     from rich import progress as parts
     from rich.console import Console

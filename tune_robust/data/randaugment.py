@@ -1,4 +1,4 @@
-"""RandAugment (Cubuk et al. 2020, arXiv 1909.13719) of many images at once, on their device."""
+"""RandAugment (Cubuk et al. 2020, arXiv 1909.13719) for many images at once, on their device."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 LAYERS = 2
-"""Operations an image, one after the other."""
+"""The number of operations per image, applied one after the other."""
 
 STRENGTH = 0.3
-"""Of an operation's range: magnitude 9 of 30."""
+"""The fraction of an operation's range: magnitude 9 of 30."""
 
 Operation = Callable[[Tensor, int], Tensor]
-"""Images uint8 (B, C, H, W) and a direction, 1 or -1, to images of the same kind."""
+"""Maps images uint8 (B, C, H, W) and a direction, 1 or -1, to images of the same shape and type."""
 
 
 class RandAugment:
-    """Two operations an image, each one of fourteen, at magnitude 9 of 30.
+    """Apply two of fourteen operations to each image, at magnitude 9 of 30.
 
     Operations and ranges are those of torchvision's transform, which draws one operation for a
-    whole batch from the global random numbers; here each image has its own, drawn by the caller.
+    complete batch from the global random numbers; here the caller draws operations for each image.
     """
 
     def __init__(self, height: int, width: int):
@@ -30,24 +30,31 @@ class RandAugment:
 
     @property
     def choices(self) -> int:
-        """How many operations there are, counting each direction."""
+        """Return the number of operations, counting each direction."""
         return 2 * len(self._operations)
 
     def __call__(self, images: Tensor, chosen: Tensor) -> Tensor:
-        """Images uint8 (B, C, H, W), augmented.
+        """Return the augmented images, uint8 (B, C, H, W).
 
         Args:
             images: (B, C, H, W), on any device.
-            chosen: (LAYERS, B) in [0, choices), on the host, which decides what is called.
+            chosen: (LAYERS, B) in [0, choices), on the host; which operations to apply.
         """
-        for layer in chosen:
-            augmented = images.clone()
-            for choice in layer.unique().tolist():
-                number, direction = divmod(choice, 2)
-                members = (layer == choice).nonzero().squeeze(1).to(images.device)
-                augmented[members] = self._operations[number](images[members], 2 * direction - 1)
-            images = augmented
+        orders = chosen.argsort(dim=1, stable=True).to(images.device)  # one upload for all groups
+        for layer, order in zip(chosen, orders, strict=True):
+            sizes = layer.bincount(minlength=self.choices).tolist()
+            groups = [
+                self._augmented(group, choice)
+                for choice, group in enumerate(images[order].split(sizes))
+                if len(group)
+            ]
+            images = torch.empty_like(images)
+            images[order] = torch.cat(groups)
         return images
+
+    def _augmented(self, images: Tensor, choice: int) -> Tensor:
+        number, direction = divmod(choice, 2)
+        return self._operations[number](images, 2 * direction - 1)
 
 
 def _operations(height: int, width: int) -> list[Operation]:
@@ -82,6 +89,6 @@ def _operations(height: int, width: int) -> list[Operation]:
 
 
 def draw_choices(below: int, count: int, generator: torch.Generator) -> Tensor:
-    """(LAYERS, count) uniform in [0, below), on the host."""
+    """Draw (LAYERS, count) uniform integers in [0, below), on the host."""
     shape = (LAYERS, count)
     return torch.randint(below, shape, generator=generator, device=generator.device).cpu()

@@ -1,4 +1,4 @@
-"""Random resized crops of a whole batch (Szegedy et al. 2015, arXiv 1409.4842)."""
+"""Random resized crops of a complete batch (Szegedy et al. 2015, arXiv 1409.4842)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SCALE = (0.08, 1.0)
 """The range of a crop's area, as a fraction of the image's."""
 
 RATIO = (3 / 4, 4 / 3)
-"""The range of a crop's width over its height, in proportion to the image's."""
+"""The range of a crop's aspect ratio (width / height) relative to that of the image."""
 
 
 def draw_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Crops (count, 4): their centre and half their size, x and y each, the image being [-1, 1].
+    """Draw crops (count, 4): centre and half the size, each x and y, in an image of [-1, 1].
 
-    The area is uniform in ``SCALE`` and the logarithm of the ratio in that of ``RATIO``. A side
-    that would exceed the image's is cut to it.
+    The area is uniform in ``SCALE``, and the logarithm of the aspect ratio is uniform in that of
+    ``RATIO``. A side that would exceed the image is cut to the image.
     """
     area, ratio, x, y = torch.rand(4, count, generator=generator, device=generator.device)
     area = SCALE[0] + (SCALE[1] - SCALE[0]) * area
@@ -30,7 +30,7 @@ def draw_boxes(count: int, generator: torch.Generator) -> Tensor:
 
 
 def resized_crops(images: Tensor, boxes: Tensor) -> Tensor:
-    """The crops ``boxes`` (B, 4) of uint8 ``images`` (B, C, H, W), enlarged to (H, W)."""
+    """Return the crops ``boxes`` (B, 4) of uint8 ``images`` (B, C, H, W), enlarged to (H, W)."""
     x, y, width, height = boxes.unbind(1)
     zero = torch.zeros_like(x)
     rows = [torch.stack([width, zero, x], 1), torch.stack([zero, height, y], 1)]

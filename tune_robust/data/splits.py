@@ -1,4 +1,4 @@
-"""Subset, training and validation part, and their label noise."""
+"""The subset, the training and validation parts, and their label noise."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from tune_robust.data.noise import noisy_labels
 from tune_robust.errors import UserError
 
 TEST_SIZE = 0.1
-"""The fraction of the training images held out for the test where there are no test images."""
+"""The fraction of the training images held out as the test set if there are no test images."""
 
 
 def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
-    """The parts of a run, drawn from ``config.seed``; the test set is the dataset's own and clean.
+    """Return the parts of a run, drawn from ``config.seed``; the test set is never made noisy.
 
-    Where the dataset has no test images, ``config.test_size`` of its training images, each class by
-    its fraction, are held out before all else; they are the same under any seed.
+    If the data set has no test images, ``config.test_size`` of its training images are held out
+    before anything else. This selection is stratified by class and does not depend on the seed.
 
-    The validation part is held out of the training images before noise is drawn. It is chosen
-    uniformly at random, not stratified: whoever has only noisy labels could not stratify by the
-    true ones. Subset, split and noise draw from streams of their own, per image of the source, so
-    none of them moves the others. Where the source's labels are themselves noisy, and nothing says
-    what is right, true labels are UNKNOWN; the test set's labels always count as true.
+    The validation part is held out of the training images before the noise is drawn. It is chosen
+    uniformly at random and not stratified, since a user with noisy labels could not stratify by the
+    true ones. The subset, the split and the noise use separate random streams over the images of
+    the source, so that none of them affects the others. If the source's own labels are noisy and
+    the true labels are not known, true labels are UNKNOWN; the labels of the test set always count
+    as true.
 
     Raises:
-        UserError: when a subset, validation part or noise do not fit the dataset.
+        UserError: the subset, the validation part or the noise do not fit the data set.
     """
     source = dataset.train
     held_out = held_out_for_test(config, dataset)
@@ -53,12 +54,12 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
 
 
 def _labelled(images: Images) -> LabelledImages:
-    """Images whose labels count as true."""
+    """Return images whose labels count as true."""
     return LabelledImages(images.images, images.labels, images.labels)
 
 
 def held_out_for_test(config: DataConfig, dataset: Dataset) -> np.ndarray:
-    """Ascending positions of the training images that take the place of a test set, if it lacks."""
+    """Return sorted positions of the training images held out as the test set, if there is none."""
     labels = dataset.train.labels.numpy()
     if len(dataset.test.labels):
         if config.test_size is not None:
@@ -74,7 +75,7 @@ def held_out_for_test(config: DataConfig, dataset: Dataset) -> np.ndarray:
 
 
 def _test_part(config: DataConfig, whole: LabelledImages) -> LabelledImages:
-    """The test images, or a part of them that does not depend on the seed."""
+    """Return the test images, or a subset of them that does not depend on the seed."""
     if config.test_subset is None:
         return whole
     total = len(whole)
@@ -84,17 +85,17 @@ def _test_part(config: DataConfig, whole: LabelledImages) -> LabelledImages:
 
 
 def validation_size(config: DataConfig, total: int) -> int:
-    """How many of the ``total`` training images are held out for validation.
+    """Return how many of the ``total`` training images are held out for validation.
 
     Raises:
-        UserError: when the subset or the validation part do not fit.
+        UserError: the subset or the validation part does not fit.
     """
     pool = _pool_size(config, total)
     return resolve_count(config.validation.size, pool, "data.validation.size", at_most=pool - 1)
 
 
 def _pool_size(config: DataConfig, total: int) -> int:
-    """The training images of the source that are used at all."""
+    """Return how many training images of the source are used."""
     if config.subset is None:
         return total
     return resolve_count(config.subset, total, "data.subset", at_most=total)
@@ -103,9 +104,9 @@ def _pool_size(config: DataConfig, total: int) -> int:
 def _positions(
     config: DataConfig, labels: np.ndarray, held_out: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending positions into the source of the training and of the validation images.
+    """Return sorted positions of the training images and of the validation images in the source.
 
-    Those ``held_out`` for the test are in neither.
+    Neither contains the images ``held_out`` for the test.
     """
     pool = np.setdiff1d(np.arange(len(labels)), held_out)
     size = validation_size(config, len(pool))

@@ -21,11 +21,12 @@ class Confusion(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a configuration's data are, noise drawn over all training images at once.
+    """A description of a configuration's data, with noise drawn over all training images at once.
 
-    ``class_counts`` (K,) counts the dataset's own training labels. Row i of ``transition_matrix``
-    (K, K) has the fractions of the labels given to images of class i, NaN where there are none; it
-    and ``noise_rate``, the fraction of wrong labels, are None if the true labels are unknown.
+    ``class_counts`` (K,) counts the data set's own training labels. Row i of ``transition_matrix``
+    (K, K) has the fractions of the labels given to images of class i; it is NaN if there are none.
+    The matrix and ``noise_rate``, the fraction of wrong labels, are None if the true labels are
+    unknown.
     """
 
     dataset: str
@@ -38,9 +39,9 @@ class Summary(NamedTuple):
     transition_matrix: np.ndarray | None
 
     def confusions(self, most: int) -> list[Confusion]:
-        """Up to ``most`` pairs of classes with wrong labels, the most frequent first.
+        """Return up to ``most`` pairs of classes with wrong labels, the most frequent first.
 
-        There are none if the true labels are unknown.
+        The list is empty if the true labels are unknown.
         """
         if self.transition_matrix is None:
             return []
@@ -54,7 +55,7 @@ class Summary(NamedTuple):
         ]
 
     def document(self) -> dict[str, Any]:
-        """The summary as JSON can hold it: lists for arrays, None for NaN."""
+        """Return the summary as JSON-compatible data: lists for arrays, None for NaN."""
         matrix = self.transition_matrix
         return self._asdict() | {
             "class_counts": self.class_counts.tolist(),
@@ -67,10 +68,10 @@ class Summary(NamedTuple):
 
 
 def summarise(config: DataConfig, dataset: Dataset) -> Summary:
-    """Count classes and wrong labels.
+    """Count the images of each class and the wrong labels.
 
     Raises:
-        UserError: when the noise does not fit the dataset.
+        UserError: the noise does not fit the data set.
     """
     true, count = dataset.train.labels.numpy(), len(dataset.classes)
     given = noisy_labels(config, dataset.train, dataset.classes, [np.arange(len(true))])

@@ -1,6 +1,7 @@
-"""Perturbations, reweighting, losses, schedules: pure functions under thin shells.
+"""Perturbations, reweighting, losses and schedules: pure functions with thin classes around them.
 
-``SharpnessAware`` serves any training loop by itself; the rest is what it is made of.
+``SharpnessAware`` can be used alone in any training loop; the other modules are its building
+blocks.
 """
 
 from tune_robust.methods.averaging import WeightAverage

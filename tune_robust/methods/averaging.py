@@ -1,22 +1,21 @@
-"""Averages of the weights that training passes through: SWA and EMA, by torch.optim.swa_utils."""
+"""Averages of the weights during training: SWA and EMA."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import (
-    AveragedModel,
-    get_ema_multi_avg_fn,
-    get_swa_multi_avg_fn,
-    update_bn,
-)
+from torch.optim.swa_utils import update_bn
 
 from tune_robust import config
 
 _ROUNDING = 1e-9
-"""A cycle is over although its count of steps, added up in floating point, falls just short."""
+"""Tolerance for the end of a cycle, whose number of steps may fall just short by rounding."""
+
+_PREFIX = "module."
 
 
 class WeightAverage:
@@ -24,45 +23,52 @@ class WeightAverage:
 
     ``swa`` is the mean of the weights after each epoch that ends at or after ``start``, or at the
     end of each learning rate cycle from ``start`` on (Izmailov et al. 2018, arXiv 1803.05407).
-    ``ema`` moves by ``1 - decay`` of the way after every step from ``start`` on, and begins at the
-    weights that it finds there.
+    ``ema`` starts with the weights at ``start`` and moves by ``1 - decay`` of the way to the
+    current weights after every step.
 
     Args:
-        settings: which average, and from when.
-        model: the network that trains; the average starts as a copy of it.
+        settings: which average to compute, and from when.
+        model: the network that is trained; the average starts as a copy of it.
+
+    Attributes:
+        model: the network with the averaged weights; call ``complete`` before evaluating it.
     """
 
     def __init__(self, settings: config.Average, model: nn.Module) -> None:
-        if isinstance(settings, config.EmaConfig):
-            average = get_ema_multi_avg_fn(settings.decay)
-        else:
-            average = get_swa_multi_avg_fn()
-        self._start, self._every_step = settings.start, isinstance(settings, config.EmaConfig)
+        self._decay = settings.decay if isinstance(settings, config.EmaConfig) else None
+        self._start, self._every_step = settings.start, self._decay is not None
         self._cycles = settings.cycles if isinstance(settings, config.SwaConfig) else 0
         self._taken = 0
-        self._averaged = AveragedModel(model, multi_avg_fn=average)
-
-    @property
-    def model(self) -> nn.Module:
-        """The network with the averaged weights."""
-        return self._averaged.module
+        self.model = copy.deepcopy(model)
+        self._weights: list[Tensor] = [*self.model.parameters()]
 
     @property
     def begun(self) -> bool:
-        """Whether any weights went into the average yet."""
-        return self._averaged.n_averaged.item() > 0
+        """Return whether any weights are in the average yet."""
+        return self._taken > 0
 
+    @torch.no_grad()
     def update(self, model: nn.Module, progress: float, *, epoch_over: bool) -> None:
-        """Take in the weights of ``model`` after a step, if it is time.
+        """Include the weights of ``model`` after a step, if they belong in the average.
+
+        This is one operation on all weights, without a host sync. torch's ``AveragedModel`` would
+        also copy every buffer after every step.
 
         Args:
-            model: the network that trains.
-            progress: the fraction of training that is over with this step, in [0, 1].
+            model: the network that is trained.
+            progress: the fraction of the training that is over after this step, in [0, 1].
             epoch_over: whether the step was the last of its epoch.
         """
         if self._is_time(progress, epoch_over):
-            self._averaged.update_parameters(model)
+            newest: list[Tensor] = [*model.parameters()]
+            torch._foreach_lerp_(self._weights, newest, self._rate())
             self._taken += 1
+
+    def _rate(self) -> float:
+        """Return the factor of the newest weights in the average, 1 for the first ones."""
+        if self._decay is None or not self._taken:
+            return 1 / (self._taken + 1)
+        return 1 - self._decay
 
     def _is_time(self, progress: float, epoch_over: bool) -> bool:
         if progress < self._start:
@@ -72,19 +78,27 @@ class WeightAverage:
             return over + _ROUNDING >= self._taken + 1
         return self._every_step or epoch_over
 
-    def estimate_batch_norm(self, inputs: Iterable[Tensor]) -> None:
-        """Measure BatchNorm's statistics anew: those of the training weights are not the average's.
+    @torch.no_grad()
+    def complete(self, model: nn.Module, inputs: Iterable[Tensor]) -> None:
+        """Set the buffers of the averaged network, for its evaluation.
 
-        One forward pass over ``inputs``, batches (B, C, H, W) as training sees them; none at all
-        for a network without BatchNorm.
+        They are copied from ``model``, except for BatchNorm's statistics, which differ for the
+        averaged weights and are measured in one forward pass over ``inputs``, batches (B, C, H, W)
+        as used in training. A network without BatchNorm needs no pass.
         """
-        update_bn(inputs, self._averaged)
+        for own, trained in zip(self.model.buffers(), model.buffers(), strict=True):
+            own.copy_(trained)
+        update_bn(inputs, self.model)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged weights and how many went into them."""
-        return self._averaged.state_dict()
+        """Return the averaged weights and their number, in the format of ``AveragedModel``."""
+        return {
+            "n_averaged": torch.tensor(self._taken),
+            **self.model.state_dict(prefix=_PREFIX),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a ``state_dict``."""
-        self._averaged.load_state_dict(state_dict)
-        self._taken = int(self._averaged.n_averaged)
+        """Continue from a ``state_dict``."""
+        state = dict(state_dict)
+        self._taken = int(state.pop("n_averaged"))
+        self.model.load_state_dict({k.removeprefix(_PREFIX): v for k, v in state.items()})

@@ -1,4 +1,4 @@
-"""What a batch's loss is: the samples' losses, their targets smoothed and weighted, or not."""
+"""The loss of a batch: the losses of its samples, optionally with smoothed targets and weights."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tune_robust.methods.weighting import sample_weights
 
 
 class Plan(NamedTuple):
-    """What a step's first pass settles, so that both passes see one loss; None where unused.
+    """Values that the first pass of a step fixes, so that both passes use the same loss.
 
     Attributes:
-        epsilon: (B,), SALS's smoothing of each sample's target, detached.
-        weights: (B,), LAW's weight of each sample's loss, detached.
+        epsilon: (B,), SALS's smoothing of each sample's target, detached; None without SALS.
+        weights: (B,), LAW's weight of each sample's loss, detached; None without LAW.
     """
 
     epsilon: Tensor | None = None
@@ -37,25 +37,29 @@ class Plan(NamedTuple):
 
 
 class BatchLoss:
-    """The mean loss with SALS's targets and LAW's weights (SLAW), either, or neither.
+    """The mean loss with SALS's targets, LAW's weights, both (SLAW) or neither.
 
-    LAW judges samples by their smoothed loss, whichever it is; SALS smooths cross-entropy's labels.
-    The weights and targets are constants to the gradient. The running mean of SALS's sharpness
-    starts at 1 and moves once a step.
+    LAW computes its weights from the smoothed losses; SALS smooths the labels of cross-entropy.
+    Weights and targets are constants with respect to the gradient. The running mean of SALS's
+    sharpness starts at 1 and is updated once per step.
 
     Args:
         sals: sharpness-adaptive label smoothing; None for the fixed ``label_smoothing``.
-        law: loss-adaptive sample weights; None for equal ones.
-        label_smoothing: in [0, 1), spread over all classes, as ``torch.nn.CrossEntropyLoss`` does.
-        smoothing_over: ``"all"`` classes, or the ``"others"`` than the label's: eps / (K - 1) each.
-        loss: of each sample, from log-probabilities and targets; see ``losses``.
+        law: loss-adaptive sample weights; None for equal weights.
+        label_smoothing: in [0, 1), distributed over all classes, as in
+            ``torch.nn.CrossEntropyLoss``.
+        smoothing_over: ``"all"`` classes, or only the ``"others"`` than the label's, with
+            eps / (K - 1) each.
+        loss: the loss of each sample, from log-probabilities and targets; see ``losses``.
 
     Attributes:
-        sharpness: SALS's of the last step, a float or 0-dim; None before it and without SALS.
-        mean_sharpness: its running mean.
-        gradient_norm: for SALS's ``scope: full``, the norm of the last step's whole gradient, 0-dim
-            (``SharpnessAware.gradient_norm``); set it after each step. That of this step would
-            cost another backward pass. While it is None, sharpness counts as average.
+        sharpness: SALS's sharpness of the last step, a float or 0-dim; None before the first step
+            and without SALS.
+        mean_sharpness: the running mean of the sharpness.
+        gradient_norm: for SALS's ``scope: full``, the norm of the complete gradient of the last
+            step, 0-dim (``SharpnessAware.gradient_norm``); set it after each step. The norm of the
+            current step would need another backward pass. While it is None, the sharpness counts as
+            average.
     """
 
     def __init__(
@@ -82,15 +86,16 @@ class BatchLoss:
     def __call__(
         self, logits: Tensor, features: Tensor, labels: Tensor, plan: Plan | None = None
     ) -> tuple[Tensor, Plan]:
-        """The mean loss of a batch (0-dim) and the plan it was computed by.
+        """Return the mean loss of a batch (0-dim) and the plan that it was computed with.
 
         Args:
             logits: (B, K).
             features: (B, D), the inputs of the last linear layer.
             labels: (B,), class indices, or (B, K), probabilities of the classes (mixed labels).
-            plan: None in a step's first pass, which settles it; that plan in its second.
+            plan: None in the first pass of a step, which returns a plan; that plan in the second
+                pass.
         """
-        # At least float32: the logits of an autocast network are not.
+        # At least float32: the logits of a network under autocast have less.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         plan = plan or Plan()
         if self.sals is not None:
@@ -103,7 +108,7 @@ class BatchLoss:
         return torch.dot(losses, weights / len(weights)), Plan(None, weights)
 
     def _losses(self, logits: Tensor, labels: Tensor, reduction: str) -> Tensor:
-        """Without SALS: of each sample, or their mean."""
+        """Return the loss of each sample, or their mean, without SALS."""
         if self.loss is cross_entropy and self.smoothing_over == "all":
             return F.cross_entropy(
                 logits, labels, label_smoothing=self.label_smoothing, reduction=reduction
@@ -111,7 +116,7 @@ class BatchLoss:
         log_p = F.log_softmax(logits, 1)
         classes = log_p.shape[1]
         others = self.label_smoothing
-        if self.smoothing_over == "all":  # the label's own included: torch's convention
+        if self.smoothing_over == "all":  # includes the label's own class, as in torch
             others *= (classes - 1) / classes
         epsilon = log_p.new_full((len(labels),), others)
         targets = smoothed_targets(epsilon, labels, classes)
@@ -123,7 +128,7 @@ class BatchLoss:
     def _smoothed(
         self, sals: SalsConfig, logits: Tensor, features: Tensor, labels: Tensor, plan: Plan
     ) -> tuple[Tensor, Tensor, Plan]:
-        """With SALS: the loss, its gradient by ``logits``, and the plan."""
+        """Return the loss with SALS, its gradient with respect to ``logits``, and the plan."""
         log_p = F.log_softmax(logits, 1)
         residual = residuals(log_p.exp(), labels)
         epsilon = plan.epsilon
@@ -152,17 +157,17 @@ class BatchLoss:
         average = torch.as_tensor(self.mean_sharpness, dtype=like.dtype, device=like.device)
         if self.gradient_norm is None:
             return average
-        # A step that overflowed was skipped: it must not make this one overflow as well.
+        # A step that overflowed was skipped, and must not make this one overflow as well.
         return self.gradient_norm.to(average).where(self.gradient_norm.isfinite(), average)
 
     def _weights(self, losses: Tensor) -> Tensor:
         return sample_weights(losses, **self._law)
 
     def state_dict(self) -> dict[str, Any]:
-        """The running mean of SALS's sharpness and the last step's gradient norm."""
+        """Return the running mean of SALS's sharpness and the gradient norm of the last step."""
         return {"mean_sharpness": self.mean_sharpness, "gradient_norm": self.gradient_norm}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a ``state_dict``."""
+        """Continue from a ``state_dict``."""
         self.mean_sharpness = state_dict["mean_sharpness"]
         self.gradient_norm = state_dict["gradient_norm"]

@@ -1,4 +1,4 @@
-"""BatchNorm's running statistics describe the weights of the first pass, so only it moves them."""
+"""BatchNorm's running statistics, which only the first pass of a step must update."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def tracking_modules(model: nn.Module) -> list[_BatchNorm]:
-    """The BatchNorm layers of ``model`` that keep running statistics."""
+    """Return the BatchNorm layers of ``model`` that track running statistics."""
     return [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
 
 
 @contextmanager
 def statistics_paused(modules: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Inside, training-mode layers normalise by the batch and leave their running statistics be.
+    """Pause the update of running statistics in training mode while inside.
 
-    Layers in evaluation mode (frozen ones) go on using theirs.
+    Layers in evaluation mode (frozen ones) still use their running statistics.
     """
     try:
         _set_tracking(modules, False)
@@ -29,5 +29,5 @@ def statistics_paused(modules: Iterable[_BatchNorm]) -> Iterator[None]:
 
 def _set_tracking(modules: Iterable[_BatchNorm], tracking: bool) -> None:
     for module in modules:
-        # Past nn.Module.__setattr__, which takes 3 us a layer, twice a step.
+        # Avoids nn.Module.__setattr__, which takes 3 us per layer, twice per step.
         module.__dict__["track_running_stats"] = tracking

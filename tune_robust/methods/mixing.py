@@ -1,4 +1,4 @@
-"""mixup: training on blends of two images and of their labels.
+"""mixup: training on convex combinations of two images and of their labels.
 
 Zhang et al. 2018, arXiv 1710.09412.
 """
@@ -17,15 +17,15 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 def mixing_coefficients(alpha: float, count: int, generator: torch.Generator) -> Tensor:
-    """Each batch's mixing coefficient, float32 (count,) in [0.5, 1].
+    """Draw the mixing coefficient of each batch, float32 (count,) in [0.5, 1].
 
-    The larger of lambda and 1 - lambda, lambda drawn from Beta(alpha, alpha). As the order of a
-    pair is arbitrary, the blends are distributed as in the paper, and a blend's position is always
-    that of its larger part.
+    This is the larger of lambda and 1 - lambda, with lambda from Beta(alpha, alpha). Since the
+    order of a pair is arbitrary, the mixed images are distributed as in the paper, and the position
+    of a mixed image is that of its larger component.
 
     Args:
-        alpha: above 0; small values hardly blend, large ones blend in almost equal parts.
-        count: of batches.
+        alpha: above 0; small values hardly mix, and large ones mix in almost equal parts.
+        count: the number of batches.
         generator: advanced by one draw.
     """
     device = generator.device
@@ -37,12 +37,10 @@ def mixing_coefficients(alpha: float, count: int, generator: torch.Generator) ->
 def mixed(
     inputs: Tensor, labels: Tensor, coefficient: Tensor, classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Each image and label, blended with the one before it in the batch.
+    """Mix each image and label with the previous one in the batch.
 
-    ``coefficient`` is the weight of the image itself, the rest that of the one before.
-
-    Batches come in random order, so that the neighbour is as random a partner as any; it is never
-    the image itself.
+    ``coefficient`` is the weight of the image itself; the previous one has the rest. Since batches
+    are in random order, the neighbour is a random partner; it is never the image itself.
 
     Args:
         inputs: float (B, C, H, W).
@@ -51,7 +49,8 @@ def mixed(
         classes: K.
 
     Returns:
-        Inputs as before, and the probabilities of the classes, of the inputs' type (B, K).
+        The mixed inputs, and the probabilities of the classes (B, K) in the data type of the
+        inputs.
     """
     targets = F.one_hot(labels, classes).to(inputs.dtype)
     weight = coefficient.to(inputs)
@@ -61,7 +60,7 @@ def mixed(
 def mixed_batches(
     batches: Iterable[Batch], count: int, *, alpha: float, classes: int, generator: torch.Generator
 ) -> Iterator[Batch]:
-    """``count`` ``batches`` blended, each with a coefficient of its own."""
+    """Mix each of ``count`` ``batches`` with its own coefficient."""
     coefficients = mixing_coefficients(alpha, count, generator)
     for coefficient, (inputs, labels, positions) in zip(coefficients, batches, strict=True):
         yield *mixed(inputs, labels, coefficient, classes), positions

@@ -1,4 +1,4 @@
-"""The base optimizers, in PyTorch's fastest form for the device."""
+"""The base optimizers, in the fastest form that PyTorch has for the device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def build_optimizer(
     parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
     device: torch.device,
 ) -> torch.optim.Optimizer:
-    """SGD or AdamW over ``parameters``, fused where ``device`` has the kernel; or another.
+    """Return SGD or AdamW over ``parameters``, fused if ``device`` has the kernel, or another.
 
     Raises:
         UserError: there is no such optimizer, or its arguments do not fit.
@@ -65,9 +65,9 @@ def _own_optimizer(
 class CpuSGD(torch.optim.SGD):
     """torch's fused SGD on a CPU, without dampening, for weights in either memory layout.
 
-    torch's own copies every channels-last gradient, does not use the copy, and takes half of its
-    time for that. It also reads a gradient that lies in another order than its weight as if it did
-    not; here it is brought into order first.
+    torch's own class copies every channels-last gradient without using the copy, which takes half
+    of its time. It also misreads a gradient whose memory layout differs from that of its weight;
+    here such a gradient is copied to the layout of the weight first.
     """
 
     @overload
@@ -78,7 +78,7 @@ class CpuSGD(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step with the gradients there are."""
+        """Take one step with the current gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -96,7 +96,7 @@ class CpuSGD(torch.optim.SGD):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the ``state_dict`` of any SGD."""
+        """Continue from the ``state_dict`` of any SGD."""
         super().load_state_dict(state_dict)
         for param, state in self.state.items():
             if state.get("momentum_buffer") is not None:
@@ -113,5 +113,5 @@ _SETTINGS = ("weight_decay", "momentum", "dampening", "nesterov", "maximize")
 
 
 def _in_order_of(param: Tensor, tensor: Tensor) -> Tensor:
-    """``tensor`` with its axes as ``param``, contiguous or channels-last, has them in memory."""
+    """Return ``tensor`` in the memory layout of ``param``, contiguous or channels-last."""
     return (tensor if param.is_contiguous() else tensor.permute(0, 2, 3, 1)).contiguous()

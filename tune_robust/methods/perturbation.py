@@ -1,4 +1,4 @@
-"""Where the second pass looks: weights moved a distance rho up the loss.
+"""The point of the second pass: the weights moved by a distance rho in a direction of ascent.
 
 SAM (Foret et al. 2020, arXiv 2010.01412) and ASAM (Kwon et al. 2021, arXiv 2102.11600). Functions
 of lists of tensors: one tensor per parameter, of any shapes, all on one device.
@@ -13,33 +13,34 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from tune_robust.methods.numbers import Number, readable
 from tune_robust.methods.tensors import Tensors
 
 ADAPTIVE = ("asam_by_name", "asam_by_shape", "elementwise")
-"""The conventions that go by the name of adaptive SAM, which differ in what they scale."""
+"""The conventions that are called adaptive SAM; they differ in which weights they scale."""
 
 _TINY = 1e-12
-"""Keeps a gradient of exactly zero from becoming 0/0; far below any norm that training meets."""
+"""Avoids 0/0 for a gradient of exactly zero; far below any norm that occurs in training."""
 
 
 def global_norm(tensors: Tensors, order: float = 2) -> Tensor:
-    """The norm of all tensors taken as one vector, on their device (0-dim, no sync).
+    """Return the norm of all tensors as one vector, on their device (0-dim, without a host sync).
 
     Args:
-        tensors: of any shapes.
+        tensors: tensors of any shapes.
         order: p of the p-norm, from 1 to inf.
     """
     return _joint(torch._foreach_norm(tensors, order), order)
 
 
 def _joint(norms: Tensors, order: float = 2) -> Tensor:
-    """The norm of vectors laid end to end, from their norms."""
+    """Return the norm of concatenated vectors, from their norms."""
     return torch.linalg.vector_norm(torch.stack(norms), order)
 
 
 def overflowed(tensors: Tensors) -> Tensor:
-    """1 if a component is not finite, else 0 (0-dim, no sync): a third of a norm's time."""
-    # The kernel takes float32 alone, whatever torch's default type is.
+    """Return 1 if a component is not finite, else 0 (0-dim, no sync); faster than a norm."""
+    # The kernel accepts only float32, whatever torch's default type is.
     found = torch.zeros((), dtype=torch.float32, device=tensors[0].device)
     torch._amp_foreach_non_finite_check_and_unscale_(tensors, found, torch.ones_like(found))
     return found
@@ -49,18 +50,19 @@ def moved_weights(
     params: Tensors,
     grads: Tensors,
     *,
-    rho: float | Sequence[float],
+    rho: Number | Sequence[float],
     norm: float = 2,
     adaptive: str | None = None,
     eta: float = 0.01,
     names: Sequence[str] | None = None,
 ) -> tuple[Tensors, Tensor]:
-    """The weights ``w + e``, new tensors, and ``||g||_2`` (0-dim).
+    """Return the weights ``w + e`` as new tensors, and ``||g||_2`` (0-dim).
 
-    ``e`` has the length ``rho`` in the p-norm and climbs furthest for it: with ``1/p + 1/q = 1``,
-    ``e = rho * d / ||d||_p`` for ``d = sign(g) |g|^(q - 1)``, so ``rho * g / ||g||`` for 2 and
-    ``rho * sign(g)`` for inf. With a scale ``T_w`` per weight, ``e = rho * T_w^2 g / ||T_w g||``.
-    The norms are over all parameters. Where ``||g||_2`` is not finite the weights are no use.
+    ``e`` is the step of length ``rho`` in the p-norm along which the linearised loss rises most:
+    with ``1/p + 1/q = 1``, ``e = rho * d / ||d||_p`` for ``d = sign(g) |g|^(q - 1)``, so ``rho * g
+    / ||g||`` for 2 and ``rho * sign(g)`` for inf. With a scale ``T_w`` per weight, ``e = rho *
+    T_w^2 g / ||T_w g||``. The norms are over all parameters. If ``||g||_2`` is not finite, the
+    weights are invalid.
 
     Args:
         params: the weights ``w``.
@@ -93,7 +95,7 @@ def moved_weights(
 
 
 def _steepest(grads: Tensors, norm: float) -> Tensors:
-    """The direction of steepest ascent in the p-norm, ``sign(g) |g|^(q - 1)``, of any length."""
+    """Return the direction of steepest ascent in the p-norm, ``sign(g) |g|^(q - 1)``."""
     exponent = 1 / (norm - 1)  # q - 1; 0 for inf
     powers = torch._foreach_abs(grads)
     # Relative to the largest: for p near 1 the exponent is huge, and 0.1^100 is 0 in float32.
@@ -105,13 +107,13 @@ def _steepest(grads: Tensors, norm: float) -> Tensors:
 
 
 def _along(
-    directions: Tensors, params: Tensors, rho: float | Sequence[float], length: Tensor
+    directions: Tensors, params: Tensors, rho: Number | Sequence[float], length: Tensor
 ) -> Tensors:
-    """``params + rho / length * directions``."""
+    """Return ``params + rho / length * directions``."""
     if isinstance(rho, Sequence):
         directions, rho = torch._foreach_mul(directions, rho), 1.0
-    if length.device.type == "cpu":  # one pass over memory, and reading a number is free there
-        return torch._foreach_add(params, directions, alpha=rho / (length.item() + _TINY))
+    if readable(length):  # one pass over memory
+        return torch._foreach_add(params, directions, alpha=float(rho) / (length.item() + _TINY))
     moved = torch._foreach_mul(directions, (length + _TINY).reciprocal_().mul_(rho))
     torch._foreach_add_(moved, params)
     return moved
@@ -119,9 +121,9 @@ def _along(
 
 @contextmanager
 def weights_at(params: Tensors, moved: Tensors) -> Iterator[None]:
-    """Inside, ``params`` hold the tensors ``moved``; after it, also after an error, their own.
+    """Put the tensors ``moved`` into ``params``, and restore them at the end or on an error.
 
-    Storages change places, so nothing is copied and the weights come back bit for bit.
+    The storages are swapped, so nothing is copied and the weights are restored bit for bit.
     """
     own = [p.data for p in params]
     try:
@@ -139,7 +141,7 @@ def _point(params: Tensors, tensors: Tensors) -> None:
 def _scales(
     params: Tensors, adaptive: str, eta: float, names: Sequence[str] | None
 ) -> tuple[list[int], Tensors]:
-    """The places of the parameters whose ``T_w`` is not 1, and their ``T_w``."""
+    """Return the positions of the parameters whose ``T_w`` is not 1, and their ``T_w``."""
     if adaptive == "elementwise":
         return list(range(len(params))), torch._foreach_abs(params)
     if adaptive == "asam_by_name":
@@ -154,7 +156,7 @@ def _scales(
 
 
 def _replaced(tensors: Tensors, places: Sequence[int], others: Tensors) -> list[Tensor]:
-    """``tensors``, with ``others`` at ``places``."""
+    """Return ``tensors`` with ``others`` at ``places``."""
     result = list(tensors)
     for place, other in zip(places, others, strict=True):
         result[place] = other

@@ -1,4 +1,4 @@
-"""How rho, SANER's alpha and the learning rate move over a run: pure functions of plain numbers.
+"""Schedules of rho, SANER's alpha and the learning rate: pure functions of plain numbers.
 
 ``progress`` is the fraction of the run that is over, in [0, 1]; ``epoch`` counts from 0.
 """
@@ -11,15 +11,14 @@ from collections.abc import Iterable, Sequence
 from tune_robust import config
 
 _ROUNDING = 1e-9
-"""A place within a cycle just below 1 is the start of the next one."""
+"""A position in a cycle just below 1 is the start of the next cycle."""
 
 
 def scheduled(schedule: config.Schedule, *, progress: float, epoch: int) -> float:
-    """What multiplies rho or alpha now; never negative, and 1 at the start but for knots.
+    """Return the factor of rho or alpha; never negative, and 1 at the start except with knots.
 
-    Steps multiply by ``factor`` at every boundary passed; exponential decay is
-    ``exp(-rate * epoch)``; linear and cosine go from 1 to ``end``, piecewise linear through its
-    knots.
+    Step schedules multiply by ``factor`` at every boundary passed. Exponential decay is ``exp(-rate
+    * epoch)``. Linear and cosine go from 1 to ``end``, and piecewise linear goes through its knots.
     """
     match schedule:
         case config.Linear():
@@ -38,10 +37,10 @@ def scheduled(schedule: config.Schedule, *, progress: float, epoch: int) -> floa
 
 
 def saner_alpha(alpha: float, k: float, epoch: int, ramp: str = "linear") -> float:
-    """SANER's alpha in this epoch: from 1 at epoch 0 to ``alpha`` at epoch ``k`` and after.
+    """Return SANER's alpha in an epoch: from 1 at epoch 0 to ``alpha`` at epoch ``k`` and later.
 
-    Linear in Luong et al. 2024 (arXiv 2411.17132); ``cosine`` is slow at both ends, ``step`` stays
-    at 1 until ``k``. ``k = 0`` uses ``alpha`` from the start.
+    The transition is linear in Luong et al. 2024 (arXiv 2411.17132); ``cosine`` is slow at both
+    ends, and ``step`` stays at 1 until ``k``. ``k = 0`` uses ``alpha`` from the start.
     """
     if epoch >= k:
         return alpha
@@ -53,14 +52,15 @@ def saner_alpha(alpha: float, k: float, epoch: int, ramp: str = "linear") -> flo
 
 
 def lr_factor(schedule: config.LrSchedule, progress: float, step: float = 0.0) -> float:
-    """What multiplies the learning rate in the step that begins at ``progress``, in [0, 1].
+    """Return the factor of the learning rate in the step that begins at ``progress``, in [0, 1].
 
-    It rises linearly over the first ``warmup`` of the run; a step there takes the rate of its end,
-    so that the first one is not lost at 0. After that cosine falls to 0 at the end of the run,
-    multistep multiplies by ``factor`` at every milestone passed. One cycle has its own rise.
+    It rises linearly over the first ``warmup`` of the run; a step in the warm-up uses the value at
+    its end, so that the first step is not wasted with a rate of 0. Afterwards, cosine falls to 0 at
+    the end of the run, and multistep multiplies by ``factor`` at every milestone passed. One cycle
+    includes its own rise.
 
     Args:
-        schedule: of the learning rate.
+        schedule: the schedule of the learning rate.
         progress: the fraction of the run that is over, in [0, 1].
         step: the fraction of the run that one step takes.
     """
@@ -79,10 +79,10 @@ def lr_factor(schedule: config.LrSchedule, progress: float, step: float = 0.0) -
 
 
 def swa_lr_factor(average: config.SwaConfig, progress: float, step: float) -> float:
-    """What SWA's cyclical schedule multiplies the learning rate with (Izmailov et al., eq. 1).
+    """Return the factor of the learning rate in SWA's cyclical schedule (Izmailov et al., eq. 1).
 
-    1 until ``average.start``, then in each cycle linearly from 1 to ``average.lowest``, which the
-    last step of the cycle takes. Arguments as in ``lr_factor``.
+    It is 1 until ``average.start``, and then falls linearly from 1 to ``average.lowest`` in each
+    cycle, whose last step uses the latter. Arguments as in ``lr_factor``.
     """
     if progress < average.start:
         return 1.0
@@ -100,7 +100,7 @@ def _one_cycle(schedule: config.LrOneCycle, progress: float) -> float:
 
 
 def _half_cosine(progress: float) -> float:
-    """From 0 to 1, slow at both ends."""
+    """Rise from 0 to 1, slowly at both ends."""
     return (1 - math.cos(math.pi * progress)) / 2
 
 
@@ -110,7 +110,7 @@ def _knots(schedule: config.PiecewiseLinear) -> tuple[float, ...]:
 
 
 def _through(knots: Sequence[float], progress: float) -> float:
-    """Linear between ``knots``, which are evenly spaced over the run."""
+    """Interpolate linearly between ``knots``, which are evenly spaced over the run."""
     position = progress * (len(knots) - 1)
     left = min(int(position), len(knots) - 2)
     return _mix(knots[left], knots[left + 1], position - left)

@@ -1,11 +1,11 @@
-"""The optimizer shell that turns one step of any optimizer into SAM's two passes."""
+"""An optimizer that turns one step of any other optimizer into the two passes of SAM."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from tune_robust.config import SamConfig, SanerConfig
 from tune_robust.errors import UserError, unknown
 from tune_robust.methods.batch_norm import statistics_paused, tracking_modules
+from tune_robust.methods.numbers import readable
 from tune_robust.methods.perturbation import (
     ADAPTIVE,
     global_norm,
@@ -23,7 +24,12 @@ from tune_robust.methods.perturbation import (
     weights_at,
 )
 from tune_robust.methods.reweighting import GroupRule
-from tune_robust.methods.step_statistics import StepStatistics
+from tune_robust.methods.step_statistics import (
+    Seen,
+    StepStatistics,
+    sampled,
+    sampled_fractions,
+)
 from tune_robust.methods.tensors import Tensors, gradients
 from tune_robust.methods.variants import (
     VARIANTS,
@@ -36,13 +42,28 @@ from tune_robust.methods.variants import (
 Closure = Callable[[], Tensor]
 
 
+class StepKind(NamedTuple):
+    """The decisions taken in Python for a step; steps of one kind run the same operations.
+
+    Attributes:
+        two_passes: the radius is above 0 in some parameter group.
+        reweights: SANER changes the second gradients.
+        measures_groups: the fractions of SANER's groups are measured.
+    """
+
+    two_passes: bool
+    reweights: bool
+    measures_groups: bool
+
+
 class SharpnessAware(Optimizer):
     """SAM, its variants and SANER around any PyTorch optimizer.
 
-    Each ``step(closure)`` takes the gradient at ``w``, moves the weights ``rho`` up the loss, takes
-    the gradient there, puts the weights back bit for bit and lets the base optimizer step with the
-    second gradient (Foret et al. 2020, arXiv 2010.01412). Weight decay, momentum, learning rate and
-    their schedules are the base optimizer's; its ``param_groups`` and ``state`` are this one's:
+    Each ``step(closure)`` computes the gradient at ``w``, moves the weights by ``rho`` in the
+    direction in which the loss rises, computes the gradient there, restores the weights bit for
+    bit, and lets the base optimizer take a step with the second gradient (Foret et al. 2020, arXiv
+    2010.01412). Weight decay, momentum, learning rate and their schedules belong to the base
+    optimizer, whose ``param_groups`` and ``state`` are also those of this optimizer:
 
         optimizer = SharpnessAware(SGD(model.parameters(), lr=0.1), rho=0.1, model=model)
 
@@ -54,51 +75,54 @@ class SharpnessAware(Optimizer):
 
         loss = optimizer.step(closure)
 
-    Under bf16 autocast, open the autocast context inside the closure: one around both passes would
-    hand the second one the low-precision copies of the first one's weights. A gradient scaler is
-    neither needed nor supported, and neither is a trainer that calls ``step()`` without a closure,
-    as Hugging Face's ``Trainer`` does.
+    Under bf16 autocast, open the autocast context inside the closure: one context around both
+    passes would give the second pass the low-precision copies of the first pass's weights. A
+    gradient scaler is neither needed nor supported. A trainer that calls ``step()`` without a
+    closure, such as Hugging Face's ``Trainer``, is not supported either.
 
-    Given a ``DistributedDataParallel`` model, every process perturbs the weights with its own
-    gradient, as SAM's paper does, and the second gradients are averaged. What compares the two
-    gradients (SANER, GSAM) does so within each process, before the average. The processes skip a
-    step together. Build the optimizer after wrapping the model.
+    With a ``DistributedDataParallel`` model, every process perturbs the weights with its own
+    gradient, as in SAM's paper, and the second gradients are averaged. Comparisons of the two
+    gradients (SANER, GSAM) are made within each process, before the average. All processes skip a
+    step together. Create this optimizer after wrapping the model.
 
-    Memory beside the base optimizer's: one copy of the weights during the second pass; SANER and
-    GSAM keep the first gradients too, a second copy; Friendly-SAM and VaSSO keep those and their
-    running mean.
+    Memory in addition to the base optimizer's: one copy of the weights during the second pass.
+    SANER and GSAM also keep the first gradients, which is a second copy. Friendly-SAM and VaSSO
+    keep the first gradients and their running mean.
 
     Args:
-        base_optimizer: steps with the gradient found; any ``torch.optim.Optimizer``.
-        rho: radius, a length in weight space, at least 0; about 0.05-0.5, ten times that when
-            adaptive. 0 takes one pass a step and is exactly the base optimizer. May be set between
-            steps. A parameter group with a ``rho`` of its own is moved by that instead; the norm of
-            the gradient is that of all groups together.
+        base_optimizer: takes the step with the resulting gradient; any ``torch.optim.Optimizer``.
+        rho: radius, a length in weight space, at least 0; about 0.05 to 0.5, and ten times that
+            when adaptive. With 0, a step takes one pass and is exactly that of the base optimizer.
+            May be set between steps. A parameter group with its own ``rho`` uses that instead; the
+            norm of the gradient is always over all groups together.
         norm: p of the p-norm in which ``rho`` is measured, above 1, up to inf; 2 when adaptive.
         adaptive: None, ``"asam_by_name"`` (the code published with ASAM, which needs the
             parameters' names: give ``model``, or build the base optimizer from
             ``model.named_parameters()``), ``"asam_by_shape"`` or ``"elementwise"``; see
             ``moved_weights``. ``"asam"`` is what earlier versions called ``"asam_by_shape"``.
-        eta: what both ``asam`` conventions add to ``|w|``, at least 0.
-        variant: ``"sam"``; ``"gsam"``, ``"fsam"`` (Friendly-SAM) or ``"vasso"``; see ``variants``.
-        g_alpha: GSAM's weight of the surrogate gap, at least 0; 0 is SAM.
+        eta: added to ``|w|`` by both ``asam`` conventions, at least 0.
+        variant: ``"sam"``, ``"gsam"``, ``"fsam"`` (Friendly-SAM) or ``"vasso"``; see ``variants``.
+        g_alpha: the weight of the surrogate gap in GSAM, at least 0; 0 is SAM.
         sigma: the fraction of the mean gradient that Friendly-SAM subtracts, at least 0; 0 is SAM.
-        lmbda: decay of Friendly-SAM's mean gradient, in [0, 1).
-        theta: weight of the newest gradient in VaSSO's mean, in (0, 1]; 1 is SAM.
-        alpha: SANER's factor on group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
-            own gradient, 0 removes group B. It compares with the raw first gradient, whatever the
-            variant. May be set between steps.
-        rule: which components ``alpha`` is applied to, and how; see ``GroupRule``.
-        last_layer: apply it to the weight of the model's last linear layer alone; needs ``model``.
-        model: if given, its BatchNorm running statistics move in the first pass only, and its
-            parameters' names are known.
+        lmbda: the decay of Friendly-SAM's mean gradient, in [0, 1).
+        theta: the weight of the newest gradient in VaSSO's mean, in (0, 1]; 1 is SAM.
+        alpha: SANER's factor of group B (Luong et al. 2024, arXiv 2411.17132); None or 1 is SAM's
+            own gradient, and 0 removes group B. The comparison uses the raw first gradient,
+            whatever the variant. May be set between steps.
+        rule: the components that ``alpha`` applies to, and how; see ``GroupRule``.
+        last_layer: whether to reweight only the weight of the model's last linear layer; needs
+            ``model``.
+        model: if given, its BatchNorm running statistics are updated only in the first pass, and
+            the names of its parameters are known.
 
     Attributes:
-        passes: closure evaluations so far (forward and backward each).
-        gradient_norm: of the last step's first pass, 0-dim on the device; None before it.
+        passes: the number of closure evaluations so far (each a forward and a backward pass).
+        gradient_norm: the gradient norm of the last step's first pass, 0-dim on the device; None
+            before the first step.
 
     Raises:
-        UserError: for an argument out of its range, or for LBFGS, which calls the closure itself.
+        UserError: an argument is out of its range, or the base is LBFGS, which calls the closure
+            itself.
     """
 
     def __init__(
@@ -160,8 +184,8 @@ class SharpnessAware(Optimizer):
         self._radii()
 
     def __getattr__(self, name: str) -> Any:
-        """All that an optimizer has and this shell lacks is the base's: groups, state, hooks."""
-        if name == "base_optimizer":  # not there yet: being unpickled
+        """Look up all other attributes (groups, state, hooks) in the base optimizer."""
+        if name == "base_optimizer":  # not set yet while being unpickled
             raise AttributeError(name)
         return getattr(self.base_optimizer, name)
 
@@ -171,50 +195,73 @@ class SharpnessAware(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
 
-    @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]
-        """One step, one pass if ``rho`` is 0 in every parameter group and two otherwise.
+    @property
+    def kind(self) -> StepKind:
+        """Return the kind of the next step under the current settings."""
+        if not any(self._radii()):
+            return StepKind(two_passes=False, reweights=False, measures_groups=False)
+        return StepKind(True, self.rule.changes(self.alpha), self._statistics.groups_are_due)
 
-        A step in which the first gradient's norm or the second gradient is not finite changes
-        neither the weights nor the optimizer's state, and is counted. No host sync on an
-        accelerator with a fused optimizer after its first step; otherwise one.
+    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]
+        """Take one step, with one pass if ``rho`` is 0 in every parameter group, else with two.
+
+        A step in which the norm of the first gradient or the second gradient is not finite changes
+        neither the weights nor the optimizer's state, and is counted as skipped. On an accelerator
+        with a fused optimizer there is no host sync after the first step; otherwise there is one
+        per step.
 
         Args:
             closure: zeroes the gradients, runs forward and backward, returns the loss (0-dim).
 
         Returns:
-            The first pass's loss, detached.
+            The loss of the first pass, detached.
 
         Raises:
-            UserError: if there is no closure, or it returns no loss or leaves no gradient.
+            UserError: there is no closure, or it returns no loss or leaves no gradient.
         """
         if closure is None:
             raise UserError(f"{_NO_CLOSURE} {_USAGE}")
         if not callable(closure):
             raise UserError(f"SharpnessAware.step needs a closure, got {closure!r}. {_USAGE}")
-        return self._two_passes(closure) if any(self._radii()) else self._one_pass(closure)
+        seen = self.compute(closure, self.kind)
+        self.note(seen)
+        return seen.loss
+
+    @torch.no_grad()
+    def compute(self, closure: Closure, kind: StepKind) -> Seen:
+        """Run the operations of a step of this ``kind`` and return what it observed, for ``note``.
+
+        ``step`` does both. A step recorded as a CUDA graph is computed once and noted after each
+        replay.
+        """
+        return self._two_passes(closure, kind) if kind.two_passes else self._one_pass(closure)
+
+    def note(self, seen: Seen) -> None:
+        """Record what a step observed, without a host sync."""
+        self.gradient_norm = seen.norm
+        self._statistics.add(seen)
 
     def read_statistics(self) -> dict[str, float]:
-        """What the steps since the last read saw, with one host sync.
+        """Return statistics of the steps since the last read, with one host sync.
 
         Keys: ``grad_norm`` (mean, first pass), ``sharpness`` (mean of the second pass's loss minus
         the first's), ``group_a``, ``group_b``, ``group_c`` (the mean fractions of SANER's groups,
-        from one two-pass step in 32), ``skipped_steps`` (a count). NaN where nothing was seen.
+        from one step in 32), ``skipped_steps`` (a count). NaN if there is nothing to average.
         """
         return self._statistics.read()
 
     def state_dict(self) -> dict[str, Any]:
-        """The base optimizer's, with this shell's own numbers and mean gradients beside it."""
+        """Return the base optimizer's state and this optimizer's numbers and mean gradients."""
         own: dict[str, Any] = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
         if self._means is not None:
             own["means"] = self._means.state(self._parameters())
         return {**self.base_optimizer.state_dict(), "sharpness_aware": own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a ``state_dict`` of a SharpnessAware.
+        """Continue from a ``state_dict`` of a SharpnessAware.
 
         Raises:
-            UserError: for the state of another optimizer or another variant.
+            UserError: it is the state of another optimizer or of another variant.
         """
         if "sharpness_aware" not in state_dict:
             raise UserError(
@@ -233,45 +280,43 @@ class SharpnessAware(Optimizer):
             self._means.load(self._parameters(), means)
         vars(self).update(own)
 
-    def _one_pass(self, closure: Closure) -> Tensor:
+    def _one_pass(self, closure: Closure) -> Seen:
         loss = self._evaluate(closure)
         norm = global_norm(gradients(self._with_gradient()))
-        self._update(norm, norm, torch.full_like(norm, math.nan))
-        return loss
+        self._update(norm)
+        return Seen(loss, norm, torch.full_like(norm, math.nan), norm)
 
-    def _two_passes(self, closure: Closure) -> Tensor:
+    def _two_passes(self, closure: Closure, kind: StepKind) -> Seen:
         with self._unsynchronised():
             loss = self._evaluate(closure)
         params = self._with_gradient()
         sgd_grads = gradients(params)
-        sample = self._statistics.sample(sgd_grads)
+        sample = sampled(sgd_grads) if kind.measures_groups else None
         moved, norm = self.moved(params, sgd_grads)
-        reweights = self.rule.changes(self.alpha)
-        compares = self.variant == "gsam" or reweights
+        compares = self.variant == "gsam" or kind.reweights
         if not compares and self._means is None:
-            sgd_grads = []  # freed: the second gradients take their place in memory
+            sgd_grads = []  # freed, so that the second gradients can use the memory
         for param in params:
-            param.grad = None  # never copied, and out of reach of the closure's zeroing
+            param.grad = None  # not copied, and not zeroed by the closure
         second = self._unsynchronised() if compares else nullcontext()
         with weights_at(params, moved), statistics_paused(self._batch_norms), second:
             moved_loss = self._evaluate(closure)
-        del moved  # its memory is the reweighting's scratch
+        del moved  # its memory serves the reweighting
         norms = self._agreed(norm / (1 - overflowed(gradients(self._with_gradient()))))
         if self._means is not None:
             self._means.add(params, sgd_grads, norms)
         if self.variant == "gsam":
             narrow_gap_(*_pairs(params, sgd_grads), self.g_alpha)
-        if sample is not None:
-            self._statistics.add_groups(*_pairs(params, sample), norms)
-        if reweights and self.alpha is not None:
+        fractions = None if sample is None else sampled_fractions(*_pairs(params, sample))
+        if kind.reweights and self.alpha is not None:
             self._reweight(params, sgd_grads, self.alpha)
         if compares:
             self._average_gradients()
-        self._update(norms, norm, moved_loss - loss)
-        return loss
+        self._update(norms)
+        return Seen(loss, norm, moved_loss - loss, norms, fractions)
 
     def moved(self, params: Tensors, grads: Tensors) -> tuple[Tensors, Tensor]:
-        """Where a step from these first gradients takes its second one, and their norm (0-dim).
+        """Return the weights of the second pass, and the norm of the first gradients (0-dim).
 
         Args:
             params: the weights, one tensor per parameter.
@@ -296,7 +341,7 @@ class SharpnessAware(Optimizer):
         return moved, norm if directions is grads else global_norm(grads)
 
     def _reweight(self, params: Tensors, sgd_grads: Tensors, alpha: float) -> None:
-        """Apply SANER to the second gradients, or to those of the last layer's weight alone."""
+        """Apply SANER to the second gradients, or only to those of the last layer's weight."""
         if self._last_weight is not None:
             last = [i for i, p in enumerate(params) if p is self._last_weight]
             params, sgd_grads = [params[i] for i in last], [sgd_grads[i] for i in last]
@@ -310,12 +355,12 @@ class SharpnessAware(Optimizer):
         return [self._names[param] for param in params]
 
     def _radii(self) -> list[float]:
-        """The radius of each parameter group: its own ``rho``, else the optimizer's."""
+        """Return the radius of each parameter group: its own ``rho``, else the optimizer's."""
         groups = self.base_optimizer.param_groups
         return [_radius(group["rho"]) if "rho" in group else self.rho for group in groups]
 
     def _rho_of(self, params: Sequence[Tensor]) -> float | list[float]:
-        """One radius, or one for each of ``params`` where groups have their own."""
+        """Return one radius, or one for each of ``params`` if groups have their own."""
         groups = self.base_optimizer.param_groups
         if not any("rho" in group for group in groups):
             return self.rho
@@ -341,17 +386,17 @@ class SharpnessAware(Optimizer):
         return [p for group in self.base_optimizer.param_groups for p in group["params"]]
 
     def _unsynchronised(self) -> AbstractContextManager[None]:
-        """Inside, gradients stay this process's own."""
+        """Do not average gradients over the processes while inside."""
         return nullcontext() if self._distributed is None else self._distributed.no_sync()
 
     def _agreed(self, norms: Tensor) -> Tensor:
-        """``norms``, not finite if it is not in any process."""
+        """Return ``norms``, made non-finite if it is in any process."""
         if self._distributed is not None:
             distributed.all_reduce(norms, group=self._distributed.process_group)
         return norms
 
     def _average_gradients(self) -> None:
-        """Average over the processes, which have the gradients of the same parameters."""
+        """Average over the processes, which all have gradients of the same parameters."""
         if self._distributed is None:
             return
         group = self._distributed.process_group
@@ -362,10 +407,8 @@ class SharpnessAware(Optimizer):
         pieces = flat.split([g.numel() for g in grads])
         torch._foreach_copy_(grads, [p.view(g.shape) for p, g in zip(pieces, grads, strict=True)])
 
-    def _update(self, norms: Tensor, norm: Tensor, rise: Tensor) -> None:
-        """Let the base optimizer step, unless ``norms`` is not finite, and note what happened."""
-        self.gradient_norm = norm
-        self._statistics.add(norm, rise, norms)
+    def _update(self, norms: Tensor) -> None:
+        """Let the base optimizer step, unless ``norms`` is not finite."""
         base = self.base_optimizer
         if self._checks_on_device(norms):
             base.found_inf = norms.isfinite().logical_not().float()  # type: ignore[attr-defined]
@@ -378,16 +421,16 @@ class SharpnessAware(Optimizer):
             self._has_stepped = True
 
     def _checks_on_device(self, norms: Tensor) -> bool:
-        """Whether the base optimizer itself looks at ``found_inf``, as fused ones do.
+        """Return whether the base optimizer itself checks ``found_inf``, as fused ones do.
 
         Not before its first step: SGD would keep a momentum buffer that it never wrote.
         """
         fused = getattr(self.base_optimizer, "_step_supports_amp_scaling", False)
-        return fused and self._has_stepped and norms.device.type != "cpu"
+        return fused and self._has_stepped and not readable(norms)
 
 
 def group_rule(saner: SanerConfig) -> GroupRule:
-    """Which components a configuration treats apart, and how."""
+    """Return the group rule of a configuration."""
     return GroupRule(saner.action, saner.group, saner.threshold, saner.soft)
 
 
@@ -398,7 +441,10 @@ def sharpness_aware(
     saner: SanerConfig | None = None,
     model: nn.Module | None = None,
 ) -> SharpnessAware:
-    """The SharpnessAware that a configuration's parts describe; without ``sam``, of one pass."""
+    """Return the SharpnessAware that a configuration describes.
+
+    Without ``sam``, it takes one pass.
+    """
     if sam is None:
         return SharpnessAware(base_optimizer, rho=0.0, model=model)
     return SharpnessAware(
@@ -420,7 +466,7 @@ def sharpness_aware(
 
 
 def _pairs(params: list[Tensor], others: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """The gradients of ``params`` and their counterparts among ``others``, where there are both."""
+    """Return the gradients of ``params`` and their counterparts in ``others``, if both exist."""
     both = [(p.grad, o) for p, o in zip(params, others, strict=True) if p.grad is not None]
     return [grad for grad, _ in both], [other for _, other in both]
 
@@ -466,13 +512,13 @@ def _last_weight(model: nn.Module | None) -> Tensor:
     if not linear:
         raise UserError(
             "SharpnessAware: last_layer reweights the weight of the last linear layer, and there "
-            "is none to be found. Give model=..., a network that has a torch.nn.Linear."
+            "is none. Give model=..., a network that has a torch.nn.Linear."
         )
     return linear[-1].weight
 
 
 def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:
-    """What the parameters are called, in the model or in the optimizer's own record."""
+    """Return the names of the parameters in the model or in the optimizer's own record."""
     names: dict[Tensor, str] = {}
     for group in base.param_groups:
         names |= dict(zip(group["params"], group.get("param_names", ()), strict=False))

@@ -1,7 +1,7 @@
 """SALS, sharpness-adaptive label smoothing: one half of SLAW (Rahman 2025).
 
-The steeper the batch's loss is in the last layer, against its running mean, and the less sure the
-network is of a sample, the softer that sample's target.
+A sample's target is the softer, the larger the gradient of the batch in the last layer is compared
+with its running mean, and the less confident the network is of the sample.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from torch import Tensor
 from tune_robust.methods.numbers import Number, number
 
 _SMALLEST_RATIO, _LARGEST_RATIO = 0.1, 10.0
-"""Bounds on the batch's sharpness over its running mean."""
+"""The range of the batch's sharpness relative to its running mean."""
 
 
 def residuals(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """(B, K): ``d = p - onehot(y)``, the gradient of each sample's cross-entropy by its logits.
+    """Return ``d = p - onehot(y)``, (B, K): the gradients of the cross-entropy by the logits.
 
     Args:
         probabilities: (B, K), the network's softmax ``p``.
-        labels: (B,), class indices ``y``, or (B, K), probabilities in ``onehot(y)``'s place.
+        labels: (B,), class indices ``y``, or (B, K), probabilities instead of ``onehot(y)``.
     """
     if labels.ndim == 2:
         return probabilities - labels
@@ -32,26 +32,26 @@ def residuals(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def last_layer_gradient_norm(residual: Tensor, features: Tensor) -> Tensor:
-    """``||grad||_2`` of the mean cross-entropy with respect to the last linear layer (0-dim).
+    """Return ``||grad||_2`` of the mean cross-entropy by the last linear layer (0-dim).
 
-    In closed form, without a backward pass: the weight's gradient is ``d^T h / B`` and the bias's
-    the mean of ``d``. As in the published code, both count.
+    It has a closed form, without a backward pass: the gradient of the weight is ``d^T h / B``, and
+    that of the bias is the mean of ``d``. As in the published code, both are included.
 
     Args:
         residual: (B, K), ``residuals`` ``d``.
         features: (B, D), the layer's inputs ``h``.
     """
     inputs = F.pad(features.to(residual.dtype), (0, 1), value=1.0)  # the bias's input is 1
-    # Under autocast the product would be taken in low precision.
+    # Under autocast, the product would be computed in low precision.
     with torch.autocast(residual.device.type, enabled=False):
         return torch.linalg.vector_norm(residual.T @ inputs) / len(residual)
 
 
 def moved_mean(mean: Number, value: Tensor, decay: float) -> tuple[Number, Number]:
-    """An exponential running mean with ``value`` (0-dim) counted in, and ``value``, as numbers.
+    """Return the exponential running mean updated with ``value`` (0-dim), and ``value``.
 
-    One that is not finite leaves the mean: a batch that overflows is skipped by the step, and must
-    not end the running mean either.
+    A value that is not finite leaves the mean unchanged: a step skips a batch that overflows, and
+    the running mean must not be lost either.
     """
     new = number(value)
     if isinstance(new, Tensor):
@@ -70,17 +70,17 @@ def smoothing(
     eps_min: float = 0.0,
     eps_max: float = 0.2,
 ) -> Tensor:
-    """Each sample's smoothing, (B,) in [eps_min, eps_max].
+    """Return each sample's smoothing, (B,) in [eps_min, eps_max].
 
     ``alpha * clamp(sharpness / mean_sharpness, 0.1, 10) * (1 - max_j p_j)``, clamped.
 
     Args:
         confidence: (B,), the network's highest probability of each sample.
-        sharpness: this batch's ``last_layer_gradient_norm``, 0-dim or a float.
-        mean_sharpness: its running mean, this batch included.
-        alpha: smoothing per unit of doubt at average sharpness.
-        eps_min: the least smoothing.
-        eps_max: the most.
+        sharpness: the ``last_layer_gradient_norm`` of this batch, 0-dim or a float.
+        mean_sharpness: its running mean, including this batch.
+        alpha: the smoothing per unit of ``1 - confidence`` at average sharpness.
+        eps_min: the smallest smoothing.
+        eps_max: the largest smoothing.
     """
     ratio = sharpness / mean_sharpness
     if isinstance(ratio, Tensor):
@@ -94,11 +94,11 @@ def smoothing(
 def smoothed_cross_entropy(
     log_p: Tensor, residual: Tensor, labels: Tensor, epsilon: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Each sample's cross-entropy with ``smoothed_targets``, (B,), and its gradient, (B, K).
+    """Return each sample's cross-entropy with ``smoothed_targets``, (B,), and its gradient, (B, K).
 
     Smoothing by ``epsilon`` mixes a fraction ``a = epsilon K / (K - 1)`` of the uniform
-    distribution into the target, and so mixes both losses, and both gradients ``d`` and
-    ``p - 1 / K``.
+    distribution into the target, and therefore also mixes the losses and the gradients ``d`` and
+    ``p - 1 / K`` of both.
 
     Args:
         log_p: (B, K), the network's log-softmax; not part of a graph.
@@ -119,25 +119,25 @@ def smoothed_cross_entropy(
 class KnownGradient(torch.autograd.Function):
     """``apply(logits, loss, gradient)``: ``loss``, whose gradient by ``logits`` is ``gradient``.
 
-    Walking the graph of a loss on (B, K) numbers takes longer than their arithmetic.
+    Autograd would take longer for the graph of a loss on (B, K) numbers than for their arithmetic.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
-        """The loss (0-dim)."""
+        """Return the loss (0-dim)."""
         ctx.gradient = gradient
         return loss
 
     @staticmethod
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, None, None]:
-        """The gradient by ``logits``, times ``scale``."""
+        """Return the gradient with respect to ``logits``, times ``scale``."""
         return ctx.gradient * scale, None, None
 
 
 def smoothed_targets(epsilon: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """(B, K): ``1 - epsilon`` on the label, ``epsilon / (K - 1)`` on each other class.
+    """Return (B, K): ``1 - epsilon`` on the label, ``epsilon / (K - 1)`` on each other class.
 
-    Labels (B, K), probabilities of the classes, give what their classes give on average.
+    Labels (B, K), probabilities of the classes, give the mean of the targets of their classes.
     """
     others = (epsilon / (classes - 1))[:, None].expand(-1, classes)
     if labels.ndim == 2:

@@ -1,8 +1,8 @@
 """LAW, loss-adaptive sample weights: the other half of SLAW (Rahman 2025).
 
-The weights of a batch's samples depend on their losses, standardised over the batch:
-``z = (l - mean) / (std + 1e-8)``. The paper's text weights samples of high loss, likely
-mislabelled, down; its code weights them up. Both are here, under their own names.
+The weights of a batch's samples depend on their losses, standardised over the batch: ``z = (l -
+mean) / (std + 1e-8)``. The paper's text decreases the weight of samples with a high loss, which are
+probably mislabelled; its code increases it. Both are available under separate names.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "band": _band,
     "as_published": _as_published,
 }
-"""From ``z / tau`` to a number in [0, 1]: falling; highest at the mean; rising."""
+"""Map ``z / tau`` to [0, 1]: decreasing; with a maximum at the mean; increasing."""
 
 
 def sample_weights(
@@ -44,17 +44,17 @@ def sample_weights(
     beta: float = 1.0,
     shape: str = "suppress_high",
 ) -> Tensor:
-    """``1 - gamma + gamma * shape(z / tau)^beta`` for each of ``losses`` (B,), in [1 - gamma, 1].
+    """Return ``1 - gamma + gamma * shape(z / tau)^beta`` for each of ``losses`` (B,).
 
     Args:
         losses: (B,), one per sample, detached; a batch of one has ``z = 0``.
-        gamma: how much of a weight adapts, in [0, 1]; 0 weights all samples by 1.
+        gamma: the fraction of a weight that adapts, in [0, 1]; 0 gives all samples the weight 1.
         tau: temperature, in standard deviations of the loss, above 0.
-        beta: exponent, above 0; larger singles out fewer samples.
+        beta: exponent, above 0; a larger one affects fewer samples.
         shape: ``suppress_high``, ``band`` or ``as_published``; see SHAPES.
 
     Raises:
-        UserError: for a shape that there is not.
+        UserError: there is no such shape.
     """
     if shape not in SHAPES:
         raise UserError(f"LAW: {unknown('shape', shape, SHAPES)}")

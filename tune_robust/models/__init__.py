@@ -1,13 +1,13 @@
-"""Networks: ``build_network`` makes the one that a configuration names.
+"""Networks; ``build_network`` makes the one that a configuration names.
 
-``classifier``    what every network here is
+``classifier``    the common structure of all networks
 ``small_cnn``     trains in seconds on one CPU core
 ``resnet``        for small images; two of them also with ImageNet's stem and weights
 ``densenet``, ``wide_resnet``
-``mlp``, ``vision_transformer``  without convolutions
-``inception``     by way of timm, an optional extra
+``mlp``, ``vision_transformer``  networks without convolutions
+``inception``     from timm, an optional dependency
 ``own``           the user's own, timm's and torchvision's
-``weights``       ImageNet weights to start from
+``weights``       pretrained ImageNet weights
 """
 
 from __future__ import annotations
@@ -55,15 +55,17 @@ NETWORKS: dict[str, Callable[..., tuple[nn.Module, int]]] = {
     "wrn28_10": wrn28_10,
     "wrn40_2": wrn40_2,
 }
-"""By ``model.name``: (channels, width) -> the module images -> (B, D), and D."""
+"""Maps ``model.name`` to a function of (channels, width) that returns the module images -> (B, D)
+and D.
+"""
 
 _SIZED = ("mlp", "vit_tiny")
-"""The networks whose weights depend on the images' size, which they take as ``image_size``."""
+"""Networks whose weights depend on the size of the images, which they take as ``image_size``."""
 
 SMALLEST_IMAGE = {"inception_resnet_v2": 75} | {
     name: 8 for name in NETWORKS if name != "inception_resnet_v2"
 }
-"""By ``model.name``: the shortest side of an image in pixels."""
+"""Maps ``model.name`` to the smallest allowed side of an image in pixels."""
 
 
 def build_network(
@@ -102,20 +104,20 @@ def build_network(
 def build_model(
     config: ModelConfig, *, channels: int, image_size: int, classes: int, download: bool = True
 ) -> Classifier:
-    """The network of ``config``, its fresh weights drawn from torch's global generator.
+    """Return the network of ``config``, with new weights drawn from torch's global generator.
 
     Args:
-        config: its name, width, stem and starting weights.
-        channels: of the images, 1 or 3.
-        image_size: the images' shorter side in pixels, at least SMALLEST_IMAGE. The convolutional
-            networks end in a global average and take images of any size; ``mlp`` and ``vit_tiny``
-            average others to a square of this side.
-        classes: K, the size of the output.
+        config: the name, width, stem and pretrained weights of the network.
+        channels: the channels of the images, 1 or 3.
+        image_size: the shorter side of the images in pixels, at least SMALLEST_IMAGE. Convolutional
+            networks end in a global average and accept images of any size; ``mlp`` and ``vit_tiny``
+            resize other images to a square of this side by averaging.
+        classes: the number of classes K.
         download: whether ImageNet weights may be downloaded.
 
     Raises:
-        UserError: when the images are too small, timm is needed and missing, or the starting
-            weights cannot be had or do not fit.
+        UserError: the images are too small, timm is needed and missing, or the pretrained weights
+            are not available or do not fit.
     """
     smallest = SMALLEST_IMAGE[config.name]
     if image_size < smallest:

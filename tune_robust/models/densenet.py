@@ -12,10 +12,11 @@ BLOCKS = (6, 12, 24, 16)
 
 
 def densenet121(channels: int, width: float) -> tuple[nn.Module, int]:
-    """DenseNet-121 with the stem usual on CIFAR: a 3x3 convolution of stride 1, no pooling.
+    """Return DenseNet-121 with the usual stem for CIFAR: a 3x3 convolution of stride 1, no pooling.
 
-    Growth rate 32 times ``width``, bottlenecks, transitions that halve the channels; no dropout.
-    For 3 channels and 10 classes, 6,956,298 parameters with the head, as in kuangliu/pytorch-cifar.
+    The growth rate is 32 times ``width``. It has bottlenecks, transitions that halve the channels,
+    and no dropout. For 3 channels and 10 classes it has 6,956,298 parameters including the head, as
+    in kuangliu/pytorch-cifar.
     """
     growth = widened(32, width)
     inputs = 2 * growth
@@ -32,7 +33,7 @@ def densenet121(channels: int, width: float) -> tuple[nn.Module, int]:
 
 
 class DenseLayer(nn.Module):
-    """Adds ``growth`` channels, computed from all those before it, to what it is given."""
+    """Append ``growth`` channels, computed from all channels of the input, to the input."""
 
     def __init__(self, inputs: int, growth: int):
         super().__init__()
@@ -47,7 +48,7 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """A 1x1 convolution, then every 2x2 pixels averaged."""
+    """Apply a 1x1 convolution and average every 2x2 pixels."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Inception-ResNet-v2 (Szegedy et al. 2017, arXiv 1602.07261), the network of WebVision studies."""
+"""Inception-ResNet-v2 (Szegedy et al. 2017, arXiv 1602.07261), used in studies of WebVision."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from tune_robust.errors import UserError
 
 
 def inception_resnet_v2(channels: int, width: float) -> tuple[nn.Module, int]:
-    """timm's, which has one width and no dropout here.
+    """Return the network of timm, which has only one width, without dropout.
 
-    For 3 channels and 1,000 classes, 55,843,464 parameters with the head, as timm lists it.
+    For 3 channels and 1,000 classes it has 55,843,464 parameters including the head, as timm lists
+    it.
 
     Raises:
         UserError: timm is not installed.

@@ -8,9 +8,9 @@ from tune_robust.models.classifier import widened
 
 
 def mlp(channels: int, width: float, *, image_size: int) -> tuple[nn.Module, int]:
-    """Two hidden layers of 512 units times ``width``, each followed by a ReLU, on the pixels.
+    """Return two hidden layers of 512 units times ``width`` on the pixels, each followed by a ReLU.
 
-    Images are square with a side of ``image_size``; others are first averaged to that shape.
+    Images are square with a side of ``image_size``; others are first resized to it by averaging.
     """
     square = nn.AdaptiveAvgPool2d(image_size)  # square images pass unchanged
     return _perceptron(channels * image_size**2, width, square)

@@ -1,4 +1,4 @@
-"""A small convolutional network for small images: trains in seconds on one CPU core."""
+"""A small convolutional network for small images, which trains in seconds on one CPU core."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tune_robust.models.classifier import convolution, widened
 
 
 def small_cnn(channels: int, width: float) -> tuple[nn.Module, int]:
-    """Three 3x3 convolutions of 32, 64 and 64 channels times ``width``, one halving.
+    """Return three 3x3 convolutions of 32, 64 and 64 channels times ``width``, with one halving.
 
-    At width 1, for 1 channel and 10 classes, 56,554 parameters with the head.
+    At width 1, with 1 channel and 10 classes, it has 56,554 parameters including the head.
     """
     first, second, third = (widened(c, width) for c in (32, 64, 64))
     features = nn.Sequential(

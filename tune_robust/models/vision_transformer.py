@@ -11,27 +11,27 @@ from tune_robust.models.classifier import widened
 _DEPTH, _HEADS, _MLP_RATIO = 6, 3, 4
 _HEAD_DIMENSION = 64
 _TOKENS_A_SIDE = 8
-"""Patches have a side of about an eighth of the image's: 4 pixels of 32."""
+"""The side of a patch is about an eighth of the image's: 4 of 32 pixels."""
 
 
 def vit_tiny(channels: int, width: float, *, image_size: int) -> tuple[nn.Module, int]:
-    """Six pre-norm blocks of three heads, 192 channels times ``width``, and a class token.
+    """Return six pre-norm blocks of three heads, 192 channels times ``width``, and a class token.
 
-    Patches of 4x4 pixels on 32x32 images, and in that proportion on others. Images are square with
-    a side of ``image_size``; others are first averaged to that shape.
+    Patches have 4x4 pixels on 32x32 images, and the same proportion on others. Images are square
+    with a side of ``image_size``; others are first resized to it by averaging.
     """
     dimension = _HEADS * widened(_HEAD_DIMENSION, width)
     return _VisionTransformer(channels, dimension, image_size), dimension
 
 
 class _VisionTransformer(nn.Module):
-    """Images (B, C, H, W) -> the normalised class token (B, D)."""
+    """Map images (B, C, H, W) to the normalised class token (B, D)."""
 
     def __init__(self, channels: int, dimension: int, image_size: int):
         super().__init__()
         patch = max(1, image_size // _TOKENS_A_SIDE)
         tokens = (image_size // patch) ** 2
-        self.resize = nn.AdaptiveAvgPool2d(image_size)  # square images pass unchanged
+        self.resize = nn.AdaptiveAvgPool2d(image_size)  # leaves square images unchanged
         self.patches = nn.Conv2d(channels, dimension, patch, stride=patch, bias=False)
         self.class_token = nn.Parameter(torch.zeros(1, 1, dimension))
         self.positions = nn.Parameter(_small_normal(1, tokens + 1, dimension))
@@ -47,7 +47,7 @@ class _VisionTransformer(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention over the tokens, then a perceptron for each, both added to what came in."""
+    """Apply attention over the tokens and then a perceptron to each; both are residual."""
 
     def __init__(self, dimension: int):
         super().__init__()

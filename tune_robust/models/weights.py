@@ -1,4 +1,4 @@
-"""ImageNet weights: torchvision's, downloaded or from a file, for all but the last layer."""
+"""Pretrained ImageNet weights of torchvision, downloaded or from a file, except the last layer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ State = Mapping[str, Tensor]
 
 
 def load_weights(features: nn.Module, config: ModelConfig, *, download: bool) -> None:
-    """Start ``features`` from ``config.weights``, if it names any.
+    """Initialise ``features`` with ``config.weights``, if it names any.
 
-    The last layer (``fc``) is left out, and so is the first convolution where ``stem: cifar`` has
-    another one in its place.
+    The last layer (``fc``) is not loaded, and neither is the first convolution if ``stem: cifar``
+    replaces it.
 
     Raises:
         UserError: there are no such weights, they cannot be downloaded, or they do not fit.
@@ -42,8 +42,8 @@ def load_weights(features: nn.Module, config: ModelConfig, *, download: bool) ->
 
 
 def _misfits(own: State, given: State, replaced: tuple[str, ...]) -> list[str]:
-    """What ``given`` lacks, has in another shape, or has beyond ``own``."""
-    # Files saved before PyTorch 0.4.1 do not count batches; nothing here reads the count.
+    """List what ``given`` lacks, what has another shape, and what it has in addition to ``own``."""
+    # Files saved before PyTorch 0.4.1 do not count batches; the count is not used here.
     needed = [k for k in own if not k.startswith(replaced) and not k.endswith("batches_tracked")]
     missing = [f"it has no {key}" for key in needed if key not in given]
     reshaped = [
@@ -63,7 +63,7 @@ def _from_file(path: Path) -> State:
             f"model.weights: cannot read {path}: {error.strerror or error}. Give a file of "
             "torchvision's weights, or imagenet to download them"
         ) from error
-    except Exception as error:  # what a file of something else makes the unpickler stumble over
+    except Exception as error:  # the type depends on where the unpickler fails
         raise UserError(_not_weights(path)) from error
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(_not_weights(path))
@@ -78,7 +78,7 @@ def _not_weights(path: Path) -> str:
 
 
 def _published(name: str, download: bool) -> State:
-    """torchvision's weights of ``name``, from its cache or downloaded into it."""
+    """Return torchvision's weights of ``name``, from its cache or downloaded into it."""
     from torchvision.models import get_model_weights
 
     url = get_model_weights(name)["IMAGENET1K_V1"].url

@@ -9,17 +9,17 @@ from tune_robust.models.classifier import convolution, widened
 
 
 def wrn28_10(channels: int, width: float) -> tuple[nn.Module, int]:
-    """WRN-28-10: 36,479,194 parameters for 3 channels and 10 classes; the paper gives 36.5 M."""
+    """Return WRN-28-10: 36,479,194 parameters for 3 channels and 10 classes (paper: 36.5 M)."""
     return _wide_resnet(channels, width, blocks=4, factor=10)
 
 
 def wrn40_2(channels: int, width: float) -> tuple[nn.Module, int]:
-    """WRN-40-2: 2,243,546 parameters for 3 channels and 10 classes; the paper gives 2.2 million."""
+    """Return WRN-40-2: 2,243,546 parameters for 3 channels and 10 classes (paper: 2.2 M)."""
     return _wide_resnet(channels, width, blocks=6, factor=2)
 
 
 class PreActivation(nn.Module):
-    """Normalise, activate, convolve, twice; a shortcut around them (He et al. 2016, 1603.05027).
+    """Normalise, activate, convolve, twice, and add a shortcut (He et al. 2016, 1603.05027).
 
     Where the shape changes, the shortcut is a 1x1 convolution of the activated input.
     """
@@ -40,7 +40,7 @@ class PreActivation(nn.Module):
 
 
 def _wide_resnet(channels: int, width: float, *, blocks: int, factor: int) -> tuple[nn.Module, int]:
-    """A stem of 16 channels, then 16, 32 and 64 times ``factor``; all of them times ``width``."""
+    """Return a stem of 16 channels, then 16, 32 and 64 times ``factor``, all times ``width``."""
     inputs = widened(16, width)
     layers: list[nn.Module] = [convolution(channels, inputs)]
     for stage, base in enumerate((16, 32, 64)):

@@ -1,1 +1,1 @@
-"""What a search leaves: the run store, its tables and checkpoints, on this machine or remote."""
+"""The run store of a search, its tables and checkpoints, on this machine or on remote storage."""

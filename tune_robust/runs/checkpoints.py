@@ -1,4 +1,4 @@
-"""The checkpoints that a trial leaves, in the run's folder or on a remote file system."""
+"""The checkpoints of a trial, in the run's folder or on a remote file system."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AnyEpoch: TypeAlias = "EpochResult | LoopEpoch"
 
 
 class Owner(NamedTuple):
-    """Whose checkpoints they are: the run's id (None for runs of earlier versions), the trial."""
+    """The owner of checkpoints: the run's id (None for runs of earlier versions) and the trial."""
 
     run: str | None
     trial: str
@@ -33,10 +33,10 @@ class Owner(NamedTuple):
 
 
 def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
-    """A checkpoint that belongs to ``owner``; those of earlier versions do not name theirs.
+    """Read a checkpoint of ``owner``; checkpoints of earlier versions do not name their owner.
 
     Raises:
-        UserError: it is missing, damaged, or somebody else's; says which.
+        UserError: it is missing, damaged, or belongs to another trial; the message says which.
     """
     checkpoint: AnyCheckpoint
     if owner.config.loop is not None:
@@ -60,7 +60,7 @@ def _same_or_another(run: str | None, owner: Owner) -> str:
 
 
 def open_checkpoints(place: str, objective: Objective, owner: Owner) -> Checkpoints:
-    """Those at ``place``, a path or a URI."""
+    """Open the checkpoints at ``place``, a path or a URI."""
     if is_uri(place):
         return RemoteCheckpoints(Remote(place), objective, owner)
     return Checkpoints(Path(place), objective, owner)
@@ -69,7 +69,7 @@ def open_checkpoints(place: str, objective: Objective, owner: Owner) -> Checkpoi
 class Checkpoints:
     """The newest two checkpoints of a trial, and the best by the objective.
 
-    ``notes`` says, a sentence each, which could not be used and what became of them.
+    ``notes`` has a sentence on each checkpoint that could not be used.
     """
 
     def __init__(self, folder: Path, objective: Objective, owner: Owner):
@@ -80,9 +80,9 @@ class Checkpoints:
         self.notes: list[str] = []
 
     def newest(self) -> tuple[Path, AnyCheckpoint] | None:
-        """The newest checkpoint that is whole and the trial's own.
+        """Return the newest checkpoint that is intact and belongs to the trial.
 
-        One that is not gives way to the one before; it is set aside.
+        Any other one is set aside, and the previous one is used instead.
         """
         for path in (self._last, self._previous):
             if not path.is_symlink() and not path.exists():
@@ -98,7 +98,7 @@ class Checkpoints:
         return None
 
     def save(self, result: AnyEpoch) -> bool:
-        """Keep this epoch's state, and as the best if it is; whether it is.
+        """Save this epoch's state, also as the best one if it is; return whether it is.
 
         Raises:
             OSError: it cannot be written.
@@ -120,7 +120,7 @@ class Checkpoints:
 
     def _tell_where_from(self, place: str) -> None:
         if self.notes:
-            self.notes.append(f"training went on from {place}")
+            self.notes.append(f"training continued from {place}")
 
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:
@@ -136,7 +136,7 @@ class Checkpoints:
 
 
 class RemoteCheckpoints(Checkpoints):
-    """The same on a remote file system, written through a folder of this process's own."""
+    """Checkpoints on a remote file system, written through a temporary local folder."""
 
     def __init__(self, remote: Remote, objective: Objective, owner: Owner):
         self._own = tempfile.TemporaryDirectory(prefix="tune-robust-")
@@ -146,7 +146,7 @@ class RemoteCheckpoints(Checkpoints):
             remote.fetch(path.name, path)
 
     def save(self, result: AnyEpoch) -> bool:
-        """Keep this epoch's state on both sides; the one before stays until it is over there."""
+        """Save this epoch's state; the previous one is kept until the upload has finished."""
         had = self._last.exists()
         best = super().save(result)
         try:

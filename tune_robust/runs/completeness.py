@@ -1,7 +1,7 @@
-"""Whether the event log has all that the run's tables have.
+"""Check that the event log contains everything in the run's tables.
 
-The tables are derived from the log, and the log is brought to disk before them: if they have more,
-part of the log is gone, and to go on from the rest would lose what was trained.
+The tables are derived from the log, which is written to disk before them. If they contain more,
+part of the log is missing, and continuing from the rest would lose training results.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tune_robust.errors import UserError
+from tune_robust.formatting import count
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.record import Record
 from tune_robust.runs.tables import read_table
@@ -17,18 +18,18 @@ from tune_robust.runs.trial import ENDED
 
 
 class LogIncomplete(UserError):
-    """The event log has less than the tables; ``resume --rebuild-log`` makes it anew."""
+    """The event log has less than the tables; ``resume --rebuild-log`` writes a new one."""
 
 
 class Ended(NamedTuple):
-    """How far the table of trials has a trial."""
+    """The progress of a trial according to the table of trials."""
 
     epoch: int
     status: str
 
 
 def read_ends(folder: RunFolder) -> dict[str, Ended]:
-    """How far the table of trials has each; empty where there is none that can be read."""
+    """Read the progress of each trial in the table; empty if there is no readable table."""
     if not folder.trials.exists():
         return {}
     try:
@@ -39,22 +40,23 @@ def read_ends(folder: RunFolder) -> dict[str, Ended]:
 
 
 def check_complete(folder: RunFolder, record: Record, ends: Mapping[str, Ended]) -> None:
-    """See that ``record`` has what the table had, read before it.
+    """Check that ``record`` has everything in the table, which was read before it.
 
     Raises:
-        LogIncomplete: it has not; says what there is and how to go on.
+        LogIncomplete: it does not; the message says what is missing and how to continue.
     """
     short = [name for name, end in ends.items() if not _has(record, name, end)]
     if not short:
         return
-    there = "is empty" if not record.trials else f"has {_trials(len(record.trials))}"
+    there = f"has {count(len(record.trials), 'trial')}" if record.trials else "is empty"
     there = there if folder.events.exists() else "is missing"
     epochs = sum(end.epoch for end in ends.values())
     raise LogIncomplete(
-        f"{folder.events} {there}, but {folder.trials.name} has {_trials(len(ends))} with {epochs} "
-        f"epochs ({short[0]} and {len(short) - 1} others are not, or not wholly, in the log). To "
-        "go on from the rest would lose them. Restore the log from a copy, or make it anew from "
-        f"the tables with:\n  tune-robust resume {folder.place} --rebuild-log"
+        f"{folder.events} {there}, but {folder.trials.name} has {count(len(ends), 'trial')} with "
+        f"{count(epochs, 'epoch')}; {count(len(short), 'trial')}, beginning with {short[0]}, "
+        f"{'is' if len(short) == 1 else 'are'} incomplete in the log. Continuing without them "
+        "would lose their results. Restore the log from a copy, or write a new one from the tables "
+        f"with:\n  tune-robust resume {folder.place} --rebuild-log"
     )
 
 
@@ -66,7 +68,3 @@ def _has(record: Record, name: str, end: Ended) -> bool:
         return True
     ended = end.status not in ENDED or trial.status in ENDED
     return ended and max(trial.epochs, default=0) >= end.epoch
-
-
-def _trials(count: int) -> str:
-    return f"{count} trial{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""How much disk a search takes for checkpoints and predictions, and whether there is that much."""
+"""Check that the disk has enough space for the checkpoints and predictions of a search."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _SIZES = {"model", "optimizer", "average", "data"}
 
 
 def weight_count(config: TrainConfig, cache: Path) -> int:
-    """Numbers in the network of ``config``, without making it unless it comes from elsewhere."""
+    """Return the number of weights in the network of ``config``.
+
+    A network of the user's own is created for that; the others are not.
+    """
     dataset = load_dataset(config.data, cache)
     inputs, classes = dataset.train.images, len(dataset.classes)
     if isinstance(config.model, OwnModel):  # which may not be made without memory
@@ -35,7 +38,7 @@ def weight_count(config: TrainConfig, cache: Path) -> int:
 
 
 def checkpoint_bytes(config: TrainConfig, cache: Path) -> int:
-    """Of one checkpoint, at least: the weights, the optimizer's state and the average's."""
+    """Return the minimum size of a checkpoint: weights, optimizer state and average."""
     optimizer = config.optimizer
     states = bool(optimizer.momentum) if isinstance(optimizer, SgdConfig) else 2
     copies = 1 + states + (config.average is not None)
@@ -43,7 +46,7 @@ def checkpoint_bytes(config: TrainConfig, cache: Path) -> int:
 
 
 def predictions_bytes(space: Space, cache: Path) -> int:
-    """Of the predictions that all trials keep, at most: 16 bits per image and class, each time."""
+    """Return the maximum size of all trials' predictions: 16 bits per image and class each."""
     moments = len(space.record.predictions)
     if not moments:
         return 0
@@ -55,14 +58,15 @@ def predictions_bytes(space: Space, cache: Path) -> int:
 
 
 def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int) -> str | None:
-    """A warning if the disk may become full, None if it will not.
+    """Return a warning if the disk may become full, else None.
 
-    At most ``FILES`` checkpoints lie on disk of each trial that runs and of the ``KEPT`` best that
-    have finished, and one more of each that runs while it is being written. The best is often the
-    same file as another one: then two take space. Predictions stay, those of all trials.
+    The disk holds at most ``FILES`` checkpoints of each running trial and of the ``KEPT`` best
+    finished ones, and one more of each running trial while it is being written. The best is often
+    the same file as another one, so that only two take space. The predictions of all trials are
+    kept.
 
     Raises:
-        UserError: when not even that fits.
+        UserError: there is too little space even for that.
     """
     if not folder.checkpoints_are_here:
         return None
@@ -70,7 +74,7 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     largest = max(checkpoint_bytes(config, cache) for config in networks.values())
     trials = concurrency + min(KEPT, space.trials)
     there = sum(p.stat().st_size for p in folder.path.glob("checkpoints/*/*"))
-    # A run that is still to be made will lie on the disk of its storage.
+    # A run that does not exist yet will be on the disk of its storage.
     disk = folder.path if folder.path.exists() else folder.path.parent
     free = shutil.disk_usage(disk).free + there
     least = (FILES - 1) * trials * largest

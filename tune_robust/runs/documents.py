@@ -1,7 +1,7 @@
-"""JSON files of a run that carry a checksum of their own content.
+"""JSON files of a run that contain a checksum of their own content.
 
-Whoever edits one on purpose deletes its ``checksum``: a file without one is taken as it is, as
-those of earlier versions are.
+To edit such a file, delete its ``checksum``: files without one are accepted, as are those of
+earlier versions.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def write_document(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def read_document(path: Path, model: type[BaseModel] | None, remedy: str) -> dict[str, Any]:
-    """What ``write_document`` has written, as it is there.
+    """Read a document that ``write_document`` has written.
 
     Args:
         path: the file.
-        model: what it has to have, None if the caller checks that; other keys are kept.
-        remedy: what to do about a damaged one, a sentence.
+        model: the required keys, or None if the caller checks them; other keys are kept.
+        remedy: a sentence on what to do about a damaged file.
 
     Raises:
-        UserError: it is damaged, or not such a document; says where.
+        UserError: it is damaged, or not such a document; the message says where.
         OSError: it cannot be read.
     """
     with open_regular(path) as file:

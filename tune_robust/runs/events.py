@@ -1,4 +1,4 @@
-"""What a line of a run's event log may say: one schema for each kind of event.
+"""The schema of each kind of event in a run's event log.
 
 Fields that a kind does not name are kept, since a newer version may have written them; a kind that
 is not named here is refused.
@@ -14,14 +14,14 @@ from typing_extensions import TypedDict
 from tune_robust.runs.trial import Origin
 
 Number = Annotated[float, Field(ge=-3.5e38, le=3.5e38)]
-"""A metric, which comes from 32-bit numbers."""
+"""A metric, computed from 32-bit numbers."""
 _Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _known = with_config(ConfigDict(extra="allow", strict=True))
 
 
 @_known
 class TrialConfig(TypedDict):
-    """What the run itself reads of a trial's configuration."""
+    """The parts of a trial's configuration that the run itself reads."""
 
     epochs: Annotated[int, Field(ge=1, le=10**6)]
     bootstrap_rounds: NotRequired[Annotated[int, Field(ge=1, le=10**3)]]
@@ -33,7 +33,7 @@ _CONFIG = TypeAdapter(TrialConfig)
 
 
 def _checked_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration as it is: a typed dictionary would change the order of its keys."""
+    """Return the configuration unchanged: a typed dictionary would reorder its keys."""
     _CONFIG.validate_python(config)
     return config
 
@@ -83,7 +83,7 @@ class EndEvent(TypedDict):
 
 @_known
 class RetryEvent(TypedDict):
-    """A trial's epochs are forgotten: it will start again from nothing."""
+    """A trial's epochs are discarded: it will start again from the beginning."""
 
     event: Literal["retry"]
     trial: str
@@ -91,7 +91,7 @@ class RetryEvent(TypedDict):
 
 @_known
 class NoteEvent(TypedDict):
-    """Something that whoever looks at the trial should know."""
+    """A remark on the trial for its users."""
 
     event: Literal["note"]
     trial: str

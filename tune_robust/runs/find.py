@@ -1,4 +1,4 @@
-"""Finding a run: by its name in a storage, by its path, or by its URI."""
+"""Find a run by its name in a storage, by its path, or by its URI."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from tune_robust.files import is_uri
 from tune_robust.runs.folder import RunFolder
 
 _JOBS_COPIES = "working_dir_files"
-"""The folder in which Ray keeps the working directories that jobs came with."""
+"""The folder in which Ray keeps the working directories of jobs."""
 
 
 def new_run(storage: str, name: str) -> RunFolder:
-    """The folder of a run about to be created by ``RunStore.create``; it must not exist yet.
+    """Return the folder for a new run, which ``RunStore.create`` will create.
 
     Raises:
-        UserError: on a name that leaves the storage, a run that exists, an unwritable storage, or
-            one that Ray will delete.
+        UserError: the name is not valid, the run exists already, or the storage cannot be written
+            or will be deleted by Ray.
     """
     folder = _folder(storage, _checked_name(name))
     if not is_uri(storage):
         _refuse_passing(storage)
     if folder.exists():
         raise UserError(
-            f"there is already a run {name!r} at {folder.place}. Go on with it "
+            f"there is already a run {name!r} at {folder.place}. Continue it "
             f"(`tune-robust resume {folder.place}`) or choose another --name."
         )
     folder.make()
@@ -32,10 +32,10 @@ def new_run(storage: str, name: str) -> RunFolder:
 
 
 def find_run(run: str, storage: str) -> RunFolder:
-    """The folder of an existing run, by its name under ``storage``, its path or its URI.
+    """Return the folder of an existing run, by its name under ``storage``, its path or its URI.
 
     Raises:
-        UserError: when there is none; names the nearest.
+        UserError: there is no such run; the message names the nearest.
     """
     if is_uri(run):
         return _find_remote(run)
@@ -54,7 +54,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _find_remote(uri: str, name: str | None = None) -> RunFolder:
-    # Slow to import, and most runs lie on this machine.
+    # Slow to import, and most runs are on this machine.
     from tune_robust.runs.remote.objects import Remote
     from tune_robust.runs.remote.run import RemoteRunFolder
 
@@ -75,7 +75,7 @@ def _folder(storage: str, name: str) -> RunFolder:
 
 
 def _refuse_passing(storage: str) -> None:
-    """A Ray job's own copy of its --working-dir goes when the job has ended, and runs with it."""
+    """Refuse Ray's copy of a job's --working-dir, which Ray deletes after the job."""
     path = Path(storage).expanduser().resolve()
     if _JOBS_COPIES in path.parts:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Where things lie in a run's folder."""
+"""The paths in a run's folder."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tune_robust.runs.trial import is_trial_name
 
 
 class Uploader(Protocol):
-    """Carries a run to where it lies, for as long as it is open."""
+    """Uploads a run to its storage while it is open."""
 
     def upload_soon(self) -> None:
-        """Something of weight has been written."""
+        """Upload soon: something important has been written."""
 
     def close(self) -> None:
-        """Carry over what is left."""
+        """Upload what is left."""
 
 
 class RunFolder:
-    """Where things lie in a run's folder."""
+    """The paths in a run's folder."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -41,28 +41,28 @@ class RunFolder:
 
     @property
     def place(self) -> str:
-        """Where the run lies, as a user names it."""
+        """The path or URI of the run."""
         return str(self.path)
 
     @property
     def storage(self) -> str:
-        """The folder that the run lies in."""
+        """The folder that contains the run."""
         return str(self.path.parent)
 
     @property
     def checkpoints_are_here(self) -> bool:
-        """Whether checkpoints lie on this machine's disk."""
+        """Whether checkpoints are on this machine's disk."""
         return True
 
     def exists(self) -> bool:
-        """Whether there is anything but what a creation that was cut short leaves."""
+        """Whether the run exists; the remains of an interrupted creation do not count."""
         if not self.path.is_dir():
             return self.path.exists()
         left = {self.lock.name, self.events.name}
         return any(p.name not in left and p.name[0] != "." for p in self.path.iterdir())
 
     def make(self) -> None:
-        """Make the folder that a new run lies in.
+        """Create the folder that will contain a new run.
 
         Raises:
             UserError: the storage cannot be written.
@@ -75,26 +75,26 @@ class RunFolder:
             ) from error
 
     def inside(self, name: str) -> RunFolder:
-        """A run that lies within this one."""
+        """Return a run inside this one."""
         return RunFolder(self.path / name)
 
     def outside(self) -> RunFolder:
-        """The run that this one lies in."""
+        """Return the run that contains this one."""
         return RunFolder(self.path.resolve().parent)
 
     def uploader(self) -> Uploader | None:
-        """What uploads the run to where it lies, if that is elsewhere."""
+        """Return what uploads the run to its storage; None for a run on this machine."""
         return None
 
     def upload(self) -> None:
-        """Nothing to do: the run lies here."""
+        """Upload the run; nothing to do for a run on this machine."""
 
     def checkpoints(self, trial: str) -> str:
-        """Where one trial's checkpoints lie, a path or a URI."""
+        """Return the path or URI of one trial's checkpoints."""
         return str(self._checkpoints(trial).resolve())
 
     def has_checkpoint(self, trial: str) -> bool:
-        """Whether a trial's last checkpoint is kept."""
+        """Return whether a trial's last checkpoint is kept."""
         return (self._checkpoints(trial) / "last.pt").exists()
 
     def drop_checkpoints(self, trial: str) -> None:
@@ -102,9 +102,9 @@ class RunFolder:
         self._drop(trial, self._checkpoints(trial))
 
     def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
-        """Delete those of trials other than ``trials``, whose events were lost with a machine.
+        """Delete the checkpoints of trials other than ``trials``, whose events were lost.
 
-        The trial that will have such a name next may be another one.
+        The next trial with such a name may be a different one.
         """
         if (self.path / "checkpoints").is_dir():
             for folder in (self.path / "checkpoints").iterdir():
@@ -117,7 +117,7 @@ class RunFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
-        """The file of one checkpoint; None where there is none."""
+        """Return the file of one checkpoint; None if there is none."""
         path = self._checkpoints(trial) / name
         return path if path.exists() else None
 
@@ -126,7 +126,7 @@ class RunFolder:
 
     @property
     def predictions(self) -> str:
-        """Where the trials' predictions lie, a path or a URI."""
+        """The path or URI of the trials' predictions."""
         return str(self._predictions.resolve())
 
     def drop_predictions(self, trial: str) -> None:
@@ -134,7 +134,7 @@ class RunFolder:
         self._drop(trial, self._predictions / trial)
 
     def drop_unknown_predictions(self, trials: Collection[str]) -> None:
-        """Delete those of trials other than ``trials``, as ``drop_unknown_checkpoints`` does."""
+        """Delete the predictions of trials other than ``trials``, whose events were lost."""
         for folder in self._predictions.glob("t*/"):
             if folder.name not in trials:
                 self.drop_predictions(folder.name)
@@ -144,7 +144,7 @@ class RunFolder:
         return self.path / "predictions"
 
     def read_meta(self) -> dict[str, Any]:
-        """run.json, which is described by ``RunMeta``.
+        """Read run.json, which ``RunMeta`` describes.
 
         Raises:
             UserError: it is damaged, or was written by a newer version.
@@ -158,16 +158,16 @@ class RunFolder:
 
     @property
     def id(self) -> str | None:
-        """What tells the run from all others; None for those of earlier versions."""
+        """The unique identifier of the run; None for runs of earlier versions."""
         return self.read_meta().get("id") if self.meta.exists() else None
 
     @contextmanager
     def noting(self, **facts: Any) -> Iterator[None]:
-        """Keep in run.json what is so for the time being; null afterwards."""
+        """Record ``facts`` in run.json while inside; they are null afterwards."""
         self.write_meta({**self.read_meta(), **facts})
         yield
         self.write_meta({**self.read_meta(), **dict.fromkeys(facts)})
 
     def is_live(self) -> bool:
-        """Whether some process holds the run open for writing."""
+        """Return whether a process has the run open for writing."""
         return is_locked(self.lock) or is_locked(self.events)

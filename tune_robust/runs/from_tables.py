@@ -1,4 +1,4 @@
-"""A run as its two tables have it: for recordings that kept nothing else, and to rebuild a log."""
+"""Read a run from its two tables: for recordings without a log, and to rebuild a log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tune_robust.spaces.space import Space
 
 
 def record_of_tables(folder: RunFolder) -> Record:
-    """All that the tables have. Trials that had not ended are interrupted.
+    """Return the record in the tables; trials that had not ended are interrupted.
 
     Raises:
         UserError: a table is missing or damaged.
@@ -31,10 +31,10 @@ def record_of_tables(folder: RunFolder) -> Record:
 
 
 def events_of_tables(folder: RunFolder) -> Iterator[dict[str, Any]]:
-    """The events of a run whose tables would be these: trials, epochs in order, ends.
+    """Yield the events that correspond to the tables: trials, epochs in order, ends.
 
     Raises:
-        UserError: a table is missing, or has what no run has.
+        UserError: a table is missing or not valid.
     """
     for table in (folder.trials, folder.epochs):
         if not table.exists():
@@ -95,7 +95,7 @@ def _ended(row: dict[str, Any], epoch: int) -> dict[str, Any]:
 
 
 def _values(space: Space, number: int, row: dict[str, Any]) -> dict[str, Any]:
-    """A row's values by path; tables of earlier versions have them in columns alone."""
+    """Return a row's values by path; earlier versions stored them only in columns."""
     if row.get("values") is not None:
         return json.loads(row["values"])
     if row["origin"] == "baseline":
@@ -108,7 +108,7 @@ def _values(space: Space, number: int, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decoded(distribution: Distribution, cell: float | str | None) -> Any:
-    """A cell of the trials' table, whose numbers are floats and whose other values are text."""
+    """Return the value of a cell, in which numbers are floats and other values are text."""
     match distribution:
         case Int() | LogInt() if cell is not None:
             return int(cell)

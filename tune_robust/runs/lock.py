@@ -1,4 +1,4 @@
-"""One writer for a run on this machine's file system: a lock that dies with its process."""
+"""The lock of a run on this machine's file system, which is released when its process ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on a file; False where there is none."""
+    """Return whether a process holds the lock on a file; False if there is no such file."""
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
@@ -26,11 +26,11 @@ def is_locked(path: Path) -> bool:
 
 
 def lock(file: IO) -> bool:
-    """Take the lock on an open file, which goes when it is closed; False if another has it."""
+    """Lock an open file until it is closed; return False if another process has the lock."""
     for _ in range(10):
         with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        # A reader asking whether the run is live holds the lock for an instant.
+        # A reader that checks whether the run is live holds the lock for an instant.
         time.sleep(0.02)
     return False

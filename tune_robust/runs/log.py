@@ -1,8 +1,8 @@
 """The event log of a run: append-only, one JSON object on each line, one writer.
 
-Each line ends in a checksum of itself and of all lines before it, the first of the run's id too: a
-line that was changed, removed, put in or taken from another run is found. Logs of earlier versions
-have none; the first line that has one covers what they wrote.
+Each line ends in a checksum of itself and of all lines before it, beginning with the run's id. A
+line that was changed, removed, inserted or taken from another run is therefore detected. Logs of
+earlier versions have no checksums; the first line with one covers the lines before it.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _SEAL_LENGTH = len(b', "crc": "01234567"}\n')
 
 
 class LogDamaged(UserError):
-    """A line of the event log is not what was written; ``resume`` recovers the others."""
+    """A line of the event log was changed; ``resume`` recovers the others."""
 
 
 def seed_of(run_id: str | None) -> int:
-    """The checksum that a run's first line goes on from."""
+    """Return the checksum from which that of a run's first line is computed."""
     return zlib.crc32((run_id or "").encode())
 
 
 def split(line: bytes) -> tuple[bytes, int | None]:
-    """A line without its checksum, and that; None where it has none."""
+    """Split a line into its content and its checksum; None if it has none."""
     sealed = _SEAL.search(line, max(0, len(line) - _SEAL_LENGTH))
     return (line[: sealed.start()], int(sealed[1], 16)) if sealed else (line, None)
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """The event on a line.
+    """Return the event on a line.
 
     Raises:
-        ValueError: it is none; says why in one line.
+        ValueError: there is no valid event; the message says why in one line.
     """
     try:
         return cast("dict[str, Any]", EVENT.validate_json(line))
@@ -57,12 +57,12 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 class EventLog:
-    """The events of a run, read on from where the last reading ended.
+    """Reads the events of a run, each time from where the last reading ended.
 
     ``checksum`` is that of the last line read.
 
     Raises:
-        LogDamaged: from ``new``, at a line that is not what was written there.
+        LogDamaged: by ``new``, at a line that was changed.
     """
 
     def __init__(self, path: Path, seed: int):
@@ -70,7 +70,7 @@ class EventLog:
         self.checksum, self._sealed = seed, False
 
     def new(self) -> Iterator[dict[str, Any]]:
-        """What was written since the last call; a line still being written is left for later."""
+        """Yield the events since the last call, without a line that is still being written."""
         if not self._path.exists():
             return
         with open_regular(self._path) as handle:
@@ -86,12 +86,12 @@ class EventLog:
                 yield event
 
     def damage(self, why: str, line: int | None = None) -> LogDamaged:
-        """The error that names the last line read, or ``line``."""
+        """Return the error that names the last line read, or ``line``."""
         run = self._path.parent
         return LogDamaged(
             f"{self._path}, line {self._line if line is None else line}: {why}. The file was "
-            "damaged, or changed by something else. Restore it from a copy, or recover what is "
-            f"whole with:\n  tune-robust resume {run}"
+            "damaged, or changed by another program. Restore it from a copy, or recover its valid "
+            f"lines with:\n  tune-robust resume {run}"
         )
 
     def _checked(self, line: bytes) -> dict[str, Any]:
@@ -109,34 +109,34 @@ class EventLog:
 
 
 def sealed(event: Mapping[str, Any], checksum: int) -> tuple[bytes, int]:
-    """An event as the line that follows one of ``checksum``, and its own checksum."""
+    """Return the line for an event that follows ``checksum``, and its own checksum."""
     content = json.dumps(event, allow_nan=False)[:-1].encode()
     own = zlib.crc32(content, checksum)
     return content + f', "crc": "{own:08x}"}}\n'.encode(), own
 
 
 class LogWriter:
-    """Appends events, each in one piece; ``checksum`` is that of the last line there is.
+    """Appends events, each as a whole; ``checksum`` is that of the last line.
 
     Raises:
-        OSError: from ``append``, when the line could not be written, or the file was deleted.
+        OSError: by ``append``, if the line cannot be written or the file was deleted.
     """
 
     def __init__(self, path: Path, checksum: int):
         self._path, self._checksum = path, checksum
-        # Never through a link: what it leads to is not the run's.
+        # Never through a link, since its target does not belong to the run.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
         self._file: BinaryIO = os.fdopen(os.open(path, flags, 0o666), "ab", buffering=0)
 
     def lock(self) -> bool:
-        """Hold the log's own lock until closed; False if another process does."""
+        """Lock the log until it is closed; return False if another process holds the lock."""
         return lock(self._file)
 
     def append(self, event: Mapping[str, Any]) -> None:
-        """Write an event: all of it or nothing, since none may follow the half of one."""
+        """Write an event completely or not at all, since none may follow a partial one."""
         before = os.fstat(self._file.fileno())
         if not before.st_nlink:
-            raise FileNotFoundError(errno.ENOENT, "it was deleted in mid-run", str(self._path))
+            raise FileNotFoundError(errno.ENOENT, "it was deleted during the run", str(self._path))
         line, checksum = sealed(event, self._checksum)
         try:
             while line:
@@ -148,9 +148,9 @@ class LogWriter:
         self._checksum = checksum
 
     def sync(self) -> None:
-        """Wait until all that was appended is on disk."""
+        """Wait until everything appended is on disk."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""What run.json holds: where a run came from and what it searches."""
+"""The content of run.json: the origin of a run, and what it searches."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Kept(BaseModel):
-    """Fields that are not named here are kept: a newer version may have written them."""
+    """Keeps unknown fields, which a newer version may have written."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
 class Confirms(_Kept):
-    """What a confirmation retrains, and on which seeds."""
+    """The trials that a confirmation retrains, and the seeds."""
 
     run: str
     trials: list[_Name]
@@ -43,7 +43,7 @@ class StoredCode(_Kept):
 
 
 class RunMeta(_Kept):
-    """The document; ``space`` is checked by whoever makes a space of it."""
+    """The document; ``space`` is validated when it is loaded as a space."""
 
     format: int
     name: str

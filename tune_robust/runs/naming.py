@@ -1,4 +1,4 @@
-"""How a user names a run: by its name in the default storage, else by where it lies."""
+"""How to name a run: by its name in the default storage, else by its path or URI."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from tune_robust.files import is_uri
 
 STORAGE = "runs"
-"""The folder that holds the runs where no other is given."""
+"""The default folder for runs."""
 
 
 def run_argument(place: str) -> str:
-    """A run as the command line takes it: its name if it lies in the default storage.
+    """Return a run as the command line accepts it: its name if it is in the default storage.
 
-    ``place`` is the run's path or URI, which it is named by otherwise.
+    ``place`` is the run's path or URI, which is used otherwise.
     """
     path = Path(place)
     in_default = not is_uri(place) and path.resolve().parent == Path(STORAGE).resolve()

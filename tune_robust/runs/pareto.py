@@ -1,4 +1,4 @@
-"""Several objectives: what each trial has of them, and which trials none beats in all."""
+"""Several objectives: the values of each trial, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Axis(NamedTuple):
 
 
 def axes_of(space: Space) -> list[Axis]:
-    """The objectives of a space, the main one first."""
+    """Return the objectives of a space, the main one first."""
     against = [Axis(metric, AGAINST[metric]) for metric in space.objective.against]
     return [Axis(space.objective.metric, space.objective.mode), *against]
 
 
 def values_of(trial: Trial, objective: Objective, axes: Sequence[Axis]) -> list[float] | None:
-    """Where the trial stands on each axis; None if it is not known on one of them.
+    """Return the trial's value on each axis; None if one of them is unknown.
 
-    The objective counts at its own epoch, the rest at the last.
+    The objective is taken at its own epoch, the others at the last epoch.
     """
     values = [objective.value(trial.epochs), *(trial.last.get(axis.metric) for axis in axes[1:])]
     known = [value for value in values if value is not None]
@@ -35,8 +35,9 @@ def values_of(trial: Trial, objective: Objective, axes: Sequence[Axis]) -> list[
 
 
 def pareto_front(trials: Iterable[Trial], space: Space) -> list[Trial]:
-    """The finished trials that no other equals or beats in all objectives, best first by the main
-    one. Of trials that are equal in all, the first stands for them.
+    """Return the finished trials that no other trial dominates, best first by the main objective.
+
+    Of trials that are equal in all objectives, only the first is returned.
     """
     objective, axes = objective_of(space), axes_of(space)
     losses: dict[str, tuple[float, ...]] = {}
@@ -46,7 +47,7 @@ def pareto_front(trials: Iterable[Trial], space: Space) -> list[Trial]:
         if values is not None:
             signed = zip(values, axes, strict=True)
             losses[trial.name] = tuple(-sign_of(axis.mode) * v for v, axis in signed)
-    # A trial can only be beaten by one that comes before it in this order.
+    # A trial can only be dominated by one that comes before it in this order.
     ordered = sorted((t for t in finished if t.name in losses), key=lambda t: losses[t.name])
     front: list[Trial] = []
     for trial in ordered:

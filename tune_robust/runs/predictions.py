@@ -1,17 +1,17 @@
-"""The predictions on the validation images that trials keep: written by them, read by anyone.
+"""Stored predictions of trials on the validation images.
 
-They lie in the run's folder ``predictions``, beside each other for all trials:
+They are in the run's folder ``predictions``, for all trials together:
 
 - ``<trial>/<moment>.npz``: ``probabilities`` float16 (N, K), the ``epoch`` after which they were
   predicted (from 1), the ``score`` of the objective at that epoch (NaN where it has none),
-  ``labels``, the name of the file of labels, and whose they are: the name of the ``trial`` and the
-  hash of its ``config``. Files of earlier versions lack the last two, and are read all the same.
-- ``labels-<digest>.npz``: ``given`` and ``true`` int64 (N,), in the order of the probabilities. A
-  true label that nobody knows is -1. Trials that share a split and its labels share the file.
+  ``labels``, the name of the file of labels, and the name of the ``trial`` and the hash of its
+  ``config``, which identify their owner. Files of earlier versions lack these two and are accepted.
+- ``labels-<digest>.npz``: ``given`` and ``true`` int64 (N,), in the order of the probabilities. An
+  unknown true label is -1. Trials with the same split and labels share the file.
 
-Each file is written aside and renamed, and before the checkpoint of its epoch: a trial that goes on
-from a checkpoint has the predictions up to it, and on the CPU writes the same ones again after it.
-Nothing of the test images is ever kept.
+Each file is written aside and renamed, before the checkpoint of its epoch is written. A trial that
+continues from a checkpoint therefore has all earlier predictions, and on a CPU it writes identical
+ones afterwards. Predictions on the test images are never stored.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
 
 if TYPE_CHECKING:
-    # Slow to import; whoever reads predictions needs no PyTorch.
+    # Slow to import, and reading predictions does not need PyTorch.
     from tune_robust.data import LabelledImages
     from tune_robust.training import EpochResult
 
 Moment = float | str
 """A fraction of the trial's epochs in (0, 1], ``last`` or ``best``."""
 _SUM_TOLERANCE = 0.01
-"""16-bit probabilities of many classes add up to 1 only nearly."""
+"""Tolerance for the sum of 16-bit probabilities of many classes, which is not exactly 1."""
 
 
 class Labels(NamedTuple):
-    """The labels of the validation images, int64 (N,): those given, and the true ones or -1."""
+    """The given and the true labels of the validation images, int64 (N,); -1 if unknown."""
 
     given: np.ndarray
     true: np.ndarray
 
 
 class Predictions(NamedTuple):
-    """What one trial predicted at one moment: ``probabilities`` float16 (N, K), rows sum to 1.
+    """The predictions of a trial at one moment: ``probabilities`` float16 (N, K), rows sum to 1.
 
-    ``epoch`` counts from 1; ``labels`` names the labels, as ``read_labels`` takes it.
+    ``epoch`` counts from 1; ``labels`` is the name of the labels for ``read_labels``.
     """
 
     probabilities: np.ndarray
@@ -66,13 +66,13 @@ class Predictions(NamedTuple):
 
 
 class Place(Protocol):
-    """A folder of whole files, here or far away; a missing file reads as None."""
+    """A local or remote folder of files; reading a missing file returns None."""
 
     def read(self, name: str) -> bytes | None:
-        """A file's content."""
+        """Return the content of a file."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, never half of it."""
+        """Write a file completely or not at all."""
 
 
 class _LocalPlace:
@@ -97,25 +97,25 @@ def _place(place: str) -> Place:
 
 
 def file_of(trial: str, moment: Moment) -> str:
-    """The name of the file of a trial's predictions at ``moment``, within the folder."""
+    """Return the name of the file of a trial's predictions at ``moment``."""
     return f"{trial}/{moment if isinstance(moment, str) else format(moment, 'g')}.npz"
 
 
 def epoch_of(fraction: float, total_epochs: int) -> int:
-    """The epoch (from 1) at which ``fraction`` of ``total_epochs`` is over, to the nearest one."""
+    """Return the epoch (from 1) nearest to ``fraction`` of ``total_epochs``."""
     return max(1, round(fraction * total_epochs))
 
 
 class KeptPredictions:
-    """Keeps one trial's predictions at the moments wanted.
+    """Stores the predictions of one trial at the requested moments.
 
     Args:
         place: the run's folder of predictions, a path or a URI.
-        trial: its name.
-        moments: when; nothing is kept where there are none.
-        total_epochs: what fractions are fractions of.
-        objective: what the best epoch is the best by.
-        config: the trial's configuration as the run records it, which its files are bound to.
+        trial: the name of the trial.
+        moments: the moments at which to store predictions, possibly none.
+        total_epochs: the number of epochs that fractions refer to.
+        objective: the objective that determines the best epoch.
+        config: the trial's configuration as the run records it; the files contain its hash.
     """
 
     def __init__(
@@ -136,11 +136,11 @@ class KeptPredictions:
 
     @cached_property
     def _place(self) -> Place:
-        """Opened when something is kept, and not before."""
+        """The folder, which is opened only when something is stored."""
         return _place(self._folder)
 
     def save(self, result: EpochResult, part: LabelledImages) -> None:
-        """Keep what ``result`` predicts for the validation images ``part``, if it is the moment.
+        """Store the predictions of ``result`` for the validation images ``part``, if they are due.
 
         Raises:
             OSError: it cannot be written.
@@ -165,11 +165,11 @@ class KeptPredictions:
         return not isinstance(moment, str) and epoch == self._epochs[moment]
 
     def _best_so_far(self) -> float | None:
-        """The score of the best epoch kept, also by the process that had the trial before."""
+        """Return the score of the best stored epoch, also of an earlier process."""
         if self._best is None:
             content = self._place.read(file_of(self._trial, "best"))
             if content is not None:
-                with suppress(UserError):  # a damaged one is replaced, and another trial's
+                with suppress(UserError):  # damaged and foreign files are replaced
                     self._best = _predictions(content, self._trial, "best", self._config).score
         return self._best
 
@@ -190,7 +190,7 @@ class KeptPredictions:
             self._place.write(file_of(self._trial, moment), content)
 
     def _write_labels(self, part: LabelledImages) -> str:
-        """The name of the labels, written unless another trial has done so."""
+        """Return the name of the labels, after writing them if no other trial has done so."""
         labels = Labels(part.labels.cpu().numpy(), part.true_labels.cpu().numpy())
         name = _name_of(labels)
         if self._place.read(name) is None:
@@ -201,13 +201,13 @@ class KeptPredictions:
 def read_predictions(
     place: str, trial: str, moment: Moment, config: Mapping[str, Any] | None = None
 ) -> Predictions | None:
-    """What ``trial`` predicted at ``moment``; None where it kept nothing then.
+    """Read the predictions of ``trial`` at ``moment``; None if none were stored.
 
     Args:
         place: the run's folder of predictions: ``RunFolder.predictions``.
         trial: its name.
-        moment: as ``record.predictions`` of the space has it.
-        config: the trial's configuration as the run records it; None does not compare it.
+        moment: a value of the space's ``record.predictions``.
+        config: the trial's configuration as the run records it; None skips the comparison.
 
     Raises:
         UserError: the file is damaged, or belongs to another trial or configuration.
@@ -217,7 +217,7 @@ def read_predictions(
 
 
 def read_labels(place: str, name: str) -> Labels:
-    """The labels that predictions name.
+    """Read the labels of predictions, by name.
 
     Raises:
         UserError: the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""Where a search stands: who leads, what is spent, what is left."""
+"""The progress of a search: the best trial, the compute used, and the compute left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tune_robust.spaces.space import Space
 
 
 class _Place(NamedTuple):
-    """Ascending order is best first; of equal trials the first proposed."""
+    """A sort key: ascending order is best first; equal trials are in the order proposed."""
 
     score: float
     number: int
@@ -23,10 +23,10 @@ class _Place(NamedTuple):
 
 
 class SearchProgress:
-    """Of the trials so far, by name; a view, always up to date with them.
+    """The progress of the trials so far: a view of ``trials``, by name, that is always up to date.
 
-    A trial that has ended is looked at once, so that asking costs as much as trials run, not as
-    have been proposed.
+    A trial that has ended is evaluated once, so that the cost of a query depends on the running
+    trials, not on all trials.
     """
 
     def __init__(self, space: Space, trials: Mapping[str, Trial]):
@@ -40,8 +40,8 @@ class SearchProgress:
 
     @property
     def total(self) -> int:
-        """How many trials there are in the end: those that the space proposes, or a confirmation's,
-        which are all recorded beforehand.
+        """The total number of trials: those of the space, or of a confirmation, which are all
+        recorded at its start.
         """
         first = next(iter(self.trials.values()), None)
         confirming = first is not None and first.origin == "confirmation"
@@ -49,7 +49,7 @@ class SearchProgress:
 
     @property
     def best(self) -> Trial | None:
-        """The trial in the lead among those that have finished, or are still in the race."""
+        """The best trial among those that have finished or are still running."""
         racing, dropped = [*self._race(), *self._done[:1]], self._dropped[:1]
         for places in (racing, dropped):
             led = [place for place in places if place.score < math.inf]
@@ -58,28 +58,28 @@ class SearchProgress:
         return None
 
     def best_first(self) -> Iterator[Trial]:
-        """All trials by the objective; those without a value last, equal ones as proposed."""
+        """Iterate over all trials by the objective; trials without a value come last."""
         places = heapq.merge(self._race(), self._done, self._dropped)
         return (place.trial for place in places)
 
     def under_way(self) -> list[Trial]:
-        """The trials that have not ended, by the objective."""
+        """Return the trials that have not ended, sorted by the objective."""
         return [place.trial for place in self._race()]
 
     @property
     def ended(self) -> int:
-        """How many trials are over."""
+        """The number of trials that have ended."""
         self._look()
         return self._ended.total()
 
     @property
     def remaining(self) -> int:
-        """How many trials have not ended yet, those to be proposed included."""
+        """The number of trials that have not ended, including those still to be proposed."""
         return self.total - self.ended
 
     @property
     def counts(self) -> Counter[str]:
-        """Trials by status; those to be proposed are pending."""
+        """The number of trials by status; those still to be proposed are pending."""
         self._look()
         counts = self._ended + Counter(trial.status for trial in self._open.values())
         counts["pending"] += self.total - len(self.trials)
@@ -87,13 +87,13 @@ class SearchProgress:
 
     @property
     def spent(self) -> float:
-        """What all trials together have cost so far, in the budget's unit."""
+        """The compute that all trials have used so far, in the budget's unit."""
         self._look()
         return self._spent_by_ended + sum(map(self.spent_by, self._open.values()))
 
     @property
     def left(self) -> float | None:
-        """About what the remaining trials will cost, if they go as those that have ended did.
+        """An estimate of the compute left, if the other trials take as much as those that ended.
 
         In the budget's unit; None before any has ended.
         """
@@ -105,7 +105,7 @@ class SearchProgress:
         return mean * unproposed + begun
 
     def spent_by(self, trial: Trial) -> float:
-        """What one trial has cost so far, in the budget's unit."""
+        """Return the compute that one trial has used so far, in the budget's unit."""
         if not trial.epochs:
             return 0.0
         return spent(self.space.budget.unit, max(trial.epochs), trial.last)
@@ -115,7 +115,7 @@ class SearchProgress:
         return sorted(map(self._place, self._open.values()))
 
     def _look(self) -> None:
-        """Take in which trials are new and which have ended."""
+        """Update for new trials and for those that have ended."""
         while (trial := self.trials.get(name_of(self._seen))) is not None:
             self._seen += 1
             self._open[trial.name] = trial

@@ -1,4 +1,4 @@
-"""Where a run came from: versions, commit, machine, command line."""
+"""The provenance of a run: versions, commit, machine, command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PACKAGES = ("tune-robust", "torch", "torchvision", "ray", "optuna", "numpy", "p
 
 
 def provenance() -> dict[str, Any]:
-    """Plain data for run.json and for exported configurations."""
+    """Return the provenance as plain data, for run.json and exported configurations."""
     return {
         "versions": {"python": platform.python_version(), **_versions()},
         "git_commit": _git_commit(),
@@ -29,7 +29,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _command() -> list[str]:
-    """The command line that is running: the command itself, a script or a notebook's kernel."""
+    """Return the command line: the command itself, a script or a notebook's kernel."""
     program = Path(sys.argv[0])
     if program.name == "tune-robust" or program.parts[-2:] == ("tune_robust", "__main__.py"):
         return ["tune-robust", *sys.argv[1:]]
@@ -47,7 +47,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the source tree that runs, when it is a checkout."""
+    """Return the commit of the source tree, if it is a git checkout."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]
     try:
@@ -58,7 +58,7 @@ def _git_commit() -> str | None:
 
 
 def gpu_names() -> list[str]:
-    """Of all GPUs that PyTorch sees or, where nothing needs PyTorch, that NVIDIA's driver has."""
+    """Return the names of all GPUs that PyTorch finds or, if it is not imported, the driver."""
     if (torch := sys.modules.get("torch")) is None:
         return _names_by_driver()
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -1,4 +1,4 @@
-"""A run from outside: what its log, or without one its tables, say of it."""
+"""Read a run from another process, from its log or, without a log, from its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_robust.runs.trial import Trial
 
 
 class RunReader:
-    """A run from outside, as its events tell it so far."""
+    """Reads a run from another process, according to its events so far."""
 
     def __init__(self, folder: RunFolder):
         self._folder = folder
@@ -19,12 +19,12 @@ class RunReader:
         self.record = Record()
 
     def read(self) -> bool:
-        """Bring ``record`` up to date; whether the run is live.
+        """Bring ``record`` up to date, and return whether the run is live.
 
-        Trials left running by a dead process are interrupted.
+        Trials of a process that has died count as interrupted.
 
         Raises:
-            LogDamaged: a line is not what was written there.
+            LogDamaged: a line was changed.
         """
         live = self._folder.is_live()
         take_new(self._log, self.record)
@@ -34,13 +34,13 @@ class RunReader:
 
 
 def read_record(folder: RunFolder) -> Record:
-    """All that was recorded. Trials left running by a dead process: interrupted.
+    """Read everything recorded; trials of a process that has died count as interrupted.
 
     Raises:
-        LogDamaged: a line of the log is not what was written there.
+        LogDamaged: a line of the log was changed.
         LogIncomplete: the log has less than the run's tables.
     """
-    # Before the log: what is in the tables was in the log already.
+    # Read before the log, which contained everything in the tables when they were written.
     ends = read_ends(folder)
     if folder.trials.exists() and not folder.events.exists():
         return record_of_tables(folder)
@@ -51,5 +51,5 @@ def read_record(folder: RunFolder) -> Record:
 
 
 def read_trials(folder: RunFolder) -> dict[str, Trial]:
-    """The trials of ``read_record``."""
+    """Return the trials of ``read_record``."""
     return read_record(folder).trials

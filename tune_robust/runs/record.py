@@ -1,4 +1,4 @@
-"""What the events of a run say."""
+"""The state of a run according to its events."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tune_robust.runs.trial import Trial, name_of
 
 
 class Record:
-    """What the events say.
+    """The state of a run according to its events.
 
-    ``trials`` by name, in the order proposed; ``history`` has as its keys each (trial, epoch) once,
-    in the order in which they were first seen; ``restarted`` are the trials whose epochs were
-    forgotten at some time.
+    ``trials`` are by name, in the order proposed. The keys of ``history`` are each (trial, epoch)
+    once, in the order of their first occurrence. ``restarted`` are the trials whose epochs were
+    discarded at some time.
     """
 
     def __init__(self) -> None:
@@ -23,10 +23,10 @@ class Record:
         self.restarted: set[str] = set()
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Bring it up to date.
+        """Update the record with an event.
 
         Raises:
-            ValueError: the event cannot follow those before it; says why. Nothing has changed.
+            ValueError: the event cannot follow those before it; nothing has changed.
         """
         name = event["trial"]
         if event["event"] == "trial":
@@ -41,7 +41,7 @@ class Record:
             _apply(trial, event)
 
     def interrupt(self) -> None:
-        """Nobody is running the trials that were left running."""
+        """Mark the running trials as interrupted, since no process runs them."""
         for trial in self.trials.values():
             if trial.status == "running":
                 trial.status = "interrupted"
@@ -97,10 +97,10 @@ def _check_last_epoch(trial: Trial, event: Mapping[str, Any]) -> None:
 
 
 def take_new(log: EventLog, record: Record) -> None:
-    """Bring ``record`` up to date with what ``log`` has to say since it was last asked.
+    """Update ``record`` with the events of ``log`` since the last call.
 
     Raises:
-        LogDamaged: a line is not what was written there, or cannot follow the others.
+        LogDamaged: a line was changed or cannot follow the others.
     """
     for event in log.new():
         try:

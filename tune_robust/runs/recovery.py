@@ -1,7 +1,7 @@
-"""A damaged event log made whole again: of the lines that are whole, and of the tables.
+"""Recover a damaged event log from its valid lines and from the tables.
 
-What neither has is lost, and named: a trial whose epochs have a gap is trained again, and a trial
-that neither declares is forgotten, with those proposed after it. The damaged log is kept beside.
+What neither contains is lost, and reported: a trial with missing epochs is trained again, and a
+trial that neither declares is dropped, with those proposed after it. The damaged log is kept.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tune_robust.runs.record import Record
 from tune_robust.runs.trial import ENDED, name_of
 
 _CANDIDATES = 8
-"""Checksums that the line after damaged ones may go on from; each of those gives two."""
+"""The number of checksums that a line after damaged lines may follow; each of these gives two."""
 
 
 def recover_log(folder: RunFolder) -> list[str]:
-    """Write the log of a run anew, which nobody else may have open; says what was lost.
+    """Write a new log of a run, which no other process may have open; return what was lost.
 
     Raises:
-        UserError: there is neither a log with a whole line nor a table.
+        UserError: there is neither a log with a valid line nor a table.
     """
     whole, told = _whole_lines(folder.events, seed_of(folder.id))
     try:
@@ -50,7 +50,7 @@ def recover_log(folder: RunFolder) -> list[str]:
 
 
 def _whole_lines(path: Path, seed: int) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
-    """The lines (from 1) that are what was written, and a sentence for each that is not."""
+    """Return the valid lines (from 1), and a sentence on each other line."""
     whole: list[tuple[int, dict[str, Any]]] = []
     told: list[str] = []
     for number, (event, why) in enumerate(_checked_lines(path, seed), 1):
@@ -62,10 +62,10 @@ def _whole_lines(path: Path, seed: int) -> tuple[list[tuple[int, dict[str, Any]]
 
 
 def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | None, str]]:
-    """Each line's event, or None and why.
+    """Yield each line's event, or None and the reason.
 
-    After a damaged line the next may go on from what stands there as its checksum, from what its
-    content comes to, or, where it was put in, from the line before it.
+    The line after a damaged one may follow the checksum written there, the checksum of its content
+    or, if it was inserted, that of the line before it.
     """
     if not path.exists():
         return
@@ -79,7 +79,7 @@ def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | Non
             ):
                 stated = [] if checksum is None else [checksum]
                 before = [*stated, *before, *computed][:_CANDIDATES]
-                yield None, "it is not what was written there"
+                yield None, "it was changed"
                 continue
             before = computed if checksum is None else [checksum]
             is_sealed = checksum is not None
@@ -90,7 +90,7 @@ def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | Non
 
 
 class _Merged:
-    """Events in order, with what ``known``, those of the tables, has put in where it is missing."""
+    """Events in order, with missing ones taken from ``known``, the events of the tables."""
 
     def __init__(self, known: Iterable[dict[str, Any]]):
         self.events: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ class _Merged:
         self._told: list[str] = []
 
     def take(self, event: dict[str, Any]) -> str | None:
-        """Add an event that was whole, and before it what it needs; why not, if it cannot be."""
+        """Add a valid event after what it needs; return the reason if that is not possible."""
         name = event["trial"]
         if event["event"] == "trial":
             if name in self._record.trials:
@@ -119,7 +119,7 @@ class _Merged:
         return self._add(event)
 
     def finish(self) -> list[str]:
-        """Add what only the tables have; have trials with gaps trained again; say what."""
+        """Add what only the tables have, restart trials with gaps, and return what was done."""
         self._declare_until(lambda: False)
         for event in self._history:
             self._fill(event["trial"], event["epoch"])
@@ -143,7 +143,7 @@ class _Merged:
                 self._ends[event["trial"]] = event
 
     def _declare_until(self, enough: Callable[[], bool]) -> None:
-        """Declare further trials as the tables have them, while they have the next."""
+        """Declare further trials from the tables, as long as they have the next one."""
         while not enough():
             missing = self._declared.get(name_of(len(self._record.trials)))
             if missing is None:
@@ -152,7 +152,7 @@ class _Merged:
             self._told.append(f"{missing['trial']} was restored from the tables")
 
     def _fill(self, name: str, until: int) -> None:
-        """Add a trial's missing epochs up to ``until``, in order, where the tables have them."""
+        """Add a trial's missing epochs up to ``until``, in order, from the tables."""
         trial, known = self._record.trials.get(name), self._epochs.get(name, {})
         if trial is None or name in self._record.restarted:
             return
@@ -180,6 +180,6 @@ def _text(events: Iterable[dict[str, Any]], checksum: int) -> bytes:
 
 
 def _free_name(path: Path) -> Path:
-    """``path``, or with the first number that is free."""
+    """Return ``path``, or a free name with a number."""
     names = (path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000)))
     return next(name for name in names if not name.exists())

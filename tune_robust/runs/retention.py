@@ -1,4 +1,4 @@
-"""Which checkpoints stay on disk: those of live trials, and of the best that have finished."""
+"""Delete checkpoints except those of running trials and of the best finished ones."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space
 
 FILES = 3
-"""Checkpoints of a trial: the last, the one before and the best."""
+"""Checkpoints per trial: the last, the one before it, and the best."""
 KEPT = 5
-"""Finished trials whose checkpoints stay, best first; of several objectives, the Pareto front."""
+"""How many of the best finished trials keep checkpoints.
+
+Of several objectives, the Pareto front.
+"""
 
 
 class Retention:
-    """Deletes the checkpoints of trials that lost: stopped, failed, or finished below the best.
+    """Deletes the checkpoints of trials that were stopped, failed, or are not among the best.
 
     Args:
-        folder: the run's.
-        space: what the best are the best of.
-        ended: the trials that have ended before.
+        folder: the folder of the run.
+        space: its space, whose objective ranks the trials.
+        ended: the trials that have ended already.
     """
 
     def __init__(self, folder: RunFolder, space: Space, ended: Iterable[Trial]):
@@ -31,9 +34,9 @@ class Retention:
         self._keep_best_of(ended)
 
     def ended(self, trial: Trial) -> None:
-        """One more trial has ended: only those kept so far can lose their place to it.
+        """Update for a trial that has ended: only trials kept so far can be displaced by it.
 
-        Its predictions stay, unless it failed: they are small, and say more together.
+        Predictions are kept unless the trial failed, since they are small and useful together.
         """
         if trial.status == "failed":
             self._folder.drop_predictions(trial.name)

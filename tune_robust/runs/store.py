@@ -1,8 +1,8 @@
-"""The run store: one folder per run, and the only truth about it.
+"""The run store: one folder per run, the single source of truth about it.
 
 ``events.jsonl`` is append-only, with one writer; everything else (the tables, the sampler's
-history, the rungs) is derived from it. A line torn by a crash is dropped when the run is next
-opened.
+history, the rungs) is derived from it. A line that a crash left incomplete is dropped when the run
+is opened next.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from tune_robust.spaces.space import Space
 
 
 class RunStore(TrialStore):
-    """The one writer of a run. Holds the run's locks until closed.
+    """The only writer of a run, which holds the run's locks until closed.
 
     Args:
-        folder: the run's.
-        recover: whether a damaged log is made anew of the lines that are whole.
-        rebuild: whether a log that is missing, or has less than the tables, is made anew of them.
+        folder: the folder of the run.
+        recover: whether to recover a damaged log from its valid lines and the tables.
+        rebuild: whether to write a new log from the tables if it is missing or has less than they.
 
-    ``recovered`` says, a sentence each, what making it anew has changed or lost.
+    ``recovered`` has a sentence on each change or loss of a recovery.
 
     Raises:
         UserError: another process is writing to the run, its run.json is damaged, or its log is
-            damaged or incomplete and shall not be made anew.
+            damaged or incomplete, without ``recover`` or ``rebuild``.
     """
 
     def __init__(self, folder: RunFolder, *, recover: bool = False, rebuild: bool = False):
         self.folder = folder
         self.recovered: list[str] = []
-        # Damage is told of before anything is changed.
+        # Damage is reported before anything is changed.
         run_id = folder.id
         self._lock = _exclusive_lock(folder)
         self._uploader = None
@@ -76,7 +76,7 @@ class RunStore(TrialStore):
         self._record.interrupt()
         new = not folder.events.exists()
         self._log = LogWriter(folder.events, checksum)
-        # Whoever deletes the lock file lets no second writer in.
+        # Deleting the lock file must not let in a second writer.
         if not self._log.lock():
             self._log.close()
             raise _refusal(folder)
@@ -110,7 +110,7 @@ class RunStore(TrialStore):
 
     @property
     def journal(self) -> Path:
-        """Where the study's journal lies."""
+        """The path of the study's journal."""
         return self.folder.journal
 
     @property
@@ -123,18 +123,18 @@ class RunStore(TrialStore):
         self.folder.write_meta({**self.meta, **facts})
 
     def upkeep(self, space: Space) -> RunUpkeep:
-        """Its tables, and which of its checkpoints stay."""
+        """Return what keeps the tables up to date and deletes checkpoints."""
         return RunUpkeep(self, space)
 
     def end(self, trial: str, status: Status, error: str | None = None) -> None:
-        """Record how a trial ended, and see it safely on disk."""
+        """Record how a trial ended, and wait until the record is on disk."""
         super().end(trial, status, error)
         self.sync()
         if self._uploader is not None:
             self._uploader.upload_soon()
 
     def sync(self) -> None:
-        """Wait until all that was recorded is on disk."""
+        """Wait until everything recorded is on disk."""
         self._log.sync()
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class RunStore(TrialStore):
 
 
 def _read(folder: RunFolder, seed: int) -> tuple[Record, int]:
-    """What the log says, and the checksum of its last line."""
+    """Return the record of the log, and the checksum of its last line."""
     record, log = Record(), EventLog(folder.events, seed)
     take_new(log, record)
     check_complete(folder, record, read_ends(folder))
@@ -164,7 +164,7 @@ def _read(folder: RunFolder, seed: int) -> tuple[Record, int]:
 
 
 def _drop_torn_line(folder: RunFolder) -> None:
-    """Cut off what a crash has left of a last line."""
+    """Remove an incomplete last line that a crash has left."""
     if folder.events.is_symlink() or not folder.events.is_file():
         return
     with folder.events.open("rb+") as handle:
@@ -173,7 +173,7 @@ def _drop_torn_line(folder: RunFolder) -> None:
 
 
 def _remove_asides(folder: RunFolder) -> None:
-    """Delete what ``write_aside`` was writing when its process was killed."""
+    """Delete the temporary files of ``write_aside`` from processes that were killed."""
     inside = ("checkpoints", "predictions")
     hidden = (path for name in inside for path in (folder.path / name).glob("*/.*"))
     for path in (*folder.path.glob(".*"), *hidden):

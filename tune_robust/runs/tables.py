@@ -1,4 +1,4 @@
-"""``trials.parquet`` and ``epochs.parquet``: what anyone reads of a run, at any moment of it."""
+"""``trials.parquet`` and ``epochs.parquet``: a run as tables, readable at any time."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ EPOCHS_SCHEMA = pa.schema(
 
 
 def epochs_table(trials: Mapping[str, Trial], history: Iterable[tuple[str, int]]) -> pa.Table:
-    """One row per (trial, epoch), in the order in which ``history`` has them."""
+    """Return one row per (trial, epoch), in the order of ``history``."""
     seen = list(history)
     rows = [trials[name].epochs[epoch] for name, epoch in seen]
-    # By columns: a few times as fast as by rows, and a large run has a hundred thousand.
+    # By columns: several times as fast as by rows, of which a large run has a hundred thousand.
     columns = {name: [row.get(name) for row in rows] for name in METRICS}
     names, epochs = [name for name, _ in seen], [epoch for _, epoch in seen]
     table = pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
@@ -50,7 +50,7 @@ def own_metrics(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def trials_table(
     trials: Iterable[Trial], paths: Iterable[str], objective: Objective, folder: RunFolder
 ) -> pa.Table:
-    """One row per trial; one column per searched path, typed by the values that it took."""
+    """Return one row per trial, with a column per searched path, typed by its values."""
     trials, paths = list(trials), list(paths)
     columns: dict[str, Any] = {
         "trial": pa.array([t.name for t in trials], pa.string()),
@@ -80,7 +80,7 @@ def trials_table(
 
 
 def _value_column(values: list[Any]) -> pa.Array:
-    """Numbers as float64, everything else as text; lists and mappings as JSON."""
+    """Convert numbers to float64 and anything else to text; lists and mappings to JSON."""
     present = [v for v in values if v is not None]
     if present and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
         return _floats(values)
@@ -100,30 +100,30 @@ def _checkpoint(folder: RunFolder, trial: Trial) -> str | None:
 
 
 class Tables:
-    """Rewrites both tables of a run as it goes, at most a small share of the time."""
+    """Rewrites both tables of a run, for at most a small fraction of the time."""
 
-    _SHARE = 0.02  # of the wall time spent rewriting
+    _FRACTION = 0.02  # of the wall time spent rewriting
 
     def __init__(self, store: RunStore, paths: Iterable[str], objective: Objective):
         self._store, self._paths, self._objective = store, list(paths), objective
         self._not_before = 0.0
 
     def refresh(self) -> None:
-        """Rewrite, unless the last rewriting was only just now."""
+        """Rewrite both tables, unless this was done very recently."""
         if time.monotonic() >= self._not_before:
             self.write()
 
     def write(self) -> None:
         """Rewrite both tables, each aside and then renamed."""
         began = time.monotonic()
-        # What the tables have is in the log, also after a power cut.
+        # The log must contain everything in the tables, also after a power failure.
         self._store.sync()
         folder, trials = self._store.folder, self._store.trials
         rows = trials_table(trials.values(), self._paths, self._objective, folder)
         _write(folder.trials, rows)
         _write(folder.epochs, epochs_table(trials, self._store.history))
         ended = time.monotonic()
-        self._not_before = ended + max(1.0, (ended - began) / self._SHARE)
+        self._not_before = ended + max(1.0, (ended - began) / self._FRACTION)
 
 
 def _write(path: Path, table: pa.Table) -> None:
@@ -133,7 +133,7 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A table as it was written, or some of its columns.
+    """Read a table, or some of its columns.
 
     Raises:
         UserError: it is damaged.
@@ -143,14 +143,14 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     with open_regular(path) as opened:
         content = opened.read()
     try:
-        # In this thread alone: one of pyarrow's that still holds a Python object when the
-        # interpreter ends aborts the process (apache/arrow issue 34314), its work done and all.
+        # In this thread alone: a thread of pyarrow's that still holds a Python object when the
+        # interpreter exits aborts the process (apache/arrow issue 34314).
         file = pq.ParquetFile(
             pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False
         )
         return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
-            f"{path} is damaged ({error}). It is written anew from the event log by:\n"
+            f"{path} is damaged ({error}). Write a new one from the event log with:\n"
             f"  tune-robust resume {path.parent}"
         ) from error

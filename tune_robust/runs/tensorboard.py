@@ -11,17 +11,15 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
-from tune_robust.metrics import METRICS
+from tune_robust.metrics import HPARAMS, METRICS
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.trial import ENDED, Trial
 
-_COMPARED = ("val_accuracy", "val_loss", "gradient_evaluations")
-
 
 class TensorBoard:
-    """Writes ``<run>/tensorboard``; a watcher for the conductor.
+    """A watcher that writes ``<run>/tensorboard``.
 
-    Derived from the run like its tables: opening writes anew what is recorded so far.
+    Like the tables, it is derived from the run: opening writes everything recorded so far.
     """
 
     def __init__(self, folder: RunFolder):
@@ -59,10 +57,10 @@ class TensorBoard:
         self._writer(name).flush()
 
     def _end(self, trial: Trial) -> None:
-        """The HPARAMS tab sets trials side by side by their settings."""
+        """Write the settings of a trial for the HPARAMS tab, which compares trials."""
         writer = self._writer(trial.name)
         settings = {path: _plain(value) for path, value in trial.values.items()}
-        for part in hparams(settings, dict.fromkeys(_COMPARED)):
+        for part in hparams(settings, dict.fromkeys(HPARAMS)):
             writer.file_writer.add_summary(part)
         self._writers.pop(trial.name).close()
 
@@ -73,5 +71,5 @@ class TensorBoard:
 
 
 def _plain(value: Any) -> bool | str | float:
-    """What the tab takes; lists and mappings as JSON."""
+    """Return a value that the tab accepts; lists and mappings become JSON."""
     return value if isinstance(value, bool | str | int | float) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""What a search asks of the store that it is recorded in, wherever that keeps its events."""
+"""The interface of a store that records a search, wherever it keeps the events."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Upkeep(Protocol):
-    """What is derived from the events as the search goes."""
+    """Keeps up to date what is derived from the events of a search."""
 
     def refresh(self) -> None:
-        """Something has changed: bring it up to date, unless that was done only just now."""
+        """Bring it up to date after a change, unless this was done very recently."""
 
     def write(self) -> None:
         """Bring it up to date now."""
@@ -46,12 +46,12 @@ class TrialStore(ABC):
     @property
     @abstractmethod
     def journal(self) -> Path | None:
-        """Where the study's journal lies; None keeps the study in memory."""
+        """The path of the study's journal; None keeps the study in memory."""
 
     @property
     @abstractmethod
     def meta(self) -> Mapping[str, Any]:
-        """What is known of the search as a whole, described by ``RunMeta``."""
+        """Information about the search as a whole, described by ``RunMeta``."""
 
     @abstractmethod
     def update_meta(self, **facts: Any) -> None:
@@ -59,11 +59,11 @@ class TrialStore(ABC):
 
     @abstractmethod
     def upkeep(self, space: Space) -> Upkeep:
-        """What is derived from the events of a search of ``space``."""
+        """Return what is derived from the events of a search of ``space``."""
 
     @abstractmethod
     def close(self) -> None:
-        """Nothing is recorded any more."""
+        """Stop recording."""
 
     def add_trial(
         self,
@@ -74,7 +74,7 @@ class TrialStore(ABC):
         sentinel: bool = False,
         confirms: str | None = None,
     ) -> Trial:
-        """Record a new proposal; its name is the next free one."""
+        """Record a new proposal under the next free name."""
         name = name_of(len(self.trials))
         fields = {"origin": origin, "values": dict(values), "config": dict(config)}
         self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
@@ -101,23 +101,23 @@ class TrialStore(ABC):
         self._append("end", trial, status=status, error=_encodable(error), epoch=last)
 
     def note(self, trial: str, text: str) -> None:
-        """Record what whoever looks at a trial should know."""
+        """Record a remark on a trial for its users."""
         self._append("note", trial, text=_encodable(text))
 
     def retry(self, trial: str) -> None:
-        """Forget a failed trial's epochs: it will start again from nothing."""
+        """Discard a failed trial's epochs: it will start again from the beginning."""
         self._append("retry", trial)
 
     def retry_failed(self) -> None:
-        """Every failed trial will start again from nothing."""
+        """Let every failed trial start again from the beginning."""
         for name in [t.name for t in self.trials.values() if t.status == "failed"]:
             self.retry(name)
 
     @abstractmethod
     def _append(self, event: str, trial: str, **fields: Any) -> None:
-        """Keep an event, and bring the record up to date with it."""
+        """Record an event, and update the record with it."""
 
 
 def _encodable(text: str | None) -> str | None:
-    """Without the halves of characters that names of files may have."""
+    """Replace incomplete characters, which names of files may contain."""
     return text if text is None else text.encode(errors="replace").decode()

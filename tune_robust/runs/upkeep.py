@@ -1,4 +1,4 @@
-"""What a run keeps up to date beside its log: the tables, and which checkpoints stay."""
+"""Keep the tables of a run up to date, and delete checkpoints that are not needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunUpkeep:
         self._retention = Retention(store.folder, space, ended)
 
     def refresh(self) -> None:
-        """Rewrite the tables, unless that was done only just now."""
+        """Rewrite the tables, unless this was done very recently."""
         self._tables.refresh()
 
     def write(self) -> None:
@@ -32,5 +32,5 @@ class RunUpkeep:
         self._tables.write()
 
     def ended(self, trial: Trial) -> None:
-        """Delete the checkpoints of whatever has lost its place among the best."""
+        """Delete the checkpoints of trials that are no longer among the best."""
         self._retention.ended(trial)

@@ -1,9 +1,9 @@
-"""Compute-aware asynchronous successive halving, without any backend.
+"""Asynchronous successive halving with a free choice of the resource, without any backend.
 
-Li et al. 2020 (arXiv 1810.05934), stopping variant: a trial that reaches a rung goes on when it is
-among the best 1/reduction of all that have reached the rung. The resource is whatever the caller
-counts; in gradient evaluations, SGD and SAM meet at equal compute. Rungs are a function of the
-results alone, so replaying the recorded epochs in their order rebuilds them exactly.
+Li et al. 2020 (arXiv 1810.05934), stopping variant: a trial that reaches a rung continues if it is
+among the best 1/reduction of all trials that have reached the rung. The caller chooses the
+resource; with gradient evaluations, SGD and SAM are compared at equal compute. The rungs depend
+only on the results, so replaying the recorded epochs in their order restores them exactly.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tune_robust.metrics import Mode, sign_of
 
 
 class Scheduler(Protocol):
-    """Decides, epoch by epoch, whether a trial goes on."""
+    """Decide after each epoch whether a trial continues."""
 
     def keep(self, trial: str, resource: float, value: float) -> bool:
-        """Record that ``trial`` has reached ``value`` at ``resource``; False stops it."""
+        """Record that ``trial`` has reached ``value`` at ``resource``; return False to stop it."""
 
 
 class NoStopping:
-    """Every trial runs to its end."""
+    """Let every trial run to its end."""
 
     def keep(self, trial: str, resource: float, value: float) -> bool:
         """Always True."""
@@ -31,9 +31,9 @@ class NoStopping:
 
 
 def rung_levels(*, grace: float, reduction: int, max_resource: float) -> list[float]:
-    """The resource of each rung, ascending: grace * reduction^i below ``max_resource``."""
+    """Return the resource of each rung, ascending: grace * reduction^i below ``max_resource``."""
     levels = []
-    # A ninth of the whole, times nine, can fall short of it by a rounding error.
+    # A ninth of the total, times nine, can be slightly less than the total by rounding.
     while grace < max_resource * (1 - 1e-9):
         levels.append(grace)
         grace *= reduction
@@ -41,12 +41,12 @@ def rung_levels(*, grace: float, reduction: int, max_resource: float) -> list[fl
 
 
 class Asha:
-    """Rungs at grace * reduction^i below ``max_resource``.
+    """Stop trials at rungs at grace * reduction^i below ``max_resource``.
 
     Args:
-        grace: resource before which no trial is stopped, > 0.
-        reduction: eta >= 2; the best 1/eta at a rung go on.
-        max_resource: a full trial's resource; the end itself is no rung.
+        grace: the resource that a trial uses before it may be stopped, > 0.
+        reduction: eta >= 2; the best 1/eta of the trials at a rung continue.
+        max_resource: the resource of a complete trial; there is no rung at the end.
         mode: whether larger (``max``) or smaller (``min``) values are better.
     """
 
@@ -58,10 +58,10 @@ class Asha:
         self._sorted: dict[float, list[float]] = {level: [] for level in levels}
 
     def keep(self, trial: str, resource: float, value: float) -> bool:
-        """Record the trial in each rung it has newly reached; False when it falls short in one.
+        """Record the trial in each rung that it has newly reached; False if one stops it.
 
-        Fewer than ``reduction`` results decide nothing yet, and ties survive: accuracies on a small
-        validation set are coarse.
+        A rung with fewer than ``reduction`` results stops no trial, and ties survive, because
+        accuracies on a small validation set are coarse.
         """
         reached = [m for m, r in self.rungs.items() if m <= resource and trial not in r]
         for level in reached:

@@ -1,4 +1,4 @@
-"""The scheduler that a space asks for, and the rungs at which early stopping is looked at."""
+"""Make the scheduler of a space, and the rungs at which early stopping is checked."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tune_robust.spaces.space import Space
 
 
 def build_scheduler(space: Space) -> Scheduler:
-    """A scheduler that has seen nothing yet."""
+    """Return a new scheduler for a space."""
     return NoStopping() if space.budget.scheduler == "none" else stopping_scheduler(space)
 
 
 def stopping_scheduler(space: Space) -> Asha | Median:
-    """The same; where the space stops nothing, the asha that it would have had."""
+    """Return the scheduler of a space; ASHA, as by default, if the space stops nothing early."""
     mode, grace = space.objective.mode, grace_of(space)
     if space.budget.scheduler == "median":
         return Median(grace=grace, mode=mode)
@@ -26,16 +26,16 @@ def stopping_scheduler(space: Space) -> Asha | Median:
 
 
 def rungs_of(space: Space) -> list[float]:
-    """The resources of its rungs; those of asha for the schedulers that have none."""
+    """Return the resources of the scheduler's rungs; those of ASHA for schedulers without rungs."""
     return rung_levels(
         grace=grace_of(space), reduction=space.budget.reduction, max_resource=space.max_resource
     )
 
 
 def grace_of(space: Space) -> float:
-    """The resource before which no trial is stopped.
+    """Return the resource that a trial uses before it may be stopped.
 
-    Wrong labels are learned late: an earlier rung ranks by how fast a trial learns
+    Wrong labels are learned late: an earlier rung would rank trials by how fast they learn
     (docs/defaults.md).
     """
     return space.budget.grace or space.max_resource / space.budget.reduction

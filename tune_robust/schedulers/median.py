@@ -1,10 +1,10 @@
 """The median rule, without any backend.
 
-Golovin et al. 2017 (Google Vizier), section 3.2: a trial is stopped when its best value so far is
-strictly worse than the median of the other trials' running averages up to the same resource. It
-assumes no shape of curves and stops about half of the trials at most at any one point: gentler than
-successive halving, and slower. A function of the results alone, so replaying the recorded epochs
-in their order rebuilds it exactly.
+Golovin et al. 2017 (Google Vizier), section 3.2: a trial is stopped if its best value so far is
+strictly worse than the median of the other trials' running averages up to the same resource. The
+rule makes no assumption on the shape of the curves and stops at most about half of the trials at
+any point, which makes it more cautious than successive halving, and slower. It depends only on the
+results, so replaying the recorded epochs in their order restores it exactly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class _Curve:
         self.best = max(self.best, value)
 
     def average_at(self, resource: float) -> float | None:
-        """None if it has not come that far, or reported nothing up to there."""
+        """Return the average up to ``resource``.
+
+        None if there is none or the trial has not got that far.
+        """
         reported = bisect.bisect_right(self.resources, resource)
         if not reported or self.resources[-1] < resource:
             return None
@@ -40,12 +43,12 @@ class _Curve:
 
 
 class Median:
-    """Stops what is worse than the median of its peers.
+    """Stop trials that are worse than the median of the others.
 
     Args:
-        grace: resource before which no trial is stopped, > 0.
+        grace: the resource that a trial uses before it may be stopped, > 0.
         mode: whether larger (``max``) or smaller (``min``) values are better.
-        least: how many other trials must have come as far before any is stopped.
+        least: how many other trials must have used as much before a trial may be stopped.
     """
 
     def __init__(self, *, grace: float, mode: Mode, least: int = 5):
@@ -54,7 +57,7 @@ class Median:
         self._curves: dict[str, _Curve] = {}
 
     def keep(self, trial: str, resource: float, value: float) -> bool:
-        """Record the result; False when the trial falls short. What was reported is decided."""
+        """Record the result; return False to stop the trial. A repeated result stops nothing."""
         curve = self._curves.setdefault(trial, _Curve())
         if curve.resources and resource <= curve.resources[-1]:
             return True

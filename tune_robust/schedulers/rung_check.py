@@ -1,9 +1,10 @@
-"""Would early stopping have kept the winner? How well the rungs foretell the end.
+"""Would early stopping have kept the winner? How well the rungs predict the end.
 
-Measured on a cohort that early stopping could not have selected: the sentinels, or every finished
-trial where nothing is stopped. At each rung: Spearman's rank correlation between the values there
-and at the end, its percentile-bootstrap interval (Efron 1979), and whether the cohort's best would
-have been dropped, by replaying all results through the scheduler itself.
+This is measured on trials (the cohort) that early stopping could not select: the sentinels, or
+every finished trial if nothing is stopped. For each rung it reports Spearman's rank correlation
+between the values at the rung and at the end, with its percentile bootstrap interval (Efron 1979),
+and whether the best trial of the cohort would have been stopped, by replaying all results through
+the scheduler.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tune_robust.spaces.objective import objective_of, spent
 from tune_robust.spaces.space import Space
 
 LEAST = 4
-"""Trials below which a rank correlation says nothing."""
+"""With fewer trials than this, a rank correlation is not meaningful."""
 
 _RESAMPLES = 2000
 
@@ -39,11 +40,11 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung. ``n``: trials of the cohort with a value there.
+    """One rung; ``n`` trials of the cohort have a value there.
 
-    ``correlation`` in [-1, 1] and its 95 % interval ``low`` to ``high``: None for fewer than
-    ``LEAST`` trials, or when all of them are equal. ``drops_best``: early stopping would have
-    dropped the cohort's best here.
+    ``correlation`` in [-1, 1] and its 95 % interval from ``low`` to ``high`` are None for fewer
+    than ``LEAST`` trials, or if all values are equal. ``drops_best`` says whether early stopping
+    would have stopped the best trial of the cohort here.
     """
 
     resource: float
@@ -56,45 +57,49 @@ class Rung:
 
 @dataclass(frozen=True)
 class RungCheck:
-    """The whole check. ``cohort``: names of its trials; ``best``: the one that ended best."""
+    """The result of the check.
+
+    ``cohort`` has the names of its trials, ``best`` the one that ended best.
+    """
 
     cohort: tuple[str, ...]
     best: str | None
     rungs: tuple[Rung, ...]
 
     def document(self) -> dict[str, Any]:
-        """As plain data, with its reading."""
+        """Return the check and its interpretation as plain data."""
         return {**asdict(self), "reading": self.reading}
 
     @property
     def enough(self) -> bool:
-        """Whether the cohort is large enough to say anything."""
+        """Return whether the cohort is large enough for a meaningful result."""
         return len(self.cohort) >= LEAST
 
     @property
     def reading(self) -> str:
-        """What it means, in a sentence that begins in lower case."""
+        """Return the interpretation as a sentence that begins in lower case."""
         count = len(self.cohort)
         if not self.enough:
             return (
-                f"too few trials yet: {count} ran to the end whatever their rungs said, {LEAST} "
-                "are needed (budget.sentinels)."
+                f"too few trials yet: {count} ran to the end independently of the rungs, and "
+                f"{LEAST} are needed (budget.sentinels)."
             )
         dropped = [rung.resource for rung in self.rungs if rung.drops_best]
         if dropped:
             return (
-                f"early stopping would have dropped {self.best}, the best of these {count} trials, "
+                f"early stopping would have stopped {self.best}, the best of these {count} trials, "
                 f"at {dropped[0]:.4g}. A later budget.grace or a smaller budget.reduction is safer."
             )
         unsure = [rung for rung in self.rungs if rung.low is None or rung.low <= 0]
         if unsure:
             return (
                 f"early stopping would have kept {self.best}, the best of these {count} trials, "
-                f"but the ranking at {unsure[0].resource:.4g} may say nothing of the end."
+                f"but the ranking at {unsure[0].resource:.4g} may not predict the ranking at the "
+                "end."
             )
         return (
             f"early stopping would have kept {self.best}, the best of these {count} trials, and "
-            "the ranking at each rung foretells the end."
+            "the ranking at each rung predicts the ranking at the end."
         )
 
 
@@ -110,12 +115,12 @@ def check_rungs(
     """Check the ``rungs`` on a cohort of trials that ran to their end.
 
     Args:
-        results: those of all trials that early stopping judges, in the order in which they came.
-        cohort: names of the trials that it could not have selected.
-        scheduler: one that has seen nothing yet.
-        rungs: their resources, ascending.
+        results: the results of all trials under early stopping, in the order in which they arrived.
+        cohort: the names of the trials that early stopping could not select.
+        scheduler: a new scheduler.
+        rungs: the resources of the rungs, ascending.
         mode: whether larger (``max``) or smaller (``min``) values are better.
-        seed: of the bootstrap.
+        seed: the seed of the bootstrap.
     """
     results = list(results)
     curves: dict[str, list[Result]] = {}
@@ -134,10 +139,10 @@ def check_rungs(
 
 
 def check_run(space: Space, record: Record) -> RungCheck | None:
-    """The check of a run: its cohort are the sentinels, or all where nothing is stopped.
+    """Check a run on its sentinels, or on all of its trials if nothing is stopped.
 
-    None where trials learn different labels, whose scores do not compare, and where there are
-    several objectives, by which no trial is stopped.
+    Returns None if the trials learn different labels, since their scores are not comparable, or if
+    there are several objectives, with which no trial is stopped.
     """
     if space.objective.against or any(varies_labels(dim.path) for dim in space.dimensions):
         return None
@@ -166,9 +171,9 @@ def check_run(space: Space, record: Record) -> RungCheck | None:
 
 
 def _dropped_at(results: Sequence[Result], best: str | None, scheduler: Scheduler) -> list[float]:
-    """The resources at which the scheduler would have dropped ``best``.
+    """Return the resources at which the scheduler would have stopped ``best``.
 
-    Any other trial goes no further once it is dropped; the best is followed to its end.
+    Any other trial ends once it is stopped; the best one is followed to its end.
     """
     if best is None:
         return []
@@ -194,7 +199,7 @@ def _rung(rung: float, curves: Mapping[str, Sequence[Result]], drops: bool, seed
 
 
 def _correlation(pairs: np.ndarray, seed: int) -> tuple[float | None, float | None, float | None]:
-    """Spearman's, and its interval. A resample in which all are equal ranks nothing: left out."""
+    """Return Spearman's correlation and its interval, without resamples in which all are equal."""
     if len(pairs) < LEAST or (pairs == pairs[0]).all(axis=0).any():
         return None, None, None
     # Slow to import, and only needed here.

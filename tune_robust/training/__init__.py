@@ -1,4 +1,4 @@
-"""One training run as a generator of epochs: pure PyTorch, no printing, no Ray."""
+"""One training run as a generator of epochs, in PyTorch alone: no printing and no Ray."""
 
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
 from tune_robust.training.device import choose_device

@@ -1,4 +1,4 @@
-"""Checkpoints: one file each, never half-written, loaded without trusting a pickle."""
+"""Checkpoints: one file each, never half-written, loaded without executing pickled code."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything a run needs to go on as if it had not stopped.
+    """Everything that a run needs to continue as if it had not been interrupted.
 
-    ``metrics`` and ``reliability`` are the epoch's, ``earlier`` has the metrics of those before it;
-    ``config`` is the configuration as plain data; ``state`` maps each stateful part (model,
-    optimizer, objective, random generators, totals) to its state. ``owner`` says whose it is, where
-    it is one of several trials': ``run``, an id, and ``trial``, a name.
+    ``metrics`` and ``reliability`` are those of the epoch, and ``earlier`` has the metrics of the
+    epochs before it. ``config`` is the configuration as plain data. ``state`` maps each stateful
+    part (model, optimizer, objective, random generators, totals) to its state. ``owner`` identifies
+    the trial that
+    the checkpoint belongs to, if any: ``run``, an id, and ``trial``, a name.
     """
 
     epoch: int
@@ -38,23 +39,23 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write aside, then rename: ``path`` holds either the old checkpoint or the new one."""
+    """Write aside, then rename: ``path`` is always either the old checkpoint or the new one."""
     buffer = BytesIO()
-    # Not asdict, which copies each tensor: what is there under two names would be stored twice.
+    # asdict would copy each tensor, so that a tensor with two names would be stored twice.
     torch.save(vars(checkpoint), buffer)
     write_aside(path, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
-    """Load a checkpoint, its checksums verified; only tensors and plain data are accepted.
+    """Load a checkpoint after verifying its checksums; only tensors and plain data are accepted.
 
     Raises:
-        UserError: when the file is missing, damaged, or not a checkpoint.
+        UserError: the file is missing, damaged, or not a checkpoint.
     """
     try:
         with open_regular(path) as file:
             content = BytesIO(file.read())
-        # PyTorch writes a checksum of each tensor and does not look at it when it loads.
+        # PyTorch writes a checksum for each tensor, but does not verify it when loading.
         with zipfile.ZipFile(content) as archive:
             damaged = archive.testzip()
         if damaged is not None:
@@ -64,7 +65,7 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoin
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}.") from None
     except Exception as error:
-        # The restricted unpickler raises whatever the damaged bytes happen to suggest to it.
+        # The error of the restricted unpickler depends on the damaged bytes.
         raise UserError(f"{path} is damaged or not a checkpoint: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of format {FORMAT}.")

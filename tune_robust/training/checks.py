@@ -1,6 +1,6 @@
-"""What every method must hold, checked on this machine's own device by training very little.
+"""Properties that every method must have, checked on this machine's device by very short training.
 
-Each check is cheap: a few steps of a very small network on made-up images. ``tune-robust doctor
+Each check takes a few steps of a very small network on synthetic images. ``tune-robust doctor
 --methods`` prints them all.
 """
 
@@ -23,13 +23,13 @@ from tune_robust.training.loop import EpochResult, train
 
 CLASSES, SIDE, BATCH, STEPS = 4, 8, 16, 4
 ALWAYS = ("train_loss", "val_accuracy", "val_loss", "test_accuracy", "clean_fit", "noisy_fit")
-"""Metrics that no method lacks."""
+"""Metrics that every method reports."""
 
 
 class Outcome(NamedTuple):
-    """How a method did in a check; ``failure`` says what is wrong, None where nothing is.
+    """The result of a check; ``failure`` says what is wrong and is None if the check passed.
 
-    ``applies`` is false where the method has no part that the check is about.
+    ``applies`` is false if the method does not have the part that the check is about.
     """
 
     method: str
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 class Trial:
-    """One method on one device, and the small runs that the checks ask of it."""
+    """One method on one device, with the short training runs that the checks need."""
 
     def __init__(self, method: str, device: torch.device):
         self.device = device
@@ -57,19 +57,22 @@ class Trial:
             "precision": "float32",
         }
         if "saner" in PRESETS[self._method]:
-            document["saner"] = {"k": 0}  # or alpha would hardly leave 1 in so short a run
+            document["saner"] = {"k": 0}  # otherwise alpha would stay close to 1 in so short a run
         return parse_config(document | changes)
 
     def run(
         self, *, images_mean: float = 0.5, resume: Path | None = None, **changes: Any
     ) -> Iterator[EpochResult]:
-        """The epochs of the method with ``changes`` to its configuration."""
+        """Train the method with ``changes`` to its configuration and yield its epochs."""
         splits = replace(self._splits, mean=(images_mean,))
         settings = self._configured(changes)
         return train(settings, device=str(self.device), splits=splits, resume=resume)
 
     def same(self, one: nn.Module, other: nn.Module) -> bool:
-        """Equal weights: to the bit on the CPU; GPUs add in no fixed order."""
+        """Return whether the weights are equal: bit for bit on a CPU.
+
+        GPUs add in no fixed order.
+        """
         pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
         if self.device.type == "cpu":
             return all(torch.equal(a, b) for a, b in pairs)
@@ -77,7 +80,7 @@ class Trial:
 
 
 def _made_up() -> Splits:
-    """Images of a pattern per class, a quarter of the labels wrong."""
+    """Return synthetic images, one pattern per class, with a quarter of the labels wrong."""
     generator = torch.Generator().manual_seed(0)
     patterns = torch.randint(0, 256, (CLASSES, 1, SIDE, SIDE), generator=generator)
 
@@ -163,7 +166,7 @@ def _low_precision(trial: Trial) -> str | None:
         next(trial.run(precision=precision)).metrics["sharpness"]
         for precision in ("float32", "bfloat16")
     )
-    # BatchNorm stays in float32: a second pass on stale weights still sees some of the sharpness.
+    # BatchNorm stays in float32: a second pass on stale weights would still show some sharpness.
     if abs(low - full) <= abs(full) / 2:
         return None
     return f"the second pass saw other weights: sharpness {low:.2g}, in float32 {full:.2g}"
@@ -191,15 +194,18 @@ CHECKS: dict[str, tuple[Callable[[TrainConfig], bool], Callable[[Trial], str | N
     "alpha 1 = SAM": (_has_saner, _alpha_one),
     "bfloat16": (_has_sam, _low_precision),
 }
-"""By name: which configurations it is about, and the check, which gives what is wrong or None."""
+"""Maps each name to a test of the configurations it applies to and to the check itself, which
+returns what is wrong or None.
+"""
 
 
 def check_methods(
     device: torch.device, methods: Iterable[str] = tuple(PRESETS)
 ) -> Iterator[Outcome]:
-    """Every check of every method, one after the other; about half a second a method.
+    """Run every check of every method and yield the outcomes; this takes about 0.5 s per method.
 
-    Leaves torch's global random numbers as it found them. An error in a check is its failure.
+    The state of torch's global random numbers is restored. An error in a check counts as its
+    failure.
     """
     state = torch.get_rng_state()
     for method in methods:
@@ -216,5 +222,5 @@ def _failure(check: Callable[[Trial], str | None], trial: Trial) -> str | None:
     try:
         return check(trial)
     except Exception as error:
-        # Whatever a driver or a kernel raises here is what the check is there to find.
+        # The check exists to find whatever a driver or a kernel raises here.
         return f"{type(error).__name__}: {error}"

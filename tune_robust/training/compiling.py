@@ -8,22 +8,23 @@ import torch
 from torch import Tensor, nn
 
 _VARIANTS = 4096
-"""How many variants of one function a process may hold.
+"""How many compiled variants of one function a process may hold.
 
-torch's own limit is 8, after which it goes on uncompiled: at the third structure of a search over
-``model.width``, as a network has three variants (SAM's first pass; its second, where BatchNorm
-keeps no statistics; evaluation).
+torch's own limit is 8, after which it continues uncompiled. Since a network has three variants
+(SAM's first pass; its second pass, in which BatchNorm keeps no statistics; evaluation), a search
+over ``model.width`` would reach that limit at its third structure.
 """
 
 
 def compiled(features: nn.Module) -> Callable[[Tensor], Tensor]:
-    """``features``, compiled at its first call, and not again for a network of the same structure.
+    """Compile ``features`` at the first call, but not again for a network of the same structure.
 
-    Each shape of its inputs is compiled by itself: torch would otherwise make the batch size a
-    variable from the second structure on, which is slower at every step. So give it few of them.
+    Each shape of the inputs is compiled separately: otherwise torch would make the batch size a
+    variable from the second structure on, which makes every step slower. Callers should therefore
+    use few shapes.
 
-    What is compiled is also kept on disk, for all processes of a machine (torch's
-    ``TORCHINDUCTOR_CACHE_DIR``, in the temporary folder unless set).
+    The compiled code is also stored on disk for all processes of a machine (torch's
+    ``TORCHINDUCTOR_CACHE_DIR``, by default in the temporary folder).
     """
     settings = torch._dynamo.config
     settings.recompile_limit = max(settings.recompile_limit, _VARIANTS)

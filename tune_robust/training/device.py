@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, memory layout."""
+"""Where and how a run computes: device, precision and memory layout."""
 
 from __future__ import annotations
 
@@ -14,12 +14,30 @@ from tune_robust.config import TrainConfig
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The named device, else a GPU where there is one, else the CPU."""
+    """Return the named device; by default a GPU if there is one, else the CPU."""
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+def prepare_convolutions(device: torch.device) -> None:
+    """Let cuDNN time its algorithms for each new shape and use the fastest, in this process.
+
+    The choice, and with it the last bits of the results, may differ between runs. It is not made if
+    deterministic algorithms are requested from PyTorch.
+    """
+    deterministic = (
+        torch.backends.cudnn.deterministic or torch.are_deterministic_algorithms_enabled()
+    )
+    if device.type == "cuda" and not deterministic:
+        torch.backends.cudnn.benchmark = True
+
+
 def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    """``precision: auto`` is bfloat16 where the GPU computes in it, float32 elsewhere."""
+    """Return whether to use bfloat16.
+
+    ``precision: auto`` does if the GPU computes in it natively. In float32, PyTorch computes
+    convolutions in TF32 on NVIDIA GPUs from Ampere on, unless ``torch.backends.cudnn.allow_tf32``
+    is False.
+    """
     if config.precision == "auto":
         return device.type == "cuda" and _computes_in_bfloat16()
     return config.precision == "bfloat16"
@@ -27,15 +45,15 @@ def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
 
 @cache
 def _computes_in_bfloat16() -> bool:
-    """Asked in every forward pass, and answered by the driver. Older GPUs only emulate it."""
+    """Return whether the GPU computes in bfloat16 natively; cached, since every pass asks."""
     return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[None]:
-    """One context for one forward pass.
+    """Return a context for one forward pass.
 
-    Autocast caches its low-precision copies of the weights until the context closes: one context
-    around both of SAM's passes would run the second on the unperturbed weights.
+    Autocast caches its low-precision copies of the weights until the context closes. One context
+    around both passes of SAM would run the second one on the unperturbed weights.
     """
     if not uses_bfloat16(config, device):
         return nullcontext()
@@ -44,7 +62,7 @@ def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManage
 
 @contextmanager
 def float32_by_default() -> Iterator[None]:
-    """Inside, networks are made in float32, whatever the caller's default type is."""
+    """Create networks in float32 while inside, whatever the default type of the caller is."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
@@ -54,19 +72,19 @@ def float32_by_default() -> Iterator[None]:
 
 
 def memory_format(config: TrainConfig) -> torch.memory_format:
-    """``channels_last: auto`` is channels-last: the faster on GPUs, and by a tenth on CPUs."""
+    """Return the memory format; ``channels_last: auto`` is channels-last, the faster one."""
     wanted = config.channels_last == "auto" or config.channels_last
     return torch.channels_last if wanted else torch.contiguous_format
 
 
 def wait_for(device: torch.device) -> None:
-    """Return when ``device`` has done what it was given: a GPU is given work ahead of time."""
+    """Wait until ``device`` has finished its work, which a GPU does asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Most memory held so far: on the GPU by this process's tensors, on the CPU by the process."""
+    """Return the peak memory so far: of this process's tensors on a GPU, else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""A network's loss, accuracy and calibration on a part of the data."""
+"""The loss, accuracy and calibration of a network on a part of the data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from tune_robust.data import UNKNOWN
 BINS = 15
 
 Reliability = list[list[float]]
-"""For each confidence bin: the fraction of the samples, their mean confidence, their accuracy."""
+"""The fraction of samples, the mean confidence and the accuracy of each confidence bin."""
 
 
 class Evaluation(NamedTuple):
-    """Mean cross-entropy, accuracy against the given and the true labels, calibration against the
-    true: ``reliability`` has the confidence bins that ECE sums up, none where it is not finite.
-    ``probabilities`` float32 (N, K) are those predicted for each image, in order.
+    """The mean cross-entropy, and the accuracy and calibration of a network.
+
+    The accuracy is measured against the given and against the true labels, and the calibration
+    against the true ones. ``reliability`` has the confidence bins of which ECE is the sum; it is
+    empty if it is not finite. ``probabilities`` float32 (N, K) are the predictions for the images,
+    in order.
     """
 
     loss: float
@@ -32,10 +35,10 @@ class Evaluation(NamedTuple):
 
 
 Batches = Iterable[tuple[Tensor, Tensor]]
-"""Of inputs (B, C, H, W) and labels (B,)."""
+"""Yields inputs (B, C, H, W) and labels (B,)."""
 
 Forward = Callable[[Tensor], Tensor]
-"""Inputs (B, C, H, W) -> logits (B, K)."""
+"""Maps inputs (B, C, H, W) to logits (B, K)."""
 
 
 def evaluate(
@@ -44,11 +47,11 @@ def evaluate(
     """Run ``model`` over ``batches`` (inputs, labels), in order, without gradients.
 
     Args:
-        model: put into evaluation mode here, and back.
-        batches: yields (inputs, labels); together as many as ``true_labels`` (N,).
-        true_labels: int64 (N,), in the batches' order; figures against them leave out those that
-            are UNKNOWN, and are NaN where all are.
-        forward: inputs -> logits (B, K), under the run's precision.
+        model: the network; it is in evaluation mode during the call.
+        batches: yields (inputs, labels), in total as many as ``true_labels`` (N,).
+        true_labels: int64 (N,), in the order of the batches. Samples with the label UNKNOWN are
+            left out of the figures against true labels, which are NaN if all are UNKNOWN.
+        forward: maps inputs to logits (B, K) in the precision of the run.
     """
     was_training = model.training
     model.eval()
@@ -75,10 +78,10 @@ def evaluate(
 
 
 def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
-    """The most probable class of each input of ``batches`` (inputs, labels), int64 (N,), in order.
+    """Return the most probable class of each input of ``batches`` (inputs, labels), int64 (N,).
 
-    ``model`` and ``forward`` as in ``evaluate``. Not under inference mode: the predictions may
-    become labels, which autograd keeps.
+    ``model`` and ``forward`` are as in ``evaluate``. Inference mode is not used, since the
+    predictions may become labels, which autograd stores.
     """
     was_training = model.training
     model.eval()
@@ -89,15 +92,15 @@ def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
 
 
 def reliability(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """What a reliability diagram shows (Guo et al. 2017, arXiv 1706.04599, section 2).
+    """Compute the bins of a reliability diagram (Guo et al. 2017, arXiv 1706.04599, section 2).
 
     Args:
         probabilities: (N, K), rows sum to 1.
         labels: int64 (N,).
 
     Returns:
-        (15, 3): for each equal-width bin of confidence, the fraction of the samples, their mean
-        confidence and their accuracy, both 0 in an empty bin.
+        (15, 3): for each bin of confidence, all of the same width, the fraction of samples, their
+        mean confidence and their accuracy; the latter two are 0 in an empty bin.
     """
     confidence, predicted = probabilities.max(1)
     correct = (predicted == labels).to(confidence.dtype)
@@ -110,9 +113,9 @@ def reliability(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def expected_calibration_error(bins: Tensor) -> Tensor:
-    """ECE of the bins of ``reliability``: a 0-dim tensor in [0, 1].
+    """Return the ECE of the bins of ``reliability``: a 0-dim tensor in [0, 1].
 
-    The mean over samples of |accuracy - confidence| of their bin.
+    This is the mean over the samples of |accuracy - confidence| of their bin.
     """
     fraction, confidence, accuracy = bins.unbind(1)
     return (fraction * (accuracy - confidence).abs()).sum()

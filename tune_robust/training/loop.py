@@ -32,7 +32,6 @@ from tune_robust.data import (
 from tune_robust.errors import UserError
 from tune_robust.methods import (
     BatchLoss,
-    SharpnessAware,
     WeightAverage,
     build_optimizer,
     lr_factor,
@@ -53,11 +52,14 @@ from tune_robust.training.device import (
     float32_by_default,
     memory_format,
     peak_memory_mb,
+    prepare_convolutions,
     wait_for,
 )
 from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
+from tune_robust.training.step import Step
 from tune_robust.training.trying import try_parts
 
 EVALUATION_BATCH = 1024
@@ -69,12 +71,13 @@ _log = logging.getLogger(__name__)
 class EpochResult:
     """One finished epoch, counted from 1.
 
-    ``metrics`` has the names of tune_robust.metrics.METRICS, NaN where one does not apply.
-    ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)`` goes on;
-    call it before asking the generator for the next epoch. ``model`` is the network that was
-    evaluated: the one with the averaged weights once averaging has begun. Epochs count on through
-    the bootstrap rounds. ``reliability`` is how well its confidence holds on the test images;
-    ``validation_probabilities`` float32 (N, K) are what it predicts for the validation images.
+    ``metrics`` has the names of tune_robust.metrics.METRICS and is NaN where a metric does not
+    apply. ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)``
+    continues; call it before asking the generator for the next epoch. ``model`` is the network that
+    was evaluated: the one with the averaged weights once averaging has begun. Epochs are counted
+    through all bootstrap rounds. ``reliability`` describes the calibration of the network on the
+    test images; ``validation_probabilities`` float32 (N, K) are its predictions for the validation
+    images.
     """
 
     epoch: int
@@ -92,19 +95,19 @@ def train(
     device: str | None = None,
     splits: Splits | None = None,
 ) -> Iterator[EpochResult]:
-    """Train as ``config`` says, yielding after each epoch.
+    """Train with ``config`` and yield after each epoch.
 
-    On the CPU the numbers depend on the configuration alone (its thread count included): a run
+    On a CPU, the numbers depend only on the configuration (including its number of threads): a run
     resumed from epoch e equals the uninterrupted run bit for bit.
 
     Args:
-        config: the run.
-        resume: a checkpoint of the same configuration to go on from.
-        device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU where there is one.
-        splits: the data, when the caller has already loaded it; otherwise loaded here.
+        config: the configuration of the run.
+        resume: a checkpoint of the same configuration from which to continue.
+        device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU if there is one.
+        splits: the data, if the caller has loaded them already; by default they are loaded here.
 
     Raises:
-        UserError: when the data, the checkpoint or the configuration do not fit.
+        UserError: the data, the checkpoint or the configuration do not fit.
     """
     run = _Run(config, choose_device(device), splits)
     if resume is not None:
@@ -122,14 +125,14 @@ def train(
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
-    """Build the network and the batches, to find now what would fail each trial.
+    """Build the network and the batches, to find what would fail in each trial.
 
-    No optimizer: to make torch's first one takes longer than all else here. Parts from elsewhere
-    take a step as well.
+    No optimizer is made: creating torch's first one takes longer than everything else here. Parts
+    of the user's own take a step as well.
 
     Raises:
-        UserError: when the network or the batches do not fit the data, or a part from elsewhere
-            does not do what it should.
+        UserError: the network or the batches do not fit the data, or a part of the user's own does
+            not do what it should.
     """
     if own_parts(config):
         try_parts(config, splits)
@@ -139,13 +142,13 @@ def check_fits(config: TrainConfig, splits: Splits) -> None:
 
 
 def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
-    """Images that are evaluated together; a compiled network computes the missing ones too."""
+    """Return how many images to evaluate at once; a compiled network also computes missing ones."""
     largest = max(len(splits.validation), len(splits.test))
     return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
 
 
 def _network(config: TrainConfig, part: LabelledImages, classes: int) -> nn.Module:
-    """A network of fresh weights for such images."""
+    """Return a network with new weights for such images."""
     with float32_by_default():
         return build_network(
             config.model,
@@ -189,7 +192,7 @@ def _batches(
     std: tuple[float, ...],
     generator: torch.Generator,
 ) -> Batches:
-    """The training batches of ``part``."""
+    """Return the training batches of ``part``."""
     return Batches(
         part,
         config.batch_size,
@@ -208,6 +211,7 @@ class _Run:
         self.config, self.device = config, device
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        prepare_convolutions(device)
         torch.manual_seed(config.seed)
         splits = splits or make_splits(config.data, load_dataset(config.data))
         self.train_part, self.validation, self.test = (
@@ -225,7 +229,7 @@ class _Run:
         self._begin_round(self.train_part.labels)
 
     def _begin_round(self, labels: Tensor) -> None:
-        """What is to be trained on ``labels``: a fresh network, or the one there is, continued."""
+        """Prepare to train on ``labels``: with a new network, or with the current one."""
         if self.epoch == 0 or self.config.bootstrap_network == "fresh":
             self._build()
         if self.config.average is not None:
@@ -233,7 +237,7 @@ class _Run:
         self._train_on(labels)
 
     def _build(self) -> None:
-        """A fresh network, and all that goes with it."""
+        """Build a new network and everything that belongs to it."""
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
@@ -246,8 +250,16 @@ class _Run:
             smoothing_over=config.label_smoothing_over,
             loss=sample_loss(config.loss),
         )
-        self.optimizer = self._sharpness_aware()
+        self._build_optimizer()
         self.base_lr = self.optimizer.param_groups[0]["lr"]
+
+    def _build_optimizer(self) -> None:
+        config = self.config
+        base = build_optimizer(config.optimizer, self.parameters, self.device)
+        self.optimizer = sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
+        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
+        graphs = cuda_graphs(self.device) if config.cuda_graphs else None
+        self._step = step if graphs is None else GraphedStep(step, graphs)
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
@@ -257,26 +269,21 @@ class _Run:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that counts: with averaged weights once there are any."""
+        """Return the evaluated network: the one with averaged weights once averaging has begun."""
         return self.average.model if self.average and self.average.begun else self.model
 
     @property
     def round_epoch(self) -> int:
-        """Epochs of the current round that are over."""
+        """Return the number of finished epochs of the current round."""
         return self.epoch % self.config.epochs
 
-    def _sharpness_aware(self) -> SharpnessAware:
-        config = self.config
-        base = build_optimizer(config.optimizer, self.parameters, self.device)
-        return sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
-
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, K) and the features (B, D) that the last layer saw."""
+        """Return logits (B, K) and features (B, D), the input of the last layer."""
         with autocast(self.config, self.device):
             return self._pass(inputs)
 
     def train_epoch(self) -> dict[str, float]:
-        """Train one epoch, evaluate, and move on the epoch count; the epoch's metrics."""
+        """Train and evaluate one epoch, count it, and return its metrics."""
         began = time.perf_counter()
         if self.epoch and self.round_epoch == 0:
             self._begin_round(self._predictions())
@@ -287,14 +294,14 @@ class _Run:
         self._set_mode("train")
         for step, (inputs, labels, indices) in enumerate(self._mixed_batches()):
             self._set_learning_rate(step)
-            observed.add_loss(self._step(inputs, labels, indices, observed))
+            observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
         self._set_mode("eval")
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
             with autocast(self.config, self.device):
-                self.average.estimate_batch_norm(inputs for inputs, _, _ in self.batches)
+                self.average.complete(self.model, (inputs for inputs, _, _ in self.batches))
         if self.config.mixup or self.evaluated is not self.model:
             observed.predicted(self._predictions())
         metrics = observed.metrics()
@@ -337,30 +344,6 @@ class _Run:
             progress = (self.round_epoch + done / self.steps) / self.config.epochs
             self.average.update(self.model, progress, epoch_over=done == self.steps)
 
-    def _step(
-        self, inputs: Tensor, labels: Tensor, indices: Tensor, observed: Observation
-    ) -> Tensor:
-        """One optimizer step; SALS and LAW look at the first pass and hold for the second."""
-        plan = None
-
-        def closure() -> Tensor:
-            nonlocal plan
-            for parameter in self.parameters:  # zero_grad() takes 40 us to do it
-                parameter.grad = None
-            logits, features = self.forward(inputs)
-            first = plan is None
-            loss, plan = self.batch_loss(logits, features, labels, plan)
-            if first:
-                observed.add(indices, logits, plan)
-            loss.backward()
-            return loss
-
-        loss = self.optimizer.step(closure)
-        self.batch_loss.gradient_norm = self.optimizer.gradient_norm
-        if self.batch_loss.sharpness is not None:
-            observed.add_sharpness(self.batch_loss.sharpness)
-        return loss
-
     def _set_schedules(self) -> None:
         sam, saner = self.config.sam, self.config.saner
         epoch = self.round_epoch
@@ -402,7 +385,7 @@ class _Run:
         return self.config.probe_every or (saner.probe_every if saner is not None else 0)
 
     def _probed(self) -> dict[str, float]:
-        """How the gradients of rightly and wrongly labelled images relate, in epochs probed."""
+        """Compare the gradients of correctly and wrongly labelled images in some epochs."""
         every = self._probe_every()
         if not every or self.epoch % every:
             return dict.fromkeys(PROBED, torch.nan)
@@ -433,7 +416,7 @@ class _Run:
         return evaluate(self.evaluated, batches, part.true_labels, self._logits)
 
     def _predictions(self) -> Tensor:
-        """The classes that the network that counts gives to the training images, as they are."""
+        """Return the classes that the evaluated network predicts for the training images."""
         batches = self._in_order(self.train_part, self._evaluation_batch)
         return predictions(self.evaluated, batches, self._logits)
 
@@ -447,14 +430,14 @@ class _Run:
             return self._uncompiled(self.evaluated)(inputs)
         if not self.config.compile:
             return self.forward(inputs)[0]
-        # A batch that is not full would be compiled by itself: it is filled up with zeros.
+        # A batch that is not full would be compiled separately, so it is padded with zeros.
         full = inputs.new_zeros(self._evaluation_batch, *inputs.shape[1:])
         full = full.contiguous(memory_format=memory_format(self.config))
         full[: len(inputs)] = inputs
         return self.forward(full)[0][: len(inputs)]
 
     def _uncompiled(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
-        """``model``, inputs -> logits, for what is too rare to compile or takes two backwards."""
+        """Return ``model``, inputs -> logits, for rare calls or those with two backward passes."""
 
         def forward(inputs: Tensor) -> Tensor:
             with autocast(self.config, self.device):
@@ -463,10 +446,10 @@ class _Run:
         return forward
 
     def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
-        """Write everything that the rest of the run depends on, and ``owner``, whose it is.
+        """Write everything that the rest of the run depends on, and ``owner``, its trial.
 
-        ``model`` has the weights that count; ``network`` those that train, which are the same
-        tensors, stored once, unless there is an average.
+        ``model`` has the evaluated weights and ``network`` the trained ones. Without averaging
+        these are the same tensors and are stored once.
         """
         own_labels = self.labels is not self.train_part.labels
         state = {
@@ -488,11 +471,11 @@ class _Run:
         write_checkpoint(Path(path), done)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
-        """Go on from ``checkpoint``."""
+        """Continue from ``checkpoint``."""
         config = continued_config(checkpoint, self.config, path)
         if config != self.config:
             self.config = config
-            self.optimizer = self._sharpness_aware()
+            self._build_optimizer()
         state: dict[str, Any] = checkpoint.state
         self.model.load_state_dict(state["network"])
         if self.average:
@@ -508,8 +491,10 @@ class _Run:
         self.reliability = checkpoint.reliability
 
     def _restore_generator(self, state: Tensor, epoch: int, path: Path) -> None:
-        """Go on with the random numbers of ``state``, or with others where another kind of device
-        made it: its generators are of another kind."""
+        """Continue with the random state ``state``, or with a new one on another kind of device.
+
+        Generators of different kinds of devices are not compatible.
+        """
         if len(state) == len(self.generator.get_state()):
             self.generator.set_state(state)
             return
@@ -525,12 +510,12 @@ class _Run:
 
 
 def continued_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) -> TrainConfig:
-    """What a run of ``config`` goes on with from ``checkpoint``, which lies at ``path``.
+    """Return the configuration with which a run of ``config`` continues from ``checkpoint``.
 
     Raises:
-        UserError: the checkpoint belongs to another configuration.
+        UserError: the checkpoint, which is at ``path``, belongs to another configuration.
     """
-    # Parsed: settings that are newer than the checkpoint have their defaults in it.
+    # Parsed, since settings newer than the checkpoint have their defaults in it.
     saved = parse_config(checkpoint.config, str(path))
     if _by_earlier_preset(checkpoint.config, config):
         config = config.model_copy(update={"sam": saved.sam})
@@ -539,18 +524,18 @@ def continued_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) ->
 
 
 def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:
-    """Whether an earlier version's preset filled ``sam``: a run goes on by what it began with.
+    """Return whether an earlier version's preset filled ``sam``; its run keeps that rule.
 
-    The presets ``asam`` and ``asam_saner`` scaled tensors by their shape then, and called it so.
+    The presets ``asam`` and ``asam_saner`` then scaled tensors by their shape, under the same name.
     """
     adaptive = (saved.get("sam") or {}).get("adaptive")
     return adaptive == "asam" and config.method in ("asam", "asam_saner")
 
 
 def _check_same(saved: dict, wanted: dict, path: Path) -> None:
-    """A checkpoint continues its own configuration only: schedules depend on all of it.
+    """Refuse a checkpoint of another configuration: schedules depend on the whole configuration.
 
-    The folders that files lie in may be others: data are moved, and paths were relative once.
+    The folders of files may differ, since data may be moved and paths used to be relative.
     """
     saved, wanted = _without_folders(saved), _without_folders(wanted)
     differing = [key for key in wanted if saved.get(key) != wanted[key]]
@@ -562,7 +547,7 @@ def _check_same(saved: dict, wanted: dict, path: Path) -> None:
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """``config`` (nested mappings) with the last component alone of the paths in it."""
+    """Return ``config`` (nested mappings) with only the last component of each path in it."""
     copy = json.loads(json.dumps(config))
     for path in file_settings():
         *parents, last = path.split(".")

@@ -1,4 +1,4 @@
-"""What a training epoch saw of each sample, kept on the device and summed up once at its end."""
+"""Per-sample observations of a training epoch, kept on the device and summed once at its end."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from torch import Tensor
 from tune_robust.data import LabelledImages
 from tune_robust.methods import Plan
 from tune_robust.methods.numbers import Number
+from tune_robust.training.step import Taken
 
 _FOLD_EVERY = 16
-"""Steps whose logits are kept by reference before they are taken in; bounds the memory they hold.
+"""Steps whose logits are kept before they are reduced, which bounds the memory they take.
 """
 
 
 class Observation:
-    """Predictions and weights of the first passes of one epoch, by sample.
+    """The losses of one epoch's first passes, and the predictions and weights of all samples.
 
-    ``clean_fit`` is the accuracy on the correctly labelled samples, ``noisy_fit`` that on the
-    wrongly labelled ones against their WRONG label, which is memorisation; both refer to the labels
-    given, whatever a later bootstrap round trains on. Samples whose true label is unknown count in
-    neither.
+    ``clean_fit`` is the accuracy on correctly labelled samples. ``noisy_fit`` is the accuracy on
+    wrongly labelled samples with respect to their WRONG labels: memorisation. Both refer to the
+    given labels, whatever a later bootstrap round trains on. Samples with unknown true labels count
+    in neither.
 
-    Fits are measured on the fly, in training mode and on augmented inputs, which costs no extra
-    pass. Where that would not tell (the inputs are blends, or the weights that count are averages)
-    ``predicted`` replaces them by those of one forward pass over the training set.
+    Fits are measured during training, in training mode and on augmented inputs, which needs no
+    extra pass. Where this would be misleading (the inputs are mixed, or the evaluated weights are
+    averages), ``predicted`` replaces them by those of one forward pass over the training set.
     """
 
     def __init__(self, part: LabelledImages):
@@ -36,14 +37,17 @@ class Observation:
         self._losses: list[Tensor] = []
         self._sharpness: list[Number] = []
 
-    def add(self, indices: Tensor, logits: Tensor, plan: Plan) -> None:
-        """The first pass of a step on the samples ``indices`` (B,)."""
-        self._pending.append((indices, logits.detach(), plan))
+    def add(self, indices: Tensor, taken: Taken) -> None:
+        """Record a step on the samples ``indices`` (B,)."""
+        self._losses.append(taken.seen.loss)
+        if taken.sharpness is not None:
+            self._sharpness.append(taken.sharpness)
+        self._pending.append((indices, taken.logits, taken.plan))
         if len(self._pending) == _FOLD_EVERY:
             self._fold()
 
     def _fold(self) -> None:
-        """Take in what is pending: a few operations on many steps' samples."""
+        """Reduce pending observations: a few operations on the samples of many steps."""
         if not self._pending:
             return
         indices, logits, plans = zip(*self._pending, strict=True)
@@ -56,20 +60,12 @@ class Observation:
         self._pending.clear()
 
     def predicted(self, classes: Tensor) -> None:
-        """Measure the fits by ``classes`` (N,), predicted for the whole part after the epoch."""
+        """Measure the fits by ``classes`` (N,), predicted for the complete part after the epoch."""
         self._fold()
         self._predicted = classes
 
-    def add_loss(self, loss: Tensor) -> None:
-        """The first-pass loss of a step."""
-        self._losses.append(loss)
-
-    def add_sharpness(self, sharpness: Number) -> None:
-        """What SALS measured in a step."""
-        self._sharpness.append(sharpness)
-
     def metrics(self) -> dict[str, float]:
-        """The epoch's means; NaN where there is nothing to average."""
+        """Return the means of the epoch; NaN where there is nothing to average."""
         self._fold()
         part, seen = self._part, self._predicted >= 0
         hit = (self._predicted == part.labels).float()
@@ -88,7 +84,7 @@ class Observation:
         return means | {"fit_gap": means["clean_fit"] - means["noisy_fit"]}
 
     def _mean_sharpness(self) -> Tensor:
-        """Over the steps in which it was finite; NaN without SALS."""
+        """Return the mean over the steps with a finite sharpness; NaN without SALS."""
         if not self._sharpness:
             return self._epsilon.new_tensor(torch.nan)
         each = [torch.as_tensor(s, device=self._epsilon.device) for s in self._sharpness]

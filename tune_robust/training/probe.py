@@ -1,8 +1,7 @@
-"""How rightly and wrongly labelled samples pull at the weights, and which group of gradient
-components fits the wrong labels.
+"""The effect of correctly and of wrongly labelled samples on the gradients and their groups.
 
 After Luong et al. 2024 (arXiv 2411.17132, sec. 3 and 4). It needs the true labels, so it is a
-diagnostic that no selection may use.
+diagnostic that must not be used for selection.
 """
 
 from __future__ import annotations
@@ -19,23 +18,23 @@ from tune_robust.methods import SharpnessAware, group_fitting, weights_at
 from tune_robust.methods.batch_norm import statistics_paused, tracking_modules
 
 NOISE_RATIOS = ("p_r_a", "p_r_b", "p_r_c")
-"""How much SANER's groups A, B and C fit wrong labels over right ones."""
+"""How much more SANER's groups A, B and C fit wrong labels than correct ones."""
 
 ALIGNMENT = ("gradient_cosine", "gradient_sign_agreement")
-"""How the gradients of rightly and wrongly labelled samples agree."""
+"""How well the gradients of correctly and wrongly labelled samples agree."""
 
 PROBED = (*ALIGNMENT, *NOISE_RATIOS)
-"""The names of what ``probe`` gives."""
+"""The names of the metrics that ``probe`` returns."""
 
 _SAMPLES = 128
-"""At most so many of each kind are looked at."""
+"""The largest number of samples of each kind that are used."""
 
 
 def probe_part(part: LabelledImages, seed: int) -> LabelledImages:
-    """Up to 128 rightly labelled samples of ``part``, then as many wrongly labelled ones.
+    """Return up to 128 correctly labelled samples of ``part``, then as many wrongly labelled ones.
 
-    None where one kind is missing. Drawn by ``seed`` alone; the training's own random numbers are
-    not touched.
+    Returns no samples if one kind is missing. The choice depends only on ``seed``; the random
+    numbers of the training are not used.
     """
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(part), generator=generator).to(part.labels.device)
@@ -54,28 +53,28 @@ def probe(
     labels: Tensor,
     noise_rate: float,
 ) -> dict[str, float]:
-    """The figures ``PROBED``; NaN where there are no samples.
+    """Return the metrics ``PROBED``; they are NaN if there are no samples.
 
     ``gradient_cosine`` and ``gradient_sign_agreement`` compare the gradients of the cross-entropy
-    of the rightly and of the wrongly labelled samples: the cosine of the angle between them, and
-    the fraction of components of one sign among those that are 0 in neither.
+    of the correctly and of the wrongly labelled samples: by the cosine of the angle between them,
+    and by the fraction of components with the same sign among those that are non-zero in both.
 
-    ``p_r`` of SANER's groups A, B and C, NaN where the optimizer takes one pass: to first order,
-    removing a group's components from the step raises the loss of the wrongly labelled samples by
-    ``<g_noisy, g_SAM>`` over the group, times the learning rate, and that of the rightly labelled
-    ones by ``<g_clean, g_SAM>``. ``p_r`` is the former over the latter: above 1, the group fits the
-    noise more than the rest.
+    ``p_r`` is computed for SANER's groups A, B and C and is NaN if the optimizer takes one pass. To
+    first order, removing the components of a group from the step raises the loss of the wrongly
+    labelled samples by ``<g_noisy, g_SAM>`` over the group, times the learning rate, and that of
+    the correctly labelled ones by ``<g_clean, g_SAM>``. ``p_r`` is the ratio of the former to the
+    latter: above 1, the group fits the noise more than the rest.
 
-    One or two forward and two or three backward passes; network, optimizer and random numbers stay
-    as they are.
+    The cost is one or two forward and two or three backward passes. Network, optimizer and random
+    numbers do not change.
 
     Args:
-        model: in training mode; its BatchNorm running statistics stay.
-        optimizer: says how far to move the weights, and along what.
-        forward: inputs -> logits (B, K).
-        inputs: (2 n, ...), n rightly labelled samples, then n wrongly labelled ones.
-        labels: (2 n,), as given.
-        noise_rate: the fraction of wrong labels in training, by which the two halves are mixed.
+        model: in training mode; its running BatchNorm statistics do not change.
+        optimizer: determines how far and in which direction the weights are perturbed.
+        forward: maps inputs to logits (B, K).
+        inputs: (2 n, ...): n correctly labelled samples, then n wrongly labelled ones.
+        labels: (2 n,), the given labels.
+        noise_rate: the fraction of wrong labels in training, by which the two halves are weighted.
     """
     if not len(labels):
         return dict.fromkeys(PROBED, math.nan)
@@ -107,7 +106,7 @@ def probe(
 
 
 def _alignment(clean: Tensor, noisy: Tensor) -> dict[str, float]:
-    """The cosine of two flat gradients, and how often their signs agree."""
+    """Return the cosine of two flat gradients, and how often their signs agree."""
     product = clean * noisy
     signs = torch.stack([(product > 0).sum(), (product != 0).sum()]).float()
     cosine = product.sum() / (clean.norm() * noisy.norm())

@@ -1,4 +1,4 @@
-"""What a finished epoch leaves in a folder: its checkpoint, its network and its metrics."""
+"""Save a finished epoch to a folder: its checkpoint, its network and its metrics."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tune_robust.training.loop import EpochResult
 
 
 def save_epoch(result: EpochResult, folder: Path) -> None:
-    """Write ``last.pt``, ``model.safetensors`` and ``metrics.json``, in the place of earlier ones.
+    """Write ``last.pt``, ``model.safetensors`` and ``metrics.json``, replacing earlier ones.
 
     Call it before asking the generator for the next epoch.
 
     Args:
         result: the epoch, as ``train`` yielded it.
-        folder: the folder to write to, which is made if it is missing.
+        folder: the folder to write to; it is created if it is missing.
 
     Raises:
         OSError: the folder cannot be written to.

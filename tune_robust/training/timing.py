@@ -1,4 +1,4 @@
-"""How long an epoch takes, from a few timed steps and evaluation passes of the real loop."""
+"""Estimate the time of an epoch from a few timed steps and evaluation passes of the real loop."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tune_robust.data import LabelledImages, Splits
 from tune_robust.training.loop import train
 
 _WARM_UP = 2
-"""Steps before anything is timed."""
+"""Steps before the timing begins."""
 
 
 @dataclass(frozen=True)
 class EpochTime:
-    """Seconds of one whole epoch, evaluation and checkpoint included, and a checkpoint's size."""
+    """Seconds per epoch, including evaluation and checkpoint, and the checkpoint's size."""
 
     seconds: float
     checkpoint_bytes: int
 
 
 def time_epoch(config: TrainConfig, splits: Splits, *, seconds: float = 4.0) -> EpochTime:
-    """Train for about ``seconds``, on as much of the data as that allows, and scale it up.
+    """Train for about ``seconds``, on as much of the data as possible, and extrapolate to an epoch.
 
-    Where whole epochs fit, they are what is timed. Weight averaging, which begins late in a run,
-    is not in it.
+    If complete epochs fit into this time, they are timed. Weight averaging, which begins late in a
+    run, is not included.
     """
     batch, images = config.batch_size, len(splits.train)
     step = _run(config, _first(splits, _WARM_UP * batch), seconds=0).seconds / _WARM_UP
@@ -40,8 +40,8 @@ def time_epoch(config: TrainConfig, splits: Splits, *, seconds: float = 4.0) -> 
 
 
 def _run(config: TrainConfig, splits: Splits, seconds: float) -> EpochTime:
-    """Mean over the epochs that end within ``seconds``, at least one; the first warms up."""
-    # Long enough for any machine; a round of self-training is like any other.
+    """Return the mean over the epochs that end within ``seconds``, at least one."""
+    # Long enough for any machine; a round of self-training takes as long as any other.
     config = config.model_copy(update={"epochs": 10_000, "bootstrap_rounds": 1})
     with TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
@@ -57,7 +57,7 @@ def _run(config: TrainConfig, splits: Splits, seconds: float) -> EpochTime:
 
 
 def _first(splits: Splits, images: int) -> Splits:
-    """At most so many training images, and the same fraction of the other parts."""
+    """Return at most this many training images, and the same fraction of the other parts."""
     fraction = min(1.0, images / len(splits.train))
     return replace(
         splits,

@@ -123,7 +123,7 @@ def test_nothing_but_labels_is_let_in(tmp_path, draw, content):
 @pytest.mark.parametrize(
     ("noise", "found"),
     [
-        ({"file": "CIFAR-10_human_ordered.npy", "key": "worse_label"}, "stand in another order"),
+        ({"file": "CIFAR-10_human_ordered.npy", "key": "worse_label"}, "are in another order"),
         ({"file": "CIFAR-10_human.pt", "key": "worst_label"}, "Did you mean 'worse_label'"),
         ({"key": "worse_label"}, r"data\.noise\S*file: is required"),
         ({"file": "", "key": "worse_label"}, r"data\.noise\S*file"),

@@ -147,7 +147,7 @@ def test_a_truncated_archive_is_named_or_downloaded_again(archive, tmp_path):
 def test_a_wrong_download_is_refused(archive, tmp_path, monkeypatch):
     archive.pack(tmp_path / "elsewhere.tar.gz")
     monkeypatch.setattr(archive.torchvision, "tgz_md5", "0" * 32)
-    with pytest.raises(UserError, match=r"failed 3 times: what came has the MD5 sum .*not 0000"):
+    with pytest.raises(UserError, match=r"failed 3 times: the download has the MD5 sum .*not 0000"):
         archive.load(tmp_path / "data")
 
 

@@ -100,7 +100,7 @@ def test_a_class_that_is_only_tested_is_named(folder):
 
 def test_a_missing_part_is_named(folder):
     (folder / "train").rename(folder / "trian")
-    with pytest.raises(UserError, match=r"no folder train/.*It has: test, trian\. Expected"):
+    with pytest.raises(UserError, match=r"no folder train/.*it has test and trian\. Expected"):
         load(folder)
 
 
@@ -110,9 +110,11 @@ def test_no_classes(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", [".", "absent"])
-def test_no_data(tmp_path, name):
-    with pytest.raises(UserError, match=r"is empty, or no directory.*--data-dir"):
+@pytest.mark.parametrize(
+    ("name", "cause"), [(".", "it is empty"), ("absent", "there is no folder")]
+)
+def test_no_data(tmp_path, name, cause):
+    with pytest.raises(UserError, match=f"{cause}.*--data-dir"):
         load(tmp_path / name)
 
 

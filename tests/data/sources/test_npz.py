@@ -150,7 +150,7 @@ def test_there_may_be_no_test_images_but_not_half_of_them(write, tmp_path):
     assert dataset.test.images.shape == (0, 3, 8, 10)
     again = load_dataset(DataConfig(dataset="npz", dir=str(path), image_size=4), tmp_path / "c")
     assert again.test.images.shape == (0, 3, 4, 4)
-    with pytest.raises(UserError, match="of which the last two may both be absent"):
+    with pytest.raises(UserError, match="The last two are optional"):
         load(write(test_labels=None))
 
 

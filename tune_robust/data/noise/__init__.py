@@ -3,13 +3,12 @@
 A noise model is a function ``(noise, source, classes, parts, generator) -> labels``:
 
 - ``noise``: its settings;
-- ``source``: the training source, Images with N true labels, whole and in its own order, so that
-  an image's draw is the same whatever the subset and the split;
-- ``classes``: their K names;
-- ``parts``: disjoint positions into the source, one array per part; where counts are exact, they
-  are in each;
-- ``generator``: the stream it draws from;
-- returns int64 labels (N,) in [0, K), which differ from the true ones only inside the parts.
+- ``source``: the training source, Images with N true labels, complete and in its own order, so
+  that the random numbers of an image do not depend on the subset and the split;
+- ``classes``: the K class names;
+- ``parts``: disjoint positions in the source, one array per part; exact counts hold in each part;
+- ``generator``: the random stream to draw from;
+- returns int64 labels (N,) in [0, K), which differ from the true labels only inside the parts.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def clean(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """No noise: the true labels."""
+    """Return the true labels: no noise."""
     return source.labels.numpy()
 
 
@@ -54,12 +53,12 @@ MODELS: dict[str, Callable[..., np.ndarray]] = {
 def noisy_labels(
     config: DataConfig, source: Images, classes: Sequence[str], parts: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """The labels (N,) given to the source's images under ``config.noise``, from ``config.seed``.
+    """Return the labels (N,) of the source's images under ``config.noise`` with ``config.seed``.
 
-    A file that the noise names is looked for beside the data first.
+    A file that the noise names is searched for in the data folder first.
 
     Raises:
-        UserError: when the noise does not fit the dataset.
+        UserError: the noise does not fit the data set.
     """
     noise = config.noise
     if isinstance(noise, HumanNoise | GivenNoise) and noise.file is not None:

@@ -1,4 +1,4 @@
-"""Asymmetric label noise: labels turn into certain other classes, as look-alikes do."""
+"""Asymmetric label noise: the labels of a class are replaced by that of a similar class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CIFAR10_MAP = {
 }
 """Patrini et al. 2017 (arXiv 1609.03683)."""
 
-_MISSPELT = {"cra": "crab"}  # so in the class names of the Hugging Face copy of CIFAR-100
+_MISSPELT = {"cra": "crab"}  # the misspelling in the Hugging Face copy of CIFAR-100
 
 
 def asymmetric(
@@ -32,17 +32,18 @@ def asymmetric(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Labels replaced by ``noise.class_map`` or drawn from ``noise.transition_matrix``.
+    """Replace labels by ``noise.class_map``, or draw them from ``noise.transition_matrix``.
 
-    Every image of the source draws a key. By a map, the int(rate * n) smallest keys of each class
-    that turns, of n images in a part, are replaced; by a matrix, the key picks the label on the
-    cumulated row of the image's class, so an image's label is the same in every split.
+    A random key is drawn for every image of the source. With a map, the int(rate * n) images with
+    the smallest keys are relabelled, of the n images of each mapped class in a part. With a matrix,
+    the key is compared with the cumulative row of the image's class, so an image has the same label
+    in every split.
     """
     true = source.labels.numpy()
     keys = generator.random(len(true))
     if noise.transition_matrix is not None:
         return replaced(source, _drawn(noise.transition_matrix, true, keys, len(classes)), parts)
-    rate = noise.rate or 0.0  # given where there is no matrix
+    rate = noise.rate or 0.0  # the configuration requires a rate if there is no matrix
     labels = true.copy()
     for origin, target in class_pairs(noise, classes).items():
         for part in parts:
@@ -53,10 +54,10 @@ def asymmetric(
 
 
 def class_pairs(noise: AsymmetricNoise, classes: Sequence[str]) -> dict[int, int]:
-    """Which class turns into which, by index.
+    """Return the index of the class that replaces each class.
 
     Raises:
-        UserError: when the map names no class, or there is none for these classes.
+        UserError: the map names an unknown class, or there is no published map for these classes.
     """
     names = tuple(_MISSPELT.get(name, name) for name in classes)
     if noise.class_map == "next_class":
@@ -85,7 +86,7 @@ def _indexed(pairs: dict[str, str], classes: Sequence[str]) -> dict[int, int]:
 def _drawn(
     matrix: Sequence[Sequence[float]], true: np.ndarray, keys: np.ndarray, classes: int
 ) -> np.ndarray:
-    """The first class at which the cumulated row of an image's class exceeds its key."""
+    """Return the first class at which the cumulative row of an image's class exceeds its key."""
     if len(matrix) != classes:
         raise UserError(
             f"data.noise.transition_matrix has {len(matrix)} rows and columns; the dataset has "

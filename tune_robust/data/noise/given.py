@@ -1,4 +1,4 @@
-"""Wrong labels that come with the data: a column beside the true ones, a CSV, or nothing else."""
+"""Labels that come with the data: in a column next to the true ones, in a CSV, or on their own."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tune_robust.data.noise.replacing import check_order, checked, replaced
 from tune_robust.errors import UserError, nearest, unknown
 
 TRUE_COLUMN = "true_label"
-"""A column of this name in a CSV must repeat the dataset's labels, which proves the order."""
+"""A column of this name in a CSV must equal the data set's labels, which confirms the order."""
 
 FILE_COLUMNS = ("file", "filename", "path")
-"""A column of one of these names in a CSV says which image a row is about."""
+"""A column with one of these names in a CSV names the image of each row."""
 
 
 def given(
@@ -28,10 +28,10 @@ def given(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """The labels of a file, of a column of the dataset, or the dataset's own; nothing is drawn.
+    """Return the labels in a file, in a column of the data set, or the data set's own labels.
 
     Raises:
-        UserError: when there is no such file or column, or its labels do not fit the source.
+        UserError: there is no such file or column, or its labels do not fit the source.
     """
     if not noise.truth_known:
         return source.labels.numpy()
@@ -81,10 +81,10 @@ def _from_csv(path: Path, column: str | None, source: Images, classes: Sequence[
 def _rows_of_images(
     path: Path, column: str, files: Sequence[str], names: Sequence[str] | None
 ) -> list[int]:
-    """The row of each training image, by the names of their files.
+    """Return the row of each training image, by the names of the image files.
 
     Raises:
-        UserError: when the images have no names, or not each of them has exactly one row.
+        UserError: the images have no names, or an image does not have exactly one row.
     """
     if names is None:
         raise UserError(
@@ -117,7 +117,7 @@ def _rows_of_images(
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
-    """Which image a path inside train/ is; so is a file's name alone, if it is only one's."""
+    """Map each path inside train/ to its image, and each file name that only one image has."""
     whole = {name: place for place, name in enumerate(names)}
     alone = [name.rpartition("/")[2] for name in names]
     unique = Counter(alone)
@@ -125,7 +125,7 @@ def _places(names: Sequence[str]) -> dict[str, int]:
 
 
 def _plain(file: str) -> str:
-    """A path inside train/, of one that may begin further up."""
+    """Return the part of a path that is inside train/."""
     inside = file.strip().replace("\\", "/").removeprefix("./")
     return inside.removeprefix("train/").rpartition("/train/")[2]
 
@@ -133,7 +133,10 @@ def _plain(file: str) -> str:
 def _indices(
     path: Path, names: Sequence[str], lines: Iterable[int], classes: Sequence[str]
 ) -> np.ndarray:
-    """Class names or numbers as indices; lines are counted as an editor does, the heading is 1."""
+    """Return the indices of class names or numbers.
+
+    Line numbers in errors count the header as 1.
+    """
     indices: dict[str, int] = {}
     for line, name in zip(lines, names, strict=True):
         if name not in indices:

@@ -1,4 +1,4 @@
-"""The labels that people gave to CIFAR: CIFAR-10N and CIFAR-100N (Wei et al. 2022)."""
+"""Labels by human annotators for CIFAR: CIFAR-10N and CIFAR-100N (Wei et al. 2022)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tune_robust.data.pickles import ARRAY_GLOBALS, quiet_old_pickles
 from tune_robust.errors import UserError, unknown
 
 TRUE_LABELS = {"noisy_coarse_label": "clean_coarse_label"}
-"""The key of the true labels beside a key of noisy ones; ``clean_label`` beside all others."""
+"""The key of the true labels for a key of noisy ones; ``clean_label`` for all other keys."""
 
 HOME = "https://github.com/UCSC-REAL/cifar-10-100n (folder data/)"
 
@@ -28,10 +28,10 @@ def human(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """The labels ``noise.key`` of ``noise.file``; the same images are wrong under any seed.
+    """Return the labels ``noise.key`` of ``noise.file``; they do not depend on a seed.
 
     Raises:
-        UserError: when the file cannot be read, or its own true labels are not the source's.
+        UserError: the file cannot be read, or its true labels are not those of the source.
     """
     found = read_labels(Path(noise.file))
     true_key = TRUE_LABELS.get(noise.key, "clean_label")
@@ -46,12 +46,12 @@ def human(
 
 
 def read_labels(path: Path) -> dict[str, np.ndarray]:
-    """The label sets of a CIFAR-N file by key.
+    """Read the label sets of a CIFAR-N file, by key.
 
-    The file is a pickle; only arrays and plain values in it are loaded.
+    The file is a pickle; only arrays and plain values are loaded from it.
 
     Raises:
-        UserError: when it is missing, damaged or holds anything else.
+        UserError: the file is missing, damaged or contains anything else.
     """
     if not path.is_file():
         raise UserError(

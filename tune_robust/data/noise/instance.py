@@ -1,4 +1,4 @@
-"""Instance-dependent label noise: how likely a wrong label is, and which, depends on the image."""
+"""Instance-dependent label noise: the probabilities of wrong labels depend on the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tune_robust.data.noise.replacing import replaced
 from tune_robust.errors import UserError
 
 DEVIATION = 0.1
-"""Of the images' flip rates, as published."""
+"""The standard deviation of the flip rates of the images, as published."""
 
 _PIXELS_AT_ONCE = 2**22
 
@@ -27,18 +27,18 @@ def instance(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Xia et al. 2020 (arXiv 2006.07836), algorithm 2, or what SANER's code makes of it.
+    """Draw labels by algorithm 2 of Xia et al. 2020 (arXiv 2006.07836), or as SANER's code does.
 
-    Class j is drawn for an image with pixels x and class y with probability softmax(x . W_y)_j,
-    where the softmax leaves y out and W_y (pixels, K) is standard normal, one for each class.
+    For an image with pixels x and class y, class j is drawn with probability softmax(x . W_y)_j.
+    The softmax excludes y, and W_y (pixels, K) is standard normal, with one matrix for each class.
 
     ``variant: xia``: x in [0, 1]; image i flips with probability q_i, drawn from the normal
     distribution N(rate, 0.1^2) truncated to [0, 1]. ``variant: saner`` (Luong et al.,
     arXiv 2411.17132): x is normalised by the mean and standard deviation of each channel over the
-    source, and in each part of n images exactly int(rate * n), drawn uniformly, flip.
+    source, and in each part of n images exactly int(rate * n) images, drawn uniformly, flip.
 
-    Every image of the source takes part in the draws. An image's label is the same in every split,
-    except that ``saner``'s exact count decides within each part which images flip.
+    Random numbers are drawn for every image of the source. An image's label is the same in every
+    split, except that the exact count of ``saner`` decides within each part which images flip.
     """
     count = len(classes)
     if not is_image(source.images):
@@ -71,14 +71,14 @@ def instance(
 
 
 def _flip_rates(mean: float, keys: np.ndarray) -> np.ndarray:
-    """The quantiles ``keys`` of the normal distribution truncated to [0, 1]."""
+    """Return the quantiles ``keys`` of the normal distribution truncated to [0, 1]."""
     low, high = ndtr((torch.tensor([0.0, 1.0], dtype=torch.float64) - mean) / DEVIATION)
     quantiles = ndtri(torch.lerp(low, high, torch.from_numpy(keys)))
     return (mean + DEVIATION * quantiles).clamp(0, 1).numpy()
 
 
 def _chosen(rate: float, keys: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """1 for the int(rate * n) smallest keys of each part of n images, which always flip, else 0."""
+    """Return flip rates: 1 for the int(rate * n) smallest keys of each part of n images, else 0."""
     chosen = np.zeros(len(keys))
     for part in parts:
         chosen[part[np.argsort(keys[part], kind="stable")[: int(rate * len(part))]]] = 1
@@ -90,7 +90,7 @@ def _in_unit_range(images: torch.Tensor) -> torch.Tensor:
 
 
 def _normaliser(source: Images) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Subtracts the source's mean and divides by its standard deviation, channel by channel."""
+    """Return a function that normalises pixels by the source's statistics of each channel."""
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in channel_statistics(source.images))
     return lambda images: (_in_unit_range(images) - mean) / std
 
@@ -104,10 +104,10 @@ def _chunks(source: Images, members: np.ndarray) -> int:
 
 
 def _flip_distribution(pixels: torch.Tensor, weights: torch.Tensor, label: int) -> np.ndarray:
-    """The cumulated probabilities (n, K) of the class that each image would flip to."""
+    """Return the cumulative probabilities (n, K) of the class that each image would flip to."""
     scores = (pixels.flatten(1) @ weights).double()
     scores[:, label] = -torch.inf
     cumulated = scores.softmax(1).cumsum(1).numpy()
-    # The last one is 1 but for rounding, by which an image that must flip would keep its label.
+    # The last one is 1 except for rounding, which would let an image keep its label.
     cumulated[cumulated >= cumulated[:, -1:]] = 1
     return cumulated

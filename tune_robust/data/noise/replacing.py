@@ -1,4 +1,4 @@
-"""What the noise models have in common: putting labels into the parts, and checking them."""
+"""Common steps of the noise models: put labels into the parts, and check them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_robust.errors import UserError
 
 
 def replaced(source: Images, labels: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The true labels of the source, int64 (N,), with ``labels`` (N,) inside the parts."""
+    """Return the true labels of the source, int64 (N,), with ``labels`` (N,) inside the parts."""
     result = source.labels.numpy().copy()
     for part in parts:
         result[part] = labels[part]
@@ -19,10 +19,10 @@ def replaced(source: Images, labels: np.ndarray, parts: Sequence[np.ndarray]) ->
 
 
 def checked(labels: np.ndarray, source: Images, classes: int, name: str) -> np.ndarray:
-    """``labels``, read from the place ``name``, as int64 (N,).
+    """Return ``labels``, which were read from the place ``name``, as int64 (N,).
 
     Raises:
-        UserError: when they are not one class in [0, ``classes``) per image of the source.
+        UserError: they are not one class in [0, ``classes``) for each image of the source.
     """
     count = len(source.labels)
     if labels.shape != (count,):
@@ -40,7 +40,7 @@ def checked(labels: np.ndarray, source: Images, classes: int, name: str) -> np.n
 
 
 def check_order(true: np.ndarray, source: Images, name: str) -> None:
-    """Refuse labels whose own record of the true ones differs from the dataset's labels."""
+    """Refuse labels whose own record of the true labels differs from the data set's labels."""
     expected = source.labels.numpy()
     differing = np.flatnonzero(true != expected)
     if differing.size:

@@ -1,4 +1,4 @@
-"""Symmetric label noise: a wrong label is equally likely to be any class."""
+"""Symmetric label noise: each class is equally likely as a wrong label."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def symmetric(
     parts: Sequence[np.ndarray],
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Exactly int(rate * n) labels of each part of n images replaced by a uniformly drawn class.
+    """Replace exactly int(rate * n) labels of each part of n images by a uniformly drawn class.
 
-    With the true class excluded all of them are wrong (van Rooyen et al. 2015, arXiv 1505.07634);
-    included, the replacement may repeat the true class and rate * (1 - 1/K) are wrong on average
-    (Zhang et al. 2017, arXiv 1611.03530).
+    If the true class is excluded, all of these labels are wrong (van Rooyen et al. 2015, arXiv
+    1505.07634). If it is included, the replacement may equal the true class, and a fraction of rate
+    * (1 - 1/K) is wrong on average (Zhang et al. 2017, arXiv 1611.03530).
 
-    Every image of the source draws a key and a replacement; in each part the int(rate * n) smallest
-    keys are replaced. So an image's wrong label is the same in every split, and the labels replaced
-    at one rate are among those replaced at a higher one.
+    A key and a replacement are drawn for every image of the source; in each part, the labels of the
+    int(rate * n) smallest keys are replaced. The wrong label of an image is therefore the same in
+    every split, and the labels replaced at one rate are among those replaced at a higher one.
     """
     count = len(classes)
     if count < 2:

@@ -1,12 +1,12 @@
-"""Where images come from.
+"""Sources of images.
 
-A source is a few functions. ``locate(config)`` returns the files that hold the dataset, downloaded
-first where that is possible and allowed. ``decode(config, files)`` makes a Dataset of them.
-``read_column(files, column, classes)``, where a source has columns, gives a column of the training
-images' labels as indices of classes; ``read_names(config, files)``, where images have names, those
-of the training images. All raise UserError when the files are not what they should be. Libraries
-that only one source needs (scikit-learn, torchvision) are imported by its functions: each takes a
-second to import, which the processes that run trials would spend for nothing.
+A source is a set of functions. ``locate(config)`` returns the files that hold the data set, after
+downloading them if that is possible and allowed. ``decode(config, files)`` makes a Dataset of them.
+``read_column(files, column, classes)``, for sources with columns, returns a column of labels of the
+training images as class indices. ``read_names(config, files)``, for images with names, returns
+those of the training images. All raise UserError if the files are not as expected. Libraries that
+only one source needs (scikit-learn, torchvision) are imported by its functions: importing one takes
+a second, which processes that do not need it should not spend.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tune_robust.data.sources import cifar, digits, folder, npz, parquet
 
 
 class Source(NamedTuple):
-    """A way to get a dataset; ``about`` says what it is and ``needs`` what it takes, in a line."""
+    """The functions of a source; ``about`` and ``needs`` describe it and its files in one line."""
 
     locate: Callable[[DataConfig], Sequence[Path]]
     decode: Callable[[DataConfig, Sequence[Path]], Dataset]
@@ -38,7 +38,7 @@ SOURCES = {
         digits.locate,
         digits.decode,
         "1,797 handwritten digits, 8x8, 10 classes",
-        "nothing: ships inside scikit-learn",
+        "nothing: comes with scikit-learn",
     ),
     "cifar10": Source(
         cifar.locate_cifar10,
@@ -75,4 +75,4 @@ SOURCES = {
         npz.read_column,
     ),
 }
-"""By the name that ``data.dataset`` gives them."""
+"""The sources by the name that ``data.dataset`` gives them."""

@@ -1,6 +1,6 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), read from the files that torchvision reads.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), from the files that torchvision reads.
 
-Those files are pickles; torchvision opens them only when their checksums are the published ones.
+These files are pickles; torchvision opens them only if their checksums are the published ones.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 def _archive(name: str) -> type[CIFAR10]:
-    """torchvision's description of an archive: CIFAR10, or CIFAR100, which derives from it."""
+    """Return torchvision's description of an archive: CIFAR10 or its subclass CIFAR100."""
     from torchvision import datasets
 
     return getattr(datasets, name)
 
 
 def _locate(name: str, config: DataConfig) -> Sequence[Path]:
-    """The batch files below ``config.dir`` (by default ~/data), unpacked or downloaded if missing.
+    """Return the batch files below ``config.dir`` (by default ~/data).
 
-    Of several processes that would, one does.
+    Missing files are unpacked or downloaded, by one process at a time.
     """
     archive, directory = _archive(name), data_dir(config)
     folder = directory / archive.base_folder
@@ -68,7 +68,7 @@ def _unpack(
 
 
 def _decode(name: str, config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """50,000 training and 10,000 test images, 3 channels, 32x32."""
+    """Return 50,000 training and 10,000 test images with 3 channels of 32x32 pixels."""
     archive, root = _archive(name), str(files[0].parents[1])
     try:
         with quiet_old_pickles():
@@ -85,7 +85,7 @@ def _images(part: CIFAR10) -> Images:
 
 
 def _coarse(dataset: Dataset) -> Dataset:
-    """CIFAR-100 with the 20 superclasses as labels."""
+    """Return CIFAR-100 with the 20 superclasses as labels."""
     of = {name: k for k, names in enumerate(CIFAR100_SUPERCLASSES.values()) for name in names}
     superclass = torch.tensor([of[name] for name in dataset.classes])
     train, test = (
@@ -95,7 +95,7 @@ def _coarse(dataset: Dataset) -> Dataset:
 
 
 def _checksums(archive: type[CIFAR10]) -> list[tuple[str, str]]:
-    """Each file's name and MD5 sum."""
+    """Return the name and the MD5 sum of each file."""
     meta = (archive.meta["filename"], archive.meta["md5"])
     return [(name, md5) for name, md5 in [*archive.train_list, *archive.test_list, meta]]
 

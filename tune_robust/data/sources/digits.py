@@ -1,8 +1,8 @@
-"""1,797 handwritten digits of 8x8 pixels that ship inside scikit-learn.
+"""The 1,797 handwritten digits of 8x8 pixels that scikit-learn contains.
 
 Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
-Repository; scikit-learn carries its test part. It has no official split, so 360 images, stratified
-and always the same, are its test set here.
+Repository; scikit-learn contains its test part. It has no official split, so a fixed stratified
+selection of 360 images is the test set here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BRIGHTEST = 16
 
 
 def locate(config: DataConfig) -> Sequence[Path]:
-    """The file inside the installed scikit-learn; ``config.dir`` plays no part."""
+    """Return the file inside the installed scikit-learn; ``config.dir`` is not used."""
     spec = find_spec("sklearn")  # importing it takes a second
     if spec is None or spec.origin is None:
         raise UserError(
@@ -35,10 +35,10 @@ def locate(config: DataConfig) -> Sequence[Path]:
 
 
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """1,437 training and 360 test images, 1 channel, 8x8.
+    """Return 1,437 training and 360 test images with 1 channel of 8x8 pixels.
 
-    The file is read as ``sklearn.datasets.load_digits`` reads it: importing that takes each worker
-    of a search longer than many trials on digits.
+    The file is read in the same way as by ``sklearn.datasets.load_digits``: importing that function
+    would take each worker of a search longer than many trials on digits take.
     """
     rows = np.loadtxt(files[0], delimiter=",")
     images = np.rint(rows[:, :-1] * (255 / _BRIGHTEST)).astype(np.uint8).reshape(-1, 1, 8, 8)

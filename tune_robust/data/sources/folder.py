@@ -1,7 +1,6 @@
-"""Images in folders: ``train/`` and, if there is one, ``test/`` (or ``val/``), in each a folder per
-class.
+"""Images in folders: ``train/`` and optionally ``test/`` (or ``val/``), with one folder per class.
 
-Images may lie deeper inside a class's folder. Classes are the folders of ``train/`` by name.
+Images may lie in nested folders of a class. The classes are the folders of ``train/``, by name.
 """
 
 from __future__ import annotations
@@ -17,18 +16,19 @@ from tune_robust.data.images import Dataset, Images
 from tune_robust.data.naming import data_dir
 from tune_robust.data.sources.pixels import decode_images
 from tune_robust.errors import UserError, unknown
+from tune_robust.formatting import listed
 
 TEST_NAMES = ("test", "val", "validation")
-"""The test images' folder is the first of these that is there."""
+"""The names of the folder of test images; the first one that exists is used."""
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 def locate(config: DataConfig) -> Sequence[Path]:
-    """Every image, training ones first, by class and by name.
+    """Return every image, the training images first, sorted by class and by name.
 
     Raises:
-        UserError: when there is no such folder, or a class has no images.
+        UserError: there is no such folder, or a class has no images.
     """
     if config.dir is None:
         raise UserError(
@@ -52,17 +52,12 @@ def _has_test(directory: Path) -> bool:
 
 
 def _part(directory: Path, names: Sequence[str]) -> list[Path]:
-    """The classes' folders of one part, by name."""
+    """Return the folders of the classes of one part, sorted by name."""
     part = next((directory / name for name in names if (directory / name).is_dir()), None)
     if part is None:
-        found = (
-            sorted(entry.name for entry in directory.iterdir())[:5] if directory.is_dir() else []
-        )
         raise UserError(
-            f"{directory} has no folder {' or '.join(f'{name}/' for name in names)}. It "
-            f"{'has: ' + ', '.join(found) if found else 'is empty, or no directory'}. Expected: "
-            "train/CLASS/*.jpg, and test/CLASS/*.jpg if there are test images; name the directory "
-            "with --data-dir (data.dir)."
+            f"{_without(directory, names)} Expected: train/CLASS/*.jpg, and test/CLASS/*.jpg if "
+            "there are test images. Name the folder that has them with --data-dir (data.dir)."
         )
     folders = sorted(
         entry for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith(".")
@@ -70,6 +65,17 @@ def _part(directory: Path, names: Sequence[str]) -> list[Path]:
     if not folders:
         raise UserError(f"{part} has no folders; each class needs one, named after it.")
     return folders
+
+
+def _without(directory: Path, names: Sequence[str]) -> str:
+    """Say why ``directory`` has none of the sub-folders ``names``."""
+    if not directory.is_dir():
+        return f"there is no folder {directory}."
+    found = sorted(entry.name for entry in directory.iterdir())[:5]
+    wanted = " or ".join(f"{name}/" for name in names)
+    return (
+        f"{directory} has no folder {wanted}: it {f'has {listed(found)}' if found else 'is empty'}."
+    )
 
 
 def _images(folder: Path) -> list[Path]:
@@ -92,7 +98,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder inside, links followed, with the names of its files."""
+    """Yield each folder inside, following links, with the names of its files."""
     for inside, folders, names in os.walk(folder, followlinks=True):
         around = {os.path.realpath(each) for each in (Path(inside), *Path(inside).parents)}
         for name in folders:
@@ -105,17 +111,17 @@ def _walked(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
-    """The training images' paths inside ``train/``, such as ``cat/a.jpg``."""
+    """Return the paths of the training images inside ``train/``, such as ``cat/a.jpg``."""
     directory = data_dir(config)
     inside = [file.relative_to(directory).parts for file in files]
     return ["/".join(parts[1:]) for parts in inside if parts[0] == "train"]
 
 
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """All images, of 1 channel if most are grayscale, else of 3; perhaps no test images.
+    """Return all images, with 1 channel if most are grayscale, else 3; the test images may be none.
 
     Raises:
-        UserError: naming the file that is damaged or of another size.
+        UserError: a file is damaged or of another size; the message names it.
     """
     directory = data_dir(config)
     places = [file.relative_to(directory).parts[:2] for file in files]

@@ -1,4 +1,4 @@
-"""Labels as a source has them: which classes they are, and whether they are any."""
+"""Checks of the labels of a source."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Place = Callable[[int], object]
 
 
 def numbered_classes(labels: np.ndarray, place: Place) -> tuple[str, ...]:
-    """Names "0" to "K - 1", for labels without names: each of them must occur.
+    """Return the names "0" to "K - 1" for labels without class names; each label must occur.
 
     Raises:
-        UserError: naming the place of a label beyond a gap.
+        UserError: a label is missing; the message names the place of a label beyond the gap.
     """
     seen, first = np.unique(labels, return_index=True)
     seen, first = seen[seen >= 0], first[seen >= 0]
@@ -31,10 +31,10 @@ def numbered_classes(labels: np.ndarray, place: Place) -> tuple[str, ...]:
 
 
 def check_labels(labels: np.ndarray, classes: int, place: Place) -> None:
-    """Refuse labels outside [0, ``classes``), naming the place of the first.
+    """Refuse labels outside [0, ``classes``).
 
     Raises:
-        UserError: when there is one.
+        UserError: there is such a label; the message names the place of the first one.
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:

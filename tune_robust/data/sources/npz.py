@@ -1,10 +1,10 @@
 """Images in a NumPy archive: ``train_images``, ``train_labels``, ``test_images``, ``test_labels``.
 
-That is MedMNIST's layout; Keras's ``x_train``, ``y_train``, ``x_test``, ``y_test`` will do as well.
-There may be no test images. Images are uint8 (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
-channels C, labels integers or class names. ``classes``, where there is one, has the class names;
-otherwise those of labels that are names are in alphabetical order. Pickled objects in it are not
-opened.
+This is the layout of MedMNIST; Keras's ``x_train``, ``y_train``, ``x_test``, ``y_test`` are read as
+well. The test images are optional. Images are uint8 (N, H, W), (N, H, W, C) or (N, C, H, W) with 1
+or 3 channels C; labels are integers or class names. An optional array ``classes`` has the class
+names; without it, class names used as labels are sorted alphabetically. Pickled objects are not
+loaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SPELLINGS = (
 
 
 def locate(config: DataConfig) -> Sequence[Path]:
-    """The file ``config.dir``, or the only npz file in that directory."""
+    """Return the file ``config.dir``, or the only npz file in that folder."""
     if config.dir is None:
         raise UserError("dataset npz needs a file: name it with --data-dir (data.dir).")
     path = Path(config.dir).expanduser()
@@ -49,10 +49,10 @@ def locate(config: DataConfig) -> Sequence[Path]:
 
 
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """All images and labels.
+    """Return all images and labels.
 
     Raises:
-        UserError: when the file is damaged, or an array is missing or not of its kind.
+        UserError: the file is damaged, or an array is missing or not of the expected type.
     """
     (path,) = files
     with _opened(path) as arrays:
@@ -60,8 +60,8 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
         if names is None or _half_a_test_part(arrays, names):
             raise UserError(
                 f"{path} has the arrays {', '.join(arrays) or '(none)'}; expected "
-                f"{' or '.join(', '.join(spelling) for spelling in SPELLINGS)}, of which the last "
-                "two may both be absent."
+                f"{' or '.join(', '.join(spelling) for spelling in SPELLINGS)}. The last two "
+                "are optional."
             )
         classes = _classes(path, arrays, names[1])
         train = _part(path, arrays, *names[:2], classes)
@@ -76,7 +76,7 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
 
 
 def read_column(files: Sequence[Path], column: str, classes: Sequence[str]) -> np.ndarray:
-    """The array ``column``, (N,), of labels given to the training images."""
+    """Return the array ``column``, (N,): labels of the training images."""
     (path,) = files
     with _opened(path) as arrays:
         if column not in arrays:
@@ -93,7 +93,7 @@ def _nothing_like(part: Images) -> Images:
 
 
 def _classes(path: Path, arrays: Mapping[str, np.ndarray], labels: str) -> tuple[str, ...]:
-    """The names in ``classes``, else those that labels are, else "0" to "K - 1"."""
+    """Return the names in ``classes``, else those used as labels, else "0" to "K - 1"."""
     if "classes" in arrays:
         names = arrays["classes"]
         if names.ndim != 1 or names.dtype.kind not in "iuSU":
@@ -121,7 +121,7 @@ def _opened(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
 
 
 def _check_size(path: Path, file: BinaryIO) -> None:
-    """See that the arrays fit into memory: a small file may hold very large ones, compressed."""
+    """Check that the arrays fit into memory: a small compressed file may hold very large ones."""
     with zipfile.ZipFile(file) as archive:
         size = sum(part.file_size for part in archive.infolist())
     file.seek(0)
@@ -151,7 +151,7 @@ def _part(
 
 
 def _pixels(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """uint8 (N, C, H, W)."""
+    """Return the images as uint8 (N, C, H, W)."""
     array = arrays[name]
     if array.ndim == 3:
         array = array[:, None]
@@ -166,7 +166,7 @@ def _pixels(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarr
 
 
 def _flat(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """Integers or text, (N,)."""
+    """Return integers or text, (N,)."""
     array = arrays[name]
     flat = array.reshape(len(array)) if array.ndim and array.size == len(array) else array
     if flat.ndim != 1 or flat.dtype.kind not in "iuSU":
@@ -180,7 +180,7 @@ def _flat(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray
 def _labels(
     path: Path, arrays: Mapping[str, np.ndarray], name: str, classes: Sequence[str]
 ) -> np.ndarray:
-    """int64 (N,); names are looked up in ``classes``."""
+    """Return int64 (N,); names are looked up in ``classes``."""
     flat = _flat(path, arrays, name)
     if flat.dtype.kind != "U":
         return flat.astype(np.int64)

@@ -24,13 +24,13 @@ from tune_robust.data.sources.labels import check_labels, numbered_classes
 from tune_robust.data.sources.pixels import decode_images
 from tune_robust.errors import UserError, unknown
 
-# Which one is meant where several columns have the right type.
+# The preferred names if several columns have the right type.
 _IMAGE_NAMES = ("image", "img")
 _LABEL_NAMES = ("label", "labels", "fine_label")
 
 
 class _Place(NamedTuple):
-    """Where a row stands, for messages; counted from 0."""
+    """The position of a row, for messages; counted from 0."""
 
     file: Path
     row: int
@@ -40,7 +40,10 @@ class _Place(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of some files, not yet decoded; ``names`` where the metadata has class names."""
+    """The rows of some files before decoding.
+
+    ``names`` are the class names in the metadata, if any.
+    """
 
     places: list[_Place]
     encoded: list[bytes]
@@ -49,10 +52,10 @@ class _Rows(NamedTuple):
 
 
 def locate(config: DataConfig) -> Sequence[Path]:
-    """The files of ``config.dir``: train-*, then test-* (validation-* where there is no test-*).
+    """Return the files of ``config.dir``: train-*, then test-* (else validation-*).
 
     Raises:
-        UserError: when there are none of the former.
+        UserError: there is no train-* file.
     """
     if config.dir is None:
         raise UserError(
@@ -72,7 +75,7 @@ def locate(config: DataConfig) -> Sequence[Path]:
 
 
 def _hint(directory: Path) -> str:
-    """Point to a sub-directory that has what was looked for, or say what is there."""
+    """Suggest a sub-folder that has such files, or list what the folder contains."""
     nested = sorted({file.parent for file in directory.glob("*/train-*.parquet")})
     if nested:
         return f" Did you mean --data-dir {nested[0]}?"
@@ -81,11 +84,13 @@ def _hint(directory: Path) -> str:
 
 
 def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """All images and labels, of 1 channel if most are grayscale, else of 3; perhaps no test images.
+    """Return all images and labels; the test images may be none.
+
+    Images have 1 channel if most of them are grayscale, else 3.
 
     Raises:
-        UserError: naming the file and the row when a file cannot be read, a column is missing, an
-            image is damaged or of another size, or a label is not one of the classes.
+        UserError: a file cannot be read, a column is missing, an image is damaged or of another
+            size, or a label is not one of the classes; the message names the file and the row.
     """
     column = config.label_column
     train = _joined([_read(file, column) for file in files if _trains(file)])
@@ -110,16 +115,16 @@ def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
 
 
 def read_column(files: Sequence[Path], column: str, classes: Sequence[str]) -> np.ndarray:
-    """The integer column ``column`` of the training files, int64 (N,).
+    """Return the integer column ``column`` of the training files, int64 (N,).
 
     Raises:
-        UserError: when a file has no such column, or an empty value in it.
+        UserError: a file has no such column, or the column has an empty value.
     """
     return np.concatenate([_read_labels(file, column) for file in files if _trains(file)])
 
 
 def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
-    """The training images' own ``path``, beside their ``bytes``; "" where there is none."""
+    """Return the ``path`` stored with each training image; "" if there is none."""
     names = []
     for file in filter(_trains, files):
         with _opened(file) as opened:
@@ -146,7 +151,7 @@ def _read_labels(path: Path, column: str) -> np.ndarray:
 
 
 def _joined(files: list[_Rows]) -> _Rows:
-    """The rows of one part's files in order; class names are the first file's."""
+    """Return the rows of one part's files in order; the class names are those of the first file."""
     return _Rows(
         [place for file in files for place in file.places],
         [image for file in files for image in file.encoded],
@@ -196,7 +201,7 @@ def _label_column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
 
 
 def _named_column(path: Path, schema: pa.Schema, name: str) -> str:
-    """``name``, if it is a column of integers."""
+    """Return ``name`` if it is a column of integers."""
     integers = [field.name for field in schema if pa.types.is_integer(field.type)]
     if name not in integers:
         raise UserError(f"{path}: {unknown('column of integers', name, integers)}")
@@ -211,7 +216,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _only(path: Path, schema: pa.Schema, found: list[str], usual: Iterable[str], what: str) -> str:
-    """The one column found, or the one with a usual name among several."""
+    """Return the only column found, or the one with a usual name among several."""
     if len(found) == 1:
         return found[0]
     named = next((name for name in usual if name in found), None)
@@ -226,7 +231,7 @@ def _only(path: Path, schema: pa.Schema, found: list[str], usual: Iterable[str],
 
 
 def _class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
-    """The label's class names in the Hugging Face metadata, where there are any."""
+    """Return the class names of the label in the Hugging Face metadata, if there are any."""
     try:
         described = json.loads((schema.metadata or {})[b"huggingface"])
         names = described["info"]["features"][label]["names"]

@@ -1,4 +1,4 @@
-"""Encoded images to pixels, all of one size."""
+"""Decode images to pixels, all of one size."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from PIL import Image, ImageOps
 from tune_robust.data.progress import progress
 from tune_robust.errors import UserError
 
-# Images a task: for small images, handing over a task costs as much as decoding one.
+# Images per task: for small images, starting a task costs as much as decoding one.
 _CHUNK = 256
-# Threads halve the time of 400x500 JPEGs on two cores, but make 32x32 ones half as slow again: with
-# so little to decode they mostly wait for the interpreter's lock.
+# Threads halve the time of 400x500 JPEGs on two cores, but take half as long again for 32x32 ones,
+# whose decoding is so short that they mostly wait for the interpreter's lock.
 _BYTES_WORTH_A_THREAD = 8192
 _GRAY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
@@ -27,8 +27,8 @@ _COLOUR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 Encoded = bytes | Path
 
 _MOST_PIXELS = 64 * 10**6
-"""Of one image: 192 MB when it is decoded. A small file can claim any number."""
-# Pillow's own limit is higher, and a warning.
+"""The largest number of pixels of an image (192 MB decoded); a small file can claim any number."""
+# Pillow's own limit is higher, and only a warning.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _log = logging.getLogger(__name__)
@@ -37,20 +37,21 @@ _log = logging.getLogger(__name__)
 def decode_images(
     encoded: Sequence[Encoded], places: Sequence[object], image_size: int | None = None
 ) -> np.ndarray:
-    """Encoded images (PNG, JPEG, ...), in memory or in files, as uint8 (N, C, H, W).
+    """Decode images (PNG, JPEG, ...) in memory or in files to uint8 (N, C, H, W).
 
-    C is 1 when most of them are grayscale, else 3; the others are converted, which is logged.
-    ``places`` says where each one comes from. With ``image_size`` the shorter side of each is
-    scaled to it and the middle square cut out.
+    C is 1 if most of them are grayscale, else 3; the others are converted, which is logged.
+    ``places`` says where each image comes from. With ``image_size``, the shorter side of each image
+    is scaled to this size, and the central square is cropped.
 
     Raises:
-        UserError: naming the place of an image that is damaged or differs in size from the first.
+        UserError: an image is damaged or differs in size from the first; the message names its
+            place.
     """
     height, width, _ = _decode(encoded[0], places[0], image_size).shape
     pixels = np.empty((len(encoded), 3, height, width), np.uint8)
 
     def decode_from(start: int) -> tuple[int, list[int]]:
-        """How many were decoded, and which of them have colours."""
+        """Return how many images were decoded, and which of them are in colour."""
         end = min(start + _CHUNK, len(encoded))
         colour = []
         for row in range(start, end):
@@ -81,7 +82,10 @@ def decode_images(
 def _of_one_mode(
     pixels: np.ndarray, coloured: Sequence[int], places: Sequence[object]
 ) -> np.ndarray:
-    """``pixels`` (N, 3, H, W) in the mode of most images; the rows ``coloured`` have colours."""
+    """Return ``pixels`` (N, 3, H, W) in the mode of most images.
+
+    Rows ``coloured`` are in colour.
+    """
     gray = len(pixels) - len(coloured)
     if gray > len(coloured):
         for row in coloured:
@@ -109,7 +113,7 @@ def _log_converted(count: int, total: int, mode: str, other: str, first: object)
 
 
 def fitted(pixels: np.ndarray, image_size: int) -> np.ndarray:
-    """uint8 (N, C, H, W) with the shorter side scaled to ``image_size`` and the middle cut out."""
+    """Scale the shorter side of uint8 (N, C, H, W) to ``image_size`` and crop the centre."""
     if pixels.shape[2:] == (image_size, image_size):
         return pixels
     planes = pixels.reshape(pixels.shape[0] * pixels.shape[1], *pixels.shape[2:])
@@ -132,7 +136,7 @@ def _fitted(image: Image.Image, image_size: int) -> Image.Image:
 
 
 def _decode(encoded: Encoded, place: object, image_size: int | None) -> np.ndarray:
-    """One image as uint8 (H, W, 1 or 3)."""
+    """Decode one image to uint8 (H, W, 1 or 3)."""
     try:
         image: Image.Image = Image.open(encoded if isinstance(encoded, Path) else BytesIO(encoded))
         if image.width * image.height > _MOST_PIXELS:
@@ -141,7 +145,7 @@ def _decode(encoded: Encoded, place: object, image_size: int | None) -> np.ndarr
                 "scale it down first"
             )
         image.load()
-    except Exception as error:  # what a damaged image raises depends on its format
+    except Exception as error:  # the type of the error depends on the image format
         raise UserError(f"{place}: the image cannot be decoded ({error}).") from error
     if image.mode not in _GRAY | _COLOUR:
         raise UserError(

@@ -1,7 +1,7 @@
-"""One writer for a run on a remote file system, which has no locks.
+"""The lock of a run on a remote file system, which has no locks of its own.
 
-The writer renews an object, ``run.lease``, for as long as it works. Whoever finds one watches
-whether it is renewed: no clock has to agree with any other.
+The writer renews an object, ``run.lease``, while it works. Another process
+that finds the object checks whether it is renewed, so that clocks need not agree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEASE = "run.lease"
 RENEWED_EVERY = 10.0
 """Seconds."""
 LOST_AFTER = 3 * RENEWED_EVERY
-"""Seconds without renewal after which its holder counts as dead."""
+"""Seconds without renewal after which the holder of a lease counts as dead."""
 
 
 class TakenOver(UserError):
@@ -33,7 +33,7 @@ class Lease:
 
     Args:
         run: the run's remote folder.
-        sleep: waits some seconds; for tests.
+        sleep: waits for some seconds; a parameter for tests.
 
     Raises:
         TakenOver: another process holds it.
@@ -47,23 +47,23 @@ class Lease:
             if run.read(LEASE) not in (None, found):
                 raise self._refusal()
         self._write()
-        # Whoever asked at the same moment wrote too: the last one has it.
+        # Another process may have written at the same moment: the last one holds the lease.
         if found is not None:
             sleep(1.0)
         self.check()
 
     def check(self) -> None:
-        """Raise TakenOver when another process has the run."""
+        """Raise TakenOver if another process holds the lease."""
         if self._holder() != self._owner:
             raise self._refusal()
 
     def renew(self) -> None:
-        """Show that the holder lives. Raises TakenOver when another process has the run."""
+        """Renew the lease. Raises TakenOver if another process holds it."""
         self.check()
         self._write()
 
     def release(self) -> None:
-        """Give the run free, unless another process has it."""
+        """Release the run, unless another process holds it."""
         if self._holder() == self._owner:
             self._run.delete(LEASE)
 
@@ -84,13 +84,13 @@ class Lease:
 
 
 def is_held(run: Remote) -> bool:
-    """Whether a writer has renewed the run's lease of late, by this machine's clock."""
+    """Return whether a writer has renewed the lease recently, by this machine's clock."""
     age = run.age(LEASE, time.time())
     return age is not None and age < LOST_AFTER
 
 
 def _is_dead(lease: bytes) -> bool:
-    """Whether its holder was a process of this machine that is gone."""
+    """Return whether the holder was a process on this machine that has ended."""
     holder = json.loads(lease)
     if holder["host"] != socket.gethostname():
         return False

@@ -1,8 +1,8 @@
 """A run's folder on this machine, kept up to date on a remote file system.
 
-The search works on the local folder at its own speed; a thread uploads changed files. The
-machine lost, at most the last few seconds are, of a very large run some ten more: trials go on from
-their checkpoints, which lie on the remote side from the start.
+The search writes to the local folder, and a thread uploads changed files. If the machine is lost,
+at most the last few seconds are lost too, or some ten more for a very large run. Trials then
+continue from their checkpoints, which are written to the remote side directly.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from tune_robust.runs.remote.objects import Remote
 EVERY = 5.0
 """Seconds between two uploads."""
 _RESTS = 4.0
-"""Times as long as an upload took: files are uploaded whole, and large ones not at every change.
-Never so long that the lease is lost."""
+"""The pause after an upload, in multiples of its duration, since large files are uploaded whole.
+
+It is never so long that the lease is lost.
+"""
 EVENTS = "events.jsonl"
 Uploaded = dict[Path, tuple[int, int]]
-"""Files that are the same on both sides, each as it was then: time of change and size."""
+"""The files that are equal on both sides, each with its time of change and its size."""
 _LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEASE}
 
 
 class Mirror:
-    """Carries ``folder`` over to ``remote`` until closed. Holds the run's lease.
+    """Uploads ``folder`` to ``remote`` until closed, and holds the run's lease.
 
-    ``uploaded``: what is the same on both sides; kept up to date.
+    ``uploaded``: the files that are equal on both sides; it is kept up to date.
     """
 
     def __init__(self, folder: Path, remote: Remote, uploaded: Uploaded):
         self._folder, self._remote = folder, remote
         self._lease = Lease(remote)
-        # Whoever had the run before may have written until now.
+        # The previous process may have written until now.
         download(remote, folder, uploaded)
         self._uploaded = uploaded
         self._wake, self._closing = threading.Event(), threading.Event()
@@ -47,17 +49,17 @@ class Mirror:
         self._thread.start()
 
     def upload_soon(self) -> None:
-        """Carry over soon. Raises TakenOver when another process has the run."""
+        """Upload soon. Raises TakenOver if another process holds the run."""
         if self._problem is not None:
             raise self._problem
         self._wake.set()
 
     def close(self) -> None:
-        """Carry over what is left and give the run free.
+        """Upload what is left and release the run.
 
         Raises:
-            UserError: when that fails; all is in the local folder, and opening the run again
-                uploads it.
+            UserError: the upload failed; everything is in the local folder, and opening the run
+                again uploads it.
         """
         self._closing.set()
         self._wake.set()
@@ -79,7 +81,7 @@ class Mirror:
                 self._problem = error
                 return
             except UserError:
-                # A network that fails now may be back next time; closing tells of it if not.
+                # The network may be back next time; otherwise ``close`` reports the error.
                 continue
             took = time.monotonic() - began
             self._closing.wait(min(_RESTS * took, RENEWED_EVERY))
@@ -91,7 +93,7 @@ class Mirror:
 
 
 def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
-    """Copy the files of ``folder`` that have changed since they were noted in ``uploaded``."""
+    """Copy the files of ``folder`` that have changed since the last upload."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if _stays(inside.parts) or not path.is_file():
@@ -103,9 +105,9 @@ def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
 
 
 def download(remote: Remote, folder: Path, uploaded: Uploaded) -> None:
-    """Make the local folder what the remote one is, keeping events that never got there.
+    """Update the local folder from the remote one, except for events never uploaded.
 
-    After a kill the local events may be ahead: then they begin with the remote ones.
+    After a kill, the local events may be ahead; they then begin with the remote ones.
     """
     events = folder / EVENTS
     ahead = events.read_bytes() if events.exists() else b""
@@ -126,5 +128,5 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _stays(parts: Sequence[str]) -> bool:
-    """Whether a file is for its own side alone; so is one that is being written aside."""
+    """Return whether a file is not uploaded; this includes files being written aside."""
     return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".")

@@ -1,6 +1,6 @@
 """A folder on a file system that pyarrow opens by its URI: s3://, gs://, abfs://, hdfs://, file://.
 
-Objects are written whole: a reader meets the old one or the new one, never half of one.
+Objects are written as a whole: a reader sees either the old one or the new one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SECRET = re.compile(r"secret|password|token|access_?key|account_?key|sig(nature
 
 
 def _refuse_secrets(uri: str) -> None:
-    """A storage's URI is kept in run.json, shown in the terminal and written into reports."""
+    """Refuse secrets in a storage's URI, which is stored, shown and written into reports."""
     parts = urlsplit(uri)
     has_password = ":" in parts.netloc.rpartition("@")[0]
     keys = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
@@ -40,11 +40,11 @@ def _refuse_secrets(uri: str) -> None:
 
 
 class Remote:
-    """The folder at ``uri``.
+    """A folder on a remote file system, at ``uri``.
 
     Raises:
-        UserError: the URI names no file system, or (in any method) it cannot be reached; says what
-            the file system said.
+        UserError: the URI names no file system, or (in any method) it cannot be reached; the
+            message contains the error of the file system.
     """
 
     def __init__(self, uri: str):
@@ -60,30 +60,30 @@ class Remote:
         self._root = self._root.rstrip("/")
 
     def child(self, name: str) -> Remote:
-        """The folder ``name`` in this one."""
+        """Return the folder ``name`` in this one."""
         base, mark, query = self.uri.partition("?")
         return Remote(f"{base.rstrip('/')}/{name}{mark}{query}")
 
     @property
     def parent(self) -> Remote:
-        """The folder that it lies in."""
+        """Return the folder that contains this one."""
         base, mark, query = self.uri.partition("?")
         return Remote(f"{base.rpartition('/')[0]}{mark}{query}")
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """The last component of the path."""
         return self._root.rpartition("/")[2]
 
     def folders(self, marker: str) -> list[str]:
-        """The names of the folders here that hold an object ``marker``."""
+        """Return the names of the folders here that contain an object ``marker``."""
         with self._explained("listed"):
             found = self._system.get_file_info(FileSelector(self._root, allow_not_found=True))
             names = sorted(info.base_name for info in found if info.type == FileType.Directory)
             return [name for name in names if self.has(f"{name}/{marker}")]
 
     def names(self) -> list[str]:
-        """The paths of all objects here, relative to this folder."""
+        """Return the paths of all objects here, relative to this folder."""
         with self._explained("listed"):
             found = self._system.get_file_info(
                 FileSelector(self._root, allow_not_found=True, recursive=True)
@@ -92,23 +92,23 @@ class Remote:
         return sorted(path.removeprefix(f"{self._root}/") for path in files)
 
     def has(self, name: str) -> bool:
-        """Whether there is an object of that name."""
+        """Return whether there is an object with this name."""
         with self._explained("read"):
             return self._system.get_file_info(self._path(name)).type == FileType.File
 
     def age(self, name: str, now: float) -> float | None:
-        """Seconds since the object was written, by its clock and the caller's ``now``."""
+        """Return the seconds from an object's time of change to the caller's ``now``."""
         with self._explained("read"):
             info = self._system.get_file_info(self._path(name))
         return None if info.type != FileType.File else now - info.mtime_ns / 1e9
 
     def read(self, name: str) -> bytes | None:
-        """An object's content; None where there is none."""
+        """Return an object's content; None if there is no such object."""
         with self._explained("read"):
             return self._whole(name)
 
     def _whole(self, name: str) -> bytes | None:
-        """Read again while it is being replaced: its parts may come from two versions."""
+        """Repeat reading while an object is replaced: its parts may be of two versions."""
         before = self._system.get_file_info(self._path(name))
         for _ in range(_TRIES):
             if before.type != FileType.File:
@@ -130,7 +130,10 @@ class Remote:
                 stream.write(data)
 
     def fetch(self, name: str, path: Path) -> bool:
-        """Copy an object into a local file, aside and then renamed; False where there is none."""
+        """Copy an object into a local file, aside and then renamed.
+
+        Return False if there is none.
+        """
         content = self.read(name)
         if content is None:
             return False
@@ -147,12 +150,12 @@ class Remote:
                     stream.write(chunk)
 
     def copy(self, name: str, to: str) -> None:
-        """Copy an object within this folder, without its content passing through here."""
+        """Copy an object within this folder, without downloading it."""
         with self._explained("written"):
             self._system.copy_file(self._path(name), self._path(to))
 
     def delete(self, name: str) -> None:
-        """Delete an object, or a folder with all that is in it, if it is there."""
+        """Delete an object, or a folder with its content, if it exists."""
         with self._explained("deleted"):
             kind = self._system.get_file_info(self._path(name)).type
             if kind == FileType.File:
@@ -161,7 +164,7 @@ class Remote:
                 self._system.delete_dir(self._path(name))
 
     def _make_parent(self, name: str) -> None:
-        """Object stores need no folders; the others do."""
+        """Create a folder, which object stores do not need, but other file systems do."""
         if self._system.type_name in {"local", "hdfs"}:
             self._system.create_dir(self._path(name).rpartition("/")[0], recursive=True)
 
@@ -175,5 +178,5 @@ class Remote:
         except (OSError, ArrowException) as error:
             raise UserError(
                 f"{self.uri} could not be {done}: {error}. Check the address, the network and "
-                "your credentials; nothing that is stored there was lost."
+                "your credentials; nothing stored there was lost."
             ) from error

@@ -1,4 +1,4 @@
-"""A run on a remote file system: worked on in a local folder, uploaded by a mirror."""
+"""A run on a remote file system: written to a local folder, which a mirror uploads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tune_robust.runs.remote.objects import Remote
 class RemoteRunFolder(RunFolder):
     """The local folder of the run at ``remote``.
 
-    Checkpoints lie on the remote side alone, where every machine can reach them.
+    Checkpoints are only on the remote side, where every machine can read them.
     """
 
     def __init__(self, remote: Remote, path: Path | None = None):
@@ -34,56 +34,56 @@ class RemoteRunFolder(RunFolder):
 
     @property
     def storage(self) -> str:
-        """The URI of the folder that it lies in."""
+        """The URI of the folder that contains it."""
         return self._remote.parent.uri
 
     @property
     def checkpoints_are_here(self) -> bool:
-        """They lie on the remote side."""
+        """False: they are on the remote side."""
         return False
 
     def inside(self, name: str) -> RemoteRunFolder:
-        """A run that lies within this one."""
+        """Return a run inside this one."""
         return RemoteRunFolder(self._remote.child(name), self.path / name)
 
     def outside(self) -> RemoteRunFolder:
-        """The run that this one lies in."""
+        """Return the run that contains this one."""
         return RemoteRunFolder(self._remote.parent).download()
 
     def download(self) -> RemoteRunFolder:
-        """Bring the local folder up to date, unless a search on this machine is ahead of it."""
+        """Update the local folder, unless a search on this machine is ahead of the remote one."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not super().is_live():
             download(self._remote, self.path, self._uploaded)
         return self
 
     def is_live(self) -> bool:
-        """Whether some process, here or elsewhere, works on the run."""
+        """Return whether a process on any machine works on the run."""
         return super().is_live() or is_held(self._remote)
 
     def exists(self) -> bool:
-        """Whether there is a run."""
+        """Return whether the run exists."""
         return self._remote.has("run.json")
 
     def make(self) -> None:
-        """Make room for a new run; an object store needs no folder."""
+        """Prepare for a new run; an object store needs no folder."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def uploader(self) -> Mirror:
-        """Uploads the local folder from now on; holds the run's lease."""
+        """Start uploading the local folder, and hold the run's lease."""
         return Mirror(self.path, self._remote, self._uploaded)
 
     def upload(self) -> None:
-        """Copy what was written since the run was closed."""
+        """Upload what was written since the run was closed."""
         upload(self.path, self._remote, self._uploaded)
 
     def checkpoints(self, trial: str) -> str:
-        """The URI of one trial's checkpoints."""
+        """Return the URI of one trial's checkpoints."""
         return self._remote.child(f"checkpoints/{trial}").uri
 
     def has_checkpoint(self, trial: str) -> bool:
-        """Whether it has not been dropped; asking the remote side for each would take long."""
+        """Return whether it was not dropped; asking the remote side would be slow."""
         return trial not in self._dropped
 
     def drop_checkpoints(self, trial: str) -> None:
@@ -93,13 +93,13 @@ class RemoteRunFolder(RunFolder):
             self._dropped.add(trial)
 
     def drop_unknown_checkpoints(self, trials: Collection[str]) -> None:
-        """Delete those of trials other than ``trials``, whose events were lost with a machine."""
+        """Delete the checkpoints of trials other than ``trials``, whose events were lost."""
         for trial in self._remote.child("checkpoints").folders("last.pt"):
             if trial not in trials:
                 self._remote.delete(f"checkpoints/{trial}")
 
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
-        """A local copy of one checkpoint; None where there is none."""
+        """Return a local copy of one checkpoint; None if there is none."""
         inside = f"checkpoints/{trial}/{name}"
         return self.path / inside if self._remote.fetch(inside, self.path / inside) else None
 
@@ -113,7 +113,7 @@ class RemoteRunFolder(RunFolder):
         self._remote.delete(f"predictions/{trial}")
 
     def drop_unknown_predictions(self, trials: Collection[str]) -> None:
-        """Delete those of trials other than ``trials``, whose events were lost with a machine."""
+        """Delete the checkpoints of trials other than ``trials``, whose events were lost."""
         names = (name.split("/") for name in self._remote.child("predictions").names())
         for trial in {parts[0] for parts in names if len(parts) > 1}.difference(trials):
             self.drop_predictions(trial)

@@ -34,7 +34,7 @@ from rich.console import Console
 from tune_robust.cache_folder import sent
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri
-from tune_robust.formatting import visible
+from tune_robust.formatting import short, visible
 from tune_robust.metrics import METRICS
 from tune_robust.own import Code, functions
 from tune_robust.runs.naming import run_argument
@@ -277,7 +277,7 @@ def _why_lost(trial: tune.experiment.Trial) -> str:
 
 def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dict[str, Any]:
     """Plain data: all that an actor needs for one trial, ``alone`` in its process or not."""
-    settings = " ".join(f"{path}={_short(value)}" for path, value in trial.values.items())
+    settings = " ".join(f"{path}={short(value)}" for path, value in trial.values.items())
     return {
         "run": conductor.store.folder.id,
         "trial": trial.name,
@@ -295,10 +295,6 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "gpus": conductor.slots.gpus,
         "process": trial.number + 1 if alone else 0,
     }
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _lost(conductor: Conductor, process: str) -> UserError:

@@ -7,11 +7,9 @@ from collections.abc import Callable
 
 from ray.util.metrics import Gauge
 
+from tune_robust.metrics import GAUGES
 from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.trial import ENDED, Trial
-
-SHOWN = ("val_accuracy", "train_loss", "noisy_fit", "rho", "alpha", "gradient_evaluations")
-"""The metrics of each trial, as ``ray_tune_robust_<name>``."""
 
 
 class RayMetrics:
@@ -25,7 +23,7 @@ class RayMetrics:
         self._run, self._progress = run, progress
         self._gauges = {
             name: Gauge(f"tune_robust_{name}", f"{name} of a trial", tag_keys=("run", "trial"))
-            for name in SHOWN
+            for name in GAUGES
         }
         self._best = Gauge("tune_robust_best", "objective of the leader", tag_keys=("run",))
         self._trials = Gauge("tune_robust_trials", "trials by status", tag_keys=("run", "status"))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tune_robust.formatting import listed
 from tune_robust.metrics import Mode, sign_of
 from tune_robust.statistics import Estimate, Scores, estimate, gain, probability_best
 
@@ -104,7 +105,7 @@ def conclusion(judged: Sequence[Judged], metric: str) -> str:
 def _conclude(judged: Sequence[Judged], metric: str) -> str:
     leader, others = judged[0], judged[1:]
     if leader.score is None:
-        names = _listed([j.of.trial for j in judged])
+        names = listed([j.of.trial for j in judged])
         return f"{names} failed on every fresh seed: there is nothing to confirm."
     return " ".join(
         filter(
@@ -147,7 +148,7 @@ def _others_words(others: Sequence[Judged]) -> str:
             "contains 0."
         )
     return (
-        f"It is statistically indistinguishable from {_listed(close)}: with these seeds, the 95 % "
+        f"It is statistically indistinguishable from {listed(close)}: with these seeds, the 95 % "
         "intervals of their paired differences contain 0. More --seeds would narrow them."
     )
 
@@ -174,8 +175,4 @@ def _optimism_words(leader: Judged, score: Estimate) -> str:
 
 def _failed_words(judged: Sequence[Judged]) -> str:
     failed = [f"{j.of.trial} on {len(j.of.failed)}" for j in judged if j.of.failed]
-    return f"Fresh seeds that failed are left out: {_listed(failed)}." if failed else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Fresh seeds that failed are left out: {listed(failed)}." if failed else ""
