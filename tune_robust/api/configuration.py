@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tune_robust.config import TrainConfig, own_parts, parse_config
 from tune_robust.metrics import TIMINGS, finite_or_none
-from tune_robust.own import collect_code, use_code
+from tune_robust.own import collect_code, use_code, used_code
 from tune_robust.spaces.locations import locate_config
 from tune_robust.spaces.overrides import Overrides, apply_overrides
 from tune_robust.spaces.yaml_text import read_yaml
@@ -34,14 +34,10 @@ class Exported(NamedTuple):
 
 
 class Configuration(NamedTuple):
-    """The configuration in a file and, if it is an exported trial's, what that had reached.
-
-    ``changed``: whether the code of its own parts differs from that of the exported trial.
-    """
+    """The configuration in a file and, if it is an exported trial's, what that had reached."""
 
     config: TrainConfig
     exported: Exported | None
-    changed: bool = False
 
 
 def load_configuration(
@@ -65,20 +61,23 @@ def load_configuration(
     given = document.get("train", document) if isinstance(document, dict) else document
     located, changes = locate_config(given, settings, path.expanduser().absolute().parent)
     config = parse_config(apply_overrides(located, changes), str(path))
-    changed = _use_code(config, path, document.get("provenance") or {}, code)
+    _use_code(config, path, "code" in (document.get("provenance") or {}), code)
     result = document.get("result") or {}
     if settings or "epoch" not in result or "metrics" not in result:
-        return Configuration(config, None, changed)
-    return Configuration(config, Exported(result["epoch"], result["metrics"]), changed)
+        return Configuration(config, None)
+    return Configuration(config, Exported(result["epoch"], result["metrics"]))
 
 
-def _use_code(
-    config: TrainConfig, path: Path, provenance: Mapping[str, Any], given: str | Path | None
-) -> bool:
-    """Make the code of own parts importable; whether it is another than ``provenance`` says."""
-    exported = path.expanduser().absolute().parent / "code"
-    beside = exported if given is None and "code" in provenance and exported.is_dir() else given
-    code = collect_code(own_parts(config).values(), beside)
-    use_code(code)
-    before = (provenance.get("code") or {}).get("hash")
-    return code is not None and before is not None and before != code.hash
+def _use_code(config: TrainConfig, path: Path, exported: bool, given: str | Path | None) -> None:
+    """Make the code of own parts importable, by default what was ``exported`` beside ``path``."""
+    beside = path.expanduser().absolute().parent / "code"
+    folder = beside if given is None and exported and beside.is_dir() else given
+    use_code(collect_code(own_parts(config).values(), folder))
+
+
+def uses_other_code(path: str | Path) -> bool:
+    """Whether this process uses other code than the trial that was exported to ``path``."""
+    document = read_yaml(Path(path))
+    before = (document.get("provenance") or {}).get("code") or {}
+    code = used_code()
+    return code is not None and before.get("hash", code.hash) != code.hash

@@ -61,13 +61,13 @@ def train(
       tune-robust train --config my.yaml --set epochs=60 --out trained
       tune-robust train --config my.yaml --resume trained/last.pt
     """
-    from tune_robust.api.configuration import load_configuration
+    from tune_robust.api.configuration import load_configuration, uses_other_code
 
     found = load_configuration(
         config, settings=_overrides(settings, data_dir, no_download), code=code
     )
     exported = found.exported
-    if found.changed and not as_json:
+    if uses_other_code(config) and not as_json:
         print("The code of its own parts differs from that of the exported trial.")
 
     metrics: dict[str, float] = {}

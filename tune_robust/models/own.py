@@ -180,7 +180,7 @@ def _torchvision(settings: OwnModel, inputs: Tensor, classes: int, download: boo
         _replace_last(network, classes)
     first, conv = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
     if conv.in_channels != inputs.shape[1]:
-        _set(network, first, _with_channels(conv, inputs.shape[1]))
+        _set(network, first, _with_size(conv, inputs.shape[1], conv.out_channels))
     return network
 
 
@@ -211,20 +211,18 @@ def _replace_last(network: nn.Module, classes: int) -> None:
     if isinstance(last, nn.Linear):
         _set(network, name, nn.Linear(last.in_features, classes, last.bias is not None))
     elif isinstance(last, nn.Conv2d):  # squeezenet
-        _set(network, name, nn.Conv2d(last.in_channels, classes, last.kernel_size))
+        _set(network, name, _with_size(last, last.in_channels, classes))
 
 
-def _with_channels(conv: nn.Conv2d, channels: int) -> nn.Conv2d:
+def _with_size(conv: nn.Conv2d, inputs: int, outputs: int) -> nn.Conv2d:
     """The same convolution of images with other channels, its weights drawn afresh."""
-    return nn.Conv2d(
-        channels,
-        conv.out_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        bias=conv.bias is not None,
-    )
+    settings: dict[str, Any] = {
+        "kernel_size": conv.kernel_size,
+        "stride": conv.stride,
+        "padding": conv.padding,
+        "dilation": conv.dilation,
+    }
+    return nn.Conv2d(inputs, outputs, bias=conv.bias is not None, **settings)
 
 
 def _set(network: nn.Module, name: str, module: nn.Module) -> None:

@@ -38,21 +38,27 @@ def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
     Raises:
         UserError: it is missing, damaged, or belongs to another trial; the message says which.
     """
-    checkpoint: AnyCheckpoint
-    if owner.config.loop is not None:
-        checkpoint = read_loop_checkpoint(path)
-        check_continues(checkpoint, owner.config, path)
-    else:
-        # Only here: PyTorch, which loops of the user's own may do without.
-        from tune_robust.training import continued_config, read_checkpoint
-
-        checkpoint = read_checkpoint(path)
-        continued_config(checkpoint, owner.config, path)
+    checkpoint = _read(path, owner)
     named = checkpoint.owner or {}
     trial, run = named.get("trial", owner.trial), named.get("run")
     if trial != owner.trial or (run is not None and owner.run is not None and run != owner.run):
         raise UserError(f"{path} belongs to {trial} of {_same_or_another(run, owner)} run.")
+    if isinstance(checkpoint, LoopCheckpoint):
+        check_continues(checkpoint, owner.config, path)
+    else:
+        from tune_robust.training import continued_config
+
+        continued_config(checkpoint, owner.config, path)
     return checkpoint
+
+
+def _read(path: Path, owner: Owner) -> AnyCheckpoint:
+    if owner.config.loop is not None:
+        return read_loop_checkpoint(path)
+    # Only here: PyTorch, which loops of the user's own may do without.
+    from tune_robust.training import read_checkpoint
+
+    return read_checkpoint(path)
 
 
 def _same_or_another(run: str | None, owner: Owner) -> str:

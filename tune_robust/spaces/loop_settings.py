@@ -85,8 +85,8 @@ def metric_problems(document: Mapping[str, Any]) -> list[Problem]:
     given = document.get("objective")
     objective = given if isinstance(given, Mapping) else {}
     metric, against = objective.get("metric", "val_accuracy"), objective.get("against")
-    wanted = [("metric", metric, OBJECTIVES)]
-    wanted += [("against", name, AGAINST) for name in (against if _is_list(against) else ())]
+    weighed = against if isinstance(against, list | tuple) else ()
+    wanted = [("metric", metric, OBJECTIVES), *(("against", name, AGAINST) for name in weighed)]
     missing = [
         (key, name, known)
         for key, name, known in wanted
@@ -101,7 +101,3 @@ def metric_problems(document: Mapping[str, Any]) -> list[Problem]:
         message = f"is required for {metric}, a metric of the loop: max or min"
         return [Problem("objective.mode", message)]
     return []
-
-
-def _is_list(given: Any) -> bool:
-    return isinstance(given, (list, tuple))

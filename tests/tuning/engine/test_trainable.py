@@ -254,7 +254,9 @@ class _Result:
 
 
 def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):
-    checkpoints = Checkpoints(tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    checkpoints = Checkpoints(
+        tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", parse_config({}))
+    )
     for value in (0.1, 0.9, 0.3, math.nan, 0.5):
         checkpoints.save(_Result(value))
     kept = {path.name: path.read_text() for path in (tmp_path / "t").iterdir()}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tune_robust.config import TrainConfig
-from tune_robust.loops import LoopCheckpoint, LoopEpoch, run_loop
-from tune_robust.runs.checkpoints import Owner, open_checkpoints
+from tune_robust.loops import LoopEpoch, run_loop
+from tune_robust.runs.checkpoints import AnyCheckpoint, Owner, open_checkpoints
 from tune_robust.spaces.objective import Objective
 from tune_robust.tuning.engine.runner import Runner, Unsaved
 
@@ -38,5 +38,5 @@ class LoopRunner(Runner):
             yield _report(result)
 
 
-def _report(result: LoopEpoch | LoopCheckpoint) -> dict[str, Any]:
+def _report(result: LoopEpoch | AnyCheckpoint) -> dict[str, Any]:
     return {"epoch": result.epoch, "metrics": dict(result.metrics)}

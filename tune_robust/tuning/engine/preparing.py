@@ -113,5 +113,5 @@ def one_of_each_own(space: Space) -> list[TrainConfig]:
     return list(examples.values()) if space.own_parts else []
 
 
-_OWN = {"data": {"augment"}, "model": True, "loss": True, "optimizer": True}
+_OWN: Any = {"data": {"augment"}, "model": True, "loss": True, "optimizer": True}
 """The settings that may be parts from elsewhere."""

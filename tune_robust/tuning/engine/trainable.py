@@ -12,10 +12,10 @@ import torch
 from tune_robust.cache_folder import received
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
-from tune_robust.runs.checkpoints import Checkpoints, Owner, open_checkpoints
+from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, EpochResult, train
+from tune_robust.training import EpochResult, train
 from tune_robust.tuning.engine.runner import Runner, Unsaved, explain
 
 
@@ -138,7 +138,7 @@ def _epochs(
         yield _report(result, config)
 
 
-def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
+def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[str, Any]:
     """What the search records of an epoch; how confidence holds, of the last one alone."""
     report: dict[str, Any] = {"epoch": result.epoch, **result.metrics}
     if result.epoch == config.total_epochs and result.reliability:

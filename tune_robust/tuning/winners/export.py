@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from tune_robust.config import parse_config
+from tune_robust.config import LOOP_SETTINGS, parse_config
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.loops import LoopCheckpoint
@@ -90,7 +90,7 @@ def _heading(trial: Trial, place: int, meta: dict[str, Any], path: Path) -> str:
 
 def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
     return {
-        "train": trial.config,
+        "train": _settings(trial.config),
         "result": {
             "trial": trial.name,
             "place": place,
@@ -100,6 +100,13 @@ def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
         },
         "provenance": _provenance(meta),
     }
+
+
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, without what does not apply to a loop of the user's own."""
+    if config.get("loop") is None:
+        return config
+    return {key: value for key, value in config.items() if key in LOOP_SETTINGS}
 
 
 def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
