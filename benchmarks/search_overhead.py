@@ -208,18 +208,20 @@ def _read_log(path: Path, parallel: int) -> Measured:
     return Measured(max(ended) - min(began), sum(training), parallel)
 
 
-def measure(trials: int, rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+def measure(
+    trials: int, rounds: int, parallel: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Ratios and seconds by name, one of each a round."""
-    parallel = os.cpu_count() or 1
     ratios: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     order = random.Random(0)
 
     def search(folder: Path) -> None:
         found = run_search(trials, parallel, folder / "search")
-        alone = run_search(max(4, trials // 8), 1, folder / "alone")
         ratios.setdefault("search_over_training", []).append(found.measured.ratio)
-        ratios.setdefault("two_at_once_over_alone", []).append(found.epoch / alone.epoch)
+        if parallel > 1:
+            alone = run_search(max(4, trials // 8), 1, folder / "alone")
+            ratios.setdefault("two_at_once_over_alone", []).append(found.epoch / alone.epoch)
         seconds.setdefault("start_up", []).append(found.start_up)
         seconds.setdefault("between_trials", []).append(found.between_trials)
         seconds.setdefault("training_of_a_trial", []).append(found.measured.training / trials)
@@ -250,10 +252,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
     parser.add_argument("--trials", type=int, default=32, help="of each run")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--at-a-time", type=int, default=os.cpu_count() or 1, help="by default one per core"
+    )
     arguments = parser.parse_args()
     on = machine()
     rounds = 1 if arguments.quick else arguments.rounds
-    ratios, seconds = measure(arguments.trials, rounds)
+    ratios, seconds = measure(arguments.trials, rounds, arguments.at_a_time)
     if arguments.json:
         found = {name: round(statistics.median(all_), 3) for name, all_ in ratios.items()}
         times = {name: round(statistics.median(all_), 3) for name, all_ in seconds.items()}

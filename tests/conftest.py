@@ -3,6 +3,8 @@
 import os
 import sys
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start, too
+
 import pytest
 from filelock import FileLock
 from hypothesis import settings
@@ -38,6 +40,14 @@ def once(tmp_path_factory, worker_id):
         return folder
 
     return filled
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_wait_for_the_disk():
+    """No test cuts the power; tests/test_files.py sees to the order of what is synchronised."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -65,6 +65,18 @@ def link_aside(path: Path, other: Path) -> None:
     os.replace(aside, other)
 
 
+def make_two_levels(folder: Path) -> None:
+    """Make a folder and the one that it lies in, but none above them.
+
+    What was moved or deleted above is not made again, so that nobody writes to a copy of it.
+
+    Raises:
+        OSError: the folder above is not there, or cannot be written.
+    """
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on disk, where its file system can do so."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -19,10 +19,11 @@ import pandas as pd
 from pydantic import TypeAdapter
 from scipy import stats
 
-from analysis.figures.best_so_far import cost_of_epochs
+from analysis.figures.best_so_far import cost_of_epochs, settled
 from analysis.formatting import number
 from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import baseline, label_sets, ranking
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.config import DataConfig, Model
@@ -392,7 +393,8 @@ def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
 def _repeat(run: Run) -> Repeat:
     candidates = _candidates(run)
     best = candidates.sort_values("objective", ascending=run.objective.ascending).iloc[0]
-    scored = scored_epochs(run.epochs[run.epochs["trial"] == best["trial"]], run.objective)
+    epochs = averaged(run).epochs
+    scored = scored_epochs(epochs[epochs["trial"] == best["trial"]], run.objective)
     test = scored["test_accuracy"].iloc[0] if "test_accuracy" in scored else math.nan
     reference = baseline(run)
     return Repeat(
@@ -415,7 +417,8 @@ def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
     epochs = run.epochs
     total = cost_of_epochs(epochs).cumsum()
     until = total.groupby(epochs["trial"]).max()
-    ended = candidates.assign(spent=candidates["trial"].map(until)).sort_values("spent")
+    ended = settled(run, until)
+    ended = ended[ended["trial"].isin(candidates["trial"])]
     scores = ended["objective"]
     best = run.objective.best_so_far(scores)
     return Curve(ended["spent"].to_numpy(float), best, float(total.max()))

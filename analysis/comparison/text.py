@@ -72,7 +72,7 @@ def headings(scene: Scene) -> list[str]:
 
 
 def cells(row: Row, scene: Scene) -> list[str]:
-    """A row as plain text; ± is half of the 95 % interval."""
+    """A row as plain text; ± is half of the 95% interval."""
     name = scene.objective.metric
     cost, reached = row.cost
     got_there = "" if reached in (0, row.runs) else f" ({reached} of {row.runs} runs)"
@@ -131,7 +131,7 @@ def _ahead(scene: Scene) -> str:
     open_ = [e.label for e, lead in leads if lead and lead.low is not None and lead.low <= 0]
     single = [entry.label for entry, lead in leads if lead is not None and lead.low is None]
     parts = [
-        f"that is better than {listed(clear)}, with 95 % confidence" if clear else "",
+        f"that is better than {listed(clear)}, with 95% confidence" if clear else "",
         f"it is statistically indistinguishable from {listed(open_)}" if open_ else "",
         f"there are too few runs to compare it with {listed(single)}" if single else "",
     ]

@@ -20,6 +20,7 @@ from analysis.figures.style import (
 from analysis.formatting import plain
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, ranking
+from analysis.stored.replicates import representatives
 from analysis.stored.run import Run, require_epochs
 from tune_robust.metrics import metric
 
@@ -35,7 +36,8 @@ _MARKS = {
 class _BestSoFarInfo(NamedTuple):
     """``ended``: a row per scored trial: trial, status, spent, score; ``spent`` is the whole run's
     gradient evaluations until that trial's last epoch. ``spent`` and ``best``: corners of the step
-    line, which only candidates for the win move, and which ends where the run's compute does."""
+    line, which only candidates for the win move, and which ends where the run's compute does. A
+    setting repeated with several seeds moves it once the last of them has ended, by its mean."""
 
     metric: str
     ended: pd.DataFrame
@@ -62,11 +64,10 @@ def _best_so_far_info(run: Run) -> _BestSoFarInfo:
     require_epochs(run)
     total = cost_of_epochs(run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()
+    candidates = settled(run, until)
     ended = run.trials.assign(spent=run.trials["trial"].map(until), score=run.trials["objective"])
     ended = ended.dropna(subset=["spent", "score"]).sort_values("spent", kind="stable")
-    candidates = ended[ended["status"] == ranking(run).basis]
-    scores = candidates["score"]
-    best = run.objective.best_so_far(scores)
+    best = run.objective.best_so_far(candidates["objective"])
     reference = baseline(run)
     return _BestSoFarInfo(
         metric=run.objective.metric,
@@ -76,6 +77,17 @@ def _best_so_far_info(run: Run) -> _BestSoFarInfo:
         baseline=None if reference is None else float(reference["objective"]),
         ceiling=ceiling(run),
     )
+
+
+def settled(run: Run, until: pd.Series) -> pd.DataFrame:
+    """The ranked settings in the order in which they ended.
+
+    ``until``: by trial the compute at its last epoch. ``spent`` is added: that of the last seed.
+    """
+    names = representatives(run)
+    ends = until.reindex(names.index).groupby(names).max()
+    ranked = ranking(run).table.assign(spent=lambda table: table["trial"].map(ends))
+    return ranked.dropna(subset=["spent", "objective"]).sort_values("spent", kind="stable")
 
 
 def cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.figures.best_so_far import cost_of_epochs
+from analysis.figures.best_so_far import cost_of_epochs, settled
 from analysis.figures.choices import chosen_path
-from analysis.figures.style import DASHES, PALETTE, message, metric_axis, new_figure, plain_axes
+from analysis.figures.style import line_style, message, metric_axis, new_figure, plain_axes
 from analysis.formatting import number, plain
-from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
 from tune_robust.errors import UserError, unknown
 from tune_robust.metrics import metric
@@ -49,9 +48,7 @@ def _steps(run: Run, trials: pd.DataFrame, option: str) -> pd.DataFrame:
     epochs = run.epochs[run.epochs["trial"].isin(trials["trial"])]
     total = cost_of_epochs(epochs).cumsum()
     until = total.groupby(epochs["trial"]).max()
-    done = trials[trials["status"] == ranking(run).basis].dropna(subset=["objective"])
-    done = done.assign(spent=done["trial"].map(until)).dropna(subset=["spent"])
-    done = done.sort_values("spent", kind="stable")
+    done = settled(run, until)
     if done.empty:
         return pd.DataFrame()
     scores = done["objective"]
@@ -69,14 +66,11 @@ def _plot(table: pd.DataFrame, name: str) -> go.Figure:
         figure.add_scatter(
             x=steps["spent"].to_numpy("float32"),
             y=steps["best"].to_numpy("float32"),
-            mode="lines",
+            mode="lines+markers",  # a setting of several seeds may end where its line begins
             name=plain(option),
-            line={
-                "color": PALETTE[place % len(PALETTE)],
-                "dash": DASHES[place % len(DASHES)],
-                "width": 2.8,
-                "shape": "hv",
-            },
+            line={"width": 2.8, "shape": "hv", **line_style(place)},
+            marker={"size": 6},
+            cliponaxis=False,
             hovertemplate=f"{plain(option)}: {value}<br>after %{{x:.0f}}<extra></extra>",
         )
     plain_axes(figure)

@@ -16,17 +16,21 @@ from tune_robust.errors import UserError, unknown
 
 
 class _ChoicesInfo(NamedTuple):
-    """``trials``: trial, status, option, score, of trials that ended. ``best``: per option the best
-    score among the candidates for the win, best option first."""
+    """``trials``: trial, status, option, score, of trials that ended. ``best``: indexed by option,
+    the best candidate for the win, best option first: score, and where settings are repeated with
+    several seeds, of which score is the mean, sd and seeds."""
 
     metric: str
     path: str | None
     trials: pd.DataFrame
-    best: pd.Series
+    best: pd.DataFrame
 
 
 def choices(run: Run, path: str | None = None) -> go.Figure:
     """The objective of every trial, grouped by the options of the searched choice ``path``.
+
+    A diamond marks the best of each option: the best setting by its mean over the seeds, with one
+    standard deviation, where a grid repeats settings with several.
 
     Without a path: ``method`` where it was searched, else the choice with the most options tried.
 
@@ -55,11 +59,13 @@ def _choices_info(run: Run, path: str | None = None) -> _ChoicesInfo:
     path = path or chosen_path(run)
     empty = pd.DataFrame(columns=["trial", "status", "option", "score"])
     if path is None:
-        return _ChoicesInfo(run.objective.metric, None, empty, pd.Series(dtype=float))
+        return _ChoicesInfo(run.objective.metric, None, empty, pd.DataFrame())
     trials = run.trials.rename(columns={path: "option", "objective": "score"})[list(empty)]
     trials = trials[trials["status"].isin(["done", "stopped"])].dropna(subset=["option", "score"])
-    candidates = trials[trials["status"] == ranking(run).basis].groupby("option")["score"]
-    best = candidates.agg(run.objective.best_of).sort_values(ascending=run.objective.ascending)
+    named = {path: "option", "objective": "score", "objective_sd": "sd"}
+    ranked = ranking(run).table.rename(columns=named).dropna(subset=["option", "score"])
+    best = ranked.drop_duplicates("option").set_index("option")
+    best = best.filter(["score", "sd", "seeds"])
     return _ChoicesInfo(run.objective.metric, path, trials.reset_index(drop=True), best)
 
 
@@ -87,12 +93,14 @@ def _choices_plot(info: _ChoicesInfo) -> go.Figure:
                 marker={"color": GREY, "symbol": symbol, "size": 8},
                 hovertemplate="%{text} · %{customdata}<extra></extra>",
             )
+    repeated = "sd" in info.best
     figure.add_scatter(
-        x=info.best,
+        x=info.best["score"],
         y=info.best.index.map(rows),
+        error_x={"array": info.best["sd"], "color": WINNER, "width": 5} if repeated else None,
         mode="markers+text",
-        name="best finished",
-        text=[f"<b>{score(info.metric, value)}</b>" for value in info.best],
+        name="best mean over seeds" if repeated else "best finished",
+        text=[f"<b>{score(info.metric, value)}</b>" for value in info.best["score"]],
         textposition="top center",
         textfont={"color": WINNER},
         marker={"color": WINNER, "symbol": "diamond", "size": 11},

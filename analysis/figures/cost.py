@@ -71,7 +71,7 @@ def _cost_plot(table: pd.DataFrame) -> go.Figure:
             "<extra></extra>",
         )
     plain_axes(figure)
-    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=True)
     figure.update_yaxes(visible=False)
     figure.update_xaxes(title_text="gradient evaluations")
     return figure

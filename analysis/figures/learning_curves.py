@@ -14,7 +14,9 @@ from plotly.subplots import make_subplots
 from analysis.figures.style import BASELINE, GREY, WINNER, metric_axis, new_figure, plain_axes
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import winner
+from analysis.stored.replicates import replicates
 from analysis.stored.run import Run, require_epochs
+from tune_robust.formatting import count
 from tune_robust.metrics import metric
 
 _POINTS = 12_000  # of the faint curves; more are thinned, evenly within each trial
@@ -50,9 +52,9 @@ class _LearningCurvesInfo(NamedTuple):
 def learning_curves(run: Run) -> go.Figure:
     """The objective metric over gradient evaluations for every trial.
 
-    Stopped trials are faded, the winner stands out, baselines are dashed. Where test accuracy was
-    recorded, a second panel shows it for the winner and the baselines: for the record, it chose
-    nothing.
+    Stopped trials are faded, the winner stands out (with each of its seeds), baselines are dashed.
+    Where test accuracy was recorded, a second panel shows it for the winner and the baselines: it
+    is for the record and not used for selection.
     """
     return _learning_curves_plot(_learning_curves_info(run))
 
@@ -79,9 +81,9 @@ def learning_curves_data(run: Run) -> pd.DataFrame:
 def _learning_curves_info(run: Run) -> _LearningCurvesInfo:
     require_epochs(run)
     best = winner(run)
-    first = None if best is None else best["trial"]
+    first = [] if best is None else replicates(run, best["trial"])
     roles = {
-        row.trial: _role(row.trial == first, row.origin, row.status)
+        row.trial: _role(row.trial in first, row.origin, row.status)
         for row in run.trials.itertuples()
     }
     curves = _curves(run, run.objective.metric, roles)
@@ -176,7 +178,7 @@ def _draw(figure: go.Figure, name: str, curves: list[Curve], role: str, row: int
                 [int(c.trial[1:]) for c in curves], [len(c.x) + 1 for c in curves]
             ),
             mode="lines",
-            name=f"{legend} ({len(curves)})" if faint else legend,
+            name=_named(legend, role, len(curves)),
             legendgroup=role,
             showlegend=row == 1,
             opacity=_FAINT.get(role, 1.0) * many,
@@ -188,6 +190,12 @@ def _draw(figure: go.Figure, name: str, curves: list[Curve], role: str, row: int
         row=row,
         col=1,
     )
+
+
+def _named(legend: str, role: str, curves: int) -> str:
+    if role == "winner":
+        return legend if curves == 1 else f"{legend}, {count(curves, 'seed')}"
+    return f"{legend} ({curves})" if role in _FAINT else legend
 
 
 def _gapped(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.style import PERCENT, RIGHT, WRONG, message, new_figure, plain_axes
 from analysis.formatting import plain
 from analysis.stored.ranking import baseline, winner
+from analysis.stored.replicates import mean_epochs
 from analysis.stored.run import Run, require_epochs
 
 _FITS = {
@@ -28,6 +29,7 @@ class Fit(NamedTuple):
     epochs: np.ndarray
     clean_fit: np.ndarray
     noisy_fit: np.ndarray
+    seeds: int = 1
 
 
 class _MemorisationInfo(NamedTuple):
@@ -36,6 +38,8 @@ class _MemorisationInfo(NamedTuple):
 
 def memorisation(run: Run) -> go.Figure:
     """Correct and wrong training labels learned over the epochs, for the winner and the baseline.
+
+    Of settings repeated with several seeds the means are drawn.
 
     Learning a wrong label is memorising it: the line of wrong labels should stay low.
     """
@@ -72,11 +76,10 @@ def _memorisation_info(run: Run) -> _MemorisationInfo:
         return _MemorisationInfo([])
     fits = []
     for role, row in shown.items():
-        epochs = run.epochs[run.epochs["trial"] == row["trial"]].sort_values("epoch")
-        epochs = epochs.dropna(subset=["noisy_fit"])
+        epochs = mean_epochs(run, row["trial"]).dropna(subset=["noisy_fit"])
         if len(epochs):
-            columns = (epochs[name].to_numpy() for name in ("epoch", *_FITS))
-            fits.append(Fit(role, row["trial"], *columns))
+            epoch, clean, wrong = (epochs[name].to_numpy() for name in ("epoch", *_FITS))
+            fits.append(Fit(role, row["trial"], epoch, clean, wrong, int(row.get("seeds", 1))))
     return _MemorisationInfo(fits)
 
 
@@ -88,7 +91,7 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
         cols=len(info.fits),
         shared_yaxes=True,
         horizontal_spacing=0.1,
-        subplot_titles=[f"<b>{fit.role}</b> {plain(fit.trial)}" for fit in info.fits],
+        subplot_titles=[f"<b>{fit.role}</b> {_named(fit)}" for fit in info.fits],
         figure=new_figure(height=360, margin_t=64),
     )
     for column, fit in enumerate(info.fits, 1):
@@ -100,6 +103,10 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
     figure.update_yaxes(title_text="learned by the model", col=1)
     figure.update_layout(legend_y=1.12)
     return figure
+
+
+def _named(fit: Fit) -> str:
+    return plain(fit.trial) if fit.seeds == 1 else f"(mean of {fit.seeds} seeds)"
 
 
 def _draw(

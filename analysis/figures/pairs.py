@@ -23,6 +23,7 @@ from analysis.figures.style import (
 )
 from analysis.formatting import number, plain
 from analysis.stored.axes import Axis, axes_of
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from analysis.surrogate.surface import Surface, fit_surface, of_one_kind
@@ -39,6 +40,7 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
     Only settings that were varied among the trials of the best trial's kind. The pair that
     ``sensitivity`` shows by default is the first.
     """
+    run = averaged(run)
     default = fit_surface(run)
     if default.y is None:
         return []
@@ -90,6 +92,7 @@ def by_option_data(run: Run, path: str | None = None, x: str | None = None) -> p
 
 @lru_cache(maxsize=4)
 def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> _ByOptionInfo:
+    run = averaged(run)
     choices = [d.path for d in run.dimensions if not d.is_numeric]
     numeric = [d.path for d in run.dimensions if d.is_numeric]
     if path is not None and path not in choices:

@@ -10,13 +10,22 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.style import PALETTE, PERCENT, line_style, message, new_figure, plain_axes
+from analysis.figures.style import (
+    PALETTE,
+    PERCENT,
+    line_style,
+    lines_of,
+    message,
+    new_figure,
+    plain_axes,
+)
 from analysis.formatting import plain, sentence_case
 from analysis.stored.replicates import replicates
 from analysis.stored.run import Run
 from tune_robust.metrics import metric
 
 _POINTS = 300  # of a line; more than a screen tells apart are thinned
+_LINE = 20  # pixels, of a title
 
 
 class Line(NamedTuple):
@@ -95,12 +104,14 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
     """The panels side by side under one legend; ``nothing`` is said where there is none."""
     if not panels:
         return message(nothing)
+    titles = ["<br>".join(f"<b>{line}</b>" for line in lines_of(p.title, 34)) for p in panels]
+    extra = _LINE * max(title.count("<br>") for title in titles)
     figure = make_subplots(
         rows=1,
         cols=len(panels),
         horizontal_spacing=0.09,
-        subplot_titles=[f"<b>{plain(panel.title)}</b>" for panel in panels],
-        figure=new_figure(height=height, margin_t=76),
+        subplot_titles=titles,
+        figure=new_figure(height=height + extra, margin_t=76 + extra),
     )
     names = list(dict.fromkeys(line.name for panel in panels for line in panel.lines))
     shown = set()
@@ -128,7 +139,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
         figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
     plain_axes(figure)
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
-    figure.update_layout(legend_y=1.14)
+    figure.update_layout(legend_y=1.14 + extra / (height - 128))
     return figure
 
 

@@ -12,6 +12,7 @@ from analysis.figures.style import GREY, GRID, RIGHT, WINNER, message, new_figur
 from analysis.formatting import number, plain, score, sentence_case
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.ranking import ranking
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.importance import importance_info
 from tune_robust.metrics import metric
@@ -41,6 +42,8 @@ class _ParallelInfo(NamedTuple):
 def parallel(run: Run) -> go.Figure:
     """Every trial that ended as a line: one row per searched setting, the score at the bottom.
 
+    The seeds of a setting are one line, at their mean.
+
     Rows run from the lowest value on the left to the highest. A setting that does not apply to a
     trial leaves a gap in its line. Of very many trials an even choice is drawn.
     """
@@ -54,6 +57,7 @@ def parallel_data(run: Run) -> pd.DataFrame:
 
 def _parallel_info(run: Run) -> _ParallelInfo:
     require_epochs(run)
+    run = averaged(run)
     trials = run.trials[run.trials["status"].isin(["done", "stopped"])]
     trials = trials.dropna(subset=["objective"])
     searched = axes_of(run.space.get("search") or {})

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from analysis.figures.leaders import leaders
 from analysis.figures.style import GREY, PERCENT, line_style, message, new_figure, plain_axes
 from analysis.formatting import plain
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 
 _COLUMNS = ("share", "confidence", "accuracy")
@@ -20,7 +21,7 @@ def reliability(run: Run) -> go.Figure:
     """Accuracy on the test images against confidence, of the best trial per method or grid cell.
 
     Guo et al. 2017 (arXiv 1706.04599): 15 bins of confidence; a dot's area is the fraction of
-    the images in its bin.
+    the images in its bin, over the seeds of a setting together.
     """
     rows = reliability_data(run)
     if rows.empty:
@@ -54,7 +55,8 @@ def reliability(run: Run) -> go.Figure:
 
 def reliability_data(run: Run) -> pd.DataFrame:
     """What ``reliability`` draws: a row per bin that is not empty."""
-    recorded = run.trials.set_index("trial").get("reliability", pd.Series(dtype=object)).dropna()
+    trials = averaged(run).trials.set_index("trial")
+    recorded = trials.get("reliability", pd.Series(dtype=object)).dropna()
     parts = [
         pd.DataFrame(json.loads(recorded[trial]), columns=_COLUMNS).assign(name=name, trial=trial)
         for name, trial in leaders(run).items()

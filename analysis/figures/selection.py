@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from analysis.figures.style import GREY, WINNER, message, metric_axis, new_figure, plain_axes
 from analysis.formatting import plain, score
 from analysis.stored.ranking import label_sets
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, scored_epochs
 from tune_robust.metrics import metric, sign_of
 
@@ -25,14 +26,22 @@ _SELECTORS = {
 _FEWEST = 4
 
 
-def selection(run: Run) -> go.Figure:
+def selection(run: Run, chosen_by: str | None = None) -> go.Figure:
     """Test accuracy of every finished trial against what a selector sees of it.
 
     A panel per selector: noisy validation accuracy, noisy validation loss, and validation accuracy
-    on the true labels. The diamond is the trial each would choose. For the record alone: no winner
-    is ever chosen by a starred metric.
+    on the true labels; of ``chosen_by`` alone where it is given. The diamond is the trial each
+    would choose. For the record alone: a starred metric is not used for selection.
     """
-    return _selection_plot(run, selection_data(run))
+    table = selection_data(run)
+    if chosen_by is not None:
+        table = table[table["chosen_by"] == chosen_by]
+    return _selection_plot(run, table)
+
+
+def selectors(run: Run) -> list[str]:
+    """The metrics of which ``selection`` has a panel."""
+    return [name for name in selection_data(run)["chosen_by"] if name != _TRUTH]
 
 
 def selection_data(run: Run) -> pd.DataFrame:
@@ -63,7 +72,11 @@ def selection_data(run: Run) -> pd.DataFrame:
 
 
 def _finished(run: Run) -> pd.DataFrame:
-    """The finished trials at the epoch that counts, with the metrics there."""
+    """The finished trials at the epoch that counts, with the metrics there.
+
+    The seeds of a setting are one row, their mean.
+    """
+    run = averaged(run)
     done = run.trials.loc[run.trials["status"] == "done", "trial"]
     scored = scored_epochs(run.epochs, run.objective).reset_index()
     scored = scored[scored["trial"].isin(done)]
@@ -83,7 +96,7 @@ def _selection_plot(run: Run, table: pd.DataFrame) -> go.Figure:
         cols=len(shown),
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        figure=new_figure(height=400, margin={"l": 60, "r": 16, "t": 48, "b": 84}),
+        figure=new_figure(height=400, margin={"l": 60, "r": 16, "t": 48, "b": 100}),
     )
     for column, choice in enumerate(shown.itertuples(), 1):
         figure.add_scatter(
@@ -112,9 +125,10 @@ def _selection_plot(run: Run, table: pd.DataFrame) -> go.Figure:
             col=column,
         )
         axis = metric_axis(choice.chosen_by)
-        lost = f"gives away {100 * choice.regret:.1f} points, rank correlation "
+        lost = f"gives away {100 * choice.regret:.1f} points<br>"
         title = _SELECTORS[choice.chosen_by].replace(" validation", "<br>validation")
-        axis["title_text"] = f"{title}<br><sup>{lost}{choice.rank_correlation:.2f}</sup>"
+        correlation = f"rank correlation {choice.rank_correlation:.2f}"
+        axis["title_text"] = f"{title}<br><sup>{lost}{correlation}</sup>"
         figure.update_xaxes(**axis, row=1, col=column)
     plain_axes(figure)
     figure.update_yaxes(**metric_axis(_TRUTH), col=1)

@@ -28,6 +28,7 @@ from analysis.figures.trial_marks import MARKS, hover, observed_groups
 from analysis.formatting import plain
 from analysis.stored.axes import Axis
 from analysis.stored.ranking import winner
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.expectation import SURE, tolerance
 from analysis.surrogate.surface import Surface, fit_surface
@@ -106,6 +107,7 @@ def sensitivity_info(
 ) -> SensitivityInfo:
     """What ``sensitivity`` draws, as plain data."""
     require_epochs(run)
+    run = averaged(run)
     surface = fit_surface(run, metric_name, x, y)
     best = winner(run)
     name = None if best is None else best["trial"]
@@ -281,6 +283,8 @@ def _curve(info: SensitivityInfo) -> go.Figure:
     figure = new_figure(height=420, margin={"l": 56, "r": 12, "t": 40, "b": 64})
     if surface.problem is not None:
         say(figure, surface.problem, y=1)
+        figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
+        figure.update_layout(margin_b=100)
     else:
         _add_band(figure, surface)
         for low, high in info.box.values():
@@ -320,12 +324,14 @@ def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
     for mark, rows in observed_groups(info.surface, info.winner):
         legend, symbol, size, fill, rim = MARKS[mark]
         figure.add_scatter(
-            x=rows[info.surface.across.path].to_numpy("float32"),
-            y=rows[y].to_numpy("float32"),
+            # In full precision: Plotly hides what lies beyond the axis, by rounding too.
+            x=rows[info.surface.across.path].to_numpy("float64"),
+            y=rows[y].to_numpy("float64"),
             **hover(info.surface, mark, rows),
             mode="markers",
             name=legend,
             zorder=3,
+            cliponaxis=False,
             marker={
                 "symbol": symbol,
                 "size": size if mark == "winner" else size * shrunk,

@@ -17,7 +17,14 @@ from analysis.formatting import plain
 from analysis.stored.run import Run
 from tune_robust.metrics import metric
 
-_ON_TOP = {"winner": (BASELINE, "diamond", 8)}  # colour, symbol, size; all others are small dots
+_MARKS = {
+    # how it ended: colour, symbol, size
+    "winner": (BASELINE, "diamond", 8),
+    "done": (GREY, "circle", 4),
+    "stopped": (GREY, "circle-open", 4),
+    "unfinished": (GREY, "diamond-open", 4),
+    "failed": (GREY, "x", 3),
+}
 
 
 def sensitivity_3d(
@@ -67,7 +74,7 @@ def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
             hoverinfo="skip",
         )
     for mark, rows in observed_groups(surface, info.winner):
-        colour, symbol, size = _ON_TOP.get(mark, (GREY, "circle", 3))
+        colour, symbol, size = _MARKS[mark]
         figure.add_scatter3d(
             x=rows[surface.across.path].to_numpy("float32"),
             y=rows[surface.up.path].to_numpy("float32"),

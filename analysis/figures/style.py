@@ -6,7 +6,7 @@ Colours are Okabe and Ito's (2008), their blue lightened so that it stands out o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import textwrap
 from typing import Any
 
 import plotly.graph_objects as go
@@ -28,6 +28,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 PERCENT = "~%"
 """Ticks in percent with as many digits as tell them apart: 44%, 44.5%, 45%."""
+
+_SLACK = 1e-9  # of an axis, so that no mark at its end is beyond it by rounding
 
 VEIL = "veil"
 """The ``meta`` of a trace that hides what is unsure: a dark page repaints it as a grey fog."""
@@ -75,7 +77,7 @@ def message(text: str, height: int = 160) -> go.Figure:
 def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
     """Write ``text`` across a figure at the height ``y``, in lines short enough for a phone."""
     return figure.add_annotation(
-        text="<br>".join(_lines(plain(text))),
+        text="<br>".join(lines_of(text)),
         xref="paper",
         yref="paper",
         x=0.5,
@@ -102,12 +104,13 @@ def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
     axis = {"title_text": title, "showgrid": False, "ticks": "outside", "tickcolor": GRID}
     low, high = dimension.bounds
     if not dimension.log:
-        return {**axis, "range": [low, high]}
+        slack = _SLACK * (high - low)
+        return {**axis, "range": [low - slack, high + slack]}
     ticks = log_ticks(low, high)
     return {
         **axis,
         "type": "log",
-        "range": [math.log10(low), math.log10(high)],
+        "range": [math.log10(low) - _SLACK, math.log10(high) + _SLACK],
         "tickvals": ticks,
         "ticktext": [f"{tick:g}" for tick in ticks],
     }
@@ -129,12 +132,6 @@ def round_step(rough: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
 
 
-def _lines(text: str, width: int = 44) -> Iterable[str]:
-    line = ""
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            yield line
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    yield line
+def lines_of(text: str, width: int = 44) -> list[str]:
+    """The text in lines of at most ``width`` letters, each as Plotly shows it as it is."""
+    return [plain(line) for line in textwrap.wrap(text, width)]

@@ -10,7 +10,7 @@ from analysis.figures.panels import Panel, metric_panel, panels_data, panels_plo
 from analysis.figures.style import PALETTE
 from analysis.formatting import number
 from analysis.stored.ranking import ranking
-from analysis.stored.replicates import SEED
+from analysis.stored.replicates import settings
 from analysis.stored.run import Run
 from tune_robust.errors import UserError, unknown
 
@@ -58,7 +58,7 @@ def sweep_panels(run: Run, path: str | None = None) -> list[Panel]:
 def swept_path(run: Run) -> str | None:
     """The setting that ``sweep`` shows by default; the first list of numbers with two tried."""
     done = run.trials[run.trials["status"] == "done"]
-    listed = [d.path for d in run.dimensions if d.options and d.path != SEED]
+    listed = [d.path for d in run.dimensions if d.options and d.path in settings(run)]
     grids = [path for path in listed if done[path].nunique() > 1]
     return grids[0] if grids else None
 

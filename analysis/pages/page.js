@@ -26,10 +26,16 @@ function printedWidth(script) {
 function narrow(layout, data, width) {
   const names = data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
   const longest = Math.max(0, ...names.map((name) => name.length));
-  const columns = names.length > 1 && ENTRY.mark + ENTRY.character * longest < (width - ENTRY.axis) / 2 ? 2 : 1;
+  // A group of lines has a gap behind it: two groups of half the width each would not fit.
+  const half = data.some((trace) => trace.legendgroup) ? 0.42 : 0.5;
+  const fits = ENTRY.mark + ENTRY.character * longest < half * (width - ENTRY.axis);
+  const columns = names.length > 1 && fits ? 2 : 1;
   const font = { size: 12 };
-  Object.assign(layout.legend, { entrywidth: 1 / columns, entrywidthmode: "fraction", font });
-  if (columns === 1) layout.height += ENTRY.line * Math.floor(names.length / 2);
+  const entrywidth = columns === 2 ? half : 1;
+  Object.assign(layout.legend, { entrywidth, entrywidthmode: "fraction", font, tracegroupgap: 0 });
+  const extra = ENTRY.line * Math.max(0, Math.ceil(names.length / columns) - 2);
+  layout.height += extra;
+  if (layout.legend.yref === "container") layout.margin.b += extra;
   if (layout.scene) for (const axis of ["x", "y", "z"]) layout.scene.camera.eye[axis] *= 1.4;
 }
 

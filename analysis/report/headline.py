@@ -38,6 +38,7 @@ def headline(run: Run, summary: Summary) -> str:
     else:
         text = f"{_joined(best.settings)} is the best setting"
     text += " so far" if summary.waiting else " found"
+    text += f", in the mean of {count(best.seeds, 'seed')}" if best.seeds > 1 else ""
     return text + (f", level with {_level(summary)}" if summary.level else "")
 
 
@@ -75,7 +76,8 @@ def _level(summary: Summary) -> str:
         others.remove(reference.trial)
         names.append(f"the {plain(reference.label)} baseline")
     if others:
-        names.append(count(len(others), "other trial"))
+        repeated = summary.winner is not None and summary.winner.seeds > 1
+        names.append(count(len(others), "other setting" if repeated else "other trial"))
     return listed(names)
 
 
@@ -100,9 +102,14 @@ def _searched(run: Run, summary: Summary, best: Candidate) -> str:
     """What the search itself found, on the seed that each trial had."""
     name = run.objective.metric
     compared = None if best.is_baseline else summary.baseline
-    where = "" if summary.confirmation is None else "In the search itself, on one seed, "
-    text = f"{where}{'t' if where else 'T'}rial {plain(best.trial)} reaches "
+    seeds = "one seed" if best.seeds == 1 else count(best.seeds, "seed")
+    where = "" if summary.confirmation is None else f"In the search itself, on {seeds}, "
+    if best.seeds == 1:
+        text = f"{where}{'t' if where else 'T'}rial {plain(best.trial)} reaches "
+    else:
+        text = f"{where}{'i' if where else 'I'}t reaches "
     text += f"<b>{score(name, best.score)}</b> {metric(name).title}"
+    text += f" (mean of {count(best.seeds, 'seed')}{spread(name, best)})" if best.seeds > 1 else ""
     if compared is not None:
         text += f", {better(name, summary.gain)} than the {plain(compared.label)} baseline"
         text += f" ({score(name, compared.score)})"
@@ -127,7 +134,7 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     if leader.low is None:
         return f"{text}; one seed does not show the spread."
     low, high = score(name, leader.low), score(name, leader.high)
-    text += f" in the mean (95 % interval {low} to {high})"
+    text += f" in the mean (95% interval {low} to {high})"
     if leader.probability_best is not None:
         text += f" and is the best of those retrained with {leader.probability_best:.0%} "
         text += "probability"
@@ -139,6 +146,11 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     if leader.is_baseline and best is not None:
         text += f" The best searched trial, {plain(best.trial)}, gets {score(name, best.mean)}."
     return text
+
+
+def spread(name: str, of: Candidate) -> str:
+    """``, standard deviation 0.8 points``; empty of a single seed."""
+    return "" if of.sd is None else f", standard deviation {difference(name, of.sd)}"
 
 
 def better(name: str, gain: float) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from analysis.formatting import MISSING, difference, number, plain, score, sentence_case
 from analysis.stored.ranking import label_set_paths
-from analysis.stored.replicates import SEED, settings
+from analysis.stored.replicates import is_repeated, settings
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
 from tune_robust.metrics import metric
@@ -17,16 +19,15 @@ _RECORDED = "test_accuracy"
 def results_table(run: Run) -> pd.DataFrame:
     """Every finished setting on every label set.
 
-    One row per method, settings and label set, over the trials that share them (a grid's seeds).
-    Columns: method, the searched paths, trials, the objective's mean and standard deviation over
-    them (``<metric>``, ``<metric>_sd``), test_accuracy and its sd where recorded, and
-    seconds_per_epoch. Scores compare within a label set only.
+    One row per method (a baseline by itself), settings and label set, over the trials that share
+    them (a grid's seeds). Columns: method, the searched paths, trials, the objective's mean and
+    standard deviation over them (``<metric>``, ``<metric>_sd``), test_accuracy and its sd where
+    recorded, and seconds_per_epoch. Scores compare within a label set only.
     """
     done = run.trials[run.trials["status"] == "done"].copy()
     scored = scored_epochs(run.epochs, run.objective)
     name = run.objective.metric
-    done["method"] = [row.get("method") or label(row) for _, row in done.iterrows()]
-    done.loc[done["method"] == done["trial"], "method"] = "trial"
+    done["method"] = [_method(row) for row in done.to_dict("records")]
     done[name] = done["trial"].map(scored[name]).astype("float64")
     metrics = [name]
     if _RECORDED in scored:
@@ -46,6 +47,13 @@ def results_table(run: Run) -> pd.DataFrame:
     return table.reset_index()
 
 
+def _method(row: dict[str, Any]) -> str:
+    named = row.get("method")
+    method = named if isinstance(named, str) else label(row)
+    method = "trial" if method == row["trial"] else method
+    return f"{method} baseline" if row["origin"] == "baseline" else method
+
+
 def label_set_table(run: Run) -> str:
     """The table as HTML: a row per method and settings, a column per label set, its best bold.
 
@@ -54,7 +62,7 @@ def label_set_table(run: Run) -> str:
     label set whose settings were not repeated.
     """
     paths = label_set_paths(run)
-    if not (paths or SEED in run.searched) or (table := results_table(run)).empty:
+    if not (paths or is_repeated(run)) or (table := results_table(run)).empty:
         return ""
     name = run.objective.metric
     keys = [p for p in table.columns[: list(table).index("trials")] if p not in paths]
@@ -72,6 +80,13 @@ def label_set_table(run: Run) -> str:
     return f"<table class='facts'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def label_set_heading(run: Run) -> str:
+    """What the table shows."""
+    if label_set_paths(run):
+        return "Every setting on every label set"
+    return "Every setting, averaged over its seeds"
+
+
 def label_set_guide(run: Run) -> str:
     """How to read the table."""
     title = sentence_case(metric(run.objective.metric).title)
@@ -84,7 +99,7 @@ def label_set_guide(run: Run) -> str:
 
 def _named(paths: list[str], row: pd.Series) -> str:
     if not paths:
-        return "all trials"
+        return "score"
     return ", ".join(f"{path.removeprefix('data.')} {number(row[path])}" for path in paths)
 
 

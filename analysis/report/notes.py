@@ -13,6 +13,7 @@ from analysis.surrogate.importance import importance_info
 from tune_robust.formatting import count
 
 _SHORT = 3  # names that still fit into a sentence
+_FELT = 0.01  # an importance below is as good as none
 
 
 def notes(run: Run, summary: Summary) -> str:
@@ -45,13 +46,14 @@ def _importance(run: Run) -> Iterator[str]:
     table = importance_info(run).table.dropna(subset=["overall"])
     if table.empty or label_sets(run) > 1:
         return
+    table = table[(table["overall"] >= _FELT) | (table.index == table.index[0])].head(_SHORT)
     shown = ", ".join(
-        f"<code>{plain(row.path)}</code> {row.overall:.0%}"
-        for row in table.head(_SHORT).itertuples()
+        f"<code>{plain(row.path)}</code> {row.overall:.0%}" for row in table.itertuples()
     )
+    among = "" if table["trials"].nunique() == 1 else ", among the trials that it applies to,"
     yield (
         "<b>What matters:</b> the fraction of the differences between trials that each setting "
-        f"explains by itself is {shown}."
+        f"explains by itself{among} is {shown}."
     )
 
 
@@ -76,15 +78,16 @@ def _luck(run: Run, summary: Summary) -> Iterator[str]:
     if "confirms" in run.meta:
         yield (
             "<b>This is a confirmation:</b> its trials are those of a search, retrained on fresh "
-            "seeds. The report of that search opens with their mean. Do not publish the score of "
-            "the best seed."
+            "seeds, and what is shown of each is its mean over them. The report of that search "
+            "compares them."
         )
     elif summary.confirmation is not None:
         yield f"<b>Confirmed:</b> {plain(summary.confirmation.conclusion)}"
-    elif summary.winner is not None and len(run.trials) > 1:
+    elif summary.winner is not None and summary.settings > 1:
+        several = summary.winner.seeds > 1
         text = (
             "<b>The winner's score is optimistic:</b> it is the best of "
-            f"{count(len(run.trials), 'trial')}, and partly luck."
+            f"{count(summary.settings, 'setting' if several else 'trial')}, and partly luck."
         )
         if summary.error:
             points, images = 200 * summary.error, run.meta["images"]["validation"]

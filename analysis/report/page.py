@@ -9,7 +9,11 @@ from analysis.formatting import plain
 from analysis.pages.frame import fill_page, write_page
 from analysis.pages.section import section_html
 from analysis.report.headline import headline, lead
-from analysis.report.label_set_table import label_set_guide, label_set_table
+from analysis.report.label_set_table import (
+    label_set_guide,
+    label_set_heading,
+    label_set_table,
+)
 from analysis.report.next_steps import next_steps
 from analysis.report.notes import notes
 from analysis.report.peak_and_plateau import peak_and_plateau
@@ -18,6 +22,7 @@ from analysis.report.sections import find_sections
 from analysis.report.summary import summarise
 from analysis.report.tiles import tiles
 from analysis.report.trial_table import trial_table
+from analysis.stored.replicates import is_repeated
 from analysis.stored.run import Run, load_run, require_epochs
 from tune_robust.formatting import count
 
@@ -59,10 +64,14 @@ def render(run: Run) -> str:
             section_html(section) for section in find_sections(run, summary, surface)
         ),
         table=trial_table(run),
-        table_guide=f"{count(len(run.trials), 'trial')}, best first. Press a heading to sort by "
+        table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Press a heading to sort by "
         "it. Columns marked * need the test set or the true labels and are not used for selection.",
         provenance=provenance(run),
     )
+
+
+def _order(run: Run) -> str:
+    return "by the mean over their seeds, best first" if is_repeated(run) else "best first"
 
 
 def _label_sets(run: Run) -> str:
@@ -70,6 +79,6 @@ def _label_sets(run: Run) -> str:
     if not table:
         return ""
     return (
-        f'<section id="label-sets"><h2>Every setting on every label set</h2><p class="guide">'
+        f'<section id="label-sets"><h2>{label_set_heading(run)}</h2><p class="guide">'
         f'{label_set_guide(run)}</p><div class="scroll" tabindex="0">{table}</div></section>'
     )

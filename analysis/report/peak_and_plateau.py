@@ -20,7 +20,7 @@ def peak_and_plateau(run: Run, summary: Summary) -> str:
     )
     if region.peak.trial == region.plateau.trial:
         guide = f"The trial that scored best also lies in the middle of {within}."
-    head = ["", "settings", "scored", "expected", "90 % interval", "tried as"]
+    head = ["", "settings", "scored", "expected", "90% interval", "tried as"]
     rows = [_row(name, "Peak", region.peak), _row(name, "Plateau", region.plateau)]
     return (
         f'<section class="winners"><h2>Peak and plateau</h2><p class="guide">{guide}</p>'

@@ -19,7 +19,7 @@ from analysis.figures.panels import Panel, panels_plot
 from analysis.figures.parallel import parallel
 from analysis.figures.reliability import reliability, reliability_data
 from analysis.figures.rung_check import rung_check, rung_check_info
-from analysis.figures.selection import selection, selection_data
+from analysis.figures.selection import selection, selection_data, selectors
 from analysis.figures.sensitivity import SensitivityInfo, plot_sensitivity, sensitivity_info
 from analysis.figures.sensitivity_3d import plot_sensitivity_3d
 from analysis.figures.sweep import sweep_panels, swept_path
@@ -27,9 +27,11 @@ from analysis.formatting import is_missing, near, number, plain
 from analysis.pages.section import Section
 from analysis.report.summary import Summary
 from analysis.stored.noise import noise_rate
+from analysis.stored.replicates import is_repeated
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
 
+_MEANS = "Lines are means over the seeds, in bands of one standard deviation. "
 _APART = 0.02  # fractions of wrong labels memorised that differ by less are called alike
 
 # What a second surface may show, the best explanation first, and how to read it.
@@ -91,12 +93,28 @@ def _memorisation(run: Run, summary: Summary) -> list[Section]:
 def _learning_curves(run: Run, summary: Summary) -> Section:
     guide = (
         "Each line is a trial over its compute in gradient evaluations, which are passes over the "
-        "training set: an epoch of SGD takes one, of SAM two. The blue line is the best trial"
+        "training set: an epoch of SGD takes one, of SAM two. "
     )
-    guide += ", the dashed orange one the best baseline" if summary.baseline else ""
+    guide += _of_seeds(summary) + _of_baselines(run)
     guide += "; faint lines were stopped early." if summary.counts.get("stopped") else "."
     figures = [("learning-curves", learning_curves(run))]
     return Section("learning-curves", "Every trial as it learned", guide, figures)
+
+
+def _of_seeds(summary: Summary) -> str:
+    best = summary.winner
+    if best is None:
+        return "No trial has ended yet"
+    if best.seeds > 1:
+        return f"The {best.seeds} blue lines are the best setting, one for each seed"
+    return "The blue line is the best trial"
+
+
+def _of_baselines(run: Run) -> str:
+    baselines = int((run.trials["origin"] == "baseline").sum())
+    if not baselines:
+        return ""
+    return ", the dashed orange " + ("one the baseline" if baselines == 1 else "ones the baselines")
 
 
 def _best_so_far(run: Run, summary: Summary) -> Section:
@@ -117,19 +135,24 @@ def _choices(run: Run) -> list[Section]:
             Section(
                 "by-option",
                 f"Does it depend on {plain(path)}?",
-                "A line is the expected score under one option, the band its 90 % interval. Where "
+                "A line is the expected score under one option, the band its 90% interval. Where "
                 "bands overlap, the trials do not tell the options apart. Faint dots are trials "
                 "that did not finish.",
                 [("by-option", by_option(run))],
             )
         )
     if chosen_path(run) is not None:
+        best = (
+            "the best setting of its row by the mean over the seeds, with one standard deviation"
+            if is_repeated(run)
+            else "the best of its row that finished"
+        )
         sections.append(
             Section(
                 "choices",
                 f"Which {plain(chosen_path(run))} does best?",
-                "Each dot is a trial, the diamond the best of its row that finished. The steps "
-                "show how good each was after how much compute of its own.",
+                f"Each dot is a trial, the diamond {best}. The steps show how good each was after "
+                "how much compute of its own.",
                 [("choices", choices(run)), ("best-so-far-by-method", best_so_far_by(run))],
             )
         )
@@ -139,14 +162,15 @@ def _choices(run: Run) -> list[Section]:
 def _methods(run: Run) -> list[Section]:
     """The best trial of each method, or of each value of a grid, as it learned."""
     sections = []
+    means, best = (_MEANS, "setting") if is_repeated(run) else ("", "trial")
     panels = fitting_panels(run) if len(leaders(run)) > 1 else []
     if panels:
         sections.append(
             Section(
                 "fitting",
-                "How each method's best trial learns",
-                "A good method memorises few wrong labels and keeps the gap to the correct ones "
-                "wide; test accuracy is for the record and not used for selection.",
+                f"How each method's best {best} learns",
+                f"{means}A good method memorises few wrong labels and keeps the gap to the correct "
+                "ones wide; test accuracy is for the record and not used for selection.",
                 _one_by_one("fitting", panels),
                 folded=True,
             )
@@ -157,8 +181,8 @@ def _methods(run: Run) -> list[Section]:
             Section(
                 "sweep",
                 f"Training at each {plain(swept_path(run))}",
-                "A line is the best trial at one value: the fractions of wrong and of correct "
-                "labels that it learns and, for the record, its test accuracy.",
+                f"{means}A line is the best {best} at one value: the fractions of wrong and of "
+                "correct labels that it learns and, for the record, its test accuracy.",
                 _one_by_one("sweep", panels),
                 folded=True,
             )
@@ -205,7 +229,7 @@ def _rungs(run: Run) -> list[Section]:
         return []
     guide = (
         "A dot near 1 means that the ranking of the trials at this rung predicts their ranking at "
-        "the end; where the bar, the 95 % interval, holds 0, there is no evidence that it does. "
+        "the end; where the bar, the 95% interval, holds 0, there is no evidence that it does. "
         f"Here {plain(check.reading)}"
     )
     heading = "Does early stopping keep the right ones?"
@@ -242,7 +266,8 @@ def _selection(run: Run) -> list[Section]:
         "the winner above was selected without them."
     )
     heading = "What did selecting by noisy labels cost?"
-    return [Section("selection", heading, guide, [("selection", selection(run))], folded=True)]
+    figures = [(f"selection-{name}", selection(run, name)) for name in selectors(run)]
+    return [Section("selection", heading, guide, figures, folded=True)]
 
 
 def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
@@ -257,7 +282,7 @@ def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
         return [section]
     turned = [(f"{name}-3d", plot_sensitivity_3d(each)) for name, each in infos]
     guide = (
-        "Drag to turn. Height is the expected value; the grey sheets are the ends of its 90 % "
+        "Drag to turn. Height is the expected value; the grey sheets are the ends of its 90% "
         "interval."
     )
     return [section, Section("sensitivity-3d", "The same in 3-D", guide, turned, folded=True)]
@@ -294,11 +319,17 @@ def _surface_guide(run: Run, info: SensitivityInfo) -> str:
     close = near(run.objective.metric)
     nothing = "No region of good settings stands out: the trials are too few or too noisy."
     if info.surface.y is None:
-        return f"The line is the expected score after {full}, the band its 90 % interval" + (
-            f"; the grey stretch is within {close} of the best." if info.box else ". " + nothing
+        return f"The line is the expected score after {full}, the band its 90% interval" + (
+            f"; the grey stretch is expected to be within {close} of the best."
+            if info.box
+            else ". " + nothing
         )
     return (
         f"Colour is the expected score after {full}: brighter is better, paler is less certain. "
         "Dots are trials. "
-        + (f"Inside the outline it is within {close} of the best." if info.box else nothing)
+        + (
+            f"Inside the outline it is expected to be within {close} of the best."
+            if info.box
+            else nothing
+        )
     )

@@ -12,9 +12,11 @@ from analysis.figures.cost import saved
 from analysis.stored.confirmation import Confirmation, read_confirmation
 from analysis.stored.noise import ceiling, limits
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
+from analysis.stored.replicates import averaged, replicates
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label, settings
 from analysis.surrogate.robust_region import Region, robust_region
+from tune_robust.statistics import gain
 
 ENDS = {"done": "finished", "stopped": "stopped early", "failed": "failed"}
 """How a trial can end: its status and the same in words."""
@@ -23,7 +25,11 @@ _WITHIN_NOISE = 2  # standard errors
 
 
 class Candidate(NamedTuple):
-    """A trial to speak of. ``label``: its method; ``test_accuracy`` is not used for selection."""
+    """A trial to speak of. ``label``: its method; ``test_accuracy`` is not used for selection.
+
+    Of a setting repeated with several ``seeds`` all scores are means over them, and ``sd`` is the
+    standard deviation of ``score``, None of one seed.
+    """
 
     trial: str
     label: str
@@ -32,6 +38,8 @@ class Candidate(NamedTuple):
     score: float
     test_accuracy: float
     noisy_fit: float
+    seeds: int = 1
+    sd: float | None = None
 
 
 class Summary(NamedTuple):
@@ -39,9 +47,11 @@ class Summary(NamedTuple):
 
     ``gain`` and ``test_gain``: the winner over the best baseline, positive when better. ``level``:
     other finished trials whose score differs from the winner's by no more than two standard
-    errors. ``error``: the winner's standard error from the number of validation images alone, None
-    where that number is not known. ``counts``: trials by status. ``waiting``: trials still to end.
-    ``spent`` and ``saved``: gradient evaluations used, and saved by stopping early.
+    errors; with two seeds or more, those whose paired difference has a 95 % interval that holds 0.
+    ``error``: the winner's standard error from the number of validation images alone, None where
+    that number is not known or several seeds show the spread. ``settings``: the number of trials,
+    the seeds of a setting counted once. ``counts``: trials by status. ``waiting``: trials still to
+    end. ``spent`` and ``saved``: gradient evaluations used, and saved by stopping early.
     ``stopped_ahead``: trials that scored higher than the winner when they were stopped, and so were
     not ranked. ``region``: the settings that are as good as the winner's, None where a baseline won
     or the trials do not tell. ``confirmation``: the scores on fresh seeds, None where the run was
@@ -55,6 +65,7 @@ class Summary(NamedTuple):
     test_gain: float
     level: tuple[str, ...]
     error: float | None
+    settings: int
     counts: dict[str, int]
     searched_ended: int
     waiting: int
@@ -88,6 +99,7 @@ def summarise(run: Run) -> Summary:
         test_gain=test_gain,
         level=_level(run, best),
         error=_standard_error(run, best),
+        settings=len(averaged(run).trials),
         counts=dict(counts),
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
         waiting=_waiting(run, sum(counts[status] for status in ENDS)),
@@ -105,15 +117,19 @@ def summarise(run: Run) -> Summary:
 def _candidate(run: Run, row: pd.Series | None) -> Candidate | None:
     if row is None:
         return None
-    scored = scored_epochs(run.epochs[run.epochs["trial"] == row["trial"]], run.objective).iloc[0]
+    epochs = averaged(run).epochs
+    scored = scored_epochs(epochs[epochs["trial"] == row["trial"]], run.objective).iloc[0]
+    sd = float(row.get("objective_sd", math.nan))
     return Candidate(
         trial=row["trial"],
         label=label(row),
         is_baseline=row["origin"] == "baseline",
-        settings=settings(run, row),
+        settings=settings(averaged(run), row),
         score=float(row["objective"]),
         test_accuracy=float(scored.get("test_accuracy", math.nan)),
         noisy_fit=float(scored.get("noisy_fit", math.nan)),
+        seeds=int(row.get("seeds", 1)),
+        sd=None if math.isnan(sd) else sd,
     )
 
 
@@ -137,11 +153,15 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
     """Of a fraction of the validation images."""
+    if best is not None and best.seeds > 1:
+        return None
     possible = limits(run, run.objective.metric)
     return float(possible.error(best.score)) if best is not None and possible.images else None
 
 
 def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
+    if best is not None and best.seeds > 1:
+        return _level_over_seeds(run, best)
     error = _standard_error(run, best)
     if best is None or not error:
         return ()
@@ -151,9 +171,29 @@ def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
     return tuple(trial for trial in level if trial != best.trial)
 
 
+def _level_over_seeds(run: Run, best: Candidate) -> tuple[str, ...]:
+    """The settings that the seeds, paired, do not tell from the winner's."""
+    trials = run.trials.set_index("trial")
+
+    def scores(trial: str) -> dict[int, float]:
+        own = trials.loc[replicates(run, trial)]
+        known = own.dropna(subset=["objective"])
+        return dict(zip(known["seed"].astype(int), known["objective"].astype(float), strict=True))
+
+    won = scores(best.trial)
+    level = []
+    for trial in ranking(run).table.dropna(subset=["objective"])["trial"]:
+        ahead = gain(won, scores(trial), run.objective.mode)
+        if trial != best.trial and ahead is not None and not ahead.excludes_zero:
+            level.append(trial)
+    return tuple(level)
+
+
 def _of_confirmation(run: Run, confirmation: Confirmation | None) -> Candidate | None:
     """The leader of the confirmation as a trial of the search."""
     if confirmation is None:
         return None
-    rows = run.trials[run.trials["trial"] == confirmation.leader.trial]
+    trials = averaged(run).trials
+    names = replicates(run, confirmation.leader.trial)
+    rows = trials[trials["trial"].isin(names)]
     return None if rows.empty or rows["objective"].isna().all() else _candidate(run, rows.iloc[0])

@@ -13,7 +13,7 @@ from analysis.formatting import (
     score,
     sentence_case,
 )
-from analysis.report.headline import better
+from analysis.report.headline import better, spread
 from analysis.report.summary import ENDS, Candidate, Summary
 from analysis.stored.confirmation import ConfirmedTrial
 from analysis.stored.run import Run
@@ -49,9 +49,17 @@ def _score_tiles(run: Run, summary: Summary, best: Candidate) -> list[tuple[str,
     gain = f"{better(name, summary.gain)} than {plain(compared.label)}" if compared else ""
     if summary.ceiling is not None:
         gain += f"{' · ' if gain else ''}a perfect model gets about {summary.ceiling:.0%}"
+    if best.seeds > 1:
+        mean = f"mean of {count(best.seeds, 'seed')}{spread(name, best)}"
+        gain = f"{mean} · {gain}" if gain else mean
     shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
     if summary.confirmation is not None:
-        shown.insert(0, _confirmed_tile(name, summary.confirmation.leader))
+        _, value, words = shown[0]
+        words = f"{plain(best.trial)} in the search{f' · {words}' if words else ''}"
+        shown = [
+            _confirmed_tile(name, summary.confirmation.leader),
+            (f"Best {metric(name).title}", value, words),
+        ]
     if not is_missing(best.test_accuracy):
         known = compared is not None and not is_missing(summary.test_gain)
         gain = f"{better('test_accuracy', summary.test_gain)} · " if known else ""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.formatting import duration, is_missing, number, plain, score, sentence_case
 from analysis.stored.ranking import ranking
+from analysis.stored.replicates import representatives
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label
 from tune_robust.metrics import metric
@@ -27,12 +28,12 @@ class _Cell(NamedTuple):
 
 
 def trial_table(run: Run) -> str:
-    """All trials, candidates for the win first and in their order."""
-    ranked = ranking(run).table
-    others = run.trials[~run.trials["trial"].isin(ranked["trial"])]
+    """All trials, candidates for the win first and in their order, the seeds of each together."""
     best_first = run.objective.ascending
-    others = others.sort_values("objective", ascending=best_first, kind="stable")
-    rows = pd.concat([part for part in (ranked, others) if len(part)], ignore_index=True)
+    rows = run.trials.sort_values("objective", ascending=best_first, kind="stable")
+    places = {trial: place for place, trial in enumerate(ranking(run).table["trial"])}
+    order = rows["trial"].map(representatives(run)).map(places).fillna(len(places))
+    rows = rows.iloc[order.argsort(kind="stable")].reset_index(drop=True)
     scored = scored_epochs(run.epochs, run.objective)
     for name in _DIAGNOSTICS:
         rows[name] = rows["trial"].map(scored[name]) if name in scored else math.nan

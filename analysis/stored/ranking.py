@@ -1,4 +1,7 @@
-"""Who won: finished trials ranked by the objective, and by nothing else."""
+"""Who won: finished trials ranked by the objective, and by nothing else.
+
+Where a grid repeats its settings with several seeds, a setting's mean over them is what ranks.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from tune_robust.spaces.dimensions import varies_labels
 
@@ -22,7 +26,11 @@ class Ranking(NamedTuple):
 
 
 def ranking(run: Run) -> Ranking:
-    """Trials by the stored ``objective``. Baselines take part; ``origin`` tells them apart."""
+    """Trials by the stored ``objective``. Baselines take part; ``origin`` tells them apart.
+
+    The seeds of a setting are one row, their mean (see ``averaged``).
+    """
+    run = averaged(run)
     scored = run.trials.loc[run.trials["objective"].notna(), "status"]
     basis = next((status for status in ("done", "stopped") if (scored == status).any()), None)
     table = run.trials[run.trials["status"] == basis].sort_values(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.stored.axes import Axis
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.observations import credited, read_trials
 from tune_robust.formatting import count
@@ -44,6 +45,7 @@ class ImportanceInfo(NamedTuple):
 def importance_info(run: Run) -> ImportanceInfo:
     """What ``importance`` draws, and why not."""
     require_epochs(run)
+    run = averaged(run)
     columns = ["path", "trials", *MEASURES]
     trials = _scored(run)
     varied = [d for d in run.dimensions if trials[d.path].nunique() > 1]

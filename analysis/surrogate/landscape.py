@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.noise import limits
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation, Expected
 from analysis.surrogate.observations import read_trials
@@ -55,6 +56,7 @@ def fit_landscape(run: Run) -> Landscape | None:
     A numeric dimension that does not apply to a trial counts as its middle. Choices are coded by
     one input per option.
     """
+    run = averaged(run)
     trials, kind = of_one_kind(run)
     searched = axes_of(run.space.get("search") or {}, kind)
     numeric = tuple(d for d in searched if d.is_numeric and trials[d.path].nunique() > 1)

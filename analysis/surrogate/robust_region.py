@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm, qmc
 
 from analysis.stored.axes import Axis
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import SURE, Expected, tolerance
 from analysis.surrogate.landscape import Landscape, fit_landscape
@@ -66,6 +67,7 @@ def robust_region(run: Run) -> Region | None:
     out. None where there are too few trials to tell, or where no box around the best has a width
     along every dimension: a single setting is no region.
     """
+    run = averaged(run)
     land = fit_landscape(run)
     if land is None:
         return None

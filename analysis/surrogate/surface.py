@@ -12,6 +12,7 @@ from analysis.formatting import number
 from analysis.stored.axes import Axis, axes_of
 from analysis.stored.noise import limits
 from analysis.stored.ranking import ranking
+from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import Expectation
 from analysis.surrogate.observations import read_trials
@@ -86,7 +87,7 @@ def fit_surface(
     Raises:
         UserError: on a metric that was not recorded, a dimension not searched or not numeric.
     """
-    metric_name = metric_name or run.objective.metric
+    run, metric_name = averaged(run), metric_name or run.objective.metric
     if metric_name not in run.epochs:
         raise UserError(unknown("metric", metric_name, run.epochs.columns.drop(["trial", "epoch"])))
     trials, kind = of_one_kind(run)
@@ -138,6 +139,7 @@ def full_budget(trials: pd.DataFrame) -> float:
 
 def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, Plain]]:
     """The trials of the best trial's kind (the best that lies on some axis), and which that is."""
+    run = averaged(run)
     numeric = [dimension.path for dimension in run.dimensions if dimension.is_numeric]
     ranked = ranking(run).table.dropna(subset=numeric, how="all")
     trials, kind = run.trials, {}

@@ -138,7 +138,7 @@ def _trial_row(trial, table, objective, searched) -> dict[str, Any]:
         **{key: value for key, value in last.items() if key not in searched},
         "epoch": len(table),
         "gradient_evaluations": last.get("gradient_evaluations"),
-        "seed": 0,
+        "seed": values.get("seed", 0),
         "sentinel": trial.get("sentinel", False),
         "error": trial.get("error"),
         "checkpoint": None,

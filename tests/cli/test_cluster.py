@@ -57,6 +57,7 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
         *("search", "--space", space, "--name", "r1", "--address", ray_cluster.address),
         *("--storage", bucket, "--trials", 3),
         *("--set", "train.epochs=40", "--set", "budget.scheduler=none"),
+        *("--set", "resources.concurrency=2"),
         cwd=tmp_path,
     )
     started.wait_until(lambda: head.trials() and other.trials())

@@ -7,6 +7,8 @@ import pytest
 from tests.cli.command import run
 from tests.tuning.simulated import simulate, space
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def runs(tmp_path):

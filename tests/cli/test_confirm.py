@@ -15,10 +15,9 @@ from tune_robust.spaces.space import Space
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
-def search(tmp_path, epochs=2, together=1, **options):
+def search(tmp_path, epochs=2, **options):
     """A search that never trained: its configurations are real, its scores invented."""
     document = {**SPACE, "train": {**SPACE["train"], "epochs": epochs}}
-    document["resources"] = {"concurrency": together}
     document["budget"] = {"trials": 6, "scheduler": "none"}
     (tmp_path / "runs").mkdir()
     simulate(Space.from_document(document), tmp_path / "runs" / "r1", **options)
@@ -33,24 +32,28 @@ def ended(folder):
 
 
 def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_path):
-    folder = search(tmp_path)
-    done = run("confirm", "r1", "--top", 1, "--seeds", 2, "--no-dashboard", cwd=tmp_path).stdout
-    for promised in ("95 % interval", "t0001 base", "P(best)", "best mean", "confirmation.json"):
-        assert promised in done
+    folder = search(tmp_path, stop_after=9)
+    confirm = ("confirm", "r1", "--top", 1, "--no-dashboard", "--seeds")
+    said = " ".join(run(*confirm, 1, cwd=tmp_path).stdout.split())
+    assert "The search has not finished: 3 of 6 trials have ended" in said
+    assert "says nothing of the spread" in said
+
+    more = run(*confirm, 2, "--json", cwd=tmp_path)
+    assert "2 trials to run" in more.stderr
     found = json.loads((folder / "confirm" / "confirmation.json").read_text())
+    assert json.loads(more.stdout)["trials"] == found["trials"]
     trials = pd.read_parquet(folder / "confirm" / "trials.parquet")
     for row in found["trials"]:
         scores = trials[trials["confirms"] == row["trial"]]["val_accuracy"]
+        assert row["n"] == len(scores) == 2
         assert row["mean"] == pytest.approx(scores.mean())
+    again = run(*confirm, 2, cwd=tmp_path)
+    assert "trials to run" not in again.stderr
+    for promised in ("95 % interval", "t0001 base", "P(best)", "best mean", "confirmation.json"):
+        assert promised in again.stdout
+
     assert "Confirmed: " in run("status", "r1", cwd=tmp_path).stdout
     assert "t0001 of t0" in run("status", "runs/r1/confirm", cwd=tmp_path).stdout
-
-    more = run("confirm", "r1", "--top", 1, "--seeds", 3, "--json", cwd=tmp_path)
-    assert "2 trials to run" in more.stderr
-    assert [row["n"] for row in json.loads(more.stdout)["trials"]] == [3, 3]
-    again = run("confirm", "r1", "--top", 1, "--seeds", 3, "--json", cwd=tmp_path)
-    assert json.loads(again.stdout) == json.loads(more.stdout)
-    assert "trials to run" not in again.stderr
     refused = run("confirm", "runs/r1/confirm", cwd=tmp_path, code=2).stderr
     assert "is itself a confirmation" in refused
     refused = run("resume", "runs/r1/confirm", "--trials", "+1", cwd=tmp_path, code=2).stderr
@@ -58,8 +61,7 @@ def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_pa
 
 
 def test_kill_9_then_resume_loses_and_repeats_nothing(tmp_path):
-    # One at a time: most trials are still to come when the refused command has had its say.
-    folder = search(tmp_path, epochs=30, together=1)
+    folder = search(tmp_path, epochs=30)
     arguments = ("confirm", "r1", "--top", 2, "--seeds", 2, "--no-dashboard")
     started = Started(*arguments, cwd=tmp_path)
     started.wait_until(lambda: ended(folder) >= 2)
@@ -82,14 +84,6 @@ def test_kill_9_then_resume_loses_and_repeats_nothing(tmp_path):
     trials = pd.read_parquet(folder / "confirm" / "trials.parquet")
     assert len(trials) == 6
     assert set(trials["status"]) == {"done"}
-
-
-def test_an_unfinished_search_is_confirmed_as_far_as_it_is_and_said_to_be(tmp_path):
-    search(tmp_path, stop_after=9)
-    done = run("confirm", "r1", "--seeds", 1, "--no-dashboard", cwd=tmp_path)
-    said = " ".join(done.stdout.split())
-    assert "The search has not finished: 3 of 6 trials have ended" in said
-    assert "says nothing of the spread" in said
 
 
 def test_a_run_without_results_is_refused(tmp_path, refused):

@@ -18,32 +18,38 @@ from tests.browser import BROWSER
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dashboard"), pytest.mark.timeout(300)]
 
 LONG_TRIALS = "from tune_robust.tuning.engine import ray_backend; ray_backend.LONG = 0.0; "
 SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.py"
 COMMAND = [sys.executable, "-c", LONG_TRIALS + "from tune_robust.cli import main; main()"]
 
 
-@pytest.fixture
-def token(tmp_path, monkeypatch):
-    """Where Ray keeps its token: nothing is there yet."""
-    path = tmp_path / "ray" / "token"
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
-    return path
+@pytest.fixture(scope="module")
+def token(tmp_path_factory):
+    """Where Ray keeps its token: nothing is there before a search."""
+    path = tmp_path_factory.mktemp("token") / "ray" / "token"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+        yield path
 
 
-@pytest.fixture
-def search(tmp_path, token):
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where the search is."""
+    return tmp_path_factory.mktemp("search")
+
+
+@pytest.fixture(scope="module")
+def search(place, token):
     """A search, as if each of its trials lasted long, past its first epoch."""
-    path = tmp_path / "tiny.yaml"
-    budget = {"trials": 40, "scheduler": "none"}
-    resources = {"concurrency": 1}
+    path = place / "tiny.yaml"
+    budget = {"trials": 100, "scheduler": "none"}
     space = {**SPACE, "train": {**SPACE["train"], "epochs": 60}, "baselines": []}
-    path.write_text(yaml.safe_dump({**space, "budget": budget, "resources": resources}))
-    started = Started("search", "--space", path, "--name", "r1", cwd=tmp_path, command=COMMAND)
+    path.write_text(yaml.safe_dump({**space, "budget": budget}))
+    started = Started("search", "--space", path, "--name", "r1", cwd=place, command=COMMAND)
     try:
-        events = tmp_path / "runs" / "r1" / "events.jsonl"
+        events = place / "runs" / "r1" / "events.jsonl"
         started.wait_until(lambda: events.exists() and '"epoch":' in events.read_text())
         yield started
     finally:
@@ -76,10 +82,10 @@ def listening(processes):
     }
 
 
-def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path, search, token):
-    status = json.loads(run("status", "r1", "--json", cwd=tmp_path).stdout)
+def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(place, search, token):
+    status = json.loads(run("status", "r1", "--json", cwd=place).stdout)
     url = status["dashboard"]
-    assert f"Dashboard: {url}" in run("status", "r1", cwd=tmp_path).stdout
+    assert f"Dashboard: {url}" in run("status", "r1", cwd=place).stdout
     assert re.match(r"http://127\.0\.0\.1:\d+$", url)
 
     labels = {}
@@ -135,8 +141,9 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(tmp_path
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
-def test_the_actors_page_shows_the_trials_in_a_browser(tmp_path, search):
-    url = json.loads(run("status", "r1", "--json", cwd=tmp_path).stdout)["dashboard"]
+@pytest.mark.usefixtures("search")
+def test_the_actors_page_shows_the_trials_in_a_browser(tmp_path, place):
+    url = json.loads(run("status", "r1", "--json", cwd=place).stdout)["dashboard"]
     for out in ("actors.txt", "actors.png"):
         subprocess.run(
             [sys.executable, SCREENSHOT, f"{url}/#/actors", out, "--shows", "t00"],
@@ -148,7 +155,9 @@ def test_the_actors_page_shows_the_trials_in_a_browser(tmp_path, search):
     assert (tmp_path / "actors.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_authentication_ray_is_not_started(tmp_path, token, monkeypatch):
+def test_without_authentication_ray_is_not_started(tmp_path, monkeypatch):
+    token = tmp_path / "token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(SPACE))

@@ -7,10 +7,12 @@ import yaml
 
 from tests.cli.command import run
 
+pytestmark = pytest.mark.e2e
+
 SPACE = {
     "name": "tiny",
     "train": {
-        "data": {"dataset": "digits", "noise": {"kind": "symmetric", "rate": 0.5}},
+        "data": {"dataset": "digits", "noise": {"kind": "symmetric", "rate": 0.95}},
         "model": {"name": "small_cnn", "width": 0.25},
         "method": "saner",
         "epochs": 6,
@@ -45,6 +47,7 @@ def test_times_rungs_disk_and_money(tmp_path, space):
     assert found["checkpoints_bytes"] > found["checkpoint_bytes"] > 10_000
     assert found["data_bytes"] == 1797 * (64 + 8)
     assert found["predictions_bytes"] == 0
+    assert "more than 1 - 1/K = 90.0%" in found["cautions"][0]
     assert found["slots"] == {"cpus": 1, "gpus": 0.0, "concurrency": 1}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".data"]
 
@@ -54,6 +57,7 @@ def test_times_rungs_disk_and_money(tmp_path, space):
         "1 at a time, 1 CPU each",
         "Expected with asha",
         "cost",
+        "Warning: 95.0% of the training labels are wrong",
     ):
         assert promised in shown
 

@@ -9,6 +9,8 @@ import pytest
 from tests.cli.command import run
 from tests.tuning.simulated import simulate, space
 
+pytestmark = pytest.mark.e2e
+
 GRID = {
     "sam.rho": {"grid": [0.03, 0.1, 0.3, 1.0]},
     "saner.alpha": {"grid": [0.0, 0.25, 0.5, 0.75, 1.0]},

@@ -2,11 +2,15 @@
 
 import json
 
+import pytest
+
 from tests.cli.command import run
 from tests.tuning.simulated import simulate, space, trading
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.provenance import provenance
 from tune_robust.runs.store import RunStore
+
+pytestmark = pytest.mark.e2e
 
 BUDGET = {"trials": 20, "scheduler": "asha", "grace": 2, "reduction": 2, "sentinels": 5}
 

@@ -24,6 +24,7 @@ SPACE = {
     "search": {"sam.rho": {"log_uniform": [0.1, 1.0]}, "saner.alpha": {"uniform": [0.0, 1.0]}},
     "baselines": [{"method": "sgd"}],
     "budget": {"trials": 5, "scheduler": "asha", "grace": 4, "reduction": 2},
+    "resources": {"concurrency": 1},  # each process that trains takes seconds to start
 }
 
 

@@ -12,28 +12,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import yaml
 from safetensors.torch import load_file
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import tune_robust as tr
 from tests.fuzz.damage import damage
-from tests.fuzz.runs import build, truth, weights_of
+from tests.fuzz.runs import SPACE, Curves, Truth, build, truth, weights_of
 from tune_robust.cli import app
+from tune_robust.config import parse_config
 from tune_robust.errors import UserError
+from tune_robust.runs.checkpoints import Owner, open_checkpoints
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_record
+from tune_robust.runs.trial import ENDED
+from tune_robust.spaces.objective import objective_of
 
 QUICK = (
-    ("status",),
-    ("status", "--json"),
-    ("export", "--format", "json"),
-    ("export", "--format", "csv"),
-    ("export", "--top", "1", "--checkpoint", "--out", "WEIGHTS"),
-    ("resume", "--no-dashboard"),
-    ("resume", "--no-dashboard", "--rebuild-log"),
-    ("status", "--json"),
+    ("status", "RUN"),
+    ("status", "RUN", "--json"),
+    ("export", "RUN"),
+    ("export", "RUN", "--format", "json"),
+    ("export", "RUN", "--format", "csv"),
+    ("export", "RUN", "--top", "1", "--checkpoint", "--out", "WEIGHTS"),
+    ("resume", "RUN", "--no-dashboard"),
+    ("resume", "RUN", "--no-dashboard", "--rebuild-log"),
+    ("status", "RUN", "--json"),
+    ("confirm", "RUN", "--top", "1", "--seeds", "2", "--no-dashboard"),
+    ("resume", "CONFIRM", "--no-dashboard"),
 )
-SLOW = (("report",), ("compare", "OTHER"))
+SLOW = (
+    ("report", "RUN"),
+    ("compare", "RUN", "OTHER"),
+    ("replay", "RUN", "--seeds", "1"),
+    ("search", "--space", "SPACE", "--name", "warm", "--storage", "NEW", "--warm-start", "RUN"),
+)
+
+_COMMAND_MADE_ONCE = mock.patch("typer.testing._get_command", return_value=get_command(app))
+"""To make it for each verb would take longer than the verb."""
 
 
 class Fuzzer:
@@ -42,9 +59,8 @@ class Fuzzer:
     def __init__(self, home: Path):
         self._home = home
         build(home / "whole")
-        self._truth = {
-            name: truth(RunFolder(home / "whole" / name)) for name in ("finished", "interrupted")
-        }
+        (home / "space.yaml").write_text(yaml.safe_dump(SPACE.document()))
+        self._truth = {name: truth(home / "whole" / name) for name in ("finished", "interrupted")}
 
     def run(self, chance: random.Random, *, slow: bool) -> list[str]:
         """One case; what is wrong, nothing if all is well."""
@@ -70,24 +86,33 @@ class Fuzzer:
         return [f"{name}, {'; '.join(told)}: {problem}" for problem in wrong]
 
     def _verb(
-        self, verb: tuple[str, ...], case: Path, known: dict | None, slow: bool
+        self, verb: tuple[str, ...], case: Path, known: Truth | None, slow: bool
     ) -> Iterator[str]:
         run, weights = case / "runs" / "r", case / "weights"
-        places = {"OTHER": str(self._home / "whole" / "finished"), "WEIGHTS": str(weights)}
-        arguments = [places.get(word, word) for word in verb]
+        places = {
+            "RUN": run,
+            "CONFIRM": run / "confirm",
+            "OTHER": self._home / "whole" / "finished",
+            "WEIGHTS": weights,
+            "SPACE": self._home / "space.yaml",
+            "NEW": case / "new",
+        }
         shutil.rmtree(weights, ignore_errors=True)
-        with _without_training(reports=slow):
-            result = CliRunner().invoke(app, [arguments[0], str(run), *arguments[1:]])
+        with _without_training(reports=slow), _COMMAND_MADE_ONCE:
+            result = CliRunner().invoke(app, [str(places.get(word, word)) for word in verb])
         if problem := _unexpected(result.exception):
             yield f"{' '.join(verb)}: {problem}"
         if known is None:
             return
-        if verb == ("status", "--json") and result.exit_code == 0:
-            yield from _unknown_numbers(json.loads(result.stdout)["trials"], known)
+        if "--json" in verb and result.exit_code == 0:
+            yield from _unknown_numbers(json.loads(result.stdout)["trials"], known["search"])
         if result.exit_code == 0:
-            yield from _foreign_weights(weights, known)
-        if verb[0] == "resume":
-            yield from _unknown_tables(run, known)
+            yield from _foreign_weights(weights, known["search"])
+        if verb[:2] == ("resume", "RUN"):
+            yield from _unknown_tables(run, known["search"])
+            yield from _foreign_checkpoints(run)
+        elif verb[0] in ("confirm", "resume"):
+            yield from _unknown_tables(run / "confirm", known["confirmation"])
 
 
 @contextlib.contextmanager
@@ -125,14 +150,14 @@ def _unexpected(error: BaseException | None) -> str | None:
     return f"{type(error).__name__} at {where}: {str(error)[:150]}"
 
 
-def _unknown_numbers(trials: list[dict], known: dict) -> Iterator[str]:
+def _unknown_numbers(trials: list[dict], known: Curves) -> Iterator[str]:
     for trial in trials:
         whole = known.get(trial["trial"], {})
         if trial["epoch"] and trial["metrics"] != whole.get(trial["epoch"]):
             yield f"status shows {trial['trial']} at epoch {trial['epoch']} as it never was"
 
 
-def _unknown_tables(run: Path, known: dict) -> Iterator[str]:
+def _unknown_tables(run: Path, known: Curves) -> Iterator[str]:
     try:
         epochs = tr.load_run(run).epochs
         record = read_record(RunFolder(run))
@@ -143,11 +168,31 @@ def _unknown_tables(run: Path, known: dict) -> Iterator[str]:
         if whole is None or row["val_accuracy"] != whole["val_accuracy"]:
             yield f"the tables have {row['trial']} at epoch {row['epoch']} as it never was"
     for name, trial in record.trials.items():
-        if trial.status == "done" and max(trial.epochs, default=0) != max(known[name]):
+        if trial.status == "done" and trial.epochs.keys() != known.get(name, {}).keys():
             yield f"{name} is done at epoch {max(trial.epochs, default=0)}"
 
 
-def _foreign_weights(weights: Path, known: dict) -> Iterator[str]:
+def _foreign_checkpoints(run: Path) -> Iterator[str]:
+    """What the trials that are not over would go on from."""
+    try:
+        folder, trials = RunFolder(run), read_record(RunFolder(run)).trials
+        owners = {
+            name: Owner(folder.id, name, parse_config(trial.config, name))
+            for name, trial in trials.items()
+            if trial.status not in ENDED
+        }
+    except (UserError, OSError):
+        return
+    for name, owner in owners.items():
+        found = open_checkpoints(folder.checkpoints(name), objective_of(SPACE), owner).newest()
+        if found is None:
+            continue
+        epoch, weights = found[1].epoch, found[1].state["model"]["weight"]
+        if not weights.equal(weights_of(name, epoch)):
+            yield f"{name} would go on at epoch {epoch} from weights that are not its own"
+
+
+def _foreign_weights(weights: Path, known: Curves) -> Iterator[str]:
     for path in weights.glob("*.safetensors"):
         trial = path.stem.rpartition("_")[2]
         own = weights_of(trial, max(known[trial]))

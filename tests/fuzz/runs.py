@@ -19,6 +19,10 @@ SPACE = space(
     budget={"trials": 8, "scheduler": "asha", "grace": 2, "reduction": 2},
 )
 
+Curves = dict[str, dict[int, dict[str, float | None]]]
+"""The metrics of the epochs of each trial, by its name."""
+Truth = dict[str, Curves]
+
 
 def build(parent: Path) -> None:
     """Make the folders ``finished`` and ``interrupted`` in ``parent``, with all that runs hold."""
@@ -38,9 +42,15 @@ def weights_of(trial: str, epoch: int) -> torch.Tensor:
     return torch.arange(50.0) + 1000 * int(trial[1:]) + epoch
 
 
-def truth(folder: RunFolder) -> dict[str, dict[int, dict[str, float | None]]]:
-    """The metrics of each trial's epochs."""
-    return {name: dict(trial.epochs) for name, trial in read_record(folder).trials.items()}
+def truth(path: Path) -> Truth:
+    """The metrics of each trial's epochs, of the run at ``path`` and of its confirmation."""
+    return {"search": _curves(path), "confirmation": _curves(path / "confirm")}
+
+
+def _curves(path: Path) -> Curves:
+    if not path.exists():
+        return {}
+    return {name: dict(t.epochs) for name, t in read_record(RunFolder(path)).trials.items()}
 
 
 def _write_checkpoints(folder: RunFolder) -> None:
@@ -65,7 +75,10 @@ def _confirm(folder: RunFolder) -> None:
     for number, name in enumerate([*store.trials]):
         store.start(name)
         for epoch in range(1, 7):
-            store.add_epoch(name, epoch, {"val_accuracy": 0.5 + 0.01 * number + 0.001 * epoch})
+            score = 0.5 + 0.01 * number + 0.001 * epoch
+            store.add_epoch(
+                name, epoch, {"val_accuracy": score, "gradient_evaluations": 2.0 * epoch}
+            )
         store.end(name, "done")
     store.close()
     write_summary(store.folder)

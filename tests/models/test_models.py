@@ -1,5 +1,7 @@
 """What every network promises."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,19 @@ def build(name, *, seed=0, width=1.0, channels=3, image_size=8, classes=10):
 def test_every_configured_name_has_a_network():
     assert list(NETWORKS) == list(ModelConfig.model_fields["name"].annotation.__args__)
     assert set(SMALLEST_IMAGE) == set(NETWORKS)
+
+
+def test_every_network_is_described():
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text()
+    assert [name for name in NETWORKS if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_parameters_of_the_documentation_are_counted(name):
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    count = sum(weight.numel() for weight in build(name, image_size=32).parameters())
+    assert f"| {count:,} |" in row
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -158,7 +158,7 @@ def test_a_log_deleted_in_mid_run_stops_the_writer(tmp_path):
     store = RunStore.create(folder, {"space": {}})
     store.add_trial("sampled", {}, CONFIG)
     folder.events.unlink()
-    with pytest.raises(FileNotFoundError, match="deleted during the run") as raised:
+    with pytest.raises(FileNotFoundError, match="No such file") as raised:
         store.start("t0001")
     assert raised.value.filename == str(folder.events)
     store.close()

@@ -10,7 +10,7 @@ import pytest
 from tests.tuning.simulated import simulate, space
 from tune_robust.runs.completeness import LogIncomplete
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.log import LogDamaged
+from tune_robust.runs.log import LogDamaged, sealed, seed_of
 from tune_robust.runs.reader import read_record
 from tune_robust.runs.store import RunStore
 
@@ -98,6 +98,40 @@ def test_lines_that_are_damaged_are_restored_from_the_tables(folder, seed):
     assert "the damaged log is kept as events.jsonl.damaged" in store.recovered
     assert folder.events.with_name("events.jsonl.damaged").read_bytes() == damaged
     assert told(read_record(folder))[0] == whole[0]
+
+
+@pytest.mark.parametrize("version", ["today's", "earlier"])
+def test_the_log_of_another_run_is_not_believed(folder, tmp_path, version):
+    whole = told(read_record(folder))
+    other = RunFolder(tmp_path / "other")
+    simulate(SPACE, other.path, lambda trial, epoch: 0.123)
+    lines = lines_of(other)
+    if version == "earlier":  # its lines had a checksum and did not name the run
+        lines = written_without_run(lines, other.id)
+    folder.events.write_bytes(b"".join(lines))
+    store = RunStore(folder, recover=True)
+    store.close()
+    assert told(read_record(folder)) == whole
+    assert "line 2 was left out: it may belong to another run" in store.recovered
+
+
+def test_the_end_of_another_runs_log_is_not_believed(folder, tmp_path):
+    whole = told(read_record(folder))
+    other = RunFolder(tmp_path / "other")
+    simulate(SPACE, other.path, lambda trial, epoch: 0.123)
+    folder.events.write_bytes(b"".join([*lines_of(folder)[:9], *lines_of(other)[9:]]))
+    RunStore(folder, recover=True).close()
+    assert told(read_record(folder))[0] == whole[0]
+
+
+def written_without_run(lines, run_id):
+    made, checksum = [], seed_of(run_id)
+    for line in lines:
+        event = json.loads(line)
+        del event["crc"], event["run"]
+        sealed_line, checksum = sealed(event, checksum)
+        made.append(sealed_line)
+    return made
 
 
 def test_without_tables_a_trial_whose_epochs_have_a_gap_is_trained_again(folder):

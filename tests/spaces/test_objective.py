@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from tune_robust.errors import UserError
 from tune_robust.spaces.objective import Objective, spent, step_of
 
 EPOCHS = {
@@ -71,6 +72,12 @@ def test_cost_in_each_unit():
     assert spent("seconds", 3, {"seconds": 1.25}) == 1.25
     assert spent("epochs", 3, EPOCHS[3]) == 3
     assert spent("gradient_evaluations", 3, EPOCHS[3]) == 6.0
+
+
+@pytest.mark.parametrize("metrics", [{}, {"seconds": None}])
+def test_a_record_without_its_cost_is_named(metrics):
+    with pytest.raises(UserError, match="epoch 3 of a trial is recorded without 'seconds'"):
+        spent("seconds", 3, metrics)
 
 
 def test_steps_are_whole_and_resolve_fractions_of_a_second():

@@ -58,7 +58,8 @@ def plan(
     Returns:
         Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations and cost
         of the whole search ``without_stopping`` and as ``expected`` with the space's scheduler; its
-        ``rungs``; and the disk space of checkpoints and data, in bytes.
+        ``rungs``; the disk space of checkpoints and data, in bytes; and what is odd about the data
+        (``cautions``), as the search would warn.
 
     Raises:
         UserError: the space is not valid, or the data is missing.
@@ -82,7 +83,7 @@ def plan(
             f"{loaded.name} trains by a loop of your own, which plan cannot time: only it knows "
             "what an epoch takes. Search with --trials 1 to see."
         )
-    prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
+    data = prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)
     at_a_time = min(slots.concurrency, loaded.trials)
@@ -98,6 +99,7 @@ def plan(
     size = max(timed.checkpoint_bytes for timed in times.epochs.values())
     return {
         "space": loaded.name,
+        "cautions": data["cautions"],
         "trials": loaded.trials,
         "scheduler": loaded.budget.scheduler,
         "unit": loaded.budget.unit,

@@ -85,14 +85,12 @@ def resume(
         run_confirmation(store, ray, watcher, code)
         return load_run(folder.place)
     # All that can be refused is checked before the run is changed.
-    changed = _changed(meta["space"], trials, settings)
-    space = Space.from_document(changed)
-    own = code_of_run(meta, space, code, watcher)
+    space = _changed(meta["space"], trials, settings)
+    own = code_meta(code_of_run(meta, space, code, watcher))
     prepare_space(space, folder.storage)
     store = _opened(folder, watcher, retry_failed, rebuild_log)
-    after = {**meta, "space": changed, **code_meta(own)}
-    if after != meta:
-        folder.write_meta(after)
+    if own and own["code"] != meta.get("code"):
+        folder.write_meta({**folder.read_meta(), **own})
     run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
     folder.upload()
     return load_run(folder.place)
@@ -100,7 +98,7 @@ def resume(
 
 def _changed(
     document: dict[str, Any], trials: int | str | None, settings: Overrides | None
-) -> dict[str, Any]:
+) -> Space:
     """The run's space with what this call changes.
 
     Raises:
@@ -117,8 +115,7 @@ def _changed(
     for path, value in changes.items():
         set_path(changed, path, value)
     changed["budget"]["trials"] = _total(given, before)
-    Space.from_document(changed)
-    return changed
+    return Space.from_document(changed)
 
 
 def _fixed(path: str) -> Problem:

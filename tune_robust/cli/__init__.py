@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -28,6 +30,9 @@ from tune_robust.cli import (
 from tune_robust.cli.help_text import help_text
 from tune_robust.errors import UserError
 from tune_robust.formatting import visible
+
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What writing to a full or broken device answers; the library's own files are named with it."""
 
 
 def _print_version(asked: bool) -> None:
@@ -82,7 +87,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         print(f"Error: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -91,7 +99,10 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _CANNOT_WRITE:
             raise
-        print(f"Error: {visible(str(error.filename))}: {error.strerror}.", file=sys.stderr)
+        where = "standard output" if error.filename is None else visible(str(error.filename))
+        print(f"Error: {where}: {error.strerror}.", file=sys.stderr)
+        if error.filename is None:  # what is left to be written is not tried again at the exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)

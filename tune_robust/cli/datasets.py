@@ -11,6 +11,7 @@ import typer
 
 from tune_robust.cli.options import STORAGE, DataDir, Json, NoDownload, Settings, Storage
 from tune_robust.errors import UserError, unknown
+from tune_robust.formatting import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,9 +136,9 @@ def check(
         return
     _print_summary(summary)
     for text in odd:
-        print(f"Warning: {text}")
+        print(visible(f"Warning: {text}"))
     if html is not None:
-        print(f"Heat map: {html}")
+        print(visible(f"Heat map: {html}"))
 
 
 def _config(
@@ -224,15 +225,16 @@ def _share(share: float) -> str:
 
 def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = False) -> None:
     """``right`` aligns all columns but the first to the right."""
-    from rich.console import Console
     from rich.table import Table
+
+    from tune_robust.console.plain import PlainConsole
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if right and number else "left", no_wrap=right)
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = PlainConsole()
     if not console.is_terminal:
         console.width = 200  # one line per row, for grep and the like
     console.print(table, highlight=False)

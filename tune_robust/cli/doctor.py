@@ -54,14 +54,16 @@ def doctor(
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from tune_robust.console.plain import PlainConsole
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
-        mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        mark = Text("✓", style="green") if finding.ok else Text("✗", style="red")
         table.add_row(mark, finding.about, finding.found, style=None if finding.ok else "bold")
-    Console().print(table, highlight=False)
+    PlainConsole().print(table, highlight=False)
 
 
 def _check_methods(device: str | None, as_json: bool) -> None:

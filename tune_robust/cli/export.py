@@ -10,6 +10,7 @@ import typer
 
 from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.formatting import visible
 
 if TYPE_CHECKING:
     from tune_robust.api.export import Format, Winner
@@ -72,4 +73,4 @@ def export(
         print(json.dumps({"files": [str(file) for file in files]}, indent=2))
         return
     for file in files:
-        print(file)
+        print(visible(str(file)))

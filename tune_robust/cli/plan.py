@@ -44,8 +44,8 @@ def plan(
     """Time a few real steps of each method, and say what the search would take.
 
     Shows time, rungs, disk space and cost: for the whole budget without early stopping, and as
-    expected with the space's scheduler. It trains for some seconds, and stores nothing but the
-    decoded data set.
+    expected with the space's scheduler. It also warns of what is odd about the data, as the search
+    would. It trains for some seconds, and stores nothing but the decoded data set.
 
     Examples:
       tune-robust plan --space saner_digits
@@ -108,6 +108,8 @@ def _print(found: dict[str, Any]) -> None:
     )
     for line in lines:
         console.print(line, highlight=False)
+    for text in found["cautions"]:
+        console.print(f"Warning: {text}", style="yellow", markup=False, highlight=False)
 
 
 def _table(kinds: list[dict[str, Any]]) -> Table:

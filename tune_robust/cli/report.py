@@ -11,6 +11,7 @@ import typer
 from tune_robust.cli.completion import one_of
 from tune_robust.cli.options import STORAGE, Json, Run, Storage
 from tune_robust.errors import UserError
+from tune_robust.formatting import visible
 
 
 def report(
@@ -49,11 +50,11 @@ def report(
         )
     if figures is None:
         page = tr.report(run, out=out, storage=storage)
-        print(json.dumps({"report": str(page)}, indent=2) if as_json else page)
+        print(json.dumps({"report": str(page)}, indent=2) if as_json else visible(str(page)))
         return
     files = tr.write_figures(run, figures, format=format, storage=storage)
     if as_json:
         print(json.dumps({"figures": [str(file) for file in files]}, indent=2))
         return
     for file in files:
-        print(file)
+        print(visible(str(file)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tune_robust.formatting import visible
 from tune_robust.runs.naming import run_argument
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def exits_when_interrupted() -> Iterator[None]:
     except Interrupted as stopped:
         # All is stored: pressing Ctrl-C once more would only disturb the process's exit.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(
+        told = (
             f"\nInterrupted: {stopped.ended} of {stopped.total} trials have ended, and nothing is "
-            f"lost. Continue with:\n  tune-robust resume {run_argument(stopped.run)}",
-            file=sys.stderr,
+            f"lost. Continue with:\n  tune-robust resume {run_argument(stopped.run)}"
         )
+        print(visible(told), file=sys.stderr)
         raise typer.Exit(EXITS_INTERRUPTED) from None

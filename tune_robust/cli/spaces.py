@@ -11,7 +11,7 @@ import typer
 from tune_robust.cli.options import Json, Settings, SpaceName
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
-from tune_robust.formatting import count
+from tune_robust.formatting import count, visible
 
 if TYPE_CHECKING:
     from tune_robust.spaces.space import Space
@@ -104,7 +104,7 @@ def cp(
     if target.exists() and not force:
         raise UserError(f"{target} exists already: give another name, or --force to replace it")
     _write(target, text)
-    print(f"Wrote {target}. Edit it, then: tune-robust search --space {target}")
+    print(visible(f"Wrote {target}. Edit it, then: tune-robust search --space {target}"))
 
 
 def _row(space: Space) -> dict[str, Any]:
@@ -123,10 +123,11 @@ def _row(space: Space) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from tune_robust.console.plain import PlainConsole
+
+    console = PlainConsole()
     if not console.is_terminal:
         console.width = 300  # one line per space, for grep and the like
     table = Table(box=None, pad_edge=False, header_style="bold")

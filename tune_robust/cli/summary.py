@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from tune_robust.errors import SearchFailed
 from tune_robust.formatting import count, short
 from tune_robust.runs.naming import run_argument
+from tune_robust.runs.replicates import SEED, by_setting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from tune_robust.runs.folder import RunFolder
     from tune_robust.runs.trial import Trial
     from tune_robust.spaces.space import Space
+
+    Seeds = Mapping[str, Sequence[Trial]]
+    """The finished trials of a setting, by the name of the first."""
 
 
 def finish(run: Run, console: Console, *, as_json: bool) -> None:
@@ -54,36 +59,37 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
     from tune_robust.tuning.winners.export import best_of_each_label_set, winners
 
     space = Space.from_document(folder.read_meta()["space"])
-    best = winners(read_trials(folder).values(), space)
+    trials = read_trials(folder).values()
+    best = winners(trials, space)
+    seeds = {same[0].name: same for same in by_setting(t for t in trials if t.status == "done")}
     leaders = best_of_each_label_set(best)
     if space.objective.against:
         print_front(console, best, space)
     elif len(leaders) > 1:
-        _print_leaders(console, leaders, space)
+        _print_leaders(console, leaders, seeds, space)
     else:
-        _print_winner(console, best, space)
+        _print_winner(console, best, seeds, space)
 
 
-def _print_winner(console: Console, best: Sequence[Trial], space: Space) -> None:
+def _print_winner(console: Console, best: Sequence[Trial], seeds: Seeds, space: Space) -> None:
     metric, winner = space.objective.metric, best[0]
     console.print(f"\nWinner: {winner.name} {_settings(winner)}", highlight=False)
-    console.print(f"  {_scores(winner, metric)}", highlight=False)
+    console.print(f"  {_scores(winner, seeds, metric)}", highlight=False)
     if winner.origin == "baseline":
         console.print("  This is a baseline: no setting that the search tried was better.")
     for baseline in (t for t in best if t.origin == "baseline" and t is not winner):
         console.print(
-            f"Baseline: {baseline.name} {_settings(baseline)}\n  {_scores(baseline, metric)}",
+            f"Baseline: {baseline.name} {_settings(baseline)}\n"
+            f"  {_scores(baseline, seeds, metric)}",
             highlight=False,
         )
 
 
-def _print_leaders(console: Console, leaders: Sequence[Trial], space: Space) -> None:
+def _print_leaders(console: Console, leaders: Sequence[Trial], seeds: Seeds, space: Space) -> None:
     console.print("\nScores on different labels do not compare. The best on each label set:")
     for trial in leaders:
-        console.print(
-            f"  {trial.name} {_settings(trial)}\n    {_scores(trial, space.objective.metric)}",
-            highlight=False,
-        )
+        scores = _scores(trial, seeds, space.objective.metric)
+        console.print(f"  {trial.name} {_settings(trial)}\n    {scores}", highlight=False)
 
 
 def _print_files(console: Console, folder: RunFolder, page: Path, exported: Sequence[Path]) -> None:
@@ -99,13 +105,25 @@ def _print_files(console: Console, folder: RunFolder, page: Path, exported: Sequ
 
 
 def _settings(trial: Trial) -> str:
-    return "  ".join(f"{path} {short(value)}" for path, value in trial.values.items())
+    shown = ((path, value) for path, value in trial.values.items() if path != SEED)
+    return "  ".join(f"{path} {short(value)}" for path, value in shown)
 
 
-def _scores(trial: Trial, metric: str) -> str:
-    """The objective, and the test accuracy for the record."""
-    last = trial.last
-    text = f"{metric} {short(last.get(metric))}"
-    if last.get("test_accuracy") is not None:
-        text += f", test accuracy {short(last['test_accuracy'])} (not used for selection)"
+def _scores(trial: Trial, seeds: Seeds, metric: str) -> str:
+    """The objective, and the test accuracy for the record: the means over a setting's seeds."""
+    repeated = seeds.get(trial.name, [trial])
+    score, test = _mean(repeated, metric), _mean(repeated, "test_accuracy")
+    text = f"{metric} {score or short(None)}"
+    if len(repeated) > 1:
+        text += f", mean of {len(repeated)} seeds"
+    if test is not None:
+        text += f", test accuracy {test} (not used for selection)"
     return text
+
+
+def _mean(trials: Sequence[Trial], metric: str) -> str | None:
+    """Of the last epochs, with the standard deviation where there are several trials."""
+    values = [value for trial in trials if (value := trial.last.get(metric)) is not None]
+    if len(values) < 2:
+        return short(values[0]) if values else None
+    return f"{short(fmean(values))} ± {short(stdev(values))}"

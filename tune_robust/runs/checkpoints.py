@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
-from tune_robust.files import is_uri, link_aside, sync_folder
+from tune_robust.files import is_uri, link_aside, make_two_levels, sync_folder
 from tune_robust.loops import LoopCheckpoint, LoopEpoch, read_loop_checkpoint
 from tune_robust.loops.running import check_continues
 from tune_robust.runs.remote.objects import Remote
@@ -109,7 +109,7 @@ class Checkpoints:
         Raises:
             OSError: it cannot be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_two_levels(self._folder)
         if self._last.exists():
             link_aside(self._last, self._previous)
         result.save(self._last, {"run": self._owner.run, "trial": self._owner.trial})

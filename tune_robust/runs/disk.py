@@ -91,6 +91,6 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     if least <= free:
         return f"The disk may become full: {numbers}."
     raise UserError(
-        f"the disk is too small: {numbers}. Make space and `resume` the run, or search with "
-        "another --storage, a smaller model or a smaller resources.concurrency."
+        f"the disk is too small: {numbers}. Make space and give the same command again, or search "
+        "with another --storage, a smaller model or a smaller resources.concurrency."
     )

@@ -36,6 +36,11 @@ def seed_of(run_id: str | None) -> int:
     return zlib.crc32((run_id or "").encode())
 
 
+def mark_of(run_id: str | None) -> dict[str, str]:
+    """Return what an event says of its run, which is nothing in a run of an earlier version."""
+    return {"run": run_id[:8]} if run_id else {}
+
+
 def split(line: bytes) -> tuple[bytes, int | None]:
     """Split a line into its content and its checksum; None if it has none."""
     sealed = _SEAL.search(line, max(0, len(line) - _SEAL_LENGTH))
@@ -136,7 +141,7 @@ class LogWriter:
         """Write an event completely or not at all, since none may follow a partial one."""
         before = os.fstat(self._file.fileno())
         if not before.st_nlink:
-            raise FileNotFoundError(errno.ENOENT, "it was deleted during the run", str(self._path))
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._path))
         line, checksum = sealed(event, self._checksum)
         try:
             while line:

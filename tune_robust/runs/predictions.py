@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from tune_robust.errors import UserError
-from tune_robust.files import is_uri, open_regular, write_aside
+from tune_robust.files import is_uri, make_two_levels, open_regular, write_aside
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
 
@@ -88,7 +88,7 @@ class _LocalPlace:
 
     def write(self, name: str, data: bytes) -> None:
         path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_two_levels(path.parent)
         write_aside(path, data)
 
 

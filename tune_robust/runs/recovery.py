@@ -15,7 +15,7 @@ from tune_robust.errors import UserError
 from tune_robust.files import link_aside, open_regular, write_aside
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.from_tables import events_of_tables
-from tune_robust.runs.log import parse, sealed, seed_of, split
+from tune_robust.runs.log import mark_of, parse, sealed, seed_of, split
 from tune_robust.runs.record import Record
 from tune_robust.runs.trial import ENDED, name_of
 
@@ -29,7 +29,8 @@ def recover_log(folder: RunFolder) -> list[str]:
     Raises:
         UserError: there is neither a log with a valid line nor a table.
     """
-    whole, told = _whole_lines(folder.events, seed_of(folder.id))
+    run_id = folder.id
+    whole, told = _whole_lines(folder.events, run_id)
     try:
         known = [*events_of_tables(folder)]
     except UserError:
@@ -45,17 +46,27 @@ def recover_log(folder: RunFolder) -> list[str]:
         kept = _free_name(folder.events.with_name(f"{folder.events.name}.damaged"))
         link_aside(folder.events, kept)
         told.append(f"the damaged log is kept as {kept.name}")
-    write_aside(folder.events, _text(merged.events, seed_of(folder.id)))
+    write_aside(folder.events, _text(merged.events, run_id))
     return told
 
 
-def _whole_lines(path: Path, seed: int) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
-    """Return the valid lines (from 1), and a sentence on each other line."""
+def _whole_lines(
+    path: Path, run_id: str | None
+) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
+    """Return the valid lines (from 1) of this run, and a sentence on each other line.
+
+    A chain of checksums that does not begin with the run's id may be another run's. Its lines have
+    to name the run, which those of earlier versions do not.
+    """
     whole: list[tuple[int, dict[str, Any]]] = []
     told: list[str] = []
-    for number, (event, why) in enumerate(_checked_lines(path, seed), 1):
+    own, named = True, mark_of(run_id).get("run")
+    for number, (event, why) in enumerate(_checked_lines(path, seed_of(run_id)), 1):
         if event is None:
+            own = own and number > 1
             told.append(f"line {number} was left out: {why}")
+        elif event.get("run", named) != named or ("run" not in event and not own):
+            told.append(f"line {number} was left out: it may belong to another run")
         else:
             whole.append((number, event))
     return whole, told
@@ -170,11 +181,11 @@ class _Merged:
         return None
 
 
-def _text(events: Iterable[dict[str, Any]], checksum: int) -> bytes:
-    lines = []
+def _text(events: Iterable[dict[str, Any]], run_id: str | None) -> bytes:
+    lines, checksum = [], seed_of(run_id)
     for event in events:
         event.pop("crc", None)
-        line, checksum = sealed(event, checksum)
+        line, checksum = sealed(event | mark_of(run_id), checksum)
         lines.append(line)
     return b"".join(lines)
 

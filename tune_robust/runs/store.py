@@ -21,7 +21,7 @@ from tune_robust.files import is_aside, lies_in, sync_folder
 from tune_robust.runs.completeness import check_complete, read_ends
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.lock import lock
-from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, seed_of
+from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, mark_of, seed_of
 from tune_robust.runs.meta import FORMAT
 from tune_robust.runs.record import Record, take_new
 from tune_robust.runs.recovery import recover_log
@@ -51,6 +51,7 @@ class RunStore(TrialStore):
         self.recovered: list[str] = []
         # Damage is reported before anything is changed.
         run_id = folder.id
+        self._mark = mark_of(run_id)
         self._lock = _exclusive_lock(folder)
         self._uploader = None
         try:
@@ -150,7 +151,8 @@ class RunStore(TrialStore):
             self._lock.close()
 
     def _append(self, event: str, trial: str, **fields: Any) -> None:
-        record = {"event": event, "trial": trial, "time": round(time.time(), 3), **fields}
+        now = round(time.time(), 3)
+        record = {"event": event, "trial": trial, **self._mark, "time": now, **fields}
         self._log.append(record)
         self._record.take(record)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tune_robust.errors import UserError
 from tune_robust.metrics import Mode, sign_of
 
 if TYPE_CHECKING:
@@ -101,10 +102,17 @@ class Objective:
 
 
 def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
-    """Return the cost of a trial up to ``epoch``, in the unit of the budget."""
-    cost = epoch if unit == "epochs" else metrics[unit]
+    """Return the cost of a trial up to ``epoch``, in the unit of the budget.
+
+    Raises:
+        UserError: it was recorded without, or the record was changed.
+    """
+    cost = epoch if unit == "epochs" else metrics.get(unit)
     if cost is None:
-        raise ValueError(f"epoch {epoch} has no {unit}, which every epoch must have")
+        raise UserError(
+            f"epoch {epoch} of a trial is recorded without {unit!r}, in which the budget is "
+            "counted. The run's records were changed: restore them from a copy."
+        )
     return cost
 
 

@@ -141,7 +141,7 @@ def test_a_band_lies_around_its_mean_while_all_repeats_last(runs):
 def test_a_clear_lead_is_claimed_and_one_run_each_claims_nothing(runs):
     good, poor = runs
     found = compare_runs([*good, *poor])
-    assert "better than simulated (batch_size 32), with 95 % confidence" in conclusion(found)[0]
+    assert "better than simulated (batch_size 32), with 95% confidence" in conclusion(found)[0]
     assert headline(found) == "simulated is ahead at equal compute"
     found = compare_runs([good[0], poor[0]])
     assert "too few runs to compare" in conclusion(found)[0]

@@ -23,6 +23,14 @@ def test_each_method_is_set_against_its_own_compute(build):
     assert len(best_so_far_by(run).data) == 2
 
 
+def test_no_two_of_many_methods_look_alike(build):
+    methods = [f"m{n}" for n in range(12)]
+    trials = [build.trial(n, {"method": m}, good=0.5) for n, m in enumerate(methods, 1)]
+    space = build.space(search={"method": {"choice": methods}})
+    lines = best_so_far_by(build.load(trials, space=space)).data
+    assert len({(line.line.color, line.line.dash) for line in lines}) == 12
+
+
 def test_no_choice_is_said(search_run):
     assert best_so_far_by_data(search_run).empty
     assert "No choice" in best_so_far_by(search_run).layout.annotations[0].text

@@ -30,7 +30,7 @@ def test_the_method_is_shown_first(run):
 
 
 def test_the_best_is_the_best_finished(run):
-    best = _choices_info(run).best
+    best = _choices_info(run).best["score"]
     scores = run.trials.set_index("trial")["objective"]
     assert best["sgd"] == scores["t0001"]
     assert best["sam"] == scores["t0003"]

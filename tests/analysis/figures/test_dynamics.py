@@ -47,8 +47,10 @@ def test_each_cell_of_a_grid_has_its_panel(build):
     ]
     run = build.load(trials, space=build.space(search=search, searcher={"name": "grid"}))
     assert set(law_weights_data(run)["trial"]) == {"t0001", "t0002"}
-    titles = {note.text for note in law_weights(run).layout.annotations}
-    assert any("law.shape linear" in title for title in titles)
+    titles = [note.text for note in law_weights(run).layout.annotations]
+    lines = [line for title in titles for line in title.split("<br>")]
+    assert any("law.shape linear" in title.replace("</b><br><b>", " ") for title in titles)
+    assert max(map(len, lines)) <= len("<b></b>") + 34  # no wider than a narrow picture
 
 
 PROBED = {"p_r_a": 0.8, "p_r_b": 1.4, "p_r_c": 1.1}

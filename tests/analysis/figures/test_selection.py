@@ -1,6 +1,7 @@
 import pytest
 
 from analysis import selection, selection_data
+from analysis.figures.selection import selectors
 
 
 def trials(build, validation, truth):
@@ -46,3 +47,11 @@ def test_too_few_trials_compare_nothing(build):
     run = build.load(trials(build, [0.3, 0.4], [0.5, 0.6]))
     assert selection_data(run).empty
     assert "Four finished trials" in selection(run).layout.annotations[0].text
+
+
+def test_each_selector_may_be_drawn_by_itself(build):
+    run = build.load(trials(build, [0.30, 0.31, 0.45, 0.44], [0.5, 0.6, 0.8, 0.9]))
+    assert selectors(run) == ["val_accuracy", "val_loss", "val_accuracy_clean"]
+    alone = selection(run, "val_loss")
+    assert len(alone.data) == 2
+    assert "gives away 10.0 points<br>rank correlation" in alone.layout.xaxis.title.text

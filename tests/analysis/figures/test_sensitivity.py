@@ -128,3 +128,14 @@ def test_one_dimension_is_a_curve_with_a_band(build):
     run = build.load([build.trial(i, {"sam.rho": r}) for i, r in enumerate(rhos, 1)], space=space)
     names = {trace.name for trace in sensitivity(run).data}
     assert {"expected", "90% interval", "winner"} <= names
+
+
+def test_a_trial_at_the_end_of_an_axis_is_drawn(build):
+    search = {"sam.rho": {"grid": [0.1, 0.3]}}
+    trials = [build.trial(n, {"sam.rho": rho}) for n, rho in enumerate((0.1, 0.3), 1)]
+    figure = sensitivity(build.load(trials, space=build.space(search=search)))
+    low, high = figure.layout.xaxis.range
+    shown = [trace for trace in figure.data if trace.mode == "markers"]
+    assert all(low < x < high for trace in shown for x in trace.x)
+    assert not any(trace.cliponaxis for trace in shown)
+    assert figure.layout.legend.yref == "container"  # clear of what is said above the picture

@@ -11,6 +11,7 @@ from analysis.report.peak_and_plateau import peak_and_plateau
 from analysis.report.provenance import provenance, subtitle
 from analysis.report.summary import summarise
 from analysis.report.tiles import tiles
+from analysis.surrogate.importance import importance_info
 
 
 def told(run):
@@ -158,7 +159,7 @@ def test_a_confirmed_score_is_the_one_to_publish(build):
     text = told(run)
     assert "is the best on 5 fresh seeds" in headline(run, summary)
     assert f"{best.trial} gets <b>44.3%</b> validation accuracy in the mean" in text
-    assert "(95 % interval 43.1% to 45.5%)" in text
+    assert "(95% interval 43.1% to 45.5%)" in text
     assert "87% probability" in text
     assert "optimistic" not in text
     assert "2.1 points too high" in tiles(run, summary)
@@ -248,3 +249,33 @@ def test_a_confirmation_is_not_to_be_confirmed(build):
     steps = next_steps(run, summarise(run))
     assert "Confirm the best" not in steps
     assert "tune-robust confirm" not in steps
+
+
+def test_what_hardly_matters_is_not_listed(build, monkeypatch):
+    run = build.load(build.search(24))
+    table = pd.DataFrame(
+        {"path": ["sam.rho", "saner.alpha"], "trials": [23, 12], "overall": [0.98, 0.001]}
+    )
+    told = importance_info(run)._replace(table=table)
+    monkeypatch.setattr("analysis.report.notes.importance_info", lambda run: told)
+    text = notes(run, summarise(run))
+    assert "explains by itself is <code>sam.rho</code> 98%." in text
+    assert "saner.alpha" not in text
+
+
+def test_importance_among_some_of_the_trials_is_said(build, monkeypatch):
+    run = build.load(build.search(24))
+    table = pd.DataFrame(
+        {"path": ["sam.rho", "saner.alpha"], "trials": [23, 12], "overall": [0.6, 0.5]}
+    )
+    told = importance_info(run)._replace(table=table)
+    monkeypatch.setattr("analysis.report.notes.importance_info", lambda run: told)
+    assert "by itself, among the trials that it applies to, is" in notes(run, summarise(run))
+
+
+def test_after_a_confirmation_the_searchs_own_score_names_its_trial(build):
+    best = summarise(build.load(build.search(24), name="before")).winner
+    run = confirmed(build, row("t0002", behind_leader=None), row(best.trial, mean=0.43))
+    text = tiles(run, summarise(run))
+    assert "<dt>Best validation accuracy</dt>" in text
+    assert f"{best.trial} in the search" in text

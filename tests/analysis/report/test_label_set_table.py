@@ -83,3 +83,15 @@ def test_seeds_are_averaged_with_their_spread(build, rates):
     assert sam["val_accuracy"] == pytest.approx(0.55)
     assert sam["val_accuracy_sd"] == pytest.approx(0.1 / 2**0.5)
     assert "<b>55.0% ± 7.1 points</b> / 90.0%" in label_set_table(run)
+
+
+def test_a_baseline_is_a_row_of_its_own(build):
+    trials = [
+        build.trial(1, {"method": "sgd"}, method="sgd", extra={"val_accuracy": 0.5}),
+        build.trial(2, {}, origin="baseline", extra={"val_accuracy": 0.3}),
+    ]
+    search = {"method": {"choice": ["sam", "sgd"]}}
+    table = results_table(build.load(trials, space=build.space(search=search)))
+    assert dict(zip(table["method"], table["val_accuracy"], strict=True)) == pytest.approx(
+        {"sgd": 0.5, "sgd baseline": 0.3}
+    )

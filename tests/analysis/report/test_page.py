@@ -55,7 +55,8 @@ def test_every_figure_is_there(page):
         "learning-curves",
         "best-so-far",
         "cost",
-        "selection",
+        "selection-val_accuracy",
+        "selection-val_loss",
     }
 
 

@@ -4,10 +4,13 @@ import time
 
 import pytest
 
+from tests.tuning.simulated import space, store_at
+from tune_robust.runs.reader import read_record
 from tune_robust.runs.remote import mirror as module
 from tune_robust.runs.remote.lease import Lease, TakenOver, is_held
-from tune_robust.runs.remote.mirror import Mirror, download
+from tune_robust.runs.remote.mirror import Mirror, download, upload
 from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.run import RemoteRunFolder
 
 
 @pytest.fixture
@@ -65,6 +68,89 @@ def test_another_writer_ends_it(folder, remote, monkeypatch):
     with pytest.raises(TakenOver):
         mirror.close()
     assert remote.read("events.jsonl") is None
+
+
+class Watched(Remote):
+    """Calls ``before`` ahead of every object that is read or sent, and ``after`` behind it."""
+
+    def __init__(self, uri, before=lambda: None, after=lambda: None):
+        super().__init__(uri)
+        self._before, self._after = before, after
+
+    def send(self, file, name):
+        self._before()
+        super().send(file, name)
+        self._after()
+
+    def read(self, name):
+        self._before()
+        return super().read(name)
+
+
+@pytest.fixture
+def search(folder):
+    """One more epoch of a search that goes on in ``folder``; the tables have it at once."""
+    searched = space(train={"data": {"dataset": "digits"}, "method": "saner", "epochs": 1000})
+    store = store_at(folder, searched)
+    config = searched.config_for({}).model_dump(mode="json")
+    trial, upkeep = store.add_trial("sampled", {}, config), store.upkeep(searched)
+
+    def go_on():
+        epoch = max(trial.epochs, default=0) + 1
+        store.add_epoch(trial.name, epoch, {"val_accuracy": 0.5, "gradient_evaluations": epoch})
+        upkeep.write()
+
+    yield go_on
+    store.close()
+
+
+def read_there(remote, path):
+    """The run as another machine finds it: the epochs that its log has."""
+    there = RemoteRunFolder(Remote(remote.uri), path)
+    if not there.exists():
+        return 0
+    record = read_record(there.download())
+    return max((max(t.epochs, default=0) for t in record.trials.values()), default=0)
+
+
+def test_killed_at_any_moment_an_upload_leaves_no_tables_ahead_of_the_log(
+    folder, remote, search, tmp_path
+):
+    seen = []
+
+    def look():
+        seen.append(read_there(remote, tmp_path / f"copy{len(seen)}"))
+
+    watched = Watched(remote.uri, before=search, after=look)
+    search()
+    uploaded = {}
+    for _ in range(3):
+        upload(folder, watched, uploaded)
+    assert len(seen) == 1 + 3 * 3  # run.json, then each time the log and two tables
+    assert seen[-1] > 8
+
+
+def test_a_run_that_is_uploaded_while_it_is_read_is_read_whole(folder, remote, search, tmp_path):
+    search()
+    uploaded = {}
+
+    def goes_on():
+        search()
+        upload(folder, remote, uploaded)
+
+    goes_on()
+    there = RemoteRunFolder(Watched(remote.uri, before=goes_on), tmp_path / "copy")
+    download(there._remote, tmp_path / "copy", {})
+    assert read_record(there).trials["t0001"].epochs
+
+
+def test_an_object_whose_name_leads_out_of_the_run_is_left_where_it_is(folder, remote, monkeypatch):
+    remote.write("run.json", b"{}")
+    monkeypatch.setattr(remote, "names", lambda: ["../outside.txt", "run.json"])
+    remote.parent.write("outside.txt", b"not yours")
+    download(remote, folder, {})
+    assert not (folder.parent / "outside.txt").exists()
+    assert (folder / "run.json").exists()
 
 
 def test_events_that_never_got_over_are_kept(folder, remote):

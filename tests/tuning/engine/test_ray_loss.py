@@ -16,8 +16,13 @@ def dead(monkeypatch):
     """Has the local Ray lose the processes named."""
 
     def lose(*kinds):
-        node = SimpleNamespace(dead_processes=lambda: [(kind, None) for kind in kinds])
+        killed = []
+        node = SimpleNamespace(
+            dead_processes=lambda: [(kind, None) for kind in kinds],
+            kill_all_processes=lambda **options: killed.append(options),
+        )
         monkeypatch.setattr(ray_session.ray_worker, "_global_node", node)
+        return killed
 
     return lose
 
@@ -51,14 +56,13 @@ def test_the_error_says_how_to_go_on():
     assert str(error).endswith("tune-robust resume r1")
 
 
-def test_the_end_of_a_dead_ray_is_not_waited_for(dead, monkeypatch):
-    dead("gcs_server")
-    never = threading.Event()
-    monkeypatch.setattr(ray_session.ray, "shutdown", never.wait)
-    monkeypatch.setattr(ray_session, "_PATIENCE", 0.01)
+def test_a_ray_of_which_a_part_is_dead_is_killed_and_not_disconnected_from(dead, monkeypatch):
+    killed, shut_down = dead("gcs_server"), []
+    monkeypatch.setattr(ray_session.ray, "shutdown", lambda: shut_down.append(True))
     monkeypatch.setattr("atexit.unregister", lambda function: None)
     ray_session._shut_down()
-    never.set()
+    assert killed == [{"check_alive": False, "allow_graceful": False}]
+    assert not shut_down
 
 
 @pytest.fixture

@@ -63,3 +63,13 @@ def test_authentication_that_was_switched_off_is_refused(monkeypatch):
         ray_session.ray_session(dashboard=False, verbose=False),
     ):
         pass
+
+
+def test_what_ray_reports_of_a_dead_process_is_logged_and_not_printed(capsys, caplog):
+    message = {"lines": ["Raylet is terminated.", "its log"], "pid": "raylet", "is_err": False}
+    with ray_session._messages_logged(), caplog.at_level("INFO"):
+        ray_session.ray_worker.print_to_stdstream(message, ignore_prefix=False)
+    assert capsys.readouterr() == ("", "")
+    assert "its log" in caplog.text
+    ray_session.ray_worker.print_to_stdstream(message, ignore_prefix=False)
+    assert "its log" in capsys.readouterr().out

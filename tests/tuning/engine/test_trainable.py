@@ -31,6 +31,7 @@ def job(tmp_path, trial="t0001", **changes):
         "batch_size": 32,
         "threads": 1,
     }
+    tmp_path.mkdir(exist_ok=True)
     return {
         "run": "ours",
         "trial": trial,
@@ -251,6 +252,17 @@ class _Result:
     def save(self, path, owner):
         path.unlink(missing_ok=True)
         path.write_text(str(self.value))
+
+
+def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
+    place = tmp_path / "run" / "checkpoints" / "t0001"
+    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    with pytest.raises(FileNotFoundError):
+        checkpoints.save(_Result(0.1))
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    checkpoints.save(_Result(0.1))
+    assert (place / "last.pt").exists()
 
 
 def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):

@@ -41,6 +41,22 @@ def test_finished_trials_rank_before_better_ones_that_were_stopped(tmp_path):
     assert values == sorted(values, reverse=True)
 
 
+def test_the_seeds_of_a_setting_rank_by_their_mean(tmp_path):
+    def curve(trial, epoch):
+        lucky = {(0.1, 42): 0.7, (0.1, 43): 0.1, (0.2, 42): 0.5, (0.2, 43): 0.52}
+        return lucky[trial.values["sam.rho"], trial.values["seed"]]
+
+    grid = space(
+        format=2,
+        search={"seed": {"grid": [42, 43]}, "sam.rho": {"grid": [0.1, 0.2]}},
+        searcher={"name": "grid"},
+        budget={"trials": "all", "scheduler": "none"},
+    )
+    conductor = simulate(grid, tmp_path / "r", curve)
+    best = ranked(conductor.trials.values(), conductor.objective)
+    assert [(t.values["sam.rho"], t.values["seed"]) for t in best] == [(0.2, 42), (0.1, 42)]
+
+
 def test_stopped_trials_rank_when_none_has_finished(tmp_path):
     conductor = simulate(space(), tmp_path / "r")
     stopped = [t for t in conductor.trials.values() if t.status == "stopped"]

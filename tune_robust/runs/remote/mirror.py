@@ -7,10 +7,13 @@ continue from their checkpoints, which are written to the remote side directly.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
@@ -24,6 +27,7 @@ _RESTS = 4.0
 
 It is never so long that the lease is lost.
 """
+RUN = "run.json"
 EVENTS = "events.jsonl"
 Uploaded = dict[Path, tuple[int, int]]
 """The files that are equal on both sides, each with its time of change and its size."""
@@ -80,7 +84,7 @@ class Mirror:
             except TakenOver as error:
                 self._problem = error
                 return
-            except UserError:
+            except (UserError, OSError):
                 # The network may be back next time; otherwise ``close`` reports the error.
                 continue
             took = time.monotonic() - began
@@ -93,40 +97,66 @@ class Mirror:
 
 
 def upload(folder: Path, remote: Remote, uploaded: Uploaded) -> None:
-    """Copy the files of ``folder`` that have changed since the last upload."""
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if _stays(inside.parts) or not path.is_file():
-            continue
-        state = _state(path)
-        if uploaded.get(path) != state:
-            remote.store(path, inside.as_posix())
-            uploaded[path] = state
+    """Copy the files of ``folder`` that have changed since the last upload.
+
+    If it is killed, the remote tables never hold more than the remote log.
+
+    Raises:
+        UserError: the remote file system cannot be written.
+        OSError: a file cannot be read.
+    """
+    paths = [path for path in folder.rglob("*") if not _stays(path.relative_to(folder).parts)]
+    paths = [path for path in sorted(paths, key=_turn) if path.is_file()]
+    with ExitStack() as opened:
+        # The search may replace a table at any moment. An opened one stays as it was before the
+        # log is read.
+        tables = {path: opened.enter_context(path.open("rb")) for path in paths if _is_table(path)}
+        for path in paths:
+            with tables.get(path) or path.open("rb") as file:
+                state = _state(file)
+                if uploaded.get(path) != state:
+                    remote.send(file, path.relative_to(folder).as_posix())
+                    uploaded[path] = state
 
 
 def download(remote: Remote, folder: Path, uploaded: Uploaded) -> None:
     """Update the local folder from the remote one, except for events never uploaded.
 
-    After a kill, the local events may be ahead; they then begin with the remote ones.
+    After a kill, the local events may be ahead; they then begin with the remote ones. The log is
+    read after the tables, so that it holds what they hold even while a search uploads.
     """
-    events = folder / EVENTS
-    ahead = events.read_bytes() if events.exists() else b""
-    for name in remote.names():
-        if _stays(name.split("/")):
-            continue
-        path, content = folder / name, remote.read(name)
-        if content is None or (name == EVENTS and ahead.startswith(content)):
+    names = (name for name in remote.names() if not _stays(name.split("/")))
+    for path in sorted((folder / name for name in names), key=_turn, reverse=True):
+        content = remote.read(path.relative_to(folder).as_posix())
+        if content is None or (path.name == EVENTS and _is_ahead(path, content)):
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, content)
-        uploaded[path] = _state(path)
+        with path.open("rb") as file:
+            uploaded[path] = _state(file)
 
 
-def _state(path: Path) -> tuple[int, int]:
-    seen = path.stat()
+def _turn(path: Path) -> tuple[int, Path]:
+    """Which file goes first: without run.json there is no run, and tables are made of the log."""
+    return {RUN: 0, EVENTS: 1}.get(path.name, 2), path
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix == ".parquet"
+
+
+def _is_ahead(events: Path, remote: bytes) -> bool:
+    return events.exists() and events.read_bytes().startswith(remote)
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    seen = os.fstat(file.fileno())
     return seen.st_mtime_ns, seen.st_size
 
 
 def _stays(parts: Sequence[str]) -> bool:
-    """Return whether a file is not uploaded; this includes files being written aside."""
-    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".")
+    """Return whether a file is neither uploaded nor downloaded.
+
+    This includes files being written aside, and names that lead out of the run.
+    """
+    return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".") or ".." in parts

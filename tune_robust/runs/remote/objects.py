@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
 from pyarrow import ArrowException
@@ -144,6 +145,11 @@ class Remote:
     def store(self, path: Path, name: str) -> None:
         """Copy a local file into an object."""
         with self._explained("written"), path.open("rb") as file:
+            self.send(file, name)
+
+    def send(self, file: BinaryIO, name: str) -> None:
+        """Copy an open file into an object."""
+        with self._explained("written"):
             self._make_parent(name)
             with self._system.open_output_stream(self._path(name)) as stream:
                 while chunk := file.read(_CHUNK):

@@ -14,7 +14,7 @@ from tune_robust.tuning.engine.watching import Watcher
 
 
 def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher) -> Slots:
-    """The slots that run.json records, unless the machines have changed; else new ones.
+    """The slots that run.json records; new ones where the machines or the resources have changed.
 
     Raises:
         UserError: the cluster has no CPUs.
@@ -26,7 +26,8 @@ def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher)
         raise UserError("the cluster has no node with CPUs yet. Try again once one has joined.")
     machines = {"nodes": [list(node) for node in nodes], "gpus": gpu_names()}
     meta = folder.read_meta()
-    if "slots" in meta and meta.get("slots_on") == machines:
+    asked_before = Space.from_document(meta["space"]).resources
+    if "slots" in meta and meta.get("slots_on") == machines and space.resources == asked_before:
         return Slots(**meta["slots"])
     slots = new_slots(space, cache, nodes, watcher)
     folder.write_meta({**meta, "slots_on": machines})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import secrets
 import socket
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,10 +44,9 @@ from tune_robust.errors import UserError  # noqa: E402
 from tune_robust.tuning.engine.ray_folder import private_folder  # noqa: E402
 from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
+_log = logging.getLogger(__name__)
 _NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
 """The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
-_PATIENCE = 3.0
-"""Seconds for the end of a Ray of which some process is dead."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
@@ -76,6 +75,8 @@ def ray_session(
     level = "INFO" if verbose else "ERROR"
     options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
     with ExitStack() as opened:
+        if not verbose:
+            opened.enter_context(_messages_logged())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if address is None:
@@ -87,6 +88,24 @@ def ray_session(
                 context = _join(address, options)
         opened.callback(_shut_down)
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+@contextmanager
+def _messages_logged() -> Iterator[None]:
+    """Log what Ray reports of its processes, such as the last lines of a dead one.
+
+    Ray prints it to standard output otherwise, whatever its logging level is.
+    """
+    printing = ray_worker.print_to_stdstream
+    ray_worker.print_to_stdstream = _log_message
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream = printing
+
+
+def _log_message(data: dict[str, Any], ignore_prefix: bool) -> None:
+    _log.info("%s", "\n".join(data["lines"]))
 
 
 class RayLost(BaseException):
@@ -110,14 +129,15 @@ def check_alive() -> None:
 
 
 def _shut_down() -> None:
-    """End Ray; where the rest would wait a minute for a part that is dead, do not wait with it."""
+    """End Ray; where a part of it is dead, kill the rest, which would wait a minute for that part.
+
+    Disconnecting from a dead raylet would end this process too, with an exit code of Ray's own.
+    """
     try:
         check_alive()
     except RayLost:
         atexit.unregister(ray.shutdown)
-        ending = threading.Thread(target=ray.shutdown, daemon=True)
-        ending.start()
-        ending.join(_PATIENCE)
+        ray_worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
     else:
         ray.shutdown()
 

@@ -92,7 +92,7 @@ def run_search(
     """Run what remains of the search in ``store``; the run is closed in any case.
 
     Args:
-        space: what the run searches.
+        space: what to search; run.json says so from when the first trial can start.
         store: the run, opened for writing.
         storage: the folder or URI beside which the decoded data is cached.
         ray: where and how trials run.
@@ -151,13 +151,23 @@ def _run(
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
                 _run_trials(conductor, cache, watcher, url)
     except KeyboardInterrupt:
-        pass  # the conductor knows that it is not complete
+        _keep_space(conductor)  # which the conductor knows not to be complete
     finally:
         with _undisturbed():
             conductor.close()
             if board:
                 board.close()
     return conductor
+
+
+def _keep_space(conductor: Conductor) -> None:
+    """Have run.json say what is searched, which a resumed search may have been given more of.
+
+    Not before the search begins: where it cannot begin, the run stays what it was.
+    """
+    store, space = conductor.store, conductor.space.document()
+    if Space.from_document(store.meta["space"]).document() != space:
+        store.update_meta(space=space)
 
 
 @contextmanager
@@ -203,6 +213,7 @@ def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
     warning = None if space.has_loop else _check_disk(conductor, cache)
+    _keep_space(conductor)
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
         watcher.warn(text)
     with (

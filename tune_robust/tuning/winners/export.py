@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from tune_robust.loops.checkpoints import unpack_loop_checkpoint
 from tune_robust.own import Code
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
+from tune_robust.runs.replicates import by_setting
 from tune_robust.runs.tables import trials_table
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.dimensions import varies_labels
@@ -30,11 +32,21 @@ from tune_robust.spaces.yaml_text import write_yaml
 
 
 def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
-    """Finished trials, best first by the objective alone; stopped ones only if none finished."""
+    """Finished trials, best first by the objective alone; stopped ones only if none finished.
+
+    Of a setting that a grid repeats with several seeds there is one trial, the first: the mean over
+    the seeds is what ranks it.
+    """
     trials = [t for t in trials if objective.value(t.epochs) is not None]
     finished = [t for t in trials if t.status == "done"]
     candidates = finished or [t for t in trials if t.status == "stopped"]
-    return sorted(candidates, key=lambda t: objective.sort_key(objective.value(t.epochs)))
+    settings = by_setting(candidates)
+    settings.sort(key=lambda same: objective.sort_key(_mean(same, objective)))
+    return [same[0] for same in settings]
+
+
+def _mean(trials: Sequence[Trial], objective: Objective) -> float:
+    return fmean(objective.known_value(trial.epochs) for trial in trials)
 
 
 def winners(trials: Iterable[Trial], space: Space) -> list[Trial]:

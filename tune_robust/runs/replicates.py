@@ -1,0 +1,32 @@
+"""Trials that differ in nothing but the seed: one setting, repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tune_robust.runs.trial import Trial
+
+SEED = "seed"
+"""The searched path by which a grid repeats its settings."""
+
+_NO_SETTING = (SEED, "threads")
+
+
+def setting_of(origin: str, config: Mapping[str, Any]) -> str:
+    """What a trial was, as text: equal for trials that repeat one setting with several seeds."""
+    data = {k: v for k, v in (config.get("data") or {}).items() if k != SEED}
+    rest = {k: v for k, v in config.items() if k not in _NO_SETTING}
+    return json.dumps([origin, rest | {"data": data}], sort_keys=True)
+
+
+def by_setting(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """The trials of each setting, where a grid goes through seeds; else each trial by itself."""
+    trials = list(trials)
+    if not any(SEED in trial.values for trial in trials):
+        return [[trial] for trial in trials]
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(setting_of(trial.origin, trial.config), []).append(trial)
+    return list(groups.values())
