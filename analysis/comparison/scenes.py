@@ -327,6 +327,8 @@ def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
 def _labels_and_network(run: Run) -> dict[str, Any]:
     """What scores depend on beside the method, in full and by its present names."""
     config = json.loads(run.trials["config"].iloc[0])
+    if config.get("loop") is not None:
+        return _own_loop(run, config["loop"])
     config["data"] = DataConfig.model_validate(config["data"]).model_dump(mode="json")
     config["model"] = TypeAdapter(Model).validate_python(config["model"]).model_dump(mode="json")
     data = {name: config["data"][name] for name in _DATA}
@@ -335,6 +337,17 @@ def _labels_and_network(run: Run) -> dict[str, Any]:
     if data["dataset"] in _OWN_FILES:
         data["dir"] = config["data"]["dir"]
     return {"data": data, "model": config["model"]}
+
+
+def _own_loop(run: Run, loop: dict[str, Any]) -> dict[str, Any]:
+    """The same of a loop of the user's own: its name, and the settings that all trials share."""
+    fixed = {k: v for k, v in loop.items() if f"loop.{k}" not in run.searched}
+    data = {"dataset": fixed.pop("name", loop["name"]), "noise": {"kind": _BY_THE_LOOP}}
+    return {"data": data, "model": fixed}
+
+
+_BY_THE_LOOP = "by the loop"
+"""The kind of label noise where only the user's loop knows it."""
 
 
 def _family(run: Run) -> str:
@@ -386,7 +399,8 @@ def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
         rate, kind = scene.get("data.noise.rate"), scene.get("data.noise.kind")
         noise = f"{rate:.0%} {kind} noise" if rate is not None else f"{kind} noise"
         rest = [f"{p.partition('.')[2]} {number(scene.get(p))}" for p in differing if p not in said]
-        labels.append(", ".join([f"{scene['data.dataset']}, {noise}", *rest]))
+        about = [scene["data.dataset"], *([] if kind == _BY_THE_LOOP else [noise]), *rest]
+        labels.append(", ".join(map(str, about)))
     return labels
 
 

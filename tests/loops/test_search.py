@@ -1,6 +1,7 @@
 """A search over a loop of the user's own: early stopping, the store, report, replay and export."""
 
 import math
+import shutil
 import threading
 
 import pytest
@@ -83,6 +84,14 @@ def test_a_winner_is_exported_with_its_code_and_trains_to_the_same_numbers(place
 def test_another_scheduler_is_replayed_on_the_recorded_loop(place):
     found = tr.replay(place, schedulers=["asha", "none"], seeds=2)
     assert len(found["combinations"]) == 2
+
+
+def test_two_runs_of_a_loop_compare(place, tmp_path):
+    shutil.copytree(place, tmp_path / "r2")
+    found = tr.compare(place, tmp_path / "r2", out=tmp_path / "page.html")
+    (scene,) = found.scenes
+    assert scene.label == "my_loop:train"
+    assert "digits" not in (tmp_path / "page.html").read_text()
 
 
 def own(config, trial):
