@@ -1,6 +1,7 @@
 """Ray's trainable of loops, driven by hand: checkpoints, restarts and errors as results."""
 
 import pytest
+from ray.tune.utils.util import flatten_dict
 
 from tests.loops.parts import LOOP
 from tests.own.fresh import forgotten
@@ -8,6 +9,7 @@ from tests.own.parts import write_modules
 from tune_robust.config import parse_config
 from tune_robust.own import collect_code
 from tune_robust.tuning.engine.loop_runner import LoopRunner
+from tune_robust.tuning.engine.ray_backend import metrics_of
 
 pytest.importorskip("ray.tune")
 
@@ -71,3 +73,9 @@ def test_an_error_of_the_loop_is_a_result(runner, tmp_path):
     found = runner.step()
     assert "ZeroDivisionError" in found["error"]
     assert 'my_loop.py", line 1' in found["error"]
+
+
+def test_its_metrics_reach_the_search_under_their_names(runner, tmp_path):
+    begin(runner, tmp_path)
+    found = metrics_of(flatten_dict(runner.step()))  # as Ray Tune gives it to its scheduler
+    assert found.keys() == {"distance", "gradient_evaluations", "seconds"}

@@ -256,7 +256,8 @@ class _Result:
 
 def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
     place = tmp_path / "run" / "checkpoints" / "t0001"
-    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    owner = Owner("r", "t0001", parse_config({}))
+    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), owner)
     with pytest.raises(FileNotFoundError):
         checkpoints.save(_Result(0.1))
     assert not (tmp_path / "run").exists()

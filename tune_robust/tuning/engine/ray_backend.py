@@ -237,8 +237,7 @@ class _Decisions(FIFOScheduler):
         if "returned" in result:
             self._conductor.end(name, "done")
             return self.STOP
-        own = result.get("metrics")  # of a loop of the user's own
-        metrics = own or {key: value for key, value in result.items() if key in METRICS}
+        metrics = metrics_of(result)
         decision = self._conductor.on_epoch(
             name, result["epoch"], metrics, reliability=result.get("reliability")
         )
@@ -252,6 +251,16 @@ class _Decisions(FIFOScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles its scheduler into a file that is never read."""
         return {}
+
+
+def metrics_of(result: dict[str, Any]) -> dict[str, float | None]:
+    """Return the metrics in a result as Ray hands it to a scheduler, nested mappings flattened.
+
+    Those of a loop of the user's own have any names, and come in a mapping of their own.
+    """
+    own = "metrics/"
+    found = {k.removeprefix(own): value for k, value in result.items() if k.startswith(own)}
+    return found or {key: value for key, value in result.items() if key in METRICS}
 
 
 _LOST = {
