@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TIERS = (
-    {"errors", "metrics", "formatting"},
+    {"errors", "metrics", "formatting", "information"},
     {"validation", "files"},
     {"config", "own", "cache_folder"},
     {"data", "models", "methods"},

@@ -1,5 +1,6 @@
 """The package's one page: every public name, each imported when it is first used."""
 
+import inspect
 import subprocess
 import sys
 from importlib.metadata import version
@@ -25,6 +26,16 @@ def test_every_public_name_is_there_listed_and_explained(name):
     assert getattr(tr, name)
     assert name in dir(tr)
     assert name == "__version__" or getattr(tr, name).__doc__
+
+
+@pytest.mark.parametrize("name", [n for n in tr.__all__ if inspect.isfunction(getattr(tr, n))])
+def test_a_docstring_explains_every_argument_the_result_and_the_errors(name):
+    function = getattr(tr, name)
+    text = inspect.getdoc(function)
+    unexplained = [p for p in inspect.signature(function).parameters if f"{p}:" not in text]
+    assert not unexplained
+    assert "Returns:" in text
+    assert "Raises:" in text
 
 
 def test_the_version_is_the_installed_one():

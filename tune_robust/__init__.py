@@ -7,8 +7,8 @@
     tr.confirm(run, top=3, seeds=5)
     tr.report(run)
 
-Everything that is public is on this page. A name is imported when it is first used, so that
-``import tune_robust`` itself takes no time and brings neither PyTorch nor Ray.
+This module exports the public names. Each is imported when it is first used, so that ``import
+tune_robust`` is fast and imports neither PyTorch nor Ray.
 """
 
 from importlib import import_module

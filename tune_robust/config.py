@@ -1,4 +1,4 @@
-"""Everything one training run needs, typed and validated.
+"""The configuration of a training run, typed and validated.
 
 A method is not a class but a set of independent parts (``sam``, ``saner``, ``sals``, ``law``,
 ``loss``, ``mixup``, ``average``, ``bootstrap_rounds``), each present or absent; ``method`` names a
@@ -147,7 +147,7 @@ class SymmetricNoise(Part):
 
 
 def _index_as_text(value: Any) -> Any:
-    """A class may be named by its index; keys of JSON objects are always text."""
+    """Convert a class index to text, since keys of JSON objects are always text."""
     return str(value) if type(value) is int else value
 
 
@@ -155,9 +155,9 @@ def _index_as_text(value: Any) -> Any:
 class FileSetting:
     """Marks a setting that names a file or a folder.
 
-    ``beside_data``: a relative path is looked for in the data's folder first. ``names``: values
-    that are no paths. ``or_name``: a text without a folder or suffix is a name, unless there is
-    such a file. ``or_text``: any text may be something else, unless there is such a file.
+    ``beside_data``: whether a relative path is searched in the data's folder first. ``names``:
+    values that are not paths. ``or_name``: a text without a folder or suffix is a name, unless
+    there is such a file. ``or_text``: any text may be something else, unless there is such a file.
     """
 
     beside_data: bool = False
@@ -167,7 +167,7 @@ class FileSetting:
 
 
 NoiseFile = Annotated[str, Field(min_length=1), FileSetting(beside_data=True)]
-"""A file of labels, which may lie with the data."""
+"""A file of labels, which may be in the data's folder."""
 
 ClassName = Annotated[str, BeforeValidator(_index_as_text)]
 """A class by its name or, where no class has that name, by its index."""
@@ -298,7 +298,7 @@ class GivenNoise(Part):
 
     @property
     def truth_known(self) -> bool:
-        """Whether the dataset's own labels are the true ones."""
+        """Whether the data set's own labels are the true ones."""
         return self.file is not None or self.key is not None
 
 
@@ -322,7 +322,7 @@ class Validation(Part):
 
 
 DEFAULT_DATA_DIR = Path("~/data")
-"""Where downloads go, and are looked for, when no directory is named."""
+"""The default folder of data sets and downloads."""
 
 
 class DataConfig(Part):
@@ -373,7 +373,7 @@ class DataConfig(Part):
 
     @property
     def truth_known(self) -> bool:
-        """Whether the dataset's own labels are the true ones."""
+        """Whether the data set's own labels are the true ones."""
         return self.noise.kind != "given" or self.noise.truth_known
 
     @model_validator(mode="after")
@@ -386,7 +386,7 @@ class DataConfig(Part):
             )
         if column is not None and self.dataset not in ("parquet", "cifar100"):
             raise ValueError(
-                f"label_column: {self.dataset} has one label an image; only parquet and cifar100 "
+                f"label_column: {self.dataset} has one label per image; only parquet and cifar100 "
                 "may have several"
             )
         if self.dataset == "cifar100" and column not in (None, "fine_label", "coarse_label"):
@@ -420,9 +420,9 @@ class ModelConfig(Part):
     """The network; ``width`` multiplies its channel counts.
 
     ``stem``: ``cifar`` is a 3x3 convolution of stride 1, for small images; ``imagenet`` is 7x7 of
-    stride 2 and a max pooling, as torchvision has it. ``weights``: what to start from, all but the
-    last layer: ``imagenet`` (torchvision's, downloaded if ``data.download``) or a file (.pth).
-    With ``stem: cifar`` the first convolution, which differs, is also newly initialised.
+    stride 2 and a max pooling, as torchvision has it. ``weights``: pretrained weights for all
+    layers but the last: ``imagenet`` (torchvision's, downloaded if ``data.download``) or a file
+    (.pth). With ``stem: cifar`` the first convolution, which differs, is also newly initialised.
     ``mlp`` and ``vit_tiny`` are no convolutional networks: a perceptron of two hidden layers and a
     small vision transformer. ``inception_resnet_v2`` needs timm: pip install 'tune-robust[timm]'.
     """
@@ -486,7 +486,7 @@ Model = Annotated[
 # --- schedules of rho and alpha ---------------------------------------------------------------
 
 Factor = NonNegative
-"""Multiplies a setting's value: 1 leaves it, 0 switches it off."""
+"""A factor of a setting's value: 1 keeps it, and 0 switches it off."""
 
 Boundaries = Annotated[list[Fraction], Field(min_length=1)]
 
@@ -521,23 +521,23 @@ class StepIncrease(Part):
 
 
 class Linear(Part):
-    """From the value at the start in a straight line to ``end`` times it at the end of the run."""
+    """The value changes linearly from the start to ``end`` times the value at the run's end."""
 
     kind: Literal["linear"] = "linear"
     end: Factor = 0.0
 
 
 class Cosine(Part):
-    """From the value at the start along half a cosine to ``end`` times it at the run's end."""
+    """The value changes along half a cosine to ``end`` times the value at the run's end."""
 
     kind: Literal["cosine"] = "cosine"
     end: Factor = 0.0
 
 
 class PiecewiseLinear(Part):
-    """Straight lines between five knots, evenly spaced over the run; each multiplies the value.
+    """The value is multiplied by a factor that is linear between five evenly spaced knots.
 
-    The knots are settings of their own so that a search can draw the curve:
+    The knots are separate settings, so that a search can vary the curve:
     ``sam.rho_schedule.half: {uniform: [0, 2]}``. While rho is 0, a step takes one pass.
     """
 
@@ -560,7 +560,7 @@ Schedule = Annotated[
 
 
 def _named_infinity(value: Any) -> Any:
-    """YAML writes infinity as .inf, which JSON cannot: it is kept by its name."""
+    """Convert infinity, which JSON lacks, to its name."""
     return "inf" if value == math.inf else value
 
 
@@ -568,7 +568,7 @@ Norm = Annotated[Annotated[float, Field(gt=1)] | Literal["inf"], BeforeValidator
 
 
 def _renamed_convention(value: Any) -> Any:
-    """Earlier versions called ``asam_by_shape`` ``asam``: what they wrote keeps its meaning."""
+    """Rename ``asam``, the name of ``asam_by_shape`` in earlier versions."""
     return "asam_by_shape" if value == "asam" else value
 
 
@@ -658,7 +658,7 @@ class SanerConfig(Part):
         return self
 
     def ramp_epochs(self, epochs: int) -> float:
-        """``k`` in epochs, of a run of ``epochs``."""
+        """Return ``k`` in epochs, for a run of ``epochs``."""
         return self.k * epochs if isinstance(self.k, float) else self.k
 
 
@@ -840,7 +840,7 @@ class SgdConfig(Part):
     @model_validator(mode="after")
     def _has_momentum(self) -> Self:
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov looks ahead along the momentum, which is 0: raise momentum")
+            raise ValueError("nesterov needs momentum, which is 0: raise momentum")
         return self
 
 
@@ -889,7 +889,7 @@ class LrConstant(Part):
 
 
 class LrCosine(Part):
-    """Half a cosine from the learning rate to zero."""
+    """The learning rate decreases to zero along half a cosine."""
 
     kind: Literal["cosine"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -905,7 +905,7 @@ class LrMultistep(Part):
 
 
 class LrOneCycle(Part):
-    """Up to the optimizer's learning rate and down again, each along half a cosine.
+    """The learning rate rises to the optimizer's and falls again, each along half a cosine.
 
     One cycle over the run (Smith & Topin 2018, arXiv 1708.07120): from lr / ``initial_divisor`` to
     lr at the fraction ``peak`` of the run, then to lr / (``initial_divisor * final_divisor``) at
@@ -951,7 +951,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "sce": {"loss": {"name": "sce"}},
     "mixup": {"mixup": {}},
 }
-"""The settings that each method's name stands for; fields given beside it override them."""
+"""The settings of each method's name; explicitly given fields override them."""
 
 Method = Literal[
     "sgd",
@@ -978,7 +978,7 @@ Method = Literal[
 
 
 def _fill(defaults: dict, given: dict) -> dict:
-    """``given`` laid over ``defaults``, merging mappings key by key."""
+    """Return ``defaults`` overridden by ``given``, merging mappings key by key."""
     merged = dict(defaults)
     for key, value in given.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -990,11 +990,11 @@ _EARLIER_PRESETS: dict[str, dict[str, Any]] = {
     "asam": {"sam": {"adaptive": "asam_by_shape"}},
     "asam_saner": {"sam": {"rho": 0.5, "adaptive": "asam_by_shape"}},
 }
-"""What presets filled in otherwise in spaces of format 1: their runs go on as they began."""
+"""Presets that differed in spaces of format 1, whose runs keep the earlier settings."""
 
 
 def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
-    """A run's configuration with what its preset meant in format 1 spelled out."""
+    """Return a run's configuration with the explicit settings of its preset in format 1."""
     earlier = _EARLIER_PRESETS.get(str(document.get("method")))
     return _fill(earlier, document) if earlier else document
 
@@ -1095,7 +1095,7 @@ class TrainConfig(Part):
 
     @property
     def passes_per_step(self) -> int:
-        """Gradient evaluations per step: 2 with a perturbation, 1 without."""
+        """The gradient evaluations per step: 2 with a perturbation, 1 without."""
         return 2 if self.sam is not None and self.sam.rho > 0 else 1
 
     @property
@@ -1105,7 +1105,7 @@ class TrainConfig(Part):
 
     @property
     def gradient_evaluations(self) -> int:
-        """The cost of the whole run in forward and backward passes over the training set."""
+        """The compute of the run, in forward and backward passes over the training set."""
         return self.passes_per_step * self.total_epochs
 
 
@@ -1145,7 +1145,7 @@ def parse_config(document: Any, source: str = "config") -> TrainConfig:
 
 @cache
 def file_settings() -> dict[str, FileSetting]:
-    """The settings of TrainConfig that name a file or a folder, by their path."""
+    """Return the settings of TrainConfig that name a file or a folder, by their path."""
     return dict(_file_settings(TrainConfig))
 
 
@@ -1159,7 +1159,7 @@ def _file_settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[s
 
 
 def _annotations(annotation: Any) -> Iterator[Any]:
-    """All types that an annotation is made of, and what they are annotated with."""
+    """Yield all types in an annotation, and their own annotations."""
     yield annotation
     yield from getattr(annotation, "__metadata__", ())
     for inner in typing.get_args(annotation):

@@ -1,4 +1,4 @@
-"""Errors that teach: what was given, what is allowed, the nearest right name, what to do next."""
+"""Errors for users: what was given, what is allowed, the nearest name, and what to do next."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Something the user can put right; the command line prints it without a traceback.
+    """An error that the user can correct; the command line prints it without a traceback.
 
-    ``exit_code`` is what the command then ends with.
+    ``exit_code`` is the exit code of the command.
     """
 
     exit_code = 2
 
 
 class SearchFailed(UserError):
-    """A search in which no trial has succeeded. What there is of it is stored."""
+    """A search in which no trial has succeeded; everything is stored."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: ``path`` is the dotted key where it stands, ``message`` says how to mend it."""
+    """One error: ``path`` is its dotted key, and ``message`` says how to correct it."""
 
     path: str
     message: str
@@ -35,7 +35,7 @@ class Problem:
 
 
 class ConfigError(UserError):
-    """All the mistakes found in one document, reported together."""
+    """All the errors found in one document, reported together."""
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
@@ -49,13 +49,13 @@ class ConfigError(UserError):
 
 
 def nearest(name: object, allowed: Iterable[str]) -> str:
-    """A ready hint, ``" Did you mean 'sam'?"``, or an empty string when nothing is close."""
+    """Return a hint, ``" Did you mean 'sam'?"``, or an empty string if no name is similar."""
     close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
-    """Say that there is no such name, which names there are, and which is nearest."""
+    """Return the message that there is no such name, with the nearest and all allowed names."""
     allowed = sorted(allowed)
     return (
         f"there is no {kind} {str(name)!r}.{nearest(name, allowed)} Allowed: {', '.join(allowed)}."

@@ -1,4 +1,4 @@
-"""Every figure of a run, and the numbers that it draws.
+"""All figures of a run, and the data that they draw.
 
     import tune_robust as tr
 
@@ -6,7 +6,7 @@
     tr.figures.learning_curves(run).show()
     tr.figures.learning_curves_data(run).to_csv("curves.csv")
 
-Each figure takes a ``Run`` and returns a Plotly figure; the function with ``_data`` behind its name
+Each function takes a ``Run`` and returns a Plotly figure. The function with the suffix ``_data``
 returns the data frame that the figure draws.
 """
 

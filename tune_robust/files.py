@@ -1,8 +1,8 @@
-"""Files that are never half-written, and which places are no local files at all.
+"""Write files that are never half-written, and recognise URIs.
 
-A file is written aside, brought to disk, renamed, and then its folder is brought to disk: without
-the first wait a power cut may leave an empty file under the final name, without the second the name
-may be gone.
+A file is written under a temporary name, flushed to disk and renamed, and then its folder is
+flushed. Without the first flush, a power failure may leave an empty file under the final name;
+without the second, the name may be lost.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def cache_root() -> Path:
 def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write ``data`` under a temporary name, then rename it: ``path`` is never half-written.
 
-    ``durable``: wait until it is on disk. Leave it out only where the file can be fetched again.
+    ``durable``: whether to wait until it is on disk. Use False only if the file can be made again.
 
     Raises:
-        OSError: when it cannot be written; the old file stays and nothing else is left.
+        OSError: it cannot be written; the old file stays, and no temporary file is left.
     """
     aside = _aside(path)
     try:
-        # A name that nobody can guess, and never through a link that somebody put there.
+        # A name that cannot be guessed, and never through an existing link.
         made = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         with os.fdopen(made, "wb") as file:
             file.write(data)
@@ -45,7 +45,7 @@ def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -
     except OSError as error:
         with suppress(OSError):
             aside.unlink()
-        # Some errors name no file, others the temporary one.
+        # Some errors do not name a file, and others name the temporary one.
         error.filename, error.filename2 = str(path), None
         raise
     if durable:
@@ -53,9 +53,9 @@ def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -
 
 
 def link_aside(path: Path, other: Path) -> None:
-    """Give ``other`` what ``path`` is now; both are there at every moment.
+    """Make ``other`` a link to the file ``path``; both exist at every moment.
 
-    Not durable before ``sync_folder``.
+    It is durable only after ``sync_folder``.
     """
     aside = _aside(other)
     try:
@@ -78,7 +78,7 @@ def make_two_levels(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on disk, where its file system can do so."""
+    """Wait until the names in a folder are on disk, if its file system supports this."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(opened)
@@ -90,10 +90,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading; what is no regular file, such as a pipe, would wait for ever.
+    """Open a regular file for reading; opening others, such as a pipe, could block.
 
     Raises:
-        OSError: it cannot be read; ``filename`` names it.
+        OSError: it cannot be read; ``filename`` has its name.
     """
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(opened).st_mode):
@@ -103,18 +103,18 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def is_aside(path: Path) -> bool:
-    """Whether ``path`` has the name of a file that was being written, by any version of this."""
+    """Return whether ``path`` is a temporary file of ``write_aside`` in any version."""
     return path.name.startswith(".") and (path.suffix == _ASIDE or path.suffix[1:].isdigit())
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Whether ``path``, all links followed, lies inside ``folder``."""
+    """Return whether ``path`` is inside ``folder`` after following all links."""
     resolved = folder.resolve()
     return resolved in path.resolve().parents
 
 
 def is_uri(place: str) -> bool:
-    """Whether ``place`` is a URI rather than a local path."""
+    """Return whether ``place`` is a URI rather than a local path."""
     return "://" in place
 
 

@@ -1,7 +1,7 @@
-"""The metrics that a training run reports each epoch: the contract of the tables.
+"""The metrics that a training run reports for each epoch, and the columns of the tables.
 
-Diagnostic metrics need the true labels or the test set. Nothing that selects (objective, scheduler,
-sampler, best checkpoint) may read them.
+Diagnostic metrics need the true labels or the test set. They must not be used for selection, by
+objectives, schedulers, samplers or the choice of the best checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Mode = Literal["max", "min"]
 
 
 def sign_of(mode: Mode) -> int:
-    """What to multiply values with so that larger is better: 1 or -1."""
+    """Return the factor by which larger values become better: 1 or -1."""
     return 1 if mode == "max" else -1
 
 
@@ -28,14 +28,14 @@ class Metric:
         name: the column of the tables.
         title: the name in figures and text, lower case.
         mode: whether larger or smaller values are better.
-        unit: of the values, empty where they have none.
-        is_fraction: whether the values lie in [0, 1], and are shown in percent.
-        images: the part of the data (``validation``, ``test``) over whose images it is a mean of
-            hits and misses; empty where it is no such mean.
-        is_diagnostic: whether it needs the true labels or the test set, so that nothing may be
-            selected by it.
+        unit: the unit of the values; empty if there is none.
+        is_fraction: whether the values are in [0, 1] and shown in percent.
+        images: the part of the data (``validation``, ``test``) over whose images it is the mean of
+            a value per image; empty if it is not such a mean.
+        is_diagnostic: whether it needs the true labels or the test set and must not be used for
+            selection.
         is_objective: whether a search may optimise it.
-        is_traded: whether a search may weigh its objective against it.
+        is_traded: whether it can be a further objective in ``objective.against``.
     """
 
     name: str
@@ -130,17 +130,17 @@ HPARAMS = ("val_accuracy", "val_loss", "gradient_evaluations")
 DIAGNOSTIC = frozenset(metric.name for metric in _TABLE if metric.is_diagnostic)
 
 OBJECTIVES: dict[str, Mode] = {m.name: m.mode for m in _TABLE if m.is_objective}
-"""What a search may optimise, and in which direction."""
+"""The metrics that a search can optimise, with their direction."""
 
 AGAINST: dict[str, Mode] = {m.name: m.mode for m in _TABLE if m.is_traded}
-"""What a search may weigh its objective against, and in which direction."""
+"""The metrics that can be further objectives, with their direction."""
 
 
 def metric(name: str) -> Metric:
-    """The metric ``name``; an unknown one goes by its own name."""
+    """Return the metric ``name``; an unknown metric gets its own name as title."""
     return METRICS.get(name, Metric(name, name.replace("_", " ")))
 
 
 def finite_or_none(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Metrics as JSON can hold them: None for NaN and infinity."""
+    """Return metrics for JSON, with None for NaN and infinity."""
     return {k: v if v is None or math.isfinite(v) else None for k, v in metrics.items()}

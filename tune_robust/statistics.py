@@ -1,7 +1,7 @@
-"""Statistics over seeds: means with intervals, paired gains, and the probability to be the best.
+"""Statistics over seeds: means with intervals, paired gains, and the probability of being best.
 
-One seed fixes the network, the split and the noise draw of all trials alike, so trials compare seed
-by seed: what a split does to all of them cancels out.
+A seed determines the network, the split and the noise draw of all trials, so trials are compared
+seed by seed: the effect of a split that is common to all trials cancels out.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ CONFIDENCE = 0.95
 _DRAWS = 100_000
 
 Scores = Mapping[int, float]
-"""By seed; a seed without a finite score is left out."""
+"""Scores by seed, without seeds that have no finite score."""
 
 
 class Estimate(NamedTuple):
     """A mean over ``n`` seeds, the standard deviation of a single seed, and the 95 % interval.
 
-    ``sd``, ``low`` and ``high`` are None with fewer than two seeds: one says nothing of spread.
+    ``sd``, ``low`` and ``high`` are None with fewer than two seeds.
     """
 
     n: int
@@ -35,14 +35,14 @@ class Estimate(NamedTuple):
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero; never without an interval."""
+        """Whether the interval is on one side of zero; False without an interval."""
         if self.low is None or self.high is None:
             return False
         return self.low > 0 or self.high < 0
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
-    """Mean and Student's t interval of independent ``values``; None of nothing."""
+    """Return mean and Student's t interval of independent ``values``; None if there are none."""
     n = len(values)
     if not n:
         return None
@@ -58,9 +58,9 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
 
 def gain(scores: Scores, reference: Scores, mode: Mode) -> Estimate | None:
-    """By how much ``scores`` are better than ``reference``, paired over the seeds that both have.
+    """Return how much better ``scores`` are than ``reference``, paired over their common seeds.
 
-    Positive is better, whichever the mode; None where they share no seed.
+    Positive is better in both modes; None if there is no common seed.
     """
     sign = sign_of(mode)
     return estimate([sign * (scores[s] - reference[s]) for s in scores if s in reference])
@@ -69,14 +69,15 @@ def gain(scores: Scores, reference: Scores, mode: Mode) -> Estimate | None:
 def probability_best(
     scores: Sequence[Scores], mode: Mode, generator: np.random.Generator | None = None
 ) -> list[float] | None:
-    """The posterior probability of each trial to have the best mean of all; they add up to 1.
+    """Return the posterior probability of each trial to have the best mean; they add up to 1.
 
-    Bayesian, with the standard weak prior: a score is its trial's mean, plus what the seed does to
-    all trials, plus normal noise of one unknown variance; flat priors on the means and on the
-    logarithm of the variance. For two trials this is the paired t test's own probability. Unlike a
-    bootstrap over a handful of seeds it does not call a trial certain because it led at each.
+    The model is Bayesian with the standard weak prior: a score is the mean of its trial, plus the
+    effect of the seed on all trials, plus normal noise of one unknown variance, with flat priors on
+    the means and on the logarithm of the variance. For two trials this equals the probability in a
+    paired t test. Unlike a bootstrap over a few seeds, it does not make a trial certain that was
+    best with each.
 
-    Only the seeds that all trials have count. None with fewer than two of them, or one trial.
+    Only seeds that all trials have are used. None with fewer than two such seeds, or one trial.
     """
     shared = sorted(set.intersection(*(set(s) for s in scores))) if scores else []
     if len(scores) < 2 or len(shared) < 2:

@@ -1,4 +1,4 @@
-"""Pydantic's findings, said the way errors.py wants them: all at once, each at its key path."""
+"""Convert errors of pydantic to those of errors.py: all at once, each with its key path."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tune_robust.errors import Problem, nearest
 Model = TypeVar("Model", bound=BaseModel)
 
 LONGEST_SHOWN = 80
-"""Characters of a wrong value that a message repeats."""
+"""The largest number of characters of a wrong value in a message."""
 
 
 def collect_problems(
     model: type[Model], document: Any, prefix: str = ""
 ) -> tuple[list[Problem], Model | None]:
-    """``document`` as ``model``: ``([], instance)``, or every problem found and None.
+    """Parse ``document`` as ``model``: return ``([], instance)``, or all problems and None.
 
-    ``prefix`` is the key path at which the document stands in its file.
+    ``prefix`` is the key path of the document in its file.
     """
     try:
         return [], model.model_validate(document)
@@ -35,14 +35,14 @@ def collect_problems(
 
 
 def _joined(messages: list[str]) -> str:
-    """One sentence for the branches of a union, which all found the same value."""
+    """Join the messages of the branches of a union, which all refer to the same value."""
     first, *others = dict.fromkeys(messages)
     found = first.partition("; ")[0] + "; "
     return ", or ".join([first, *(other.removeprefix(found) for other in others)])
 
 
 def _path(document: Any, detail: Mapping[str, Any]) -> list[str]:
-    """The keys of the document among pydantic's location, which also names union branches."""
+    """Return the document's keys in pydantic's location, which also has union branches."""
     keys, here = [], document
     for part in detail["loc"]:
         inside = isinstance(here, Mapping) and part in here
@@ -89,7 +89,7 @@ def _shown(value: Any) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
-    """The keys allowed where ``location`` points to, union branches resolved by their tag."""
+    """Return the allowed keys at ``location``, with union branches resolved by their tag."""
     candidates = {model}
     for part in location:
         fields = [c.model_fields[part] for c in candidates if part in c.model_fields]

@@ -10,10 +10,12 @@ import plotly.graph_objects as go
 from analysis.comparison.scenes import Comparison, Entry, Place, Scene, noise_axis
 from analysis.figures.style import (
     BASELINE,
+    DASHES,
     GREY,
     RIGHT,
     WINNER,
     dimension_axis,
+    lines_of,
     metric_axis,
     new_figure,
     plain_axes,
@@ -38,6 +40,7 @@ def bands(scene: Scene, colour: dict[str, str]) -> go.Figure:
     value = _format(scene)
     for entry in scene.ranked:
         spent, low, mean, high = band(entry)
+        dash = DASHES[list(colour).index(entry.label) % len(DASHES)]  # one line may hide another
         if len(entry.repeats) > 1:
             figure.add_scatter(
                 x=np.concatenate([_steps(spent), _steps(spent)[::-1]]),
@@ -54,7 +57,7 @@ def bands(scene: Scene, colour: dict[str, str]) -> go.Figure:
             y=mean,
             mode="lines",
             name=plain(entry.label),
-            line={"color": colour[entry.label], "width": 3, "shape": "hv"},
+            line={"color": colour[entry.label], "width": 3, "shape": "hv", "dash": dash},
             hovertemplate=f"{plain(entry.label)} {value}<br>after %{{x:.0f}}<extra></extra>",
         )
     figure.add_vline(x=scene.compute, line={"color": GREY, "width": 1, "dash": "dot"})
@@ -123,7 +126,7 @@ def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
     plain_axes(figure)
     figure.update_yaxes(
         tickvals=list(range(len(scene.entries))),
-        ticktext=[plain(entry.label) for entry in reversed(scene.ranked)],
+        ticktext=["<br>".join(lines_of(entry.label, 20)) for entry in reversed(scene.ranked)],
         range=[-0.6, len(scene.entries) - 0.4],
         showgrid=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +38,7 @@ def render(comparison: Comparison) -> str:
         subtitle=f"{count(len(names), 'run')} compared",
         headline=headline(comparison),
         lead=lead(comparison),
-        notes="".join(f"<li>{plain(note)}</li>" for note in notes(comparison)),
+        notes="".join(f"<li>{_with_code(note)}</li>" for note in notes(comparison)),
         next_steps=_next_steps(comparison),
         sections="\n".join(_sections(comparison)),
         runs=_runs(comparison),
@@ -65,6 +66,11 @@ def _sections(comparison: Comparison) -> list[str]:
     ]
 
 
+def _with_code(text: str) -> str:
+    """Commands, which stand in backticks, as HTML has them."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", plain(text))
+
+
 def _hint(path: str) -> str:
     hint = dimension_hint(path)
     return f"{sentence_case(plain(hint))}. " if hint else ""
@@ -72,14 +78,20 @@ def _hint(path: str) -> str:
 
 def _scene(scene: Scene, place: int, colour: dict[str, str], several: bool) -> list[str]:
     where = f" on {plain(scene.label)}" if several else ""
+    pictures, beside = [(f"bands-{place}", bands(scene, colour))], ""
+    if sum(len(entry.repeats) for entry in scene.entries) > 1:
+        pictures.append((f"finals-{place}", finals(scene, colour)))
+        beside = (
+            " The dotted line is the compute that all have spent, at which the second picture sets "
+            "them side by side."
+        )
     figures = section_html(
         Section(
             f"scene-{place}",
             f"How good after how much compute{where}?",
             "Lines: the best finished trial so far, the mean over a search's repeats; around it, "
-            "from the worst to the best of them. The dotted line is the compute that all have "
-            "spent, at which the second picture sets them side by side.",
-            [(f"bands-{place}", bands(scene, colour)), (f"finals-{place}", finals(scene, colour))],
+            f"from the worst to the best of them.{beside}",
+            pictures,
         )
     )
     return [
@@ -129,4 +141,4 @@ def _about(scene: Scene, entry: Entry, repeat: Repeat) -> list[str]:
     baselines = int((repeat.run.trials["origin"] == "baseline").sum())
     trials = count(len(repeat.run.trials) - baselines, "trial")
     trials += f" and {count(baselines, 'baseline')}" if baselines else ""
-    return [entry.label, scene.label, trials, command]
+    return [part for part in (entry.label, scene.label, trials, command) if part]

@@ -397,6 +397,7 @@ def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
     labels = []
     for scene in flat:
         rate, kind = scene.get("data.noise.rate"), scene.get("data.noise.kind")
+        kind = "no" if kind == "none" else kind
         noise = f"{rate:.0%} {kind} noise" if rate is not None else f"{kind} noise"
         rest = [f"{p.partition('.')[2]} {number(scene.get(p))}" for p in differing if p not in said]
         about = [scene["data.dataset"], *([] if kind == _BY_THE_LOOP else [noise]), *rest]

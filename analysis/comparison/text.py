@@ -280,9 +280,14 @@ def headline(comparison: Comparison) -> str:
     best = plain(scenes[0].ranked[0].label)
     if all(lead is not None and lead.low is not None and lead.low > 0 for lead in leads):
         return f"{best} is ahead at equal compute"
-    gap = min((lead.mean for lead in leads if lead is not None), default=0.0)
-    by = difference(scenes[0].objective.metric, gap)
-    return f"{best} leads by {by} at equal compute, within the noise or untested"
+    known = [lead for lead in leads if lead is not None]
+    closest = min(known, key=lambda lead: lead.mean, default=None)
+    if closest is None:
+        return f"{best} alone has a score at equal compute"
+    by = difference(scenes[0].objective.metric, closest.mean)
+    if closest.low is None:
+        return f"{best} leads by {by} at equal compute; single runs do not show the noise"
+    return f"{best} leads by {by} at equal compute, which is within the noise"
 
 
 def lead(comparison: Comparison) -> str:

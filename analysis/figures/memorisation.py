@@ -9,7 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.style import PERCENT, RIGHT, WRONG, message, new_figure, plain_axes
+from analysis.figures.style import (
+    PERCENT,
+    RIGHT,
+    WRONG,
+    epoch_axis,
+    message,
+    new_figure,
+    plain_axes,
+)
 from analysis.formatting import plain
 from analysis.stored.ranking import baseline, winner
 from analysis.stored.replicates import mean_epochs
@@ -98,7 +106,8 @@ def _memorisation_plot(info: _MemorisationInfo) -> go.Figure:
         for name, (label, colour, dash) in _FITS.items():
             _draw(figure, fit.epochs, getattr(fit, name), label, colour, dash, column)
     plain_axes(figure)
-    figure.update_xaxes(title_text="epoch", rangemode="tozero", nticks=5)
+    last = max(float(fit.epochs[-1]) for fit in info.fits)
+    figure.update_xaxes(nticks=5, **epoch_axis(last))
     figure.update_yaxes(tickformat=PERCENT, range=[-0.02, 1.13], dtick=0.25)
     figure.update_yaxes(title_text="learned by the model", col=1)
     figure.update_layout(legend_y=1.12)

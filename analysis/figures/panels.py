@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.style import (
     PALETTE,
     PERCENT,
+    epoch_axis,
     line_style,
     lines_of,
     message,
@@ -61,8 +62,7 @@ def metric_panel(run: Run, name: str, trials: Mapping[str, str]) -> Panel | None
 def trial_panel(run: Run, title: str, trial: str, metrics: Mapping[str, str]) -> Panel | None:
     """Several metrics of one trial, by the name to give them; None where it recorded none."""
     lines = [line for name, label in metrics.items() for line in _line(run, name, label, trial)]
-    about = metric(next(iter(metrics)))
-    return Panel(title, about.is_fraction, lines) if lines else None
+    return Panel(title, all(metric(name).is_fraction for name in metrics), lines) if lines else None
 
 
 def _line(run: Run, name: str, label: str, trial: str) -> list[Line]:
@@ -138,7 +138,8 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
         tick = PERCENT if panel.is_fraction else ""
         figure.update_yaxes(tickformat=tick, rangemode="tozero", col=column)
     plain_axes(figure)
-    figure.update_xaxes(title_text="epoch", rangemode="tozero")
+    last = max(float(line.x[-1]) for panel in panels for line in panel.lines)
+    figure.update_xaxes(**epoch_axis(last))
     figure.update_layout(legend_y=1.14 + extra / (height - 128))
     return figure
 

@@ -29,6 +29,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 PERCENT = "~%"
 """Ticks in percent with as many digits as tell them apart: 44%, 44.5%, 45%."""
 
+_FEW_EPOCHS = 5
 _SLACK = 1e-9  # of an axis, so that no mark at its end is beyond it by rounding
 
 VEIL = "veil"
@@ -94,6 +95,15 @@ def metric_axis(name: str) -> dict[str, Any]:
     return {
         "title_text": sentence_case(plain(about.title)),
         "tickformat": PERCENT if about.is_fraction else "",
+    }
+
+
+def epoch_axis(last: float) -> dict[str, Any]:
+    """Title, range and ticks of an axis of epochs: there is no half of one."""
+    return {
+        "title_text": "epoch",
+        "rangemode": "tozero",
+        "dtick": 1 if last <= _FEW_EPOCHS else None,
     }
 
 

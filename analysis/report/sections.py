@@ -27,7 +27,7 @@ from analysis.formatting import is_missing, near, number, plain
 from analysis.pages.section import Section
 from analysis.report.summary import Summary
 from analysis.stored.noise import noise_rate
-from analysis.stored.replicates import is_repeated
+from analysis.stored.replicates import averaged, is_repeated
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
 
@@ -47,7 +47,7 @@ def find_sections(run: Run, summary: Summary, surface: SensitivityInfo) -> list[
     sections = []
     if (matters := importance_info(run)).problem is None:
         sections.append(_importance(run, matters))
-    if any(dimension.is_numeric for dimension in run.dimensions):
+    if any(dimension.is_numeric for dimension in averaged(run).dimensions):
         sections += _surfaces(run, surface)
         sections += _pairs(run, surface)
     sections += _choices(run)
@@ -69,7 +69,7 @@ def _memorisation(run: Run, summary: Summary) -> list[Section]:
     if best is None or is_missing(best.noisy_fit):
         return []
     heading, guide = (
-        "Does the best trial memorise wrong labels?",
+        f"Does the best {'trial' if best.seeds == 1 else 'setting'} memorise wrong labels?",
         (f"At its scored epoch it repeats {best.noisy_fit:.0%} of the wrong training labels."),
     )
     if reference is not None and not best.is_baseline and not is_missing(reference.noisy_fit):

@@ -113,4 +113,4 @@ def _damaged(run: Run, problem: str) -> UserError:
 
 
 def _remedy(run: Run) -> str:
-    return f"`tune-robust confirm {run.place}` writes it anew."
+    return f"`tune-robust confirm {run.place}` writes a new one."

@@ -178,7 +178,8 @@ def _tables(
     A run that has only just begun has neither.
     """
     if folder.trials.exists() and not folder.events.exists():
-        trials, epochs = read_table(folder.trials), read_table(folder.epochs)
+        trials = read_table(folder.trials, run=folder.id)
+        epochs = read_table(folder.epochs, run=folder.id)
     if folder.events.exists() or not folder.trials.exists() or _is_recording(trials):
         record = read_record(folder)
         trials = trials_table(record.trials.values(), searched, objective, folder)
@@ -198,13 +199,15 @@ def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) 
     if missing:
         raise UserError(
             f"{file} lacks the columns {', '.join(missing)}. "
-            f"`tune-robust resume {file.parent}` writes it anew."
+            f"`tune-robust resume {file.parent}` writes a new one."
         )
     try:
         frame = table.to_pandas()
-        floats = {name: "float64" for name in frame if name not in (*_TEXT, *keep)}
+        others = [name for name in frame if name not in (*_TEXT, *keep)]
+        # Few columns are no floats already, and to convert all takes longer than all else here.
+        floats = {name: "float64" for name in others if frame.dtypes[name] != "float64"}
         return frame.astype(floats).reset_index(drop=True)
     except (ValueError, TypeError, pa.ArrowException) as error:
         raise UserError(
-            f"{file} is damaged ({error}). `tune-robust resume {file.parent}` writes it anew."
+            f"{file} is damaged ({error}). `tune-robust resume {file.parent}` writes a new one."
         ) from error

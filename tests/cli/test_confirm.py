@@ -69,7 +69,7 @@ def test_kill_9_then_resume_loses_and_repeats_nothing(tmp_path):
     assert "another process is working on the run 'confirm'" in refused
     started.kill_tree()
     before = (folder / "confirm" / "events.jsonl").read_bytes()
-    assert "confirmation is under way" in run("status", "r1", cwd=tmp_path).stdout
+    assert "confirmation is in progress" in run("status", "r1", cwd=tmp_path).stdout
 
     done = run("resume", "runs/r1/confirm", "--no-dashboard", cwd=tmp_path).stdout
     assert "over 2 fresh seeds" in " ".join(done.split())

@@ -27,6 +27,8 @@ def main() -> None:
             for problem in fuzzer.run(random.Random(number), slow=slow):
                 print(f"case {number}: {problem}", flush=True)
                 kinds[problem.rpartition(": ")[0][-60:]] += 1
+            if number % 100 == 99:
+                print(f"up to case {number}: {kinds.total()} problems", flush=True)
     print(f"{given.cases} cases, {kinds.total()} problems")
     sys.exit(bool(kinds))
 

@@ -1,6 +1,7 @@
 """Random kill -9 of a search, resumed each time: the end is that of the search that nobody killed.
 
-``python -m tests.fuzz.kills --kills 100`` runs the long form in a temporary folder.
+``python -m tests.fuzz.kills --kills 100`` runs the long form in a temporary folder, twenty kills to
+a search.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ SPACE = {
     "budget": {"trials": 12, "scheduler": "asha", "grace": 4, "reduction": 2},
     "searcher": {"name": "tpe", "startup": 4},
 }
+ROUND = 20
+"""Kills of one search. What is wrong then shows soon, and which kills it may come from."""
 TIMED = ["seconds", "images_per_second", "peak_memory_mb"]
 
 
@@ -64,21 +67,43 @@ def kill_and_compare(place: Path, kills: int, seed: int) -> None:
 
 
 def _kill(place: Path, folder: Path, search: tuple, kills: int, chance: random.Random) -> None:
-    for kill in range(kills):
+    """Kill so many processes: a search while it starts, or its trials at work and then itself."""
+    while kills:
         resumes = (folder / "run.json").exists()
         command = Started(*(("resume", "r1", "--no-dashboard") if resumes else search), cwd=place)
-        if kill % 2:
-            seen = len(events(folder, "epoch"))
-            with suppress(AssertionError):  # it may come to its end first
-                command.wait_until(lambda seen=seen: len(events(folder, "epoch")) > seen)
-            time.sleep(chance.uniform(0, 0.1))
-        else:
+        if chance.random() < 0.4:
             time.sleep(chance.uniform(0.5, 6))
-        if chance.random() < 0.5:
-            command.kill_tree()
-        else:  # the driver alone: Ray sees to its own processes
-            os.kill(command.process.pid, signal.SIGKILL)
-            command.process.wait()
+        else:
+            for _ in range(min(chance.randrange(3), kills - 1)):
+                kills -= _kill_trial(command, folder, chance)
+            _wait_for_epoch(command, folder, chance)
+        _end(command, whole_tree=chance.random() < 0.5)
+        kills -= 1
+
+
+def _wait_for_epoch(command: Started, folder: Path, chance: random.Random) -> None:
+    seen = len(events(folder, "epoch"))
+    with suppress(AssertionError):  # it may come to its end first
+        command.wait_until(lambda: len(events(folder, "epoch")) > seen)
+    time.sleep(chance.uniform(0, 0.1))
+
+
+def _kill_trial(command: Started, folder: Path, chance: random.Random) -> bool:
+    """Kill the process of the trial that runs; whether there was one at that moment."""
+    _wait_for_epoch(command, folder, chance)
+    found = command.processes("ray::t0")
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return bool(found)
+
+
+def _end(command: Started, *, whole_tree: bool) -> None:
+    if whole_tree:
+        command.kill_tree()
+    else:  # the driver alone: Ray sees to its own processes
+        os.kill(command.process.pid, signal.SIGKILL)
+        command.process.wait()
 
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
@@ -112,9 +137,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        kill_and_compare(Path(place), given.kills, given.seed)
-    print(f"{given.kills} kills: nothing lost, nothing repeated, nothing changed")
+    for number in range(0, given.kills, ROUND):
+        kills = min(ROUND, given.kills - number)
+        with tempfile.TemporaryDirectory() as place:
+            kill_and_compare(Path(place), kills, given.seed + number)
+        print(
+            f"{number + kills} kills: nothing lost, nothing repeated, nothing changed", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def test_conditions_in_a_circle_are_refused():
         "saner.alpha": {"uniform": [0, 1], "when": {"sam.rho": {"below": 0.5}}},
     }
     assert problems(search=search) == {
-        "search": "the conditions of sam.rho and saner.alpha wait for each other: drop one of them"
+        "search": "the conditions of sam.rho and saner.alpha depend on each other: remove one"
+        " of them"
     }
 
 

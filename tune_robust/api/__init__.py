@@ -1,1 +1,1 @@
-"""The verbs as functions, one file each; ``tune_robust`` has them all on one page."""
+"""The commands as functions, with one file each; ``tune_robust`` exports them all."""

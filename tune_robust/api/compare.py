@@ -1,4 +1,4 @@
-"""Several runs side by side."""
+"""Compare several runs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ def compare(
     out: str | Path | None = None,
     storage: str | Path = STORAGE,
 ) -> Comparison:
-    """Set runs side by side: methods or spaces at equal compute, or the best settings across noise.
+    """Compare runs: methods or spaces at equal compute, or the best settings across noise.
 
-    Runs that differ in their seeds alone are repeats of one search, and form a band.
+    Runs that differ only in their seeds are repetitions of one search and form a band. Compute is
+    counted in gradient evaluations: passes over the training set.
 
     Args:
         *runs: two or more Runs, names under ``storage``, paths or URIs.
-        reach: compare what each run had spent when it reached this score; by default the best
-            score that all of them reached.
+        reach: compare the compute that each run used to reach this score; by default the best score
+            that all of them reached.
         out: the HTML page to write; by default none is written.
         storage: the folder or URI that holds the runs.
 
     Returns:
-        What can be compared, as plain data: ``scenes`` has one entry for each set of labels and
-        network on which scores compare.
+        The comparison as plain data: ``scenes`` has one entry for each set of labels and network
+        with comparable scores.
 
     Raises:
         UserError: there are fewer than two runs, or one of them has nothing to compare.

@@ -1,4 +1,4 @@
-"""Reading the configuration of one training run, and comparing the run with an exported trial."""
+"""Load the configuration of one training run, and compare the run with an exported trial."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tune_robust.spaces.yaml_text import read_yaml
 
 
 class Exported(NamedTuple):
-    """What an exported trial had reached: ``metrics``, None for NaN, after ``epoch`` (from 1)."""
+    """The results of an exported trial: ``metrics``, None for NaN, after ``epoch`` (from 1)."""
 
     epoch: int
     metrics: Mapping[str, float | None]
 
     def differing(self, metrics: Mapping[str, float]) -> dict[str, tuple[float | None, ...]]:
-        """The exported value and that in ``metrics``, by name, of each metric that differs.
+        """Return the exported and the new value of each metric that differs, by name.
 
-        Metrics are compared to the last bit; those that measure the machine are left out.
+        Metrics are compared to the last bit, except those that depend on the machine.
         """
         now = finite_or_none(metrics)
         return {
@@ -34,7 +34,7 @@ class Exported(NamedTuple):
 
 
 class Configuration(NamedTuple):
-    """The configuration in a file and, if it is an exported trial's, what that had reached."""
+    """A configuration and, if it belongs to an exported trial, the results of that trial."""
 
     config: TrainConfig
     exported: Exported | None
@@ -43,18 +43,20 @@ class Configuration(NamedTuple):
 def load_configuration(
     path: str | Path, *, settings: Overrides = (), code: str | Path | None = None
 ) -> Configuration:
-    """Load a training configuration, or the one of a file that ``export`` wrote.
+    """Load a training configuration, also from a file written by ``export``.
 
     Args:
         path: a YAML file.
-        settings: changes, as a mapping from key paths to values or as ``path=value``. With any, the
-            configuration is no longer that of the exported trial, and ``exported`` is None.
+        settings: changes, as a mapping from key paths to values or as ``path=value``. With
+            changes, it is no longer the configuration of the exported trial, and ``exported`` is
+            None.
         code: the folder with the modules of its own parts, which can be imported from then on; by
             default the folder ``code`` that ``export`` wrote beside the file, else the working
             directory.
 
     Raises:
-        UserError: there is no such file; or it is not valid, with every problem at its key path.
+        UserError: there is no such file, or it is not valid; the message has every problem with its
+            key path.
     """
     path = Path(path)
     document = read_yaml(path)

@@ -1,4 +1,4 @@
-"""Retraining a run's winners on fresh seeds: the scores to publish."""
+"""Retrain a run's winners on fresh seeds, to get the scores to publish."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ def confirm(
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> dict[str, Any]:
-    """Train a run's best trials again on fresh seeds, and return what that found.
+    """Retrain a run's best trials on fresh seeds, and return the results.
 
-    The best of many trials is partly the luckiest. Each is trained at full budget on seeds that the
-    search has not used (network, split and noise draw), all of them on the same ones. The same call
-    again continues an interrupted confirmation; more ``seeds`` or ``top`` add what is missing. A
-    report that the run has already is written again.
+    The best of many trials is partly the luckiest one. Each trial is therefore trained with the
+    complete budget on seeds that the search has not used (for network, split and noise draw), which
+    are the same for all of them. The same call continues an interrupted confirmation; with more
+    ``seeds`` or ``top`` it adds what is missing. If the run has a report, it is updated.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
-        top: how many of the best trials; by default 3, or none where ``trials`` are given.
-        trials: names of trials to confirm, as ``t0012``.
-        seeds: on how many fresh seeds each is trained.
-        baselines: whether the baselines are trained on the same seeds.
+        top: how many of the best trials to confirm; by default 3, or none if ``trials`` are given.
+        trials: the names of trials to confirm, such as ``t0012``.
+        seeds: the number of fresh seeds on which each trial is trained.
+        baselines: whether to train the baselines on the same seeds.
         code: the folder of other code for the run's own parts, as in ``resume``.
         train: the training loop again, as in ``resume``.
         storage: the folder or URI that holds the runs.
-        address: of a Ray cluster, as in ``search``.
+        address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
     Returns:
-        What ``confirm/confirmation.json`` in the run's folder holds. ``conclusion`` is a sentence;
+        The content of ``confirm/confirmation.json`` in the run's folder. ``conclusion`` is a text.
         ``trials`` has, best first, each trial's ``mean``, its 95 % interval (``low``, ``high``),
         its ``scores`` by seed and its ``probability_best``.
 
@@ -112,12 +112,12 @@ def confirm(
 def run_confirmation(
     store: RunStore, ray: RayOptions, watcher: Watcher, code: str | Path | None = None
 ) -> dict[str, Any]:
-    """Run what remains of a confirmation, write what it found, and return that.
+    """Run the remaining trials of a confirmation, and write and return its results.
 
     ``code`` is as in ``confirm``.
 
     Raises:
-        SearchFailed: there is nothing to report.
+        SearchFailed: there are no results.
     """
     from tune_robust.config import parse_config
     from tune_robust.tuning.engine.preparing import prepare_configs
@@ -145,7 +145,7 @@ def run_confirmation(
 
 
 def _refresh_report(source: RunFolder) -> None:
-    """A report that the run has already shows the confirmation too."""
+    """Update the report of the run, if it has one, with the confirmation."""
     if (source.path / "report.html").exists():
         from analysis.report.page import write_report
         from analysis.stored.run import load_run

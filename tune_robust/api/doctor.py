@@ -1,4 +1,4 @@
-"""Whether this machine has what a search needs."""
+"""Check whether this machine can run a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LITTLE_DISK_GB = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; ``ok`` is false for what would keep a search from running."""
+    """The result of a check; ``ok`` is false if it would prevent a search."""
 
     about: str
     found: str
@@ -23,10 +23,13 @@ class Finding:
 
 
 def doctor(*, storage: str | Path = STORAGE) -> list[Finding]:
-    """Look at versions, devices, disk space and permissions, and whether Ray starts.
+    """Check versions, devices, disk space and permissions, and whether Ray starts.
 
     Args:
-        storage: the folder in which runs will lie; it need not exist yet.
+        storage: the folder for the runs, which need not exist yet.
+
+    Returns:
+        A finding for each check.
     """
     return [*_environment(), _disk(Path(storage).expanduser()), _ray()]
 
@@ -52,7 +55,7 @@ def _environment() -> Iterator[Finding]:
 
 
 def _disk(storage: Path) -> Finding:
-    """Space and permission where the runs will lie, which need not exist yet."""
+    """Check the space and permissions of the folder for runs, which need not exist yet."""
     here = storage.absolute()
     while not here.exists():
         here = here.parent
@@ -66,7 +69,7 @@ def _disk(storage: Path) -> Finding:
 
 
 def _ray() -> Finding:
-    """Whether Ray starts here, as a search would start it, and runs something."""
+    """Check whether Ray starts in the same way as for a search, and runs a task."""
     from tune_robust.tuning.engine.ray_session import ray_session
 
     try:
@@ -77,7 +80,7 @@ def _ray() -> Finding:
             process = ray.get(task.remote(), timeout=60)
             cpus = ray.cluster_resources().get("CPU", 0)
     except Exception as error:
-        # Ray fails in as many ways as there are machines; all of them are the finding.
+        # Ray can fail in many ways, all of which are a finding.
         return Finding("Ray starts", f"no: {type(error).__name__}: {error}", ok=False)
     apart = process != os.getpid()
     found = f"yes: {cpus:.0f} CPUs, a task ran" if apart else "no: a task ran in this very process"

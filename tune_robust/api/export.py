@@ -1,4 +1,4 @@
-"""Writing the best configurations as files."""
+"""Write the best configurations to files."""
 
 from __future__ import annotations
 
@@ -29,22 +29,25 @@ def export(
     winner: Winner = "peak",
     storage: str | Path = STORAGE,
 ) -> list[Path]:
-    """Write the best configurations of a run, and return the files.
+    """Write the best configurations of a run to files, and return their paths.
 
-    They are chosen by the search's objective alone; test metrics are not used for selection.
+    They are selected by the search's objective alone; test metrics are not used for selection.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
-        top: how many, best first; by default 3, or the whole Pareto front of several objectives.
-            On a grid over several label sets, scores on different labels do not compare, and the
-            best on each label set is written where ``top`` is not given.
-        format: ``yaml`` writes one file per trial, which ``tune-robust train`` accepts as it is;
+        top: how many to write, best first; by default 3, or the complete Pareto front of several
+            objectives. On a grid over several label sets, whose scores are not comparable, the
+            default is the best of each label set.
+        format: ``yaml`` writes one file per trial for ``tune-robust train``;
             ``json``, ``csv`` and ``parquet`` write one file for all.
         out: the folder to write to; by default ``exported`` in the run's folder.
-        checkpoint: whether to write the trained weights too, as safetensors.
-        winner: ``peak`` writes the best trials; ``plateau`` one YAML file with the centre of the
-            region of settings that are all nearly as good as the best.
+        checkpoint: whether to write the trained weights as well, as safetensors.
+        winner: ``peak`` writes the best trials; ``plateau`` writes one YAML file with the
+            centre of the region of settings that are all nearly as good as the best.
         storage: the folder or URI that holds the runs.
+
+    Returns:
+        The paths of the files.
 
     Raises:
         UserError: there is no such run, no trial has a result yet, or the weights are not kept.
@@ -124,8 +127,8 @@ def _export_plateau(folder: RunFolder, out: Path) -> Path:
     region = robust_region(load_run(folder.path, place=folder.place))
     if region is None:
         raise UserError(
-            f"the run {folder.path.name!r} has too few finished trials to tell where its good "
-            "settings lie. Export the best trial with --winner peak, or extend the run with "
+            f"the run {folder.path.name!r} has too few finished trials to determine the region of "
+            "its good settings. Export the best trial with --winner peak, or extend the run with "
             f"`tune-robust resume {folder.place} --trials +20`."
         )
     centre = region.plateau

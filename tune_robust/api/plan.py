@@ -1,4 +1,4 @@
-"""What a search will take, measured on this machine before anything is spent."""
+"""Estimate the time and cost of a search by a measurement on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tune_robust.tuning.simulation.trial_times import Times
 
 RAY_AND_REPORT = 9.0
-"""Seconds that a search takes beside its trials: Ray's start and end, and the report."""
+"""Seconds of a search in addition to its trials: the start and end of Ray, and the report."""
 
 
 def plan(
@@ -43,21 +43,26 @@ def plan(
     storage: str | Path = STORAGE,
     progress: ProgressLike = True,
 ) -> dict[str, Any]:
-    """Time a few real steps of each method, and say what the search would take.
+    """Estimate the time and cost of a search from a few training steps of each method.
 
-    Trains for some seconds; stores nothing but the decoded data set.
+    This trains for some seconds and stores only the decoded data set.
 
     Args:
-        space: as in ``search``; so are ``trials``, ``settings``, ``data_dir`` and ``download``.
+        space: the name of a built-in space, the path of a YAML file, or the same as a mapping.
+        trials: the number of trials; by default as many as in the space.
+        settings: changes to the space, as in ``search``.
+        data_dir: the folder of the data set.
+        download: whether missing data may be downloaded.
         seconds: how long to time each kind of trial.
         code: the folder with the modules of own parts, as in ``search``.
-        price: what an hour of this machine costs, for the cost of the search.
-        storage: the folder or URI beside which the decoded data is cached.
+        price: the price of an hour of this machine, to compute the cost of the search.
+        storage: the folder or URI next to which the decoded data is cached.
         progress: as in ``search``.
 
     Returns:
-        Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations and cost
-        of the whole search ``without_stopping`` and as ``expected`` with the space's scheduler; its
+        Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations (passes
+        over the training set) and cost of the search ``without_stopping`` and as ``expected`` with
+        the space's scheduler; its
         ``rungs``; the disk space of checkpoints and data, in bytes; and what is odd about the data
         (``cautions``), as the search would warn.
 
@@ -118,7 +123,7 @@ def plan(
 
 
 def _slots(space: Space, storage: str, cpus: int, gpus: int, watcher: Watcher) -> Slots:
-    """What each trial gets on this machine; only sharing a GPU is measured, with Ray."""
+    """Return the slots on this machine; only the sharing of a GPU is measured, with Ray."""
     from tune_robust.cache_folder import cache_of
     from tune_robust.tuning.engine.allocation import new_slots
     from tune_robust.tuning.engine.ray_session import ray_session
@@ -152,7 +157,7 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
 
 
 def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
-    """The size of the decoded data sets, which all trials map into memory."""
+    """Return the size of the decoded data sets, which all trials map into memory."""
     from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset
 

@@ -1,4 +1,4 @@
-"""A recorded run searched again, offline, under other schedulers and samplers."""
+"""Repeat a search on a recorded run with other schedulers and samplers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Clock = Literal["gradient_evaluations", "seconds"]
 
 
 class Combination(NamedTuple):
-    """One way of searching, and what its replays came to."""
+    """A combination of scheduler and sampler, and its replays."""
 
     name: str
     space: Space
@@ -53,33 +53,35 @@ def replay(
     out: str | Path | None = None,
     storage: str | Path = STORAGE,
 ) -> dict[str, Any]:
-    """Replay a recorded run under any scheduler and sampler, without training anything.
+    """Repeat a search on recorded training curves, with any scheduler and sampler.
 
     Every combination of ``schedulers``, ``searchers``, ``reductions`` and ``graces`` is compared;
-    what is not given stays as the space has it. A proposal that was not recorded is replaced by the
-    nearest recorded trial that the replay has not used yet. Only trials that ran to their end take
+    others are those of the space. A proposal that was not recorded is replaced by the nearest
+    recorded trial that the replay has not used yet. Only trials that ran to their end take
     part: record with ``budget.scheduler: none``.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
-        schedulers: of ``asha``, ``median``, ``none``.
-        searchers: of ``tpe``, ``gp``, ``random``, ...
+        schedulers: any of ``asha``, ``median``, ``none``.
+        searchers: any of ``tpe``, ``gp``, ``random``, ...
         reductions: ASHA's reduction factors.
-        graces: how much of the budget's unit a trial uses before it may be stopped.
-        space: a space to search among the run's trials, in place of the run's own.
+        graces: how much of the budget a trial uses before it may be stopped, in the budget's unit.
+        space: a space to search on the run's trials, instead of the run's own.
         settings: further changes to the space, as a mapping from key paths to values.
-        trials: how many trials each replay has.
-        compute: end each replay at this fraction of the recorded compute, not by trials.
-        seeds: how many replays of each combination.
-        workers: how many simulated trials run at a time.
-        clock: what compute is counted in, and what lets time pass for the workers.
-        within: how close to the best a score has to be to count as near it.
+        trials: the number of trials of each replay.
+        compute: end each replay at this fraction of the recorded compute, not after ``trials``.
+        seeds: the number of replays of each combination.
+        workers: the number of simulated trials that run at a time.
+        clock: the unit of compute and of the workers' time: ``gradient_evaluations`` or
+            ``seconds``.
+        within: how close to the best a score must be to count as near, in the objective's unit.
         out: a file for the anytime curves: ``.html`` for a figure, ``.json`` for the result.
         storage: the folder or URI that holds the runs.
 
     Returns:
         Plain data: the recorded ``pool``, and for each of the ``combinations`` the median and the
-        quartiles over the seeds of its trials, compute, regret and so on, and its anytime curve.
+        quartiles over the seeds of its trials, compute, regret and other figures, and its anytime
+        curve.
 
     Raises:
         UserError: there is no such run, fewer than two of its trials can be replayed, or an
@@ -128,14 +130,14 @@ def _pairs(settings: Overrides | None) -> dict[str, Any]:
 
 
 def _combinations(choices: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Every combination of what was given, by path."""
+    """Yield every combination of the given values, by path."""
     given = {path: values for path, values in choices.items() if values}
     for values in itertools.product(*given.values()):
         yield dict(zip(given, values, strict=True))
 
 
 def _space(recorded: dict[str, Any], other: SpaceLike | None, changes: dict[str, Any]) -> Space:
-    """The space to search: the run's own, its grid opened to ranges unless the searcher is grid."""
+    """Return the space to search: the run's own, with ranges in place of grids if needed."""
     from tune_robust.tuning.simulation.replay import open_grid
 
     if other is not None:
@@ -168,7 +170,7 @@ def _replayed(
 
 
 def _name(space: Space) -> str:
-    """As in ``asha 3 from 40 · tpe``."""
+    """Return a name such as ``asha 3 from 40 · tpe``."""
     from tune_robust.schedulers.building import grace_of
 
     budget = space.budget
@@ -203,7 +205,7 @@ def _document(pool: Pool, done: list[Combination], clock: str, within: float) ->
 
 
 def _plain(statistics: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity: what was never reached is null."""
+    """Replace infinity, which JSON lacks, by null: the score was never reached."""
     from tune_robust.tuning.simulation.replay_statistics import Spread
 
     return {

@@ -1,4 +1,4 @@
-"""Writing a run's report, and its figures as files."""
+"""Write a run's report, and its figures as files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ def report(run: RunLike, *, out: str | Path | None = None, storage: str | Path =
         out: the file to write; by default ``report.html`` in the run's folder.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        The path of the page.
+
     Raises:
-        UserError: there is no such run, no epoch of it has ended, or the file cannot be written.
+        UserError: there is no such run, none of its epochs has ended, or the file cannot be
+            written.
     """
     from analysis.report.page import write_report
     from analysis.stored.run import load_run
@@ -35,17 +39,20 @@ def write_figures(
     format: str = "html",
     storage: str | Path = STORAGE,
 ) -> list[Path]:
-    """Write each figure of a run's report as a file, and return the files.
+    """Write each figure of a run's report to a file, and return the paths.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
-        folder: where to write; made if it does not exist.
+        folder: the folder to write to, which is created if it does not exist.
         format: ``png``, ``svg`` or ``pdf`` (which need Chrome or Chromium), ``html``, or ``csv``
             for the numbers that each figure draws.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        The paths of the files.
+
     Raises:
-        UserError: on another format, where the browser is missing, or the folder cannot be written.
+        UserError: the format is unknown, the browser is missing, or the folder cannot be written.
     """
     from analysis.figures.catalogue import write_figures as write
     from analysis.stored.run import load_run

@@ -1,4 +1,4 @@
-"""Continuing a run: what is left of it, more trials, or its failed trials again."""
+"""Continue an interrupted run, add trials to a run, or retry its failed trials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tune_robust.tuning.engine.watching import Watcher
 
 MAY_CHANGE = ("budget.trials", "resources.concurrency", "resources.cpus", "resources.gpus")
-"""What a run's trials do not depend on."""
+"""The settings that do not affect the results of trials."""
 
 
 def resume(
@@ -42,27 +42,31 @@ def resume(
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> Run:
-    """Finish what is left of a run, or extend it, and return the run.
+    """Continue an interrupted run, or extend a finished one, and return the run.
 
-    Finished trials are not repeated; interrupted ones continue from their last checkpoint.
+    Finished trials are not repeated, and interrupted trials continue from their last checkpoint.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
         trials: a new total (``40``), or how many more (``"+20"``).
         retry_failed: whether to train the failed trials again, from the beginning.
         settings: changes to how the run is executed, as a mapping from key paths to values. Only
-            ``budget.trials`` and ``resources`` may change, since all trials of a run must compare.
-        rebuild_log: whether to write a lost event log anew from the run's two tables.
+            ``budget.trials`` and ``resources`` may change, so that all trials
+            of a run are comparable.
+        rebuild_log: whether to rebuild a lost event log from the run's two tables.
         code: the folder of other code for the run's own parts; by default the code that the run
             began with.
-        train: the training loop again, where the run's was given as a function of a script or
+        train: the training loop again, if the run's was given as a function of a script or
             notebook.
         storage: the folder or URI that holds the runs.
-        address: of a Ray cluster, as in ``search``.
+        address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs; logs that exist are continued.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
+
+    Returns:
+        The run.
 
     Raises:
         UserError: there is no such run, another process works on it, or a setting may not change.
@@ -84,7 +88,7 @@ def resume(
         add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
         run_confirmation(store, ray, watcher, code)
         return load_run(folder.place)
-    # All that can be refused is checked before the run is changed.
+    # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)
     own = code_meta(code_of_run(meta, space, code, watcher))
     prepare_space(space, folder.storage)
@@ -99,7 +103,7 @@ def resume(
 def _changed(
     document: dict[str, Any], trials: int | str | None, settings: Overrides | None
 ) -> Space:
-    """The run's space with what this call changes.
+    """Return the run's space with the changes of this call.
 
     Raises:
         UserError: a setting may not change, or the changed space is not valid.
@@ -122,14 +126,14 @@ def _fixed(path: str) -> Problem:
     near = nearest(path, MAY_CHANGE)
     return Problem(
         path,
-        f"it was fixed when the run began, so that all its trials compare.{near} A resumed run may "
-        f"change {', '.join(MAY_CHANGE)}. For anything else start a new run: `tune-robust search "
+        f"it was fixed when the run began, so that its trials are comparable.{near} A resumed run "
+        f"may change {', '.join(MAY_CHANGE)}. For others, start a new run: `tune-robust search "
         "--space ... --set ... --warm-start RUN` learns from this one",
     )
 
 
 def _total(given: int | str | None, before: int) -> int:
-    """The new total of trials."""
+    """Return the new total of trials."""
     if given is None:
         return before
     try:
@@ -152,7 +156,7 @@ def _is_confirmation(folder: RunFolder) -> UserError:
 
 
 def _opened(folder: RunFolder, watcher: Watcher, retry_failed: bool, rebuild_log: bool) -> RunStore:
-    """The run opened for writing, a damaged log made whole; tells what that has changed."""
+    """Open the run for writing, after recovering a damaged log, which is reported."""
     store = RunStore(folder, recover=True, rebuild=rebuild_log)
     if store.recovered:
         told = "\n".join(f"  {line}" for line in store.recovered)

@@ -1,4 +1,4 @@
-"""Naming and reading a run: every verb takes a Run, a name, a path or a URI."""
+"""Find and load a run: every command accepts a Run, a name, a path or a URI."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ if TYPE_CHECKING:
     from analysis.stored.run import Run
 
 RunLike: TypeAlias = Union["Run", str, Path]
-"""A run that was read, its name in a storage, its path or its URI."""
+"""A loaded run, its name in a storage, its path or its URI."""
 
 
 def folder_of(run: RunLike, storage: str | Path = STORAGE) -> RunFolder:
-    """Where the run lies.
+    """Return the folder of a run.
 
     Raises:
-        UserError: there is no such run; names the nearest.
+        UserError: there is no such run; the message names the nearest.
     """
     return find_run(str(getattr(run, "place", run)), str(storage))
 
 
 def load_run(run: RunLike, *, storage: str | Path = STORAGE) -> Run:
-    """Read a run: ``run.trials`` and ``run.epochs`` are its tables as data frames.
+    """Load a run: ``run.trials`` and ``run.epochs`` are its tables as data frames.
 
     A run can be read while its search is running, from the first second on, and after the search
     was interrupted. Its tables are empty, with all their columns, until an epoch has ended.
 
     Args:
-        run: a name under ``storage``, a path, a URI, or a Run to read again.
+        run: a name under ``storage``, a path, a URI, or a Run to load again.
         storage: the folder or URI that holds the runs.
+
+    Returns:
+        The run, with its tables as data frames.
 
     Raises:
         UserError: there is no such run, or it is damaged.

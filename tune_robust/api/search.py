@@ -1,4 +1,4 @@
-"""Searching a space, from the first trial to the last."""
+"""Run the search of a space."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def search(
 ) -> Run:
     """Search a space for its best training configuration, and return the run.
 
-    The call returns once all trials have ended. Everything is stored as it happens: after an
+    The call returns when all trials have ended. Every result is stored at once: after an
     interruption or a crash, ``resume`` continues the run.
 
     Args:
         space: the name of a built-in space, the path of a YAML file, or the same as a mapping.
-        name: the run's name; by default the space's name and the time.
+        name: the name of the run; by default the name of the space and the time.
         storage: the folder or URI (``s3://``, ``gs://``) that holds the runs.
-        trials: how many trials to run; by default as the space says.
+        trials: the number of trials; by default as many as in the space.
         settings: changes to the space, as a mapping from key paths to values:
             ``{"train.epochs": 10}``.
         data_dir: the folder of the data set.
         download: whether missing data may be downloaded.
-        warm_start: runs whose trials the sampler learns from first.
-        address: of a Ray cluster, ``auto`` or HOST:PORT; by default the environment variable
-            RAY_ADDRESS, and where that is not set, Ray on this machine alone.
+        warm_start: earlier runs from whose trials the sampler learns first.
+        address: the address of a Ray cluster, ``auto`` or HOST:PORT; by default the environment
+            variable RAY_ADDRESS and, if that is not set, Ray on this machine alone.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs into the run's folder.
         code: the folder with the modules of own parts (``my_nets:Tiny``); by default the working
@@ -64,14 +64,17 @@ def search(
         train: a training loop of your own, ``train(config, trial)``; short for ``train.loop``. All
             dimensions of the space are then its settings. See docs/own-loop.md.
         progress: True shows the progress on standard error, or in the notebook; False shows
-            nothing. An object with the methods of ``Watcher`` is told of every trial instead.
+            nothing. An object with the methods of ``Watcher`` is called for every trial instead.
         verbose: whether to show Ray's own messages.
+
+    Returns:
+        The run, once all its trials have ended.
 
     Raises:
         UserError: the space is not valid, the data is missing, the run exists already, or it
             cannot be written.
-        KeyboardInterrupt: on Ctrl-C (or an interrupted notebook cell), once everything is stored.
-            Its text says how to resume.
+        KeyboardInterrupt: after Ctrl-C (or an interrupted notebook cell), when everything is
+            stored. Its message says how to resume.
     """
     from tune_robust.runs.provenance import provenance
     from tune_robust.runs.store import RunStore
@@ -99,7 +102,7 @@ def search(
 def _warm_start(
     space: Space, runs: RunLike | Iterable[RunLike], storage: str, watcher: Watcher
 ) -> dict[str, Any]:
-    """What earlier runs have for the sampler, as run.json stores it; tells what was taken."""
+    """Return the warm start from earlier runs for run.json, and report what was taken."""
     from analysis.stored.run import Run
     from tune_robust.spaces.objective import objective_of
     from tune_robust.tuning.strategy.warm_start import harvest

@@ -1,4 +1,4 @@
-"""The score over two searched settings, as a figure."""
+"""Draw a metric over two searched settings."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ def sensitivity(
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
-        x: the path of the first setting, as ``sam.rho``; by default the most important one.
-        y: the path of the second; by default the most important other one.
-        metric: what to draw; by default the search's objective.
+        x: the path of the first setting, such as ``sam.rho``; by default the most important one.
+        y: the path of the second setting; by default the most important other one.
+        metric: the metric to draw; by default the search's objective.
         storage: the folder or URI that holds the runs.
 
+    Returns:
+        A Plotly figure; ``show()`` displays it.
+
     Raises:
-        UserError: there is no such setting or metric, or no epoch of the run has ended.
+        UserError: there is no such run, setting or metric, or no epoch of the run has ended.
     """
     from analysis.figures.sensitivity import sensitivity as draw
 

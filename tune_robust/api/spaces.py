@@ -1,4 +1,4 @@
-"""Loading a search space: a built-in one, a YAML file, or plain data."""
+"""Load a search space: a built-in one, a YAML file, or plain data."""
 
 from __future__ import annotations
 
@@ -29,15 +29,19 @@ def load_space(
 
     Args:
         space: the name of a built-in space, the path of a YAML file, or the same as a mapping.
-        trials: how many trials the search has; short for ``budget.trials``.
+        trials: the number of trials of the search; short for ``budget.trials``.
         settings: changes, as a mapping from key paths to values:
             ``{"train.epochs": 10, "search.sam.rho": {"log_uniform": [0.1, 1.0]}}``. A value of
             None under ``search.`` removes that dimension.
         data_dir: the folder of the data set; short for ``train.data.dir``.
         download: whether missing data may be downloaded; short for ``train.data.download``.
 
+    Returns:
+        The resolved and validated space.
+
     Raises:
-        UserError: there is no such space; or it is not valid, with every problem at its key path.
+        UserError: there is no such space, or it is not valid; the message has every problem with
+            its key path.
     """
     overrides = _with_shorthands(settings, trials, data_dir, download)
     if isinstance(space, str | Path):
@@ -58,7 +62,7 @@ def load_space(
 def _with_shorthands(
     settings: Overrides | None, trials: int | None, data_dir: str | Path | None, download: bool
 ) -> Overrides:
-    """The settings and what the other arguments stand for, which win."""
+    """Return the settings and those of the other arguments, which have precedence."""
     short: dict[str, Any] = {}
     if data_dir is not None:
         short["train.data.dir"] = str(Path(data_dir).expanduser().resolve())

@@ -1,4 +1,4 @@
-"""How far a run has come."""
+"""The progress of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tune_robust.runs.naming import STORAGE
 
 
 def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
-    """Say how far a run has come, while its search is running or afterwards.
+    """Return the progress of a run, during its search or afterwards.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
@@ -18,8 +18,8 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
 
     Returns:
         Plain data: whether the run is ``live``, how many of its ``total`` trials have ``ended``,
-        the address of Ray's ``dashboard``, the ``pareto_front`` of several objectives, what the
-        ``rung_check`` and the ``confirmation`` found, and the ``trials``, best first.
+        the address of Ray's ``dashboard``, the ``pareto_front`` of several objectives, the results
+        of the ``rung_check`` and of the ``confirmation``, and the ``trials``, best first.
 
     Raises:
         UserError: there is no such run, or it is damaged.

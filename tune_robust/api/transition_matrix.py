@@ -1,4 +1,4 @@
-"""The transition matrix of a data set's label noise, as a heat map."""
+"""Draw the transition matrix of a data set's label noise as a heat map."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from tune_robust.data import Summary
 
 ANNOTATED = 20
-"""The cells show their percentages with up to so many classes."""
+"""The largest number of classes with which the cells show their percentages."""
 
 
 def transition_matrix(summary: Summary) -> go.Figure:
     """Draw which labels the images of each class have, and return the Plotly figure.
 
-    Rows are true classes, from the top; columns the labels given; cells are percent of the row.
+    Rows are true classes, from the top; columns are given labels; cells are percentages of the row.
 
     Args:
-        summary: a data set in numbers, from ``tune_robust.data.summarise``.
+        summary: a summary of the data set, from ``tune_robust.data.summarise``.
 
     Raises:
         UserError: the true labels are unknown.

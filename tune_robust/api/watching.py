@@ -1,4 +1,4 @@
-"""How a call shows the progress of a search: ``progress=True``, ``False``, or a watcher."""
+"""The argument ``progress`` of a search: ``True``, ``False``, or a watcher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ProgressLike: TypeAlias = bool | Watcher
 
 
 def watcher_of(progress: ProgressLike) -> Watcher:
-    """The watcher that ``progress`` stands for."""
+    """Return the watcher for ``progress``."""
     if not isinstance(progress, bool):
         return progress
     if not progress:

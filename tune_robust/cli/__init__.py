@@ -1,4 +1,4 @@
-"""The command line: one small file per verb. Anything heavy is imported inside the verb."""
+"""The command line, with one file per command, which imports large libraries only when called."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ for group in (app, spaces.app, datasets.app):
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is a message and exit code 2, not a traceback."""
+    """Run the command line; a user's error gives a message and exit code 2, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal of another encoding shows a question mark for what it does not know.
+        # A terminal with another encoding shows a question mark for unknown characters.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
@@ -92,10 +92,14 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except UserError as error:
-        print(f"Error: {visible(str(error))}", file=sys.stderr)
+        print(f"Error: {visible(str(error))}", file=sys.stderr, flush=True)
+        ray = sys.modules.get("ray")
+        if ray is not None and ray.is_initialized():
+            # One of its processes has died: the end of this process would wait for it.
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): there is nobody left to tell.
+        # The reader of the output has ended (`| head`).
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``tune-robust compare``: several runs side by side, at equal compute."""
+"""``tune-robust compare``: compare several runs at equal compute."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ def compare(
     reach: Annotated[
         float | None,
         typer.Option(
-            help="Compare what each run had spent when it reached this score; by default the best "
+            help="Compare the compute that each run used to reach this score; by default the best "
             "score that all of them reached."
         ),
     ] = None,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Set runs side by side: methods or spaces at equal compute, or the best settings across noise.
+    """Compare runs: methods or spaces at equal compute, or the best settings across noise.
 
-    Runs that differ in their seeds alone are repeats of one search, and form a band. Confirmed
-    scores are shown where there are any.
+    Runs that differ only in their seeds are repetitions of one search and form a band. Confirmed
+    scores are shown if there are any. Compute is counted in gradient evaluations: passes over the
+    training set.
 
     Examples:
       tune-robust compare sam saner
@@ -71,8 +72,6 @@ def _table(scene: Scene) -> Table:
         table.add_column(heading, justify="right" if place else "left")
     for row in rows(scene):
         table.add_row(*cells(row, scene))
-    table.caption = (
-        "± half of the 95 % interval over runs.  * for the record: not used for selection."
-    )
+    table.caption = "± half of the 95 % interval over runs.  * not used for selection."
     table.caption_justify = "left"
     return table

@@ -1,4 +1,4 @@
-"""Names that the shell completes: spaces, runs, and those that an option allows."""
+"""Completion of names in the shell: spaces, runs, and the values of options."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tune_robust.runs.naming import STORAGE
 
 
 def one_of(*names: str) -> dict[str, Any]:
-    """Arguments of an option that takes one of ``names``: its placeholder and its completion.
+    """Return the arguments of an option for one of ``names``: its placeholder and completion.
 
-    The function that the command calls refuses other names, and says which is nearest.
+    The function that the command calls refuses other names and suggests the nearest one.
     """
 
     def complete(incomplete: str) -> list[str]:
@@ -24,7 +24,7 @@ def one_of(*names: str) -> dict[str, Any]:
 
 
 def complete_space(incomplete: str) -> Iterator[str]:
-    """The built-in spaces, then YAML files."""
+    """Complete the built-in spaces, then YAML files."""
     from tune_robust.spaces.space import builtin_spaces
 
     yield from (name for name in builtin_spaces() if name.startswith(incomplete))
@@ -32,7 +32,7 @@ def complete_space(incomplete: str) -> Iterator[str]:
 
 
 def complete_run(context: typer.Context, incomplete: str) -> Iterator[str]:
-    """The runs in the storage that the command line names so far."""
+    """Complete the runs in the storage on the command line."""
     storage = Path(str(context.params.get("storage") or STORAGE)).expanduser()
     found = sorted(path.parent.name for path in storage.glob("*/run.json"))
     yield from (name for name in found if name.startswith(incomplete))

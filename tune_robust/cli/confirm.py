@@ -1,4 +1,4 @@
-"""``tune-robust confirm``: the winners once more, on seeds that the search has not seen."""
+"""``tune-robust confirm``: retrain the winners on seeds that the search has not used."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def confirm(
     top: Annotated[
         int | None,
         typer.Option(
-            help="Confirm this many of the best trials; by default 3, or none beside --trial.",
+            help="Confirm this many of the best trials; by default 3, or none with --trial.",
             min=1,
         ),
     ] = None,
     trial: Annotated[
         list[str] | None,
-        typer.Option(help="Confirm the trial of this name, as t0012. Can be repeated."),
+        typer.Option(help="Confirm the trial with this name, as in t0012. Can be repeated."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(help="Train each trial on this many fresh seeds.", min=1)
@@ -56,12 +56,12 @@ def confirm(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Retrain a run's best trials on fresh seeds, for the scores to publish.
+    """Retrain a run's best trials on fresh seeds, to get the scores to publish.
 
-    The best of many trials is partly the luckiest. Each winner is trained at full budget on seeds
-    that the search has not used (network, split and noise draw), all of them on the same ones. The
-    same command again continues an interrupted confirmation; more --seeds or --top add what is
-    missing.
+    The best of many trials is partly the luckiest one. Each winner is therefore trained with the
+    complete budget on seeds that the search has not used (for network, split and noise draw), which
+    are the same for all winners. The same command continues an interrupted confirmation; with more
+    --seeds or --top it adds what is missing.
 
     Examples:
       tune-robust confirm r1
@@ -116,7 +116,7 @@ def print_confirmation(place: str, console: Console, *, as_json: bool) -> None:
 
 
 def confirmation_table(found: dict[str, Any]) -> Table:
-    """The confirmed trials as rows, each mean with half of its 95 % interval."""
+    """Return the confirmed trials as rows, each mean with half of its 95 % interval."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -135,9 +135,7 @@ def confirmation_table(found: dict[str, Any]) -> Table:
             _estimate(row["test_accuracy"]),
             style="bold" if row["leads"] else None,
         )
-    table.caption = (
-        "★ best mean  ± half of the 95 % interval  * for the record: not used for selection"
-    )
+    table.caption = "★ best mean  ± half of the 95 % interval  * not used for selection"
     table.caption_justify = "left"
     return table
 
@@ -150,7 +148,7 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 
 def status_line(source: RunFolder) -> str | None:
-    """What ``status`` says about a run's confirmation; None if there is none."""
+    """Return what ``status`` prints about a run's confirmation; None if there is none."""
     from tune_robust.runs.reader import read_trials
     from tune_robust.runs.trial import ENDED
     from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
@@ -162,15 +160,15 @@ def status_line(source: RunFolder) -> str | None:
     waiting = sum(trial.status not in ENDED for trial in trials)
     if waiting:
         return (
-            f"A confirmation is under way: {len(trials) - waiting} of {len(trials)} trials have "
-            f"ended. See it with: tune-robust status {folder.place}"
+            f"A confirmation is in progress: {len(trials) - waiting} of {len(trials)} trials have "
+            f"ended. Show it with: tune-robust status {folder.place}"
         )
     found = read_summary(source)
     return f"Confirmed: {found['conclusion']}" if found else None
 
 
 def _seeds_as_text(found: dict[str, Any]) -> str:
-    """Which seeds were used, and what each of them changes."""
+    """Return which seeds were used, and what each of them changes."""
     seeds, varies = found["seeds"], found["varies"]
     which = f"Seed {seeds[0]}" if len(seeds) == 1 else f"Seeds {seeds[0]} to {seeds[-1]}"
     return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, DataDir, Json, NoDownload, Settings, Storage
+from tune_robust.cli.options import STORAGE, ConfigSettings, DataDir, Json, NoDownload, Storage
 from tune_robust.errors import UserError, unknown
 from tune_robust.formatting import visible
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from tune_robust.data import Dataset, Summary
 
 app = typer.Typer(
-    help="List the data sets that can be read, prepare them, and check them and their label noise.",
+    help="List and prepare data sets, and check them and their label noise.",
     no_args_is_help=True,
 )
 
 WIDEST = 12
-"""A terminal can show the transition matrix of up to so many classes."""
+"""The largest number of classes of a transition matrix that is printed."""
 
 Name = Annotated[str, typer.Argument(help="The name of a data set, as `datasets list` shows it.")]
 
 
 @app.command("list")
 def list_datasets(as_json: Json = False) -> None:
-    """List the kinds of data that can be read, and what each needs.
+    """List the supported data sets and formats, and the files that each needs.
 
     Examples:
       tune-robust datasets list
@@ -51,11 +51,11 @@ def list_datasets(as_json: Json = False) -> None:
 def prepare(
     name: Name,
     data_dir: DataDir = None,
-    settings: Settings = None,
+    settings: ConfigSettings = None,
     no_download: NoDownload = False,
     storage: Storage = STORAGE,
 ) -> None:
-    """Download what is missing and decode it once, for every later search in this storage.
+    """Download missing data and decode them once for all later searches in this storage.
 
     Examples:
       tune-robust datasets prepare cifar10 --data-dir ~/data
@@ -95,7 +95,7 @@ def check(
         str | None,
         typer.Option(help="Which labels: a label set (human) or a column (given)."),
     ] = None,
-    settings: Settings = None,
+    settings: ConfigSettings = None,
     no_download: NoDownload = False,
     as_json: Json = False,
     html: Annotated[
@@ -104,7 +104,7 @@ def check(
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Read a data set, draw its label noise, and describe both.
+    """Read a data set, draw its label noise, and print a summary of both.
 
     Examples:
       tune-robust datasets check cifar10 --data-dir ~/data \\
@@ -165,7 +165,7 @@ def _config(
 
 
 def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
-    """What a search on the data would warn of, or refuse."""
+    """Return the warnings or the error of a search on the data."""
     from tune_robust.data import cautions, make_splits
 
     try:
@@ -183,7 +183,7 @@ def _print_summary(summary: Summary) -> None:
     )
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:
-        print("noise_rate: unknown, as the true labels are")
+        print("noise_rate: unknown, since the true labels are unknown")
         return
     print(f"noise_rate: {summary.noise_rate:.4f}")
     matrix = summary.transition_matrix
@@ -204,27 +204,31 @@ def _sizes(summary: Summary) -> str:
 
 def _print_matrix(summary: Summary, matrix: np.ndarray) -> None:
     rows = [
-        [name, f"{count:,}", *(_share(share) for share in shares)]
-        for name, count, shares in zip(summary.classes, summary.class_counts, matrix, strict=True)
+        [name, f"{count:,}", *(_percent(fraction) for fraction in fractions)]
+        for name, count, fractions in zip(
+            summary.classes, summary.class_counts, matrix, strict=True
+        )
     ]
     print("\nOf the images of each class (row), the percentage labelled as each (column):")
     _print_table(["class", "images", *summary.classes], rows, right=True)
 
 
 def _print_confusions(summary: Summary) -> None:
-    rows = [[true, given, _share(share)] for true, given, share in summary.confusions(WIDEST)]
+    rows = [
+        [true, given, _percent(fraction)] for true, given, fraction in summary.confusions(WIDEST)
+    ]
     print("\nThe most frequent confusions, in percent of the class (all of them: --html, --json):")
     _print_table(["class", "labelled as", "percent"], rows, right=True)
 
 
-def _share(share: float) -> str:
-    if math.isnan(share):
+def _percent(fraction: float) -> str:
+    if math.isnan(fraction):
         return "-"
-    return f"{100 * share:.1f}" if share else "."
+    return f"{100 * fraction:.1f}" if fraction else "."
 
 
 def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = False) -> None:
-    """``right`` aligns all columns but the first to the right."""
+    """Print a table; ``right`` aligns all columns but the first to the right."""
     from rich.table import Table
 
     from tune_robust.console.plain import PlainConsole

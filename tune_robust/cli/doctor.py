@@ -1,4 +1,4 @@
-"""``tune-robust doctor``: whether this machine has what a search needs and computes correctly."""
+"""``tune-robust doctor``: check that this machine can run a search and computes correctly."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def doctor(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Show versions, devices, disk and whether Ray starts; with --methods, check every method.
+    """Check versions, devices, disk and whether Ray starts; with --methods, every method.
 
-    Exit code 1 if anything fails.
+    The exit code is 1 if a check fails.
 
     Examples:
       tune-robust doctor
@@ -100,7 +100,7 @@ def _document(device: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
 
 
 def _table(outcomes: Iterable[Outcome]) -> Any:
-    """Methods down, checks across."""
+    """Return a table with a row per method and a column per check."""
     from rich.table import Table
 
     rows: dict[str, list[str]] = {}

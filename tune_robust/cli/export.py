@@ -21,7 +21,7 @@ def export(
     top: Annotated[
         int | None,
         typer.Option(
-            help="Write this many, best first; by default 3, or the whole Pareto front.", min=1
+            help="Write this many, best first; by default 3, or the complete Pareto front.", min=1
         ),
     ] = None,
     format: Annotated[
@@ -48,9 +48,9 @@ def export(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Write the best configurations as files that `tune-robust train` accepts as they are.
+    """Write the best configurations as files for `tune-robust train`.
 
-    They are chosen by the search's objective alone.
+    They are selected by the search's objective alone.
 
     Examples:
       tune-robust export r1 --top 3

@@ -1,4 +1,4 @@
-"""Following a search from another process, by the events that it writes."""
+"""Follow a search from another process by the events that it writes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tune_robust.runs.reader import RunReader
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.space import Space
 
-_EVERY = 1.0  # seconds between two looks
+_EVERY = 1.0  # seconds between two updates
 
 
 def follow(console: Console, space: Space, folder: RunFolder) -> None:
-    """Show the run until its search ends or is interrupted; Ctrl-C stops the following alone."""
+    """Show the run until its search ends or is interrupted; Ctrl-C only stops following."""
     reader = RunReader(folder)
     live = reader.read()
     progress = SearchProgress(space, reader.record.trials)

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ SpaceName = Annotated[
     ),
 ]
 Trials = Annotated[
-    int | None, typer.Option(help="Run this many trials; by default as the space says.", min=1)
+    int | None,
+    typer.Option(help="Run this many trials; by default as many as in the space.", min=1),
 ]
 Storage = Annotated[str, typer.Option(help="The folder or URI that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -46,13 +47,22 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Change the setting at this key path, as in train.epochs=60. The value is YAML. "
-        "Can be repeated.",
+        help="Change the setting of the space at this key path, as in train.epochs=60. The value "
+        "is YAML. Can be repeated.",
+    ),
+]
+ConfigSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change the setting of the training configuration at this key path, as in "
+        "data.subset=0.5. The value is YAML. Can be repeated.",
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option(help="The folder that holds the data set.")]
 NoDownload = Annotated[
-    bool, typer.Option("--no-download", help="Download nothing; fail where files are missing.")
+    bool, typer.Option("--no-download", help="Do not download data; fail if files are missing.")
 ]
 Dashboard = Annotated[
     bool, typer.Option(help="Start Ray's dashboard, which listens on this machine only.")

@@ -1,4 +1,4 @@
-"""The Pareto front as a table."""
+"""Print the Pareto front as a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def print_front(console: Console, front: list[Trial], space: Space) -> None:
     axes = axes_of(space)
     metrics = [axis.metric for axis in axes]
     console.print(
-        f"\nPareto front of {' and '.join(metrics)}: no other trial is as good in one of them "
+        f"\nPareto front of {' and '.join(metrics)}: no other trial is better in one of them "
         "without being worse in another.",
         highlight=False,
         soft_wrap=True,

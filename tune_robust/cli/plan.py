@@ -1,4 +1,4 @@
-"""``tune-robust plan``: what a search will take, before anything is spent."""
+"""``tune-robust plan``: estimate what a search will take before it is started."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ def plan(
     ] = 4.0,
     price: Annotated[
         float | None,
-        typer.Option(help="What an hour of this machine costs, to show the cost.", min=0),
+        typer.Option(help="The price of an hour of this machine, to show the cost.", min=0),
     ] = None,
     storage: Storage = STORAGE,
     code: Code = None,
     as_json: Json = False,
 ) -> None:
-    """Time a few real steps of each method, and say what the search would take.
+    """Estimate the time and cost of a search from a few training steps of each method.
 
-    Shows time, rungs, disk space and cost: for the whole budget without early stopping, and as
-    expected with the space's scheduler. It also warns of what is odd about the data, as the search
-    would. It trains for some seconds, and stores nothing but the decoded data set.
+    The estimate has time, rungs, disk space and cost, both for the complete budget without early
+    stopping and as expected with the space's scheduler. Compute is counted in gradient evaluations:
+    passes over the training set. The command trains for some seconds, stores only the decoded data
+    set, and prints the same warnings about the data as the search.
 
     Examples:
       tune-robust plan --space saner_digits
@@ -95,10 +96,10 @@ def _print(found: dict[str, Any]) -> None:
         unit = found["unit"].replace("_", " ")
         lines.append(
             f"  at {rung['resource']:g} {unit}: {rung['reach']:.0f} trials, "
-            f"{rung['go_on']:.0f} go on"
+            f"{rung['go_on']:.0f} continue"
         )
     lines.append(
-        f"Of that, {found['start_seconds']:.0f} s until the first trial trains and at the end."
+        f"This includes {found['start_seconds']:.0f} s for the start and the end of the search."
     )
     kept = found["predictions_bytes"]
     lines.append(

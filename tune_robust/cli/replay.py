@@ -1,4 +1,4 @@
-"""``tune-robust replay``: search a recorded run again, offline, under other settings."""
+"""``tune-robust replay``: repeat a search on a recorded run with other settings."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def replay(
     reduction: Annotated[
         list[int] | None,
         typer.Option(
-            help="Replay with this reduction factor of ASHA: one trial in so many goes on at each "
-            "rung. Can be repeated."
+            help="Replay with this reduction factor of ASHA: one trial in this many continues at "
+            "each rung. Can be repeated."
         ),
     ] = None,
     grace: Annotated[
@@ -45,7 +45,7 @@ def replay(
     space: Annotated[
         str | None,
         typer.Option(
-            help="Search this space among the run's trials, in place of the run's own space.",
+            help="Search this space on the run's trials instead of the run's own space.",
             autocompletion=complete_space,
         ),
     ] = None,
@@ -54,8 +54,8 @@ def replay(
     compute: Annotated[
         float | None,
         typer.Option(
-            help="End each replay at this fraction of the recorded compute, in place of a number "
-            "of trials.",
+            help="End each replay at this fraction of the recorded compute instead of after a "
+            "number of trials.",
             min=0.001,
         ),
     ] = None,
@@ -68,14 +68,14 @@ def replay(
     clock: Annotated[
         str,
         typer.Option(
-            help="What compute is counted in, and what lets time pass.",
+            help="The unit in which compute and time are measured.",
             **one_of("gradient_evaluations", "seconds"),
         ),
     ] = "gradient_evaluations",
     within: Annotated[
         float,
         typer.Option(
-            help="Count a score as near the best if it is this close, in the objective's unit."
+            help="How close to the best a score must be to count as near, in the objective's unit."
         ),
     ] = 0.005,
     out: Annotated[
@@ -87,7 +87,7 @@ def replay(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Replay a recorded run under any scheduler and searcher, without training anything.
+    """Repeat a search on recorded training curves, with any scheduler and searcher.
 
     Every combination of the repeated options is compared. A proposal that was not recorded is
     replaced by the nearest recorded trial that the replay has not used yet. Only trials that ran to

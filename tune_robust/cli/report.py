@@ -1,4 +1,4 @@
-"""``tune-robust report``: one self-contained HTML page about a run, or its figures as files."""
+"""``tune-robust report``: write an HTML page about a run, or its figures as files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def report(
     ] = None,
     figures: Annotated[
         Path | None,
-        typer.Option(help="Write each figure into this folder, in place of the report."),
+        typer.Option(help="Write each figure into this folder instead of a report."),
     ] = None,
     format: Annotated[
         str,
@@ -34,7 +34,7 @@ def report(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Write a run's report: a summary, the figures and all trials.
+    """Write a run's report, an HTML page with a summary, the figures and all trials.
 
     Examples:
       tune-robust report r1

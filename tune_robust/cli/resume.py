@@ -1,4 +1,4 @@
-"""``tune-robust resume``: finish what is left of a run, or extend it."""
+"""``tune-robust resume``: continue a run, or extend it."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def resume(
             metavar="PATH=VALUE",
             help="Change how the run is executed: budget.trials, resources.cpus, resources.gpus "
             "or resources.concurrency. Other settings are fixed, so that all trials of a run "
-            "compare. Can be repeated.",
+            "are comparable. Can be repeated.",
         ),
     ] = None,
     rebuild_log: Annotated[
         bool,
         typer.Option(
             "--rebuild-log",
-            help="Write a lost event log anew from the tables trials.parquet and epochs.parquet.",
+            help="Rebuild a lost event log from the tables trials.parquet and epochs.parquet.",
         ),
     ] = False,
     storage: Storage = STORAGE,
@@ -53,9 +53,9 @@ def resume(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Finish what is left of a run, or extend it.
+    """Continue an interrupted run, or extend a finished one.
 
-    Finished trials are not repeated; interrupted ones continue from their last checkpoint.
+    Finished trials are not repeated, and interrupted trials continue from their last checkpoint.
 
     Examples:
       tune-robust resume r1

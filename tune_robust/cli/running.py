@@ -1,4 +1,4 @@
-"""What the verbs that run trials share: where progress is shown, and the exit codes."""
+"""Common parts of the commands that run trials: progress and exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXITS_INTERRUPTED = 130
 
 
 def console_of(*, as_json: bool) -> Console:
-    """Where progress and results are printed; standard output is kept free for JSON."""
+    """Return the console for progress and results; with JSON, it writes to standard error."""
     from tune_robust.console.overview import open_console
     from tune_robust.console.plain import PlainConsole
 
@@ -29,13 +29,13 @@ def console_of(*, as_json: bool) -> Console:
 
 @contextmanager
 def exits_when_interrupted() -> Iterator[None]:
-    """Where the search inside was interrupted, say how to continue it and exit 130."""
+    """If the search inside is interrupted, print how to continue it and exit with 130."""
     from tune_robust.tuning.engine.searching import Interrupted
 
     try:
         yield
     except Interrupted as stopped:
-        # All is stored: pressing Ctrl-C once more would only disturb the process's exit.
+        # Everything is stored; another Ctrl-C would only disturb the exit of the process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         told = (
             f"\nInterrupted: {stopped.ended} of {stopped.total} trials have ended, and nothing is "

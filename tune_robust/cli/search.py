@@ -1,4 +1,4 @@
-"""``tune-robust search``: run a space's search from its first trial to its report."""
+"""``tune-robust search``: run the search of a space, from its first trial to its report."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def search(
     trials: Trials = None,
     name: Annotated[
         str | None,
-        typer.Option(help="The run's name; by default the space's name and the time."),
+        typer.Option(help="The name of the run; by default the name of the space and the time."),
     ] = None,
     settings: Settings = None,
     data_dir: DataDir = None,
     warm_start: Annotated[
         list[str] | None,
         typer.Option(
-            help="Let the sampler learn first from the trials of this earlier run. Can be "
+            help="Let the sampler learn from the trials of this earlier run first. Can be "
             "repeated.",
             autocompletion=complete_run,
         ),
@@ -52,9 +52,9 @@ def search(
 ) -> None:
     """Search a space for its best configuration: propose, train and compare trials.
 
-    Weak trials are stopped early, and everything is stored as it happens. At the end the best
-    configurations are exported and a report is written. Ctrl-C stops cleanly, and
-    `tune-robust resume RUN` continues.
+    Weak trials are stopped early, and every result is stored at once. At the end, the best
+    configurations are exported and a report is written. Ctrl-C interrupts the search, and
+    `tune-robust resume RUN` continues it.
 
     Examples:
       tune-robust search --space saner_digits

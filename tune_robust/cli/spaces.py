@@ -46,12 +46,12 @@ def show(
     resolved: Annotated[
         bool,
         typer.Option(
-            "--resolved", help="Print the space as a search would run it, with every default."
+            "--resolved", help="Print the space as a search would use it, including all defaults."
         ),
     ] = False,
     settings: Settings = None,
 ) -> None:
-    """Print a space's file; with --resolved or --set, the space that a search would run.
+    """Print the file of a space; with --resolved or --set, the space that a search would use.
 
     Examples:
       tune-robust spaces show saner_digits
@@ -69,7 +69,10 @@ def show(
 
 @app.command()
 def check(space: SpaceName, settings: Settings = None) -> None:
-    """Say whether a space is valid, and how much its search may cost; exit code 2 if it is not.
+    """Check that a space is valid, and print the largest compute of its search.
+
+    Compute is counted in gradient evaluations: passes over the training set. The exit code is 2 if
+    the space is not valid.
 
     Examples:
       tune-robust spaces check my_space.yaml

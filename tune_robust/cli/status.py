@@ -1,4 +1,4 @@
-"""``tune-robust status``: how far a run has come, while it runs or after."""
+"""``tune-robust status``: show the progress of a run, during its search or afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 200
-"""Trials that the table has at least; a table of thousands takes longer to draw than to read."""
+"""The largest number of trials in the table by default, since long tables are slow to draw."""
 
 
 def status(
@@ -32,13 +32,13 @@ def status(
     every: Annotated[
         bool,
         typer.Option(
-            "--all", help=f"Show all trials, not only the best {SHOWN} and those under way."
+            "--all", help=f"Show all trials, not only the best {SHOWN} and the running ones."
         ),
     ] = False,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Show a run's trials, best first, and how many are left.
+    """Show the trials of a run, best first, and how many remain.
 
     Examples:
       tune-robust status r1
@@ -50,7 +50,7 @@ def status(
 
     if follow and as_json:
         raise UserError(
-            "--follow shows the run as it changes and --json its state once: give one of them."
+            "--follow shows the run as it changes, and --json prints its state once: use only one."
         )
     if as_json:
         print(json.dumps(tr.status(run, storage=storage), indent=2))

@@ -1,4 +1,4 @@
-"""What ``search`` and ``resume`` print at the end, once they have exported and reported."""
+"""The results that ``search`` and ``resume`` print at the end."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _print_files(console: Console, folder: RunFolder, page: Path, exported: Sequ
     console.print(
         f"Report:   {page}\n"
         f"Exported: {exported[0]}\n"
-        f"Confirm:  tune-robust confirm {run_argument(folder.place)}  (trains the best again on "
+        f"Confirm:  tune-robust confirm {run_argument(folder.place)}  (retrains the best on "
         "fresh seeds)\n"
         f"Repeat:   tune-robust train --config {shlex.quote(str(exported[0]))}",
         highlight=False,
@@ -110,7 +110,7 @@ def _settings(trial: Trial) -> str:
 
 
 def _scores(trial: Trial, seeds: Seeds, metric: str) -> str:
-    """The objective, and the test accuracy for the record: the means over a setting's seeds."""
+    """Return the objective and the test accuracy, as means over a setting's seeds."""
     repeated = seeds.get(trial.name, [trial])
     score, test = _mean(repeated, metric), _mean(repeated, "test_accuracy")
     text = f"{metric} {score or short(None)}"
@@ -122,7 +122,7 @@ def _scores(trial: Trial, seeds: Seeds, metric: str) -> str:
 
 
 def _mean(trials: Sequence[Trial], metric: str) -> str | None:
-    """Of the last epochs, with the standard deviation where there are several trials."""
+    """Return the mean of the last epochs, with the standard deviation over several trials."""
     values = [value for trial in trials if (value := trial.last.get(metric)) is not None]
     if len(values) < 2:
         return short(values[0]) if values else None

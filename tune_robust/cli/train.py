@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tune_robust.cli.options import DataDir, NoDownload, Settings
+from tune_robust.cli.options import ConfigSettings, DataDir, NoDownload
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.metrics import EPOCH_LINE, finite_or_none
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def train(
     config: Annotated[
         Path,
-        typer.Option(help="A YAML file: a training configuration, or what `export` wrote."),
+        typer.Option(help="A YAML file with a training configuration, as `export` writes it."),
     ],
-    settings: Settings = None,
+    settings: ConfigSettings = None,
     data_dir: DataDir = None,
     no_download: NoDownload = False,
     device: Annotated[
@@ -50,11 +50,11 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per epoch.")] = False,
 ) -> None:
-    """Train one configuration, and print each epoch.
+    """Train one configuration and print the metrics of each epoch.
 
-    A file that `export` wrote is trained up to the epoch at which the search ended the trial, and
-    the command says whether every metric equals the exported one. With --set, --data-dir or
-    --no-download it is trained for all its epochs.
+    A file written by `export` is trained up to the epoch at which the search ended the trial, and
+    the command prints whether every metric equals the exported one. With --set, --data-dir or
+    --no-download, it is trained for all its epochs.
 
     Examples:
       tune-robust train --config runs/r1/exported/1_t0007.yaml
@@ -117,7 +117,7 @@ def _save(result: EpochResult | LoopEpoch, out: Path) -> None:
 def _overrides(
     settings: Sequence[str] | None, data_dir: Path | None, no_download: bool
 ) -> list[str]:
-    """What ``--set``, ``--data-dir`` and ``--no-download`` change, as ``path=value``."""
+    """Return the changes by ``--set``, ``--data-dir`` and ``--no-download`` as ``path=value``."""
     overrides = list(settings or [])
     if data_dir is not None:
         overrides.append(f"data.dir={json.dumps(str(data_dir.expanduser().resolve()))}")

@@ -1,1 +1,1 @@
-"""What is shown in a terminal or a notebook while a search runs."""
+"""The display of a running search in a terminal or a notebook."""

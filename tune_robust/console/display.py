@@ -1,4 +1,4 @@
-"""A search followed from the process that runs it: a live table, or one line per ended trial."""
+"""Show a search in its own process: as a live table, or as one line per ended trial."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.trial import Trial
 from tune_robust.tuning.engine.slots import Slots
 
-_EVERY = 0.5  # seconds between two drawings
+_EVERY = 0.5  # seconds between two updates
 
 
 class Display:
-    """A watcher that shows the search on ``console``: live in a terminal and in a notebook.
+    """A watcher that shows the search on ``console``: live in a terminal or a notebook.
 
-    Elsewhere, as in a file, it prints one line for each trial that has ended.
+    In other outputs, such as a file, it prints one line for each trial that has ended.
     """
 
     def __init__(self, console: Console):
@@ -84,7 +84,7 @@ class Display:
 
 
 def _stopper() -> str:
-    """What ends this search: in a Ray job, Ctrl-C ends only the showing of its output."""
+    """Return how to stop this search; in a Ray job, Ctrl-C only stops printing its output."""
     job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
     submitted = job.get("metadata", {}).get("job_submission_id")
     return f"`ray job stop {submitted}`" if submitted else "Ctrl-C"

@@ -1,6 +1,6 @@
-"""Rich output in a notebook that is redrawn in place, in any front end and without widgets.
+"""Rich output in a notebook that is updated in place, in any front end and without widgets.
 
-Rich's own live display needs ipywidgets in a notebook; IPython's display handles need nothing.
+Rich's own live display needs ipywidgets in a notebook; IPython's display handles do not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _WIDTH = 110  # characters
 
 
 class NotebookOutput:
-    """One output of the current cell, which ``update`` replaces. A context manager."""
+    """A context manager for an output of the current cell, which ``update`` replaces."""
 
     def __init__(self, renderable: RenderableType):
         self._first = renderable
@@ -29,15 +29,15 @@ class NotebookOutput:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The output stays as it was last."""
+        """Keep the last output."""
 
     def update(self, renderable: RenderableType) -> None:
-        """Replace what is shown."""
+        """Replace the output."""
         self._handle.update(_mime_bundle(renderable), raw=True)
 
 
 def _mime_bundle(renderable: RenderableType) -> dict[str, str]:
-    """The same as HTML and as plain text."""
+    """Return the output as HTML and as plain text."""
     console = Console(
         file=StringIO(), record=True, width=_WIDTH, force_terminal=True, force_jupyter=False
     )

@@ -1,4 +1,4 @@
-"""How a search looks at one moment: its leading trials as a table, and how far it has come."""
+"""The state of a search: its best trials as a table, and its progress."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.trial import Trial
 
 SHOWN = 12
-"""Trials that the table has at most."""
+"""The largest number of trials in the table."""
 WIDTH_OF_A_FILE = 160
 
 
 def open_console() -> Console:
-    """Standard output, as wide as the terminal; wide enough for a table where there is none."""
+    """Return a console as wide as the terminal; without one, wide enough for a table."""
     terminal = PlainConsole()
     return terminal if terminal.is_terminal else PlainConsole(width=WIDTH_OF_A_FILE)
 
 
 class Clock:
-    """How long the search has been watched, and how long the rest takes at the pace seen since."""
+    """The time since the start, and an estimate of the remaining time."""
 
     def __init__(self, progress: SearchProgress):
         self._progress = progress
         self._began, self._spent_before = time.monotonic(), progress.spent
 
     def __rich__(self) -> str:
-        """``2:10 elapsed, about 3:20 left``, as of the moment it is drawn."""
+        """Return a text such as ``2:10 elapsed, about 3:20 left``, at the time of the call."""
         elapsed = time.monotonic() - self._began
         left, gained = self._progress.left, self._progress.spent - self._spent_before
         if not left or not gained:
@@ -44,13 +44,13 @@ class Clock:
 
 
 def overview(progress: SearchProgress, clock: Clock) -> Group:
-    """The running trials and the best of the others, the counts, and a bar of compute."""
+    """Return the running and the best other trials, the counts, and a progress bar of compute."""
     table = trial_table(_shown(progress), progress.space, progress.best)
     return Group(table, *_retries(progress), _counts(progress), _bar(progress, clock))
 
 
 def _retries(progress: SearchProgress) -> list[Text]:
-    """Why trials were started again and what else happened to them, the latest three."""
+    """Return the latest three remarks on trials, such as the reasons of restarts."""
     retried = [
         (t.name, reason) for t in progress.trials.values() for reason in (*t.retried, *t.notes)
     ]

@@ -1,4 +1,4 @@
-"""A console that shows text as it is: nothing in a name, a path or a value is a command to it."""
+"""A console that prints text literally, without interpreting markup in names or values."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tune_robust.formatting import visible
 
 
 class PlainConsole(Console):
-    """Rich's console without markup: ``[red]`` is shown, and not obeyed."""
+    """Rich's console without markup: ``[red]`` is printed literally."""
 
     def __init__(self, **settings: Any):
         super().__init__(**settings, markup=False, emoji=False)
 
     def render_str(self, text: str, **settings: Any) -> Text:
-        """As Rich does, of the visible text."""
+        """Render the text as Rich does, with control characters made visible."""
         return super().render_str(visible(text), **settings)

@@ -1,4 +1,4 @@
-"""Trials as the rows of a table, and one trial as a line."""
+"""Format trials as the rows of a table, and a trial as a line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 
 COLUMNS = 4
-"""Settings that a table has a column for each; more are folded into one."""
+"""The largest number of settings with separate columns; more settings share one column."""
 STYLES = {
     "running": "cyan",
     "done": "green",
@@ -26,7 +26,7 @@ STYLES = {
 
 
 def trial_line(trial: Trial, progress: SearchProgress) -> str:
-    """One line on a trial: how far it has come, its score, its settings and its error."""
+    """Return a line on a trial: its progress, score, settings and error."""
     value = trial.last.get(progress.objective.metric)
     shown = "" if value is None else f"  {progress.objective.metric} {value:.4g}"
     reason = f"  {trial.error.splitlines()[-1]}" if trial.error else ""
@@ -37,7 +37,7 @@ def trial_line(trial: Trial, progress: SearchProgress) -> str:
 
 
 def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
-    """Trials as rows: status, progress, the objective, the test accuracy and the settings.
+    """Return trials as rows: status, progress, objective, test accuracy and settings.
 
     Up to ``COLUMNS`` settings have a column each; more of them share one.
     """
@@ -59,7 +59,7 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     heads = ("trial", "status", "epoch", metric, "test acc.*", *([] if folded else names))
     for place, heading in enumerate(heads):
-        # What is folded gives way to these where there is no room for all.
+        # If there is too little space, the shared column is shortened first.
         width = max(len(row[place]) for row in [heads, *rows]) if folded else None
         table.add_column(
             heading, no_wrap=True, min_width=width, justify="left" if place < 2 else "right"
@@ -76,13 +76,13 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
             style="bold" if trial is best else None,
         )
     sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
-    table.caption = f"★ best so far.  {sentinel}* for the record: not used for selection."
+    table.caption = f"★ best so far.  {sentinel}* * not used for selection."
     table.caption_justify = "left"
     return table
 
 
 def _folded(trial: Trial, names: Mapping[str, str]) -> str:
-    """As in ``saner, lr 0.05, rho 0.1``."""
+    """Return a text such as ``saner, lr 0.05, rho 0.1``."""
     shown = [
         short(value) if path == "method" else f"{names.get(path, path)} {short(value)}"
         for path, value in trial.values.items()
@@ -91,7 +91,7 @@ def _folded(trial: Trial, names: Mapping[str, str]) -> str:
 
 
 def headings(paths: list[str]) -> list[str]:
-    """Each path shortened to its last part, where no other path ends the same."""
+    """Shorten each path to its last part, unless another path ends in the same one."""
     last = Counter(path.rpartition(".")[2] for path in paths)
     return [name if last[name := path.rpartition(".")[2]] == 1 else path for path in paths]
 

@@ -25,7 +25,7 @@ def inception_resnet_v2(channels: int, width: float) -> tuple[nn.Module, int]:
             "model.name: inception_resnet_v2 comes from timm, which is not installed. "
             "Install it: pip install 'tune-robust[timm]'"
         ) from error
-    features = timm.create_model(
+    features: Any = timm.create_model(
         "inception_resnet_v2", pretrained=False, num_classes=0, in_chans=channels
     )
     dimension: Any = features.num_features

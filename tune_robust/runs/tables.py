@@ -99,6 +99,10 @@ def _checkpoint(folder: RunFolder, trial: Trial) -> str | None:
     return f"checkpoints/{trial.name}/last.pt"
 
 
+_RUN = b"tune-robust.run"
+"""Metadata of a table: the id of its run."""
+
+
 class Tables:
     """Rewrites both tables of a run, for at most a small fraction of the time."""
 
@@ -106,6 +110,7 @@ class Tables:
 
     def __init__(self, store: RunStore, paths: Iterable[str], objective: Objective):
         self._store, self._paths, self._objective = store, list(paths), objective
+        self._run = store.folder.id
         self._not_before = 0.0
 
     def refresh(self) -> None:
@@ -120,23 +125,31 @@ class Tables:
         self._store.sync()
         folder, trials = self._store.folder, self._store.trials
         rows = trials_table(trials.values(), self._paths, self._objective, folder)
-        _write(folder.trials, rows)
-        _write(folder.epochs, epochs_table(trials, self._store.history))
+        _write(folder.trials, rows, self._run)
+        _write(folder.epochs, epochs_table(trials, self._store.history), self._run)
         ended = time.monotonic()
         self._not_before = ended + max(1.0, (ended - began) / self._FRACTION)
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, table: pa.Table, run: str | None) -> None:
+    if run is not None:
+        table = table.replace_schema_metadata({_RUN: run})
     buffer = BytesIO()
     pq.write_table(table, buffer, write_page_checksum=True)
     write_aside(path, buffer.getvalue())
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_table(path: Path, columns: list[str] | None = None, *, run: str | None = None) -> pa.Table:
     """Read a table, or some of its columns.
 
+    Args:
+        path: the file.
+        columns: their names; None reads all.
+        run: the id of the run that it must belong to. Tables of earlier versions do not name
+            theirs.
+
     Raises:
-        UserError: it is damaged.
+        UserError: it is damaged, or belongs to another run.
         OSError: it cannot be read.
     """
     # Opened once: by its path, pyarrow opens it twice, and a search may replace it in between.
@@ -148,7 +161,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         file = pq.ParquetFile(
             pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False
         )
-        return file.read(columns=columns, use_threads=False)
+        table = file.read(columns=columns, use_threads=False)
+        found = (table.schema.metadata or {}).get(_RUN, b"").decode()
+        if run and found and found != run:
+            raise ValueError("it belongs to another run")
+        return table
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{path} is damaged ({error}). Write a new one from the event log with:\n"

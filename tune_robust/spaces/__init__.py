@@ -1,1 +1,1 @@
-"""What is searched: a YAML file as typed sections, the dimensions in it and what they may take."""
+"""Search spaces: YAML files as typed sections, and their dimensions and distributions."""

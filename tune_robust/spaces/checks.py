@@ -1,4 +1,4 @@
-"""What a space must satisfy beyond the types of its sections: that all it can draw is valid."""
+"""Checks of a space beyond the types of its sections: all that it can draw must be valid."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ class Resolved:
 
 
 def resolve(parsed: ParsedSearch, train: Mapping[str, Any], base: TrainConfig | None) -> Resolved:
-    """The dimensions that can be drawn, each with the conditions that are still open.
+    """Return the dimensions that can be drawn, each with its undecided conditions.
 
-    A condition on a setting that is not searched is decided by ``train`` (``base`` is its config),
-    so that one file serves both the search over methods and the search with one method fixed.
+    A condition on a setting that is not searched is decided by ``train`` (``base`` is its
+    configuration). The same file can therefore be used to search over methods and with a fixed
+    method.
     """
     problems = [*parsed.problems, *_condition_problems(parsed, train)]
     readable = {dimension.path for dimension in parsed.dimensions}
@@ -64,7 +65,7 @@ def _condition_problems(parsed: ParsedSearch, train: Mapping[str, Any]) -> Itera
             where = f"search.{dimension.path}.when.{path}"
             for value in condition.values:
                 if any(d.path == path and d.distribution.contains(value) for d in searched):
-                    continue  # it is checked there, beside all that goes with it
+                    continue  # it is checked there, together with related settings
                 for message in _value_messages(train, {path: value}, path):
                     yield Problem(where, message)
             follows = path not in parsed.paths and path.split(".")[0] in PARTS
@@ -78,7 +79,7 @@ def _value_messages(
     path: str,
     own_parts: frozenset[str] = frozenset(),
 ) -> list[str]:
-    """What is wrong at ``path``, or at what it stands in, with ``values`` laid over ``train``."""
+    """Return what is wrong at ``path``, or above it, with ``values`` applied to ``train``."""
     found, _ = collect_problems(TrainConfig, compose(train, values, own_parts))
     return [p.message for p in found if _within(p.path, path) or _within(path, p.path)]
 
@@ -88,17 +89,17 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def methods_of(train: Mapping[str, Any], dimensions: Sequence[Dimension]) -> list[Any]:
-    """The methods that a space can draw; its own where it searches none."""
+    """Return the methods that a space can draw; its own one if it does not search any."""
     drawn = [m for d in dimensions if d.path == "method" for m in d.distribution.ends()]
     return drawn or [train.get("method")]
 
 
 def _drawn_problems(train: Mapping[str, Any], dimensions: Sequence[Dimension]) -> list[Problem]:
-    """Values that TrainConfig refuses, methods that a dimension would change, ambiguous paths."""
+    """Return invalid values, dimensions that would change a method, and ambiguous paths."""
     draws = Draws(dimensions)
     own_parts = method_parts(train, methods_of(train, dimensions))
     of_parts = [*_part_problems(train, draws, own_parts)]
-    # Without a loss to belong to, its settings have no value that would be right.
+    # Without the loss that they belong to, no value of its settings would be right.
     homeless = {p.path for p in of_parts if p.path.startswith("search.loss.")}
     of_values = [p for p in _value_problems(train, draws, own_parts) if p.path not in homeless]
     return [*of_values, *of_parts, *_overlaps(draws)]
@@ -120,7 +121,7 @@ def _value_problems(
 def _part_problems(
     train: Mapping[str, Any], draws: Draws, own_parts: frozenset[str]
 ) -> Iterator[Problem]:
-    """Dimensions that would give a method a part that it lacks: SGD with a rho is SAM."""
+    """Return dimensions that would add a part to a method: SGD with a rho would be SAM."""
     methods = methods_of(train, draws.dimensions)
     searched = any(d.path == "method" for d in draws.dimensions)
     for dimension in draws.dimensions:
@@ -137,13 +138,13 @@ def _part_problems(
 
 
 def _meet(draws: Draws, method: Any, dimension: Dimension) -> bool:
-    """Whether a trial can draw both the method and the dimension."""
+    """Return whether a trial can draw both the method and the dimension."""
     drawn = {"method": Condition(among=(method,))}
     return draws.first(drawn, dimension.conditions) is not None
 
 
 _DEFAULTS = {"loss": "{name: ce}", "bootstrap_rounds": "1"}
-"""The parts that every configuration has, and what they are where a method does not set them."""
+"""The parts that every configuration has, with their defaults."""
 
 
 def _lacks(method: str | None, part: str) -> str:
@@ -151,13 +152,13 @@ def _lacks(method: str | None, part: str) -> str:
     subject = f"the method {method!r}" if method else "train"
     if part in _DEFAULTS:
         return (
-            f"{subject} leaves {part} at {_DEFAULTS[part]}, and this would make another method of "
-            f"it. Set train.method to one that sets it ({having}), or say in the open that it may "
-            f"vary, with train.{part}: {_DEFAULTS[part]}"
+            f"{subject} leaves {part} at {_DEFAULTS[part]}, and this would make it another "
+            f"method. Set train.method to one that sets it ({having}), or state explicitly that it "
+            f"may vary, with train.{part}: {_DEFAULTS[part]}"
         )
     return (
         f"{subject} has no {part}, and this would add it. Set train.method to one that has it "
-        f"({having}), or add it in the open with train.{part}"
+        f"({having}), or add it explicitly with train.{part}"
     )
 
 
@@ -187,7 +188,7 @@ def _overlaps(draws: Draws) -> Iterator[Problem]:
 def combination_problems(
     train: Mapping[str, Any], dimensions: Sequence[Dimension]
 ) -> list[Problem]:
-    """Values that are valid one by one but not together: an example for each setting at fault."""
+    """Return values that are valid alone but not together, with an example for each setting."""
     draws = Draws(dimensions)
     own_parts = method_parts(train, methods_of(train, dimensions))
     examples: dict[str, Problem] = {}
@@ -205,7 +206,7 @@ def baseline_problems(
     train: Mapping[str, Any],
     dimensions: Sequence[Dimension],
 ) -> Iterator[Problem]:
-    """Baselines that name no setting, one that all trials share, or a config that is not valid."""
+    """Return baselines with unknown settings, settings that cannot vary, or invalid values."""
     own_parts = method_parts(train, methods_of(train, dimensions))
     of_train, _ = collect_problems(TrainConfig, train)
     searched = {dimension.path for dimension in dimensions}

@@ -1,4 +1,4 @@
-"""A trial's configuration from a space's ``train`` section and the values drawn for the trial."""
+"""Compose a trial's configuration from a space's ``train`` section and the trial's values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PARTS = tuple(dict.fromkeys(part for preset in PRESETS.values() for part in pres
 
 
 def has_part(method: Any, part: str) -> bool:
-    """Whether the preset ``method`` fills in ``part``; None fills in nothing."""
+    """Return whether the preset ``method`` fills in ``part``; None fills in nothing."""
     return isinstance(method, str) and part in PRESETS.get(method, {})
 
 
 def method_parts(train: Mapping[str, Any], searched_methods: Iterable[Any]) -> frozenset[str]:
-    """The parts that belong to the methods of a space rather than to all of its trials.
+    """Return the parts that belong to the methods of a space rather than to all of its trials.
 
-    Those of its own method and of the methods it searches. A part given beside them is an addition
-    that every trial keeps (``method: sam`` with ``sals: {}``); where no method is named at all, the
-    parts that are given make up the method.
+    These are the parts of its own method and of the methods that it searches. Any other part is an
+    addition that every trial keeps (``method: sam`` with ``sals: {}``). If no method is named, the
+    given parts make up the method.
     """
     methods = [m for m in (train.get("method"), *searched_methods) if m is not None]
     return frozenset(p for p in PARTS if not methods or any(has_part(m, p) for m in methods))
@@ -31,10 +31,10 @@ def method_parts(train: Mapping[str, Any], searched_methods: Iterable[Any]) -> f
 def compose(
     train: Mapping[str, Any], values: Mapping[str, Any], own_parts: frozenset[str]
 ) -> dict[str, Any]:
-    """``train`` with ``values`` (by dotted path) laid over it.
+    """Return ``train`` with ``values`` (by dotted path) applied to it.
 
-    A method among the values replaces the space's own: the settings that ``train`` holds for parts
-    of methods (``own_parts``) which this one lacks are left out, or a space of SANER with
+    A method among the values replaces the space's own one. Settings in ``train`` for parts of
+    methods (``own_parts``) that the new method lacks are left out; otherwise, a space of SANER with
     ``sam: {rho_schedule: cosine}`` would turn its SGD baseline into SAM.
     """
     document = nested_copy(train)

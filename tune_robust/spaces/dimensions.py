@@ -1,4 +1,4 @@
-"""The searched settings of a space: which, drawn from what, and under which condition."""
+"""The dimensions of a space: its searched settings, their distributions and conditions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tune_robust.spaces.paths import config_paths, is_path
 class Dimension(Part):
     """One searched setting.
 
-    ``path``: its key path in TrainConfig. ``name``: unique in the space; the path itself unless the
-    path has several alternatives, then with its condition, as in ``sam.rho[method=asam]``.
-    ``when``: conditions on other searched paths, all of which must hold for it to be drawn.
+    ``path`` is its key path in TrainConfig. ``name`` is unique in the space: the path itself or, if
+    the path has several alternatives, the path with its condition, as in ``sam.rho[method=asam]``.
+    ``when`` has conditions on other searched paths, all of which must hold for it to be drawn.
     """
 
     path: str
@@ -36,11 +36,11 @@ class Dimension(Part):
         return self.when or {}
 
     def active(self, values: Mapping[str, Any]) -> bool:
-        """Whether it is drawn, given the ``values`` drawn so far (by path)."""
+        """Return whether it is drawn, given the ``values`` drawn so far (by path)."""
         return all(p in values and c.holds(values[p]) for p, c in self.conditions.items())
 
     def document(self) -> dict[str, Any]:
-        """As in the YAML."""
+        """Return the plain data, as in the YAML file."""
         document = self.distribution.document()
         if self.when:
             document["when"] = {path: c.document() for path, c in self.when.items()}
@@ -49,9 +49,9 @@ class Dimension(Part):
 
 @dataclass
 class ParsedSearch:
-    """The ``search`` section as far as it could be read, with its problems.
+    """The ``search`` section as far as it is readable, with its problems.
 
-    ``paths`` are all that it names, the unreadable ones included.
+    ``paths`` are all paths that it names, including unreadable ones.
     """
 
     dimensions: list[Dimension] = field(default_factory=list)
@@ -59,7 +59,7 @@ class ParsedSearch:
     paths: list[str] = field(default_factory=list)
 
 
-# What the space settles for all trials, so that they differ in their parameters alone.
+# Settings that are fixed for all trials, so that they differ only in their parameters.
 _REFUSED = {
     "epochs": "the budget sets each trial's epochs. Set train.epochs or budget.max, or search it",
     "seed": "only a grid repeats its trials with several seeds. Set train.seed, or retrain the "
@@ -73,10 +73,10 @@ _LABEL_SETS = ("data.dataset", "data.options", "data.label_column", "data.noise"
 
 
 def refusal(path: str, *, grid: bool = False, epochs: bool = False) -> str | None:
-    """Why ``path`` cannot differ between the trials of a search, or None if it can.
+    """Return why ``path`` cannot differ between the trials of a search, or None if it can.
 
-    A grid chooses nothing, and so may go through label sets and seeds as well: it fills in a table.
-    ``epochs``: whether they are searched, so that each trial brings its own.
+    A grid may also vary label sets and seeds, since it fills in a table and selects nothing.
+    ``epochs``: whether the number of epochs is searched.
     """
     in_a_table = grid and (path == "seed" or varies_labels(path))
     if f"{path}.".startswith(f"{_DATA_ALLOWED}.") or in_a_table or (epochs and path == "epochs"):
@@ -86,19 +86,19 @@ def refusal(path: str, *, grid: bool = False, epochs: bool = False) -> str | Non
 
 
 def varies_labels(path: str) -> bool:
-    """Whether trials that differ in ``path`` learn other labels, so that none beats the other."""
+    """Return whether trials that differ in ``path`` learn different labels."""
     return any(f"{path}.".startswith(f"{labels}.") for labels in _LABEL_SETS)
 
 
 def unknown_path(path: object) -> str:
-    """Say that TrainConfig has no such path, and which is nearest."""
+    """Return the message that TrainConfig has no such path, with the nearest one."""
     return f"there is no such setting.{nearest(path, config_paths())}"
 
 
 def parse_search(section: Any, *, grid: bool = False) -> ParsedSearch:
-    """The ``search`` section: a mapping from paths to a distribution or a list of alternatives.
+    """Parse the ``search`` section: it maps paths to a distribution or a list of alternatives.
 
-    ``grid``: whether the searcher is one.
+    ``grid``: whether the searcher is a grid.
     """
     parsed = ParsedSearch()
     if not isinstance(section, Mapping) or not section:
@@ -127,10 +127,10 @@ def _parse_path(parsed: ParsedSearch, path: str, given: Any) -> None:
 
 
 def parse_dimension(path: str, given: Any) -> Dimension:
-    """One alternative of ``path``: a distribution and, under ``when``, its conditions.
+    """Parse one alternative of ``path``: a distribution and, under ``when``, its conditions.
 
     Raises:
-        ValueError: what was found and what is allowed.
+        ValueError: it is not valid; the message says what was found and what is allowed.
     """
     if not isinstance(given, Mapping):
         raise ValueError(
@@ -159,7 +159,7 @@ def _parse_when(path: str, given: Any) -> dict[str, Condition]:
 
 
 def named(dimensions: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions with unique names: alternatives of one path carry their condition."""
+    """Return the dimensions with unique names: alternatives of a path include their condition."""
     paths = [dimension.path for dimension in dimensions]
     return [
         d.model_copy(update={"name": _full_name(d) if paths.count(d.path) > 1 else d.path})
@@ -173,7 +173,7 @@ def _full_name(dimension: Dimension) -> str:
 
 
 def in_order(dimensions: Sequence[Dimension]) -> tuple[list[Dimension], list[Problem]]:
-    """The dimensions with each after those that its ``when`` names; the circles are problems."""
+    """Return the dimensions, each after those in its ``when``; cycles are problems."""
     ordered: list[Dimension] = []
     waiting = list(dimensions)
     while waiting:
@@ -181,7 +181,7 @@ def in_order(dimensions: Sequence[Dimension]) -> tuple[list[Dimension], list[Pro
         ready = [d for d in waiting if not blocked & set(d.conditions)]
         if not ready:
             circle = " and ".join(sorted(blocked))
-            message = f"the conditions of {circle} wait for each other: drop one of them"
+            message = f"the conditions of {circle} depend on each other: remove one of them"
             return ordered, [Problem("search", message)]
         ordered.append(ready[0])
         waiting.remove(ready[0])

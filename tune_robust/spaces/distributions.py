@@ -12,7 +12,7 @@ from tune_robust.config import Part
 from tune_robust.errors import nearest
 
 Plain = bool | int | float | str | None
-"""What one cell of a table can hold."""
+"""A value that fits into one cell of a table."""
 
 
 class _Range(Part):
@@ -21,7 +21,7 @@ class _Range(Part):
     high: float
 
     def document(self) -> dict[str, Any]:
-        """As in the YAML: ``{uniform: [0.0, 1.0]}``."""
+        """Return the plain data, as in ``{uniform: [0.0, 1.0]}``."""
         return {self.kind: [self.low, self.high]}
 
     def contains(self, value: Any) -> bool:
@@ -29,7 +29,7 @@ class _Range(Part):
         return _is_number(value) and self.low <= value <= self.high
 
     def ends(self) -> tuple[Any, ...]:
-        """The extreme values, lowest first."""
+        """Return the extreme values, lowest first."""
         return (self.low, self.high)
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class _Range(Part):
 
 class _RealRange(_Range):
     def probes(self, cuts: Iterable[float] = ()) -> tuple[float, ...]:
-        """The ends, the ``cuts`` between them, and a value inside each stretch."""
+        """Return the ends, the ``cuts`` between them, and a value inside each interval."""
         inside = (float(cut) for cut in cuts if self.low < cut < self.high)
         stops = sorted({self.low, self.high, *inside})
         return tuple(sorted({*stops, *(a + 0.618 * (b - a) for a, b in itertools.pairwise(stops))}))
@@ -53,7 +53,7 @@ class _WholeRange(_Range):
         return isinstance(value, int) and super().contains(value)
 
     def probes(self, cuts: Iterable[float] = ()) -> tuple[int, ...]:
-        """The ends, and the whole numbers around each of the ``cuts``."""
+        """Return the ends, and the integers around each of the ``cuts``."""
         around = (math.floor(cut) + step for cut in cuts for step in (-1, 0, 1))
         return tuple(sorted({self.low, self.high, *filter(self.contains, around)}))
 
@@ -65,19 +65,19 @@ class Uniform(_RealRange):
 
 
 class LogUniform(_RealRange):
-    """A real number in [low, high], its logarithm uniform: for scales such as rho. low > 0."""
+    """A real number in [low, high] with a uniform logarithm, for scales such as rho; low > 0."""
 
     kind = "log_uniform"
 
 
 class Int(_WholeRange):
-    """A whole number in [low, high], both included."""
+    """An integer in [low, high], including both ends."""
 
     kind = "int"
 
 
 class LogInt(_WholeRange):
-    """A whole number in [low, high], its logarithm uniform. low > 0."""
+    """An integer in [low, high] with a uniform logarithm; low > 0."""
 
     kind = "log_int"
 
@@ -87,7 +87,7 @@ class _Listed(Part):
     values: tuple[Any, ...]
 
     def document(self) -> dict[str, Any]:
-        """As in the YAML: ``{choice: [sam, saner]}``."""
+        """Return the plain data, as in ``{choice: [sam, saner]}``."""
         return {self.kind: list(self.values)}
 
     def contains(self, value: Any) -> bool:
@@ -95,11 +95,11 @@ class _Listed(Part):
         return any(_same(value, listed) for listed in self.values)
 
     def ends(self) -> tuple[Any, ...]:
-        """All the values."""
+        """Return all the values."""
         return self.values
 
     def probes(self, cuts: Iterable[float] = ()) -> tuple[Any, ...]:
-        """All the values."""
+        """Return all the values."""
         return self.values
 
     def __str__(self) -> str:
@@ -107,13 +107,13 @@ class _Listed(Part):
 
 
 class Choice(_Listed):
-    """One of some values without an order: text, true or false, null, numbers."""
+    """One of several values without an order: text, true or false, null, numbers."""
 
     kind = "choice"
 
 
 class Grid(_Listed):
-    """One of some numbers, in their order."""
+    """One of several numbers, in their order."""
 
     kind = "grid"
 
@@ -126,10 +126,10 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 
 def parse_distribution(given: Mapping[str, Any]) -> Distribution:
-    """``{log_uniform: [0.01, 1.0]}`` as a distribution.
+    """Parse a distribution such as ``{log_uniform: [0.01, 1.0]}``.
 
     Raises:
-        ValueError: what was found and what is allowed.
+        ValueError: it is not valid; the message says what was found and what is allowed.
     """
     allowed = ", ".join(DISTRIBUTIONS)
     if len(given) != 1:
@@ -198,7 +198,7 @@ def _is_whole(value: Any) -> bool:
 
 
 class Condition(Part):
-    """A condition on the value of another dimension; all fields that are given must hold."""
+    """A condition on the value of another dimension; all given fields must hold."""
 
     among: tuple[Plain, ...] | None = None
     excluded: tuple[Plain, ...] | None = None
@@ -206,7 +206,10 @@ class Condition(Part):
     above: float | None = None
 
     def holds(self, value: Any) -> bool:
-        """Whether ``value`` meets the condition; text is neither below nor above a number."""
+        """Return whether ``value`` meets the condition.
+
+        Text is neither below nor above a number.
+        """
         if self.among is not None and not any(_same(value, v) for v in self.among):
             return False
         if self.excluded is not None and any(_same(value, v) for v in self.excluded):
@@ -219,16 +222,16 @@ class Condition(Part):
 
     @property
     def cuts(self) -> tuple[float, ...]:
-        """The numbers at which ``holds`` changes."""
+        """Return the numbers at which ``holds`` changes."""
         return tuple(cut for cut in (self.below, self.above) if cut is not None)
 
     @property
     def values(self) -> tuple[Plain, ...]:
-        """All values that the condition lists."""
+        """Return all values that the condition lists."""
         return (*(self.among or ()), *(self.excluded or ()))
 
     def document(self) -> Any:
-        """As in the YAML: a value, a list, or a mapping with ``below``, ``above``, ``not``."""
+        """Return the plain data: a value, a list, or a mapping with ``below`` and the like."""
         if self.among is not None:
             return self.among[0] if len(self.among) == 1 else list(self.among)
         given = {"below": self.below, "above": self.above}
@@ -238,7 +241,7 @@ class Condition(Part):
         return document
 
     def describe(self, path: str) -> str:
-        """In words short enough for a name: ``method=sam|saner``, ``saner.alpha<1``."""
+        """Describe the condition briefly: ``method=sam|saner``, ``saner.alpha<1``."""
         parts = []
         if self.among is not None:
             parts.append(f"{path}={'|'.join(map(str, self.among))}")
@@ -252,10 +255,10 @@ class Condition(Part):
 
 
 def parse_condition(given: Any) -> Condition:
-    """A value, a list of values, ``{below: x}``, ``{above: x}`` or ``{not: value(s)}``.
+    """Parse a value, a list of values, ``{below: x}``, ``{above: x}`` or ``{not: value(s)}``.
 
     Raises:
-        ValueError: what was found and what is allowed.
+        ValueError: it is not valid; the message says what was found and what is allowed.
     """
     if not isinstance(given, Mapping):
         return Condition(among=_values(given))

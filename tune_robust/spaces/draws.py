@@ -1,4 +1,4 @@
-"""Which values the dimensions of a space can take together, and every point of a grid."""
+"""Combinations of values that the dimensions of a space can take, and the points of a grid."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from tune_robust.spaces.distributions import Condition
 
 
 class Draws:
-    """Which values the dimensions can take together, by a few representatives of each.
+    """The combinations of values of the dimensions, by a few representative values of each.
 
-    The representatives are every listed value, the ends of each range and a value on either side
-    of each number that some condition compares with, so that what holds for them holds for all.
+    The representatives are every listed value, the ends of each range, and a value on either side
+    of each number that a condition compares with, so that what is true for them is true for all
+    values.
     """
 
     def __init__(self, dimensions: Sequence[Dimension]):
@@ -26,11 +27,11 @@ class Draws:
         self._probes = {id(d): d.distribution.probes(cuts.get(d.path, ())) for d in dimensions}
 
     def probes(self, dimension: Dimension) -> tuple[Any, ...]:
-        """The representatives of one dimension."""
+        """Return the representative values of a dimension."""
         return self._probes[id(dimension)]
 
     def first(self, *conditions: Mapping[str, Condition]) -> dict[str, Any] | None:
-        """Values that meet all the conditions, on them and on what they depend on, or None."""
+        """Return values that meet all the conditions, including inherited ones, or None."""
         wanted = [pair for mapping in conditions for pair in mapping.items()]
         return next(self._assignments(wanted, {}), None)
 
@@ -52,7 +53,7 @@ class Draws:
                     yield from self._assignments(needed, {**values, path: probe})
 
     def each(self) -> Iterator[tuple[Dimension, dict[str, Any]]]:
-        """Every dimension at each of its representatives, within a whole draw."""
+        """Yield every dimension with each of its representatives, in a complete draw."""
         for dimension in self.dimensions:
             needed = self.first(dimension.conditions)
             if needed is not None:
@@ -60,7 +61,7 @@ class Draws:
                     yield dimension, self._completed({**needed, dimension.path: probe})
 
     def pairs(self) -> Iterator[dict[str, Any]]:
-        """Whole draws in which every two dimensions take all their representatives together."""
+        """Yield complete draws with all pairs of representatives of every two dimensions."""
         for one, other in itertools.combinations(self.dimensions, 2):
             for a, b in itertools.product(self.probes(one), self.probes(other)):
                 fixed = {one.path: Condition(among=(a,)), other.path: Condition(among=(b,))}
@@ -76,7 +77,7 @@ class Draws:
 
 
 def grid_points(dimensions: Iterable[Dimension]) -> list[dict[str, Any]]:
-    """Every combination of the values; a conditional dimension multiplies only where active."""
+    """Return every combination of the values; conditional dimensions only where active."""
     points: list[dict[str, Any]] = [{}]
     for dim in dimensions:
         points = [extended for point in points for extended in _extended(point, dim)]

@@ -1,4 +1,4 @@
-"""Known points: settings that are tried first, because someone published or found them."""
+"""Known points: settings that are tried first, such as published ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Point = Mapping[str, Any]
 
 
 class KnownPoints:
-    """Sorts known points into those that lie in the space, and problems.
+    """Sorts known points into those inside the space, and problems.
 
-    A point that ``--set`` took out of the space (by another distribution, or by fixing a dimension
-    at another value) is left out without a word, so that nobody has to repeat the whole list. So is
-    one that sets what is never drawn.
+    A point that ``--set`` has excluded (by another distribution, or by fixing a dimension at
+    another value) is silently ignored, so that the list need not be repeated. The same applies to a
+    point that sets a dimension that is never drawn.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class KnownPoints:
         self._overrides, self._base = overrides, base
 
     def sort(self, given: Mapping[int, Point]) -> tuple[list[dict[str, Any]], list[Problem]]:
-        """The points that lie in the space, and what is wrong with the others, by number."""
+        """Return the points inside the space, and the problems of the others, by number."""
         points, problems = [], []
         for number, point in given.items():
             if self._taken_out(point):
@@ -69,7 +69,7 @@ class KnownPoints:
             return f"it is not searched.{close} Searched: {', '.join(self._searched)}"
         alternatives = self._alternatives(path)
         if not alternatives or (self._resolved.problems and any(d.when for d in alternatives)):
-            return None  # it cannot be judged before the search section is mended
+            return None  # it cannot be checked before the search section is valid
         active = [d for d in alternatives if d.active(point)]
         if not active:
             conditions = (

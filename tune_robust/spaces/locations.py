@@ -1,7 +1,7 @@
-"""Relative paths made absolute, once: the processes that run trials have other working directories.
+"""Make relative paths absolute, since trial processes have other working directories.
 
-A path in a file is relative to the folder of that file, a path in an option to the working
-directory. A file of labels may also lie in the folder of the data, which is looked into first.
+A path in a file is relative to the folder of that file, and a path in an option to the working
+directory. A file of labels may also be in the folder of the data, which is searched first.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from tune_robust.spaces.overrides import Overrides, parse_overrides
 from tune_robust.spaces.paths import nested_copy, set_path
 
 _SECTIONS = ("train", "search", "known", "baselines")
-"""The sections of a space that have settings of TrainConfig."""
+"""The sections of a space that contain settings of TrainConfig."""
 
 Pairs = Iterable[tuple[str, Any]]
 
 
 def locate_space(document: Any, overrides: Overrides, folder: Path) -> tuple[Any, Overrides]:
-    """A space's ``document`` and the ``overrides`` to it, every path absolute.
+    """Return a space's ``document`` and the ``overrides`` to it with absolute paths.
 
     Args:
         document: the plain data of a file.
-        overrides: as ``override_space`` takes them; what is wrong with them is left for it to say.
-        folder: that of the file.
+        overrides: as for ``override_space``, which reports their problems.
+        folder: the folder of the file.
     """
     pairs, problems = parse_overrides(overrides)
     if problems or not isinstance(document, Mapping):
@@ -44,7 +44,7 @@ def locate_space(document: Any, overrides: Overrides, folder: Path) -> tuple[Any
 
 
 def locate_config(document: Any, overrides: Overrides, folder: Path) -> tuple[Any, Overrides]:
-    """The same for the ``document`` of a TrainConfig and ``apply_overrides``."""
+    """Do the same for the ``document`` of a TrainConfig and ``apply_overrides``."""
     pairs, problems = parse_overrides(overrides)
     if problems or not isinstance(document, Mapping):
         return document, overrides
@@ -54,13 +54,13 @@ def locate_config(document: Any, overrides: Overrides, folder: Path) -> tuple[An
 
 
 def _setting(path: str) -> str:
-    """A space's path as one of TrainConfig: ``data.dir`` of ``train.data.dir``."""
+    """Return a space's path as one of TrainConfig: ``data.dir`` for ``train.data.dir``."""
     section, _, inner = path.partition(".")
     return inner if section in _SECTIONS else path
 
 
 def _data_dir(train: Any, pairs: Pairs, folder: Path) -> Path:
-    """Where the data lie in the end."""
+    """Return the folder of the data after all changes."""
     default, here = DEFAULT_DATA_DIR.expanduser(), Path.cwd()
     merged = nested_copy(_located(train, "", folder, default)) if isinstance(train, dict) else {}
     for path, value in pairs:
@@ -71,7 +71,7 @@ def _data_dir(train: Any, pairs: Pairs, folder: Path) -> Path:
 
 
 def _located(value: Any, path: str, folder: Path, data_dir: Path) -> Any:
-    """``value``, which stands at ``path``, with every path in it absolute."""
+    """Return the ``value`` at ``path`` with absolute paths."""
     setting = file_settings().get(path)
     if isinstance(value, Mapping):
         return {
@@ -86,7 +86,7 @@ def _located(value: Any, path: str, folder: Path, data_dir: Path) -> Any:
 
 
 def _inner_path(path: str, key: Any, setting: FileSetting | None) -> str:
-    if key == "when":  # a condition names settings by their whole paths
+    if key == "when":  # a condition names settings by their complete paths
         return ""
     if setting is not None:  # a distribution, whose values are those of the setting
         return path

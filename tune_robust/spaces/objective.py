@@ -1,4 +1,4 @@
-"""What a search optimises, at which epoch it counts, and what compute it is weighed against."""
+"""The objective of a search: its metric, the epoch that counts, and the unit of compute."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Objective:
 
     @property
     def sign(self) -> int:
-        """What to multiply values with so that larger is better: 1 or -1."""
+        """The factor by which larger values become better: 1 or -1."""
         return sign_of(self.mode)
 
     @property
@@ -39,24 +39,24 @@ class Objective:
         return self.mode == "min"
 
     def last(self, epochs: Epochs) -> float | None:
-        """The metric at the last epoch; None before the first, or where it was not finite."""
+        """Return the metric at the last epoch; None before the first or if it is not finite."""
         return epochs[max(epochs)].get(self.metric) if epochs else None
 
     def best(self, epochs: Epochs) -> float | None:
-        """The metric at its best epoch."""
+        """Return the metric at its best epoch."""
         found = (metrics.get(self.metric) for metrics in epochs.values())
         values = [value for value in found if value is not None]
         return min(values, key=self.sort_key) if values else None
 
     def value(self, epochs: Epochs) -> float | None:
-        """The value that ranks a trial."""
+        """Return the value that ranks a trial."""
         return self.last(epochs) if self.at == "last" else self.best(epochs)
 
     def known_value(self, epochs: Epochs) -> float:
-        """``value`` of a trial that must have one.
+        """Return the ``value`` of a trial that must have one.
 
         Raises:
-            ValueError: it has none.
+            ValueError: the trial has no value.
         """
         value = self.value(epochs)
         if value is None:
@@ -64,7 +64,7 @@ class Objective:
         return value
 
     def scored(self, epochs: Epochs) -> Mapping[str, float | None]:
-        """All the metrics at the epoch that ranks a trial; empty where nothing does."""
+        """Return all metrics at the epoch that ranks a trial; empty if there is none."""
         ranks = self.value(epochs)
         if ranks is None:
             return {}
@@ -75,27 +75,28 @@ class Objective:
         )
 
     def better(self, a: float, b: float) -> bool:
-        """Whether ``a`` is strictly better than ``b``."""
+        """Return whether ``a`` is strictly better than ``b``."""
         return self.gain(a, b) > 0
 
     def gain(self, value: Any, reference: Any) -> Any:
-        """How much better ``value`` is than ``reference``, negative where it is worse: numbers,
-        arrays or series.
+        """Return how much better ``value`` is than ``reference``; negative if it is worse.
+
+        Both are numbers, arrays or series.
         """
         return self.sign * (value - reference)
 
     def best_of(self, values: ArrayLike) -> float:
-        """The best of the finite ``values``; NaN if there is none."""
+        """Return the best of the finite ``values``; NaN if there is none."""
         values = np.asarray(values, dtype=float)
         finite = values[np.isfinite(values)]
         return self.sign * float((self.sign * finite).max()) if finite.size else math.nan
 
     def best_so_far(self, values: ArrayLike) -> np.ndarray:
-        """(n,): for each of ``values`` (n,) the best up to it; a NaN is passed over."""
+        """Return the best value up to each of ``values`` (n,); NaNs are ignored."""
         return self.sign * np.fmax.accumulate(self.sign * np.asarray(values, dtype=float))
 
     def sort_key(self, value: float | None) -> float:
-        """Ascending order is best first; a missing value is worst."""
+        """Return a sort key: ascending order is best first, and a missing value is worst."""
         if value is None or math.isnan(value):
             return math.inf
         return -self.sign * value
@@ -117,20 +118,20 @@ def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
 
 
 def is_finished(space: Space, epoch: int, total_epochs: int, cost: float) -> bool:
-    """Whether a trial has come to its end: its last epoch or, where that ends it, its cost.
+    """Return whether a trial is complete: by its last epoch or, where that ends it, by its cost.
 
-    ``cost``: what it has spent up to ``epoch``, in the budget's unit.
+    ``cost``: the compute used up to ``epoch``, in the budget's unit.
     """
     used_up = space.ends_by_cost and cost >= space.max_resource
     return used_up or epoch >= total_epochs
 
 
 def step_of(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> int:
-    """The same as one of Optuna's steps, which are whole numbers: seconds in milliseconds."""
+    """Return the same as an integer, which Optuna requires for steps: seconds in milliseconds."""
     cost = spent(unit, epoch, metrics)
     return round(1000 * cost if unit == "seconds" else cost)
 
 
 def objective_of(space: Space) -> Objective:
-    """What the space optimises."""
+    """Return the objective of a space."""
     return Objective(space.objective.metric, space.objective.mode, space.objective.at)

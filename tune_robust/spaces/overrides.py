@@ -24,10 +24,11 @@ Overrides = Sequence[str] | Mapping[str, Any]
 
 
 def apply_overrides(document: Any, overrides: Overrides) -> Any:
-    """A copy of ``document`` (nested mappings) with ``overrides`` such as ``optimizer.lr=5e-4``.
+    """Return a copy of ``document`` with ``overrides`` such as ``optimizer.lr=5e-4``.
 
-    Values are YAML; the later of two wins. A path that does not exist is set all the same, for the
-    validation to report like any other wrong key.
+    ``document`` consists of nested mappings. Values are YAML; the later of two overrides wins. A
+    path that does not exist is set as well, so that the validation reports it like any other wrong
+    key.
 
     Raises:
         ConfigError: an override is not ``path=value``, or its value is not YAML.
@@ -43,7 +44,7 @@ def apply_overrides(document: Any, overrides: Overrides) -> Any:
 
 
 def parse_overrides(overrides: Overrides) -> tuple[list[tuple[str, Any]], list[Problem]]:
-    """The overrides as (path, value) pairs, and those that could not be read as problems."""
+    """Return the overrides as (path, value) pairs, and unreadable ones as problems."""
     if isinstance(overrides, Mapping):
         return _checked(overrides)
     pairs, problems = [], []
@@ -62,7 +63,7 @@ def parse_overrides(overrides: Overrides) -> tuple[list[tuple[str, Any]], list[P
 
 
 def _checked(settings: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], list[Problem]]:
-    """The pairs with plain values: those of a YAML file, tuples as lists and paths as text."""
+    """Return the pairs with plain values: tuples become lists, and paths become text."""
     pairs, problems = [], []
     for path, value in settings.items():
         if not isinstance(path, str) or not all(path.split(".")):
@@ -74,7 +75,7 @@ def _checked(settings: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], list[P
 
 
 def plain(value: Any) -> Any:
-    """``value`` as a YAML file would give it: mappings, lists, text, numbers, booleans and None."""
+    """Return ``value`` as plain data: mappings, lists, text, numbers, booleans and None."""
     match value:
         case Mapping():
             return {key: plain(inner) for key, inner in value.items()}
@@ -82,14 +83,16 @@ def plain(value: Any) -> Any:
             return [plain(inner) for inner in value]
         case PurePath():
             return str(value)
-    item = getattr(value, "item", None)  # a number of NumPy's
+    item = getattr(value, "item", None)  # a NumPy scalar
     return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
 
 
 @dataclass
 class SpaceOverrides:
-    """What overrides did to a space: their problems, the paths given to ``train``, the paths under
-    ``search`` that were given another distribution, and those that were removed.
+    """The effect of overrides on a space.
+
+    These are their problems, the paths set in ``train``, the paths in ``search`` with a new
+    distribution, and those that were removed.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -101,7 +104,7 @@ class SpaceOverrides:
 def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverrides:
     """Apply ``overrides`` such as ``train.epochs=2`` to a space's ``document``, in place.
 
-    Keys under ``search`` hold dots themselves: ``search.sam.rho={log_uniform: [0.1, 1]}``.
+    Keys under ``search`` contain dots: ``search.sam.rho={log_uniform: [0.1, 1]}``.
     ``search.sam.rho=null`` removes the dimension.
     """
     pairs, problems = parse_overrides(overrides)
@@ -124,7 +127,7 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
 
 
 def _no_such(path: str) -> str:
-    """Where in a space the setting is that somebody may have meant by ``path``."""
+    """Return a message with the setting that the user may have meant by ``path``."""
     known = [f"train.{inner}" for inner in config_paths()]
     known += [
         f"{name}.{key}" for name, section in _SECTIONS.items() for key in section.model_fields
@@ -139,7 +142,7 @@ def _no_such(path: str) -> str:
 
 
 def _scale_sentinels(before: Any, budget: Any) -> None:
-    """Scale the number of sentinels with the number of trials, so that it need not be set as well.
+    """Scale the number of sentinels with the number of trials, unless it is set.
 
     Without early stopping there are none.
     """
@@ -159,7 +162,7 @@ def _scale_sentinels(before: Any, budget: Any) -> None:
 def _set_dimension(document: dict[str, Any], path: str, value: Any, done: SpaceOverrides) -> None:
     search = document.setdefault("search", {})
     if not isinstance(search, dict):
-        return  # the validation refuses the section itself
+        return  # the validation reports the section
     if value is not None:
         search[path] = value
         done.search.append(path)

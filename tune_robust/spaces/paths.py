@@ -1,4 +1,4 @@
-"""Dotted paths into TrainConfig: which there are, and reading and writing through them."""
+"""Dotted paths into TrainConfig: list, read and set them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tune_robust.config import EARLIER_PATHS, Part, TrainConfig
 
 @cache
 def config_paths() -> tuple[str, ...]:
-    """Every path of TrainConfig, through its optional parts and all branches of its unions."""
+    """Return every path of TrainConfig, including optional parts and all union branches."""
     return tuple(dict.fromkeys(_paths(TrainConfig)))
 
 
@@ -26,7 +26,7 @@ _NAMED = ("model", "loss", "optimizer", "augment", "loop")
 
 
 def is_path(path: object) -> bool:
-    """Whether TrainConfig has this path, had it in an earlier version, or may have it.
+    """Return whether TrainConfig has this path, had it in an earlier version, or may have it.
 
     What arguments the user's own parts take is known only to them.
     """
@@ -53,7 +53,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def set_path(document: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``path`` in a nested mapping, in place; what stands in the way becomes a mapping.
+    """Set ``path`` in a nested mapping, in place; other values on the way become mappings.
 
     A shorthand keeps its meaning: setting ``rho_schedule.factor`` where ``rho_schedule`` is
     ``step_decay`` gives ``{kind: step_decay, factor: ...}``.
@@ -69,7 +69,7 @@ def set_path(document: dict[str, Any], path: str, value: Any) -> None:
 
 
 def get_path(config: TrainConfig, path: str) -> Any:
-    """The setting at ``path``: a tagged group gives its kind or name, an absent part None."""
+    """Return the setting at ``path``: the kind or name of a tagged group, None if absent."""
     here: Any = config
     for key in EARLIER_PATHS.get(path, path).split("."):
         here = here.get(key) if isinstance(here, dict) else getattr(here, key, None)
@@ -77,12 +77,12 @@ def get_path(config: TrainConfig, path: str) -> Any:
 
 
 def _tag(key: str) -> str:
-    """The setting that says which of a group's alternatives is meant: ``kind``, or ``name``."""
+    """Return the setting that selects an alternative of a group: ``kind`` or ``name``."""
     return "name" if key in _NAMED else "kind"
 
 
 def nested_copy(value: Any) -> Any:
-    """A copy of plain data whose mappings and lists are all its own."""
+    """Return a deep copy of the mappings and lists of plain data."""
     if isinstance(value, Mapping):
         return {key: nested_copy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,6 @@
-"""Which searchers can search which dimensions and objectives: found out before anything runs.
+"""Checks whether a searcher supports the dimensions and objectives of a space.
 
-A sampler that cannot model a dimension would draw it at random without a word, so that a search by
-it would quietly be a random one. Such a space is refused.
+A sampler that cannot model a dimension would silently draw it at random. Such a space is refused.
 """
 
 from __future__ import annotations
@@ -18,29 +17,31 @@ _RANGES_ALONE = ("cmaes",)
 
 
 def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Problem]:
-    """What keeps the searcher ``name`` from searching ``dimensions``; nothing if there is none."""
+    """Return why the searcher ``name`` cannot search ``dimensions``, if so."""
     if name == "grid":
         return _unlisted(dimensions)
     problems = []
     conditional = [d.name for d in dimensions if d.when]
     if conditional and name in _UNCONDITIONAL:
         message = (
-            f"found {name}, which takes no conditions and would draw {_listed(conditional)} at "
-            "random. Choose tpe, qmc, random or grid, or search these without `when`"
+            f"found {name}, which does not support conditions and would draw "
+            f"{_listed(conditional)} at random. Choose tpe, qmc, random or grid, "
+            "or search these without `when`"
         )
         problems.append(Problem("searcher.name", message))
     unordered = [d.name for d in dimensions if isinstance(d.distribution, (Choice, Grid))]
     if unordered and name in _RANGES_ALONE:
         message = (
-            f"found {name}, which takes ranges alone and would draw {_listed(unordered)} at "
-            "random. Choose tpe, gp, qmc, random or grid, or give these a range"
+            f"found {name}, which supports only ranges and would draw "
+            f"{_listed(unordered)} at random. Choose tpe, gp, qmc, random or grid, "
+            "or give these a range"
         )
         problems.append(Problem("searcher.name", message))
     return problems
 
 
 def objectives_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
-    """What keeps the searcher ``name`` from that many objectives; nothing if there is nothing."""
+    """Return why the searcher ``name`` cannot be used with these objectives, if so."""
     against = ", ".join(objective.against)
     if name != "nsga2":
         message = (

@@ -1,4 +1,4 @@
-"""The sections of a space's file, beside ``search``."""
+"""The sections of a space's file, except ``search``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Budget(Part):
-    """How many trials, and how long each may run.
+    """The number of trials and their compute.
 
-    ``trials``: how many, known points included; baselines run beside them. ``all``, for a grid, is
-    as many as it holds. ``max``: the longest run, in ``unit``; by default, and at most, what
-    ``train.epochs`` of the costliest method cost, all its bootstrap rounds included. A gradient
-    evaluation is a forward and backward pass over the training set: SGD takes 1 an epoch, SAM 2.
-    ``unit: seconds`` counts the time that each trial itself has trained and evaluated, whatever
-    else the machine was doing: ``max`` is required. Epochs and schedules are laid out as for
-    gradient evaluations; a trial that is not through by ``max`` seconds is over then.
-    ``rounds: each`` gives every bootstrap round of a trial all of that, as published tables do; by
-    default the rounds share it, so that self-training costs no more than the rest.
-    ``scheduler: asha`` stops weak trials at rungs ``grace * reduction^i``, ``median`` those that
-    fall behind the median of at least five others at any epoch from ``grace`` on; ``grace``
-    defaults to ``max / reduction``. ``sentinels``: how many of the sampled trials are never
-    stopped, to show what early stopping would have lost.
+    ``trials`` is the number of trials, including known points but not baselines. ``all`` runs every
+    point of a grid. ``max`` is the compute of a complete trial, in ``unit``; the default and
+    maximum is the compute of ``train.epochs`` of the most expensive method, with all its bootstrap
+    rounds. A gradient evaluation is a forward and backward pass over the training set: SGD takes 1
+    per epoch, and SAM 2. ``unit: seconds`` counts the time of each trial's own training and
+    evaluation, whatever else the machine does; it requires ``max``. Epochs and schedules are then
+    the same as for gradient evaluations, and a trial ends when it has used ``max`` seconds.
+    ``rounds: each`` gives every bootstrap round the compute of a complete trial, as in published
+    tables; by default the rounds share it, so that self-training costs no more than other methods.
+    ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
+    trials below the median of at least five others at any epoch from ``grace`` on. ``grace``
+    defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
+    stopped, to measure what early stopping would have lost.
     """
 
     trials: Count
@@ -65,18 +65,18 @@ class Budget(Part):
 
 
 class Searcher(Part):
-    """What proposes the trials.
+    """The sampler that proposes the trials.
 
-    ``tpe`` takes every space. ``gp`` (Gaussian process) learns more from few trials, but from
-    finished ones alone; ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
-    the space evenly, ``random`` at random, ``grid`` runs each point once. ``nsga2`` looks for the
-    Pareto front of several objectives. gp, cmaes and nsga2 take no conditional dimensions.
-    ``startup``: trials that must have ended before tpe and gp model what they saw; those before are
-    drawn at random. It is also the size of nsga2's generations.
-    ``seeds``: ``own`` trains each trial with a seed of its own, counted up from ``train.seed``;
-    ``shared`` trains all with ``train.seed``, so that they differ by their settings alone (common
-    random numbers). The default is ``shared`` for a grid and ``own`` for a search. A grid over
-    ``search.seed`` trains every cell once with each of those seeds.
+    ``tpe`` supports every space. ``gp`` (Gaussian process) learns more from few trials, but only
+    from finished ones. ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
+    the space evenly, ``random`` samples it at random, and ``grid`` runs each point once. ``nsga2``
+    searches the Pareto front of several objectives. gp, cmaes and nsga2 do not support conditional
+    dimensions. ``startup`` is the number of trials that must have ended before tpe and gp use their
+    models; earlier trials are drawn at random. It is also the size of nsga2's generations. ``seeds:
+    own`` trains each trial with its own seed, counted up from ``train.seed``; ``shared`` trains all
+    with ``train.seed``, so that they differ only in their settings (common random numbers). The
+    default is ``shared`` for a grid and ``own`` for a search. A grid over ``search.seed`` trains
+    every cell once with each of those seeds.
     """
 
     name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
@@ -93,10 +93,10 @@ class Searcher(Part):
 
 
 class Objective(Part):
-    """What the search optimises: the metric at the last epoch, or at its own best epoch.
+    """The objective of the search: a metric at the last epoch, or at its best epoch.
 
-    ``against``: what nsga2 weighs it against, such as the gradient evaluations that it took; each
-    at the last epoch, and in its natural direction.
+    ``against`` lists further objectives for nsga2, such as the gradient evaluations; each is taken
+    at the last epoch and in its natural direction.
     """
 
     metric: str = "val_accuracy"
@@ -127,7 +127,7 @@ class Objective(Part):
         metrics = (self.metric, *self.against)
         twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
         if twice is not None:
-            raise ValueError(f"{twice} is given twice: a metric is not weighed against itself")
+            raise ValueError(f"{twice} is given twice: the objectives must differ")
         if self.against and self.at == "best":
             raise ValueError(
                 "found at: best with against; expected at: last, as the best epoch of one metric "
@@ -137,21 +137,21 @@ class Objective(Part):
 
 
 def _checked(metric: str) -> str:
-    """Raises ValueError if a search must not choose by ``metric``."""
+    """Raise ValueError if a search must not select by ``metric``."""
     if metric in DIAGNOSTIC:
         raise ValueError(
-            f"{metric} needs the true labels or the test set, and so must not choose the winner. "
-            "Choose val_accuracy; with train.data.validation.labels: clean it is measured against "
-            "true labels"
+            f"{metric} needs the true labels or the test set, so it must not be used for "
+            "selection. Choose val_accuracy; with train.data.validation.labels: clean it is "
+            "measured against true labels"
         )
     return metric
 
 
 class Resources(Part):
-    """What one trial takes, and how many run at once (by default as many as fit).
+    """The resources of a trial, and how many run at once (by default as many as fit).
 
-    ``gpus``: the fraction of one GPU that a trial has, 1 for a whole one; ``auto`` measures which
-    fraction makes the most of it. Without a GPU, trials run on the CPU whatever it says.
+    ``gpus`` is the fraction of one GPU for a trial, 1 for a complete one; ``auto`` measures which
+    fraction gives the highest throughput. Without a GPU, trials always run on the CPU.
     """
 
     cpus: Count = 1
@@ -170,7 +170,7 @@ class Resources(Part):
 
 
 FORMAT = 2
-"""Of a space's document. In format 1, ``budget.trials`` counts the baselines too."""
+"""The format of a space's document. In format 1, ``budget.trials`` includes the baselines."""
 
 
 def _is_unique(moments: tuple[float | str, ...]) -> tuple[float | str, ...]:
@@ -185,7 +185,7 @@ Moment = Annotated[float, Field(gt=0, le=1, strict=True)] | Literal["last", "bes
 
 
 class Record(Part):
-    """What each trial keeps beside its metrics.
+    """What each trial stores in addition to its metrics.
 
     ``predictions``: the moments at which the predicted probabilities on the validation images are
     kept, as 16-bit floats. A number is a fraction of the trial's epochs, above 0 and up to 1, the
@@ -198,7 +198,7 @@ class Record(Part):
 
 
 class Document(Part):
-    """The sections of a space's file; ``search`` has a reader of its own."""
+    """The sections of a space's file; ``search`` is parsed separately."""
 
     format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
     name: str

@@ -1,7 +1,7 @@
-"""Sentinels: sampled trials that early stopping leaves alone, to see what it costs.
+"""Sentinels: sampled trials that are never stopped early, to measure what stopping costs.
 
-They are a cohort that it could not have selected, on which ``rung_check`` measures how well the
-rungs foretell the end.
+They are a cohort that early stopping does not select, on which ``rung_check`` measures how well the
+rungs predict the end.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from tune_robust.spaces.sections import Budget
 
 
 def sentinel_numbers(sentinels: int, *, planned: int, total: int) -> frozenset[int]:
-    """The numbers of the sentinels among trials ``planned`` to ``total``, those being sampled.
+    """Return the numbers of the sentinels among the sampled trials, ``planned`` to ``total``.
 
-    Evenly spread from the first sampled trial on, so that the early ones were drawn at random.
+    They are evenly spaced from the first sampled trial on, so that the early ones are drawn at
+    random.
     """
     sampled = total - planned
     return frozenset(planned + n for n in range(sampled) if n * sentinels % sampled < sentinels)
 
 
 def sentinel_problems(budget: Budget, *, planned: int, total: int) -> list[Problem]:
-    """Why the budget's sentinels make no sense; nothing if they do."""
+    """Return why the budget's sentinels are not valid, if so."""
     sampled = max(0, total - planned)
     if budget.sentinels and budget.scheduler == "none":
         message = (

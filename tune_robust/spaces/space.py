@@ -1,4 +1,4 @@
-"""A search space: a YAML file, its sections typed, everything it can draw known to be valid."""
+"""A search space: a validated YAML file with typed sections."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ from tune_robust.validation import collect_problems
 
 
 class Space(Part):
-    """A search space, resolved: what ``load_space`` makes of a file.
+    """A resolved search space, as returned by ``load_space``.
 
-    ``train`` is the section as given, the base of every trial. ``dimensions`` are in dependency
-    order: each comes after those that its condition names. ``format`` is that of its document.
+    ``train`` is the section as given, the basis of every trial. ``dimensions`` are in dependency
+    order: each comes after those in its conditions. ``format`` is the format of its document.
     """
 
     format: int = FORMAT
@@ -67,10 +67,10 @@ class Space(Part):
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Space:
-        """The space that ``document()`` described, in this version or an earlier one.
+        """Load the result of ``document()`` of this or an earlier version.
 
         Raises:
-            ConfigError: all the problems, if it does not describe one.
+            ConfigError: it is not a valid space; the message has all problems.
         """
         document = {"format": 1, **nested_copy(document)}
         if document["format"] == 1:
@@ -79,7 +79,7 @@ class Space(Part):
         return parse_space(document, source=f"space {document.get('name')}")
 
     def document(self) -> dict[str, Any]:
-        """The resolved space as plain data, which loads as this very space again."""
+        """Return the resolved space as plain data, which loads as an equal space."""
         search: dict[str, list] = {}
         for dimension in self.dimensions:
             search.setdefault(dimension.path, []).append(dimension.document())
@@ -105,18 +105,18 @@ class Space(Part):
 
     @property
     def methods(self) -> tuple[str | None, ...]:
-        """The methods that it can draw; None where parts are given without a method's name."""
+        """The methods that it can draw; None for parts given without a method's name."""
         return tuple(methods_of(self.train, self.dimensions))
 
     @cached_property
     def _drawn(self) -> tuple[TrainConfig, ...]:
-        """Configurations that show every method that it can draw."""
+        """Configurations that include every method that it can draw."""
         drawn = (values for _, values in Draws(self.dimensions).each())
         return tuple(self._parsed(values) for values in drawn)
 
     @cached_property
     def examples(self) -> tuple[TrainConfig, ...]:
-        """Configurations that show every value that can be listed, and the ends of each range."""
+        """Configurations that include every listed value and the ends of each range."""
         given = (self._parsed(values) for values in (*self.known, *self.baselines))
         return (*self._drawn, *given)
 
@@ -132,9 +132,11 @@ class Space(Part):
 
     @property
     def max_resource(self) -> float:
-        """What a full trial costs, in the budget's unit: ``train.epochs`` of the costliest method,
-        or ``budget.max`` if that is less; in seconds, ``budget.max``. What a loop of the user's own
-        costs is known only as it reports: ``budget.max``, and without one its epochs.
+        """The compute of a complete trial, in the budget's unit.
+
+        This is that of ``train.epochs`` of the most expensive method, or ``budget.max`` if that is
+        less; in seconds, it is ``budget.max``. The compute of a loop of the user's own is known
+        only as it reports: it is ``budget.max``, or without one its epochs.
         """
         if self.budget.max is not None and (self.has_loop or self.budget.unit == "seconds"):
             return self.budget.max
@@ -148,7 +150,7 @@ class Space(Part):
 
     @property
     def _laid_out(self) -> float:
-        """What epochs are laid out for, in epochs or gradient evaluations."""
+        """The compute that determines the number of epochs, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
         if self.has_loop:
             return epochs
@@ -159,9 +161,7 @@ class Space(Part):
 
     @property
     def trials(self) -> int:
-        """How many trials the search has: the baselines, and beside them its budget's, or all that
-        a smaller grid holds.
-        """
+        """The number of trials: the baselines and those of the budget, or of a smaller grid."""
         beside = len(self.baselines) if self.format > 1 else 0
         if self.searcher.name == "grid":
             return min(self.budget.trials + beside, len(self._grid))
@@ -179,7 +179,7 @@ class Space(Part):
 
     @property
     def max_gradient_evaluations(self) -> float:
-        """What the whole search costs at most, if no trial is stopped; of a grid, what it costs."""
+        """The largest compute of the search, if no trial is stopped."""
         if self.searcher.name == "grid":
             configs = map(self.config_for, self._grid[: self.trials])
             return sum(config.gradient_evaluations for config in configs)
@@ -187,7 +187,7 @@ class Space(Part):
         return self.trials * self._laid_out * beyond
 
     def _cost_per_epoch(self, config: TrainConfig) -> int:
-        """What one of its ``epochs`` takes of ``_laid_out``: it is trained in every round."""
+        """Return the compute of one of its ``epochs``, which is trained in every round."""
         passes = 1 if self.budget.unit == "epochs" else config.passes_per_step
         return passes * (config.bootstrap_rounds if self.budget.rounds == "together" else 1)
 
@@ -197,12 +197,12 @@ class Space(Part):
     def config_for(
         self, values: Mapping[str, Any], *, number: int = 0, threads: int | None = None
     ) -> TrainConfig:
-        """The configuration of trial ``number``, which drew ``values`` (by path).
+        """Return the configuration of trial ``number`` with ``values`` (by path).
 
-        Its epochs are what ``max_resource`` pays for at its own cost per step and number of rounds,
-        or those that it drew, if that pays for them; its seed is the space's plus ``number``, or
-        the space's own where the trials share it. A seed that a grid goes through is also the
-        data's, so that the split and the noise are drawn again with it.
+        Its epochs are as many as ``max_resource`` allows at its cost per step and number of rounds,
+        or those that it drew, if they are allowed. Its seed is the space's plus ``number``, or the
+        space's own if the trials share it. A seed that a grid varies is also that of the data, so
+        that the split and the noise are drawn with it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
@@ -228,10 +228,10 @@ class Space(Part):
 def parse_space(
     document: Any, *, source: str, description: str = "", overrides: Overrides = ()
 ) -> Space:
-    """``document`` (the plain data of a file) as a Space.
+    """Parse ``document`` (the plain data of a file) as a Space.
 
     Raises:
-        ConfigError: with every problem of every section, in the name of ``source``.
+        ConfigError: it is not valid; the message has every problem of every section of ``source``.
     """
     if not isinstance(document, Mapping):
         raise UserError(f"{source}: found {document!r}; expected a space: name, train, search, ...")
@@ -291,21 +291,21 @@ def parse_space(
 
 
 def _use_one_gpu(resources: Any) -> None:
-    """In format 1, more GPUs could be reserved than the one that a trial uses."""
+    """Convert format 1, in which more GPUs could be reserved than the one that a trial uses."""
     gpus = resources.get("gpus") if isinstance(resources, dict) else None
     if isinstance(gpus, int | float) and gpus > 1:
         resources["gpus"] = 1
 
 
 def _use_own_seeds(document: dict[str, Any]) -> None:
-    """In format 1, each trial had a seed of its own also in a grid, unless the space said else."""
+    """Convert format 1, in which each trial of a grid also had its own seed by default."""
     searcher = document.setdefault("searcher", {})
     if isinstance(searcher, dict):
         searcher.setdefault("seeds", "own")
 
 
 def _mappings(section: Any) -> dict[int, dict[str, Any]]:
-    """The well-formed entries by number; the others are reported as problems of the section."""
+    """Return the well-formed entries by number; the section reports the others as problems."""
     entries = enumerate(section if isinstance(section, list) else [])
     return {
         number: entry
@@ -318,8 +318,8 @@ def _unused(done: SpaceOverrides, searched: Sequence[str]) -> list[Problem]:
     return [
         Problem(
             f"train.{path}",
-            "it is searched, so that this value would not be used. To fix it, drop the dimension "
-            f"too: --set search.{path}=null",
+            "it is searched, so this value would not be used. To fix it, remove the "
+            f"dimension too: --set search.{path}=null",
         )
         for path in done.train
         if path in searched
@@ -333,7 +333,7 @@ def _searcher_name(section: Any) -> Any:
 def _with_each_seed(
     baselines: dict[int, dict[str, Any]], dimensions: Sequence[Dimension]
 ) -> dict[int, dict[str, Any]]:
-    """The baselines by number, each repeated with every seed that a grid goes through."""
+    """Return the baselines by number, each repeated with every seed that a grid varies."""
     drawn = [d.distribution for d in dimensions if d.path == "seed"]
     seeds = [seed for d in drawn if isinstance(d, Choice | Grid) for seed in d.values]
     if not seeds:
@@ -347,7 +347,7 @@ def _with_each_seed(
 
 
 def _takes_all(document: dict[str, Any], grid: bool) -> bool:
-    """Whether a grid asks for ``all`` its trials; how many that is, is known once it is read."""
+    """Return whether a grid asks for ``all`` trials, whose number is known after parsing."""
     budget = document.get("budget")
     if not grid or not isinstance(budget, dict) or budget.get("trials") != "all":
         return False
@@ -361,19 +361,19 @@ def _incomparable(dimensions: Sequence[Dimension], budget: Budget) -> list[Probl
         return []
     message = (
         f"found {budget.scheduler}; expected none, as {', '.join(searched)} differs between "
-        "trials: what is measured against other labels cannot stop them"
+        "trials: scores on different labels cannot be used to stop them"
     )
     return [Problem("budget.scheduler", message)]
 
 
 def builtin_spaces() -> list[str]:
-    """The names of the built-in spaces: the YAML files of the ``search_spaces`` package."""
+    """Return the names of the built-in spaces: the YAML files of ``search_spaces``."""
     files = resources.files("search_spaces").iterdir()
     return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
 
 
 def space_text(name_or_path: str | Path) -> str:
-    """The file of a built-in space, or the user's own, as it stands.
+    """Return the text of the file of a built-in space or of a user's space.
 
     Raises:
         UserError: there is no such space (the nearest is named), or its file cannot be read.
@@ -391,10 +391,10 @@ def space_text(name_or_path: str | Path) -> str:
 
 
 def load_space(name_or_path: str | Path, *, overrides: Overrides = ()) -> Space:
-    """A built-in space by its name, or the user's own by its path.
+    """Load a built-in space by its name, or a user's space by its path.
 
     Relative paths of files in the space are relative to its own folder (in a built-in space, and in
-    ``overrides``, to the working directory); the loaded space has absolute ones.
+    ``overrides``, to the working directory); the loaded space has absolute paths.
 
     Args:
         name_or_path: as in ``saner_digits`` or ``my_space.yaml``.
@@ -404,7 +404,7 @@ def load_space(name_or_path: str | Path, *, overrides: Overrides = ()) -> Space:
 
     Raises:
         UserError: there is no such space, or its file is not YAML (with the line).
-        ConfigError: it is not valid: every problem at once, each at its key path.
+        ConfigError: it is not valid; the message has every problem with its key path.
     """
     text = space_text(name_or_path)
     builtin = str(name_or_path) in builtin_spaces()
@@ -419,7 +419,7 @@ def load_space(name_or_path: str | Path, *, overrides: Overrides = ()) -> Space:
 
 
 def leading_comment(text: str) -> str:
-    """The block of comment lines that opens a file, without its marks."""
+    """Return the comment at the top of a file, without its comment signs."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("#"):

@@ -1,4 +1,4 @@
-"""Dimensions as coordinates in [0, 1], uniform where the dimension's distribution is."""
+"""Map dimensions to coordinates in [0, 1] that are uniform under the distribution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tune_robust.spaces.distributions import (
 
 
 def from_unit(distribution: Distribution, unit: float) -> Any:
-    """The value at ``unit`` in [0, 1]; whole and listed values have cells of equal size."""
+    """Return the value at ``unit`` in [0, 1]; integers and listed values have equal cells."""
     match distribution:
         case Uniform(low=low, high=high):
             return _within(low + unit * (high - low), low, high)
@@ -33,7 +33,7 @@ def from_unit(distribution: Distribution, unit: float) -> Any:
 
 
 def to_unit(distribution: Uniform | LogUniform | Int | LogInt, value: float) -> float:
-    """Where in [0, 1] ``value`` lies; a whole number in the middle of its cell."""
+    """Return the position of ``value`` in [0, 1]; for an integer, the middle of its cell."""
     match distribution:
         case Uniform(low=low, high=high):
             return (value - low) / (high - low)
@@ -51,5 +51,5 @@ def _cell(unit: float, cells: int) -> int:
 
 
 def _within(value: float, low: float, high: float) -> float:
-    """``value``, not beyond the ends by a rounding error."""
+    """Return ``value``, limited to the ends, which rounding may exceed."""
     return min(max(value, low), high)

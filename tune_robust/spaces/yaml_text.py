@@ -1,4 +1,4 @@
-"""YAML as people expect it to read: plain data only, ``5e-4`` a number, no key given twice."""
+"""Read and write YAML: plain data only, ``5e-4`` is a number, and keys are unique."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tune_robust.errors import UserError
 from tune_robust.files import open_regular
 
 LONGEST = 10 * 10**6
-"""Bytes of a text file that is read: a space has some thousands."""
+"""The largest number of bytes of a text file; a space has some thousands."""
 
 # YAML 1.2's core schema. PyYAML follows 1.1, where 5e-4 is text, `no` is false and 010 is 8.
 _SCALARS = {
@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node:
-        # An alias can make a small file endless; a space has no need of one.
+        # An alias can make a small file expand without limit, and a space does not need any.
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
             raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not supported", mark)
@@ -69,7 +69,7 @@ for _kind, (_pattern, _first) in _SCALARS.items():
             f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first
         )
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-# Short lists and groups of settings on one line, the way the built-in spaces are written.
+# Short lists and groups of settings are on one line, as in the built-in spaces.
 _Dumper.add_representer(
     list, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, _flat(data))
 )
@@ -82,7 +82,7 @@ _Dumper.add_representer(
 
 
 def _style_of(text: str) -> str | None:
-    # PyYAML folds Unicode's own line breaks away unless they are quoted and escaped.
+    # PyYAML removes Unicode line breaks unless they are quoted and escaped.
     if set(text) & set("\x85\u2028\u2029"):
         return '"'
     return "|" if "\n" in text else None
@@ -93,10 +93,10 @@ def _flat(data: list) -> bool:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """``text`` as plain data.
+    """Parse ``text`` as plain data.
 
     Raises:
-        UserError: naming ``source``, the line and what is wrong there.
+        UserError: it is not valid; the message names ``source``, the line and the problem.
     """
     try:
         return yaml.load(text, Loader=_Loader)
@@ -107,14 +107,14 @@ def parse_yaml(text: str, source: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{source}: this is not YAML: {error}") from None
     except (KeyError, AttributeError, TypeError) as error:
-        # PyYAML's own constructors, asked by a tag for what the text is not (!!bool x).
+        # PyYAML's own constructors, for a tag that does not fit the text (!!bool x).
         raise UserError(
             f"{source}: a tag (!!...) asks for another kind of value: {error}"
         ) from None
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Raises:
         UserError: it cannot be read, or is not text.
@@ -132,14 +132,14 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Any:
-    """The plain data in a YAML file.
+    """Return the plain data in a YAML file.
 
     Raises:
-        UserError: it cannot be read, or is not YAML: the file, the line and what is wrong there.
+        UserError: it cannot be read, or is not YAML; the message names the file, line and problem.
     """
     return parse_yaml(read_text(path), str(path))
 
 
 def write_yaml(data: Any) -> str:
-    """Plain data as YAML that ``parse_yaml`` reads back as the same data."""
+    """Return plain data as YAML that ``parse_yaml`` reads back unchanged."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

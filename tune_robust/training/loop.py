@@ -106,6 +106,9 @@ def train(
         device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU if there is one.
         splits: the data, if the caller has loaded them already; by default they are loaded here.
 
+    Returns:
+        A generator of one ``EpochResult`` per epoch.
+
     Raises:
         UserError: the data, the checkpoint or the configuration do not fit.
     """

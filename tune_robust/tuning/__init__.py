@@ -1,1 +1,1 @@
-"""Searching a space: what to propose, the engine that runs the trials, replays, and the winners."""
+"""Search a space: proposals, the engine that runs the trials, simulation, and the winners."""

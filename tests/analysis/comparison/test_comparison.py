@@ -145,7 +145,7 @@ def test_a_clear_lead_is_claimed_and_one_run_each_claims_nothing(runs):
     assert headline(found) == "simulated is ahead at equal compute"
     found = compare_runs([good[0], poor[0]])
     assert "too few runs to compare" in conclusion(found)[0]
-    assert "within the noise or untested" in headline(found)
+    assert "single runs do not show the noise" in headline(found)
 
 
 def test_what_cannot_be_told_apart_is_said(runs, tmp_path):
@@ -177,7 +177,7 @@ def test_confirmed_scores_are_shown(tmp_path):
     assert (entry.confirmed.mean, entry.confirmed.n) == (expected["mean"], 3)
     summary = folder.path / "confirmation.json"
     summary.write_text(summary.read_text().replace('"mean"', '"meen"'))
-    with pytest.raises(UserError, match=r"confirmation\.json is damaged.*writes it anew"):
+    with pytest.raises(UserError, match=r"confirmation\.json is damaged.*writes a new one"):
         compare_runs(paths)
     with pytest.raises(UserError, match="is a confirmation: give the run itself"):
         compare_runs([paths[0], folder.path])
@@ -227,11 +227,21 @@ def test_the_page_holds_every_figure_and_asks_for_nothing(runs, noisy):
     for found in (compare_runs([*good, *poor]), compare_runs(noisy)):
         html = render(found)
         assert html.count("<h1>") == 1
-        for place in range(len(found.scenes)):
+        for place, scene in enumerate(found.scenes):
             assert f'data-plot="plot-bands-{place}"' in html
-            assert f'data-plot="plot-finals-{place}"' in html
+            runs_of = sum(len(entry.repeats) for entry in scene.entries)
+            # One run is not set beside anything.
+            assert (f'data-plot="plot-finals-{place}"' in html) == (runs_of > 1)
+        assert "<code>tune-robust confirm</code>" in html
         assert html.count('data-plot="plot-map-') == len(found.places)
         assert "default-src 'none'" in html
+
+
+def test_lines_that_cover_each_other_differ_in_their_dashes(runs):
+    good, poor = runs
+    found = compare_runs([*good, *poor])
+    lines = [line for line in bands(found.scenes[0], colours(found)).data if line.mode == "lines"]
+    assert len({line.line.dash for line in lines}) == 2
 
 
 def test_an_entry_keeps_its_colour(runs):

@@ -83,3 +83,13 @@ def test_calibration_of_every_method(build):
         ]
     )
     assert {trace.name for trace in calibration(run).data} == {"sam", "sgd"}
+
+
+def test_a_cosine_is_no_percentage_and_there_are_no_half_epochs(build):
+    run = build.load([build.trial(1, {}, extra=ALIGNED, epochs=2)])
+    layout = alignment(run).layout
+    assert not layout.yaxis.tickformat
+    assert layout.xaxis.dtick == 1
+    assert (
+        groups(build.load([build.trial(1, {}, extra=GROUPS)], name="r2")).layout.xaxis.dtick is None
+    )

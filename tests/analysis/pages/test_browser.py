@@ -52,5 +52,5 @@ def test_a_browser_draws_every_figure_of_a_comparison(tmp_path):
     page = write_comparison(
         compare_runs([tmp_path / "0.2", tmp_path / "0.4"]), tmp_path / "compare.html"
     )
-    expected = ["map-0", "map-1", "bands-0", "finals-0", "bands-1", "finals-1"]
+    expected = ["map-0", "map-1", "bands-0", "bands-1"]
     assert drawn(page, tmp_path) == expected

@@ -77,5 +77,5 @@ def test_none_without_a_file_or_a_score(build, confirmed):
     ],
 )
 def test_damage_is_named_with_its_place(confirmed, rows, changes, named):
-    with pytest.raises(UserError, match=rf"is damaged \({named}.*tune-robust confirm .*anew"):
+    with pytest.raises(UserError, match=rf"is damaged \({named}.*tune-robust confirm .*a new one"):
         read_confirmation(confirmed(*rows, **changes))

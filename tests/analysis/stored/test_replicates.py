@@ -131,7 +131,7 @@ def test_reliability_pools_the_images_of_all_seeds(run):
     recorded = [json.dumps([[0.5, 0.2, 0.3], [0.5, 0.9, v]]) for v in run.trials["objective"]]
     bins = reliability_data(replace(run, trials=run.trials.assign(reliability=recorded)))
     best = bins[bins["trial"] == "t0002"]
-    assert best["share"].tolist() == [0.5, 0.5]
+    assert best["fraction"].tolist() == [0.5, 0.5]
     assert best["confidence"].tolist() == pytest.approx([0.2, 0.9])
     assert best["accuracy"].tolist() == pytest.approx([0.3, 0.51])
 
@@ -178,6 +178,16 @@ def test_the_report_speaks_of_means(run):
     assert summary.winner.test_accuracy == pytest.approx(0.61)
     assert "mean of 2 seeds, standard deviation 1.4 points" in tiles(run, summary)
     assert "the best of 4 settings" in notes(run, summary)
+
+
+def test_a_seed_beside_choices_alone_is_no_number_to_draw(build):
+    trials = [
+        build.trial(n, {"seed": seed, "method": m}, method=m)
+        for n, (seed, m) in enumerate([(42, "sam"), (43, "sam"), (42, "sgd"), (43, "sgd")], 1)
+    ]
+    search = {"seed": {"grid": [42, 43]}, "method": {"choice": ["sam", "sgd"]}}
+    run = build.load(trials, space=build.space(search=search, searcher={"name": "grid"}))
+    assert "Which settings work?" not in write_report(run).read_text(encoding="utf-8")
 
 
 def test_what_the_seeds_do_not_tell_apart_is_level(build):

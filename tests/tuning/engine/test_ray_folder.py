@@ -50,5 +50,5 @@ def test_what_ray_opens_to_everyone_stays_closed(tmp_path):
 def test_a_folder_of_somebody_else_is_refused(tmp_path):
     (tmp_path / "theirs").mkdir(mode=0o700)
     (tmp_path / f"tune-robust-ray-{os.getuid()}").symlink_to(tmp_path / "theirs")
-    with pytest.raises(UserError, match="made by somebody else"), private_folder():
+    with pytest.raises(UserError, match="created by another user"), private_folder():
         pass

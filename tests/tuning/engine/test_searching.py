@@ -34,7 +34,7 @@ def test_a_run_folder_removed_in_mid_run_ends_the_search_and_is_not_made_anew(se
         shutil.rmtree(tmp_path / "r1")
         conductor.on_epoch(trial.name, 1, {"val_accuracy": 0.5})
 
-    with pytest.raises(UserError, match="moved or deleted in mid-run: put it back") as told:
+    with pytest.raises(UserError, match="moved or deleted during the run: put it back") as told:
         search(work)
     assert str(tmp_path / "r1") in str(told.value)
     assert not (tmp_path / "r1").exists()

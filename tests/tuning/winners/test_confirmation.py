@@ -154,7 +154,7 @@ def test_a_clear_lead_is_said_and_a_doubtful_one_is_not():
 def test_one_seed_claims_nothing():
     judged = judge([retrained("t0001", [0.8]), retrained("t0002", [0.1])], "max")
     words = conclusion(judged, "val_accuracy")
-    assert "says nothing of the spread" in words
+    assert "does not show the spread" in words
     assert "better than" not in words.replace("better than this mean", "")
     assert math.isclose(judged[1].behind.mean, 0.7)
 

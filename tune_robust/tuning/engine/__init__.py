@@ -1,1 +1,1 @@
-"""Running trials: the conductor decides, Ray Tune executes, each in its share of a machine."""
+"""Run trials: the conductor decides, and Ray Tune executes."""

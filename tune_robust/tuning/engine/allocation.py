@@ -1,4 +1,4 @@
-"""How many trials run at a time on the machines that there are, and what each of them gets."""
+"""How many trials run at a time on the available machines, and the resources of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tune_robust.tuning.engine.watching import Watcher
 
 
 def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher) -> Slots:
-    """The slots that run.json records; new ones where the machines or the resources have changed.
+    """Return the slots in run.json, or new ones if the machines or the resources have changed.
 
     Raises:
         UserError: the cluster has no CPUs.
@@ -35,7 +35,7 @@ def slots_of_run(space: Space, folder: RunFolder, cache: Path, watcher: Watcher)
 
 
 def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> Slots:
-    """What the space's resources amount to on these nodes; ``gpus: auto`` is measured."""
+    """Return the slots for the space's resources on these nodes; ``gpus: auto`` is measured."""
     wanted = space.resources
     gpus = wanted.gpus
     if gpus == "auto":
@@ -44,8 +44,8 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
 
 
 def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:
-    """Measured on the node with the most CPUs of those that have a GPU; 0 where none has."""
-    from tune_robust.tuning.engine.gpu_probe import share_of_gpu
+    """Measure on the node with a GPU and the most CPUs; return 0 if there is no GPU."""
+    from tune_robust.tuning.engine.gpu_probe import sharing_of_gpu
 
     node = max((node for node in nodes if node.gpus), default=None)
     if node is None:
@@ -53,6 +53,6 @@ def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher
     watcher.note("Measuring how many trials should share one GPU ...")
     cpus = min(space.resources.cpus, node.cpus)
     at_most = max(1, node.cpus // (cpus * node.gpus))
-    sharing = share_of_gpu(space, cache, cpus=cpus, at_most=at_most)
+    sharing = sharing_of_gpu(space, cache, cpus=cpus, at_most=at_most)
     watcher.note(sharing.describe())
-    return sharing.share
+    return sharing.fraction

@@ -1,8 +1,8 @@
-"""The search itself: what to run next, and what each result means. Knows nothing of Ray.
+"""The search itself: what to run next, and what each result means, independently of Ray.
 
-A backend (Ray, or recorded curves) asks ``next_trial`` whenever it has room, hands every epoch to
-``on_epoch`` and does as it is told. All that happens goes through the store, and all that the
-conductor knows when it opens comes from it: an interrupted search goes on where it was.
+A backend (Ray, or recorded curves) calls ``next_trial`` whenever it has a free slot, passes every
+epoch to ``on_epoch`` and carries out the decision. Everything is recorded in the store, and the
+conductor starts from the store alone, so that an interrupted search continues where it was.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from tune_robust.tuning.strategy.study import Study
 from tune_robust.tuning.strategy.warm_start import WarmStart
 
 RETRIES = 2
-"""How often in a row, without an epoch between, a trial whose process was lost goes on."""
+"""How often in a row, without an epoch in between, a trial with a lost process is retried."""
 
 
 HOPELESS = 3
-"""How many trials in a row fail with the same error, and none otherwise, until the search stops."""
+"""The search stops if this many trials fail with the same error and no trial has succeeded."""
 
 
 class Decision(Enum):
-    """What the backend does with a trial after an epoch."""
+    """What the backend is to do with a trial after an epoch."""
 
     GO_ON = "go on"
     END = "end"
 
 
 class Proposals(Protocol):
-    """What proposes the trials and learns how they go; ``Study`` is what does in a real search."""
+    """Proposes the trials and learns from their results; in a real search, this is ``Study``."""
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
-        """The origin and the values of trial ``number``; None when there are no more."""
+        """Return the origin and the values of trial ``number``; None if there are no more."""
 
     def report(self, trial: Trial, epoch: int) -> None:
-        """One epoch of a running trial."""
+        """Report one epoch of a running trial."""
 
     def tell(self, trial: Trial) -> None:
-        """How a trial ended, by its status."""
+        """Report how a trial ended, by its status."""
 
 
 Store = TypeVar("Store", bound=TrialStore, default=RunStore)
@@ -64,13 +64,13 @@ class Conductor(Generic[Store]):
     Args:
         space: what to search.
         store: the run, opened for writing.
-        threads: CPU threads of each trial, part of its configuration.
-        proposals: what proposes the trials; None for a study of what ``store`` has.
+        threads: the CPU threads of each trial, which are part of its configuration.
+        proposals: what proposes the trials; None for a study of the trials in ``store``.
         watcher: called with a trial after each of its events, to show progress.
 
     Attributes:
-        hopeless: the error that all of the first trials, at least three, have failed with; no trial
-            is proposed any more. None as long as that is not so.
+        hopeless: the error with which all of the first trials, at least three, have failed, so that
+            no trial is proposed any more; otherwise None.
     """
 
     def __init__(
@@ -102,22 +102,22 @@ class Conductor(Generic[Store]):
 
     @property
     def trials(self) -> Mapping[str, Trial]:
-        """All trials so far, by name, in the order proposed."""
+        """All trials so far, by name, in the order of the proposals."""
         return self.store.trials
 
     @property
     def complete(self) -> bool:
-        """Whether everything there was to run has ended (a grid may be smaller than the budget)."""
+        """Whether all trials have ended (a grid may be smaller than the budget)."""
         proposed = len(self.trials) >= self.progress.total or self._exhausted
         return proposed and all(t.status in ENDED for t in self.trials.values())
 
     @property
     def running(self) -> int:
-        """How many trials run now."""
+        """The number of trials that are running."""
         return len(self._running)
 
     def give(self, slots: Slots) -> None:
-        """Run on these slots; run.json keeps them, and what out-of-memory leaves of them."""
+        """Use these slots; run.json records them, also when they are reduced."""
         self._given = slots
         self._take_slots()
 
@@ -128,13 +128,13 @@ class Conductor(Generic[Store]):
 
     @property
     def slots(self) -> Slots:
-        """Those given, or what out-of-memory has left of them; ``give`` must have been called."""
+        """The given slots, reduced after out-of-memory errors; ``give`` must have been called."""
         return _after_give(self._slots)
 
     def next_trial(self) -> Trial | None:
-        """An interrupted trial, else a new one.
+        """Return an interrupted trial, else a new one.
 
-        None when none is left, all slots are taken, or the search is ``hopeless``.
+        Returns None if no trial is left, all slots are in use, or the search is ``hopeless``.
         """
         if self.hopeless is not None:
             return None
@@ -158,7 +158,7 @@ class Conductor(Generic[Store]):
         *,
         reliability: list[list[float]] | None = None,
     ) -> Decision:
-        """Record an epoch, and how confidence holds at it if that is known; whether to go on."""
+        """Record an epoch, with its calibration if known; return whether to continue."""
         trial = self.trials[name]
         if trial.status in ENDED:
             return Decision.END
@@ -180,7 +180,7 @@ class Conductor(Generic[Store]):
         return Decision.GO_ON
 
     def note(self, name: str, text: str) -> None:
-        """Record something that happened to a trial, which goes on."""
+        """Record a remark on a trial, which continues."""
         self.store.note(name, text)
         self._watcher(self.trials[name])
 
@@ -200,9 +200,9 @@ class Conductor(Generic[Store]):
         self._watcher(trial)
 
     def _shared_error(self) -> str | None:
-        """The error that three trials have failed with, if no trial has got anywhere yet.
+        """Return the error with which three trials have failed, if no trial has succeeded yet.
 
-        Of a traceback, that is its last line: what was raised.
+        For a traceback, this is its last line.
         """
         trials = self.trials.values()
         failed = [trial for trial in trials if trial.status == "failed"]
@@ -211,9 +211,9 @@ class Conductor(Generic[Store]):
         return errors.pop() if len(failed) >= HOPELESS and len(errors) == 1 and not others else None
 
     def process_lost(self, name: str, reason: str) -> None:
-        """A trial's process died: retry it from its last checkpoint, for as long as it gets on.
+        """Retry a trial whose process died from its last checkpoint, as long as it makes progress.
 
-        Nodes that come and go take no trial's chances away.
+        Lost nodes therefore do not use up the retries of a trial.
         """
         self._lost[name] += 1
         if self._lost[name] > RETRIES:
@@ -222,14 +222,14 @@ class Conductor(Generic[Store]):
             self._retry(name, f"its process was lost, retried: {reason}")
 
     def out_of_memory(self, name: str, reason: str) -> None:
-        """A trial ran out of GPU memory: retry it from its last checkpoint, with fewer at a time.
+        """Retry a trial that ran out of GPU memory from its last checkpoint, with fewer at a time.
 
-        A trial that has a whole GPU (or runs alone) and still runs out fails for good, and no
-        longer holds the others to a lower concurrency.
+        A trial that has a GPU to itself (or runs alone) and still runs out of memory fails
+        permanently, and no longer reduces the concurrency of the others.
 
         Args:
             name: the trial; it was started after ``give``.
-            reason: what the device said.
+            reason: the message of the device.
         """
         needed = self._began_with[name].halved()
         if needed is None:
@@ -242,7 +242,7 @@ class Conductor(Generic[Store]):
             self._retry(name, f"out of GPU memory, retried with {self.slots.describe()}: {reason}")
 
     def _take_slots(self) -> None:
-        """Those given, or the fewest that a trial which ran out of memory needs."""
+        """Set the given slots, or the fewest that a trial which ran out of memory needs."""
         self._slots = min(
             [self.given, *self._needed.values()], key=lambda s: (s.concurrency, -s.gpus)
         )
@@ -253,11 +253,11 @@ class Conductor(Generic[Store]):
         self._waiting.insert(0, self.trials[name])
 
     def close(self) -> None:
-        """Mark what still runs as interrupted, bring the tables up to date, release the run.
+        """Mark running trials as interrupted, update the tables, and release the run.
 
         Raises:
-            OSError: when the storage cannot be written to; the run is released all the same, and
-                what still ran counts as interrupted when it is next opened.
+            OSError: the storage cannot be written; the run is released all the same, and running
+                trials count as interrupted when it is opened next.
         """
         try:
             for trial in self.trials.values():
@@ -268,7 +268,7 @@ class Conductor(Generic[Store]):
             self.store.close()
 
     def _study(self) -> Study:
-        """Of what is recorded so far, and of the trials of earlier runs that it sets out from."""
+        """Return a study of everything recorded, and of the trials of earlier runs."""
         earlier, trials = WarmStart.of(self.store.meta).trials, self.trials.values()
         return Study(self.space, self.objective, self.store.journal, trials, earlier)
 
@@ -287,14 +287,14 @@ class Conductor(Generic[Store]):
         )
 
     def _is_sentinel(self, number: int) -> bool:
-        """An extended run has no more of them than the budget says."""
+        """Return whether a trial is a sentinel; an extended run has no additional ones."""
         if number not in self.space.sentinels:
             return False
         so_far = sum(trial.sentinel for trial in self.trials.values())
         return so_far < self.space.budget.sentinels
 
     def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
-        """The first of the objectives that has no finite value."""
+        """Return the first objective that has no finite value."""
         for metric in (self.objective.metric, *self.space.objective.against):
             value = metrics.get(metric)
             if value is None or not math.isfinite(value):
@@ -308,9 +308,9 @@ class Conductor(Generic[Store]):
         return is_finished(self.space, epoch, trial.total_epochs, self._spent(trial, epoch))
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """References run to their end and set no rung's bar.
+        """Return whether a trial continues; baselines always do, and do not count in the rungs.
 
-        Sentinels run to their end as well, but count in the rungs like any other.
+        Sentinels run to their end as well, but count in the rungs like any other trial.
         """
         if trial.origin in REFERENCES:
             return True
@@ -320,9 +320,9 @@ class Conductor(Generic[Store]):
         return keep or trial.sentinel
 
     def _replay(self) -> None:
-        """Rebuild the rungs from the recorded epochs, in the order in which they came.
+        """Rebuild the rungs from the recorded epochs, in their order of arrival.
 
-        A crash can fall between an epoch and the decision that it led to: decide now.
+        A crash may have happened between an epoch and its decision, which is then made now.
         """
         for name, epoch in self.store.history:
             trial = self.trials[name]
@@ -345,7 +345,7 @@ def _after_give(slots: Slots | None) -> Slots:
 
 def _too_large(reason: str) -> str:
     return (
-        f"out of GPU memory with nothing beside it: {reason} It needs more than one GPU has left: "
+        f"out of GPU memory although it ran alone: {reason} It needs more than one GPU has left: "
         "set a smaller train.batch_size or model; if other programs use the GPU, end them; with "
         "resources.gpus: 1 each trial has a GPU to itself from the start."
     )

@@ -1,4 +1,4 @@
-"""Measures on a GPU what ``resources.gpus: auto`` decides by: real trials in Ray's processes."""
+"""Measure on a GPU how many trials should share it, for ``resources.gpus: auto``."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from tune_robust.own import Code, use_code, used_code
 from tune_robust.runs.disk import weight_count
 from tune_robust.spaces.space import Space
 from tune_robust.training import train
-from tune_robust.tuning.engine.gpu_share import Memory, Sharing, measure_sharing
+from tune_robust.tuning.engine.gpu_sharing import Memory, Sharing, measure_sharing
 
 STEPS = 20
-"""Batches of a measured epoch."""
+"""The number of batches of a measured epoch."""
 EVALUATED = 1024
-"""Images of the validation and of the test part in a measured epoch."""
+"""The number of validation images, and of test images, in a measured epoch."""
 SECONDS = 5.0
 
 
-def share_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Sharing:
-    """Measure on one GPU how many trials of the space it is best shared by.
+def sharing_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Sharing:
+    """Measure on one GPU how many trials of the space should share it.
 
     Args:
-        space: its costliest configuration stands for all.
-        cache: where decoded data lies.
-        cpus: of each trial.
-        at_most: trials per GPU for which there are CPUs.
+        space: the space, represented by its most expensive configuration.
+        cache: the folder of decoded data.
+        cpus: the CPUs of each trial.
+        at_most: the largest number of trials per GPU for which there are CPUs.
     """
     config = costliest(space, cache)
     bundle = placement_group([{"GPU": 1, "CPU": cpus * at_most}])
     ray.get(bundle.ready())
 
     def together(count: int) -> list[Any]:
-        """So many trials on the one GPU, past their first epoch."""
+        """Start ``count`` trials on the GPU, and wait for the end of their first epoch."""
         options = {
             "num_cpus": cpus,
             "num_gpus": 1 / count,
@@ -80,7 +80,7 @@ def _end(trials: list[Any]) -> None:
 
 
 def costliest(space: Space, cache: Path) -> TrainConfig:
-    """Of configurations that show all that the space can draw: the largest batches and network."""
+    """Return the configuration of the space with the largest batches and network."""
 
     def cost(config: TrainConfig) -> float:
         return config.batch_size * weight_count(config, cache) * config.passes_per_step
@@ -90,7 +90,7 @@ def costliest(space: Space, cache: Path) -> TrainConfig:
 
 @ray.remote
 class _Trial:
-    """One trial on a part of its data, without checkpoints."""
+    """A trial on a part of its data, without checkpoints."""
 
     def __init__(self, config: TrainConfig, cache: str | None, code: Code | None):
         use_code(code)
@@ -102,17 +102,17 @@ class _Trial:
         next(self._epochs)
 
     def ready(self) -> None:
-        """Returns once the first epoch is over: memory is reserved, kernels are chosen."""
+        """Wait for the end of the first epoch, when memory is reserved and kernels are chosen."""
 
     def memory(self) -> Memory:
-        """While it is alone on the GPU; what other programs hold there counts as its own."""
+        """Measure the memory while the trial is alone; that of other programs counts as its own."""
         free, total = torch.cuda.mem_get_info()
         context = total - free - torch.cuda.memory_reserved()
         trial = torch.cuda.max_memory_reserved() + self._left_out
         return Memory(trial / 2**20, context / 2**20, total / 2**20)
 
     def images_per_second(self) -> float:
-        """Over some seconds."""
+        """Measure the throughput for some seconds."""
         began, epochs = time.perf_counter(), 0
         while time.perf_counter() - began < SECONDS:
             next(self._epochs)
@@ -121,7 +121,7 @@ class _Trial:
 
 
 def shortened(splits: Splits, images: int) -> Splits:
-    """The first ``images`` of the training part, and a batch of the parts that are evaluated."""
+    """Return the first ``images`` training images, and a batch of each evaluated part."""
 
     def first(part: LabelledImages, count: int) -> LabelledImages:
         return part.take(torch.arange(min(count, len(part))))
@@ -135,5 +135,5 @@ def shortened(splits: Splits, images: int) -> Splits:
 
 
 def _size(splits: Splits) -> int:
-    """Bytes of all images, which lie on the GPU."""
+    """Return the bytes of all images, which are on the GPU."""
     return sum(part.image_bytes for part in (splits.train, splits.validation, splits.test))

@@ -1,4 +1,4 @@
-"""What happens before a search starts: the data is decoded, and the network is seen to fit it."""
+"""Before a search starts, decode the data and check that the networks fit it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def prepare(
     """Decode the data once, and check that network and batches fit it, before any trial starts.
 
     Args:
-        configs: one for each data set and label set, as ``one_of_each_data`` gives them.
-        storage: the folder or URI of the runs, beside which the decoded data is cached.
-        own: one for each choice of parts from elsewhere, as ``one_of_each_own`` gives them. They
-            take a step on the data of the last of ``configs``.
+        configs: one for each data set and label set, from ``one_of_each_data``.
+        storage: the folder or URI of the runs, next to which the decoded data is cached.
+        own: one for each choice of the user's own parts, from ``one_of_each_own``. They take a step
+            on the data of the last of ``configs``.
 
     Returns:
-        For run.json, what is odd about the data (``cautions``), and the number of images and the
-        measured fraction of wrong labels of each part; the latter two only where all trials share
-        them.
+        The entries of run.json: warnings about the data (``cautions``), and the number of images
+        and the measured fraction of wrong labels of each part; the latter two only if all trials
+        share them.
 
     Raises:
         UserError: the data is missing or damaged, or a network or batch size does not fit it.
@@ -93,7 +93,7 @@ def prepare_configs(configs: Sequence[TrainConfig], storage: str) -> None:
 
 
 def one_of_each_data(space: Space) -> list[TrainConfig]:
-    """One configuration for each data set and label set: only a grid may have several."""
+    """Return a configuration for each data set and label set; only a grid has several."""
     if space.own_parts:  # their arguments may all be searched
         given = {c.data.model_copy(update=_ANY).model_dump_json(): c for c in space.examples}
         return list(given.values())

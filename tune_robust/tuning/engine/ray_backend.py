@@ -1,7 +1,7 @@
-"""Ray Tune as the backend of a search: it executes what the conductor decides, and no more.
+"""Ray Tune as the backend of a search, which only executes the conductor's decisions.
 
-Nothing of Ray's is needed again: its files lie in a temporary folder, and ``Tuner.restore`` (which
-loses rungs, repeats trials and unpickles files) is never called.
+Ray's own files are in a temporary folder and are not needed later: ``Tuner.restore`` (which loses
+rungs, repeats trials and unpickles files) is never called.
 """
 
 from __future__ import annotations
@@ -47,27 +47,27 @@ from tune_robust.tuning.engine.slots import fit_slots
 
 _log = logging.getLogger(__name__)
 _LOOKS_EVERY = 2.0
-"""Seconds between two looks at which nodes there are."""
+"""Seconds between two checks of the nodes."""
 LONG = 300.0
-"""Seconds from which on a trial is worth a process of its own, which Ray then labels as the trial.
+"""Trials of at least this many seconds have their own process, which Ray labels as the trial.
 
-To start one takes about 5 s; shorter trials take over the process of the one before.
+Starting a process takes about 5 s; shorter trials reuse the process of the previous one.
 """
 _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
-"""Environment variables that the file systems of object stores read."""
+"""Prefixes of environment variables that the file systems of object stores read."""
 
 
 def run_trials(conductor: Conductor, cache: Path) -> None:
-    """Run until nothing remains, or until interrupted (then this returns normally).
+    """Run all remaining trials, or until interrupted (then this returns normally).
 
-    Where Ray has died and never returns from a call, this process ends: Ray would end it soon.
+    If Ray has died and a call does not return, this process ends, as Ray would soon do itself.
 
     Raises:
-        UserError: Ray itself has died; what it ran is interrupted and can be resumed.
-        OSError: when the run's storage cannot be written to.
+        UserError: Ray itself has died; its trials are interrupted and can be resumed.
+        OSError: the run's storage cannot be written.
     """
     storage = _Storage()
-    # At the end Tune takes a trial that went on elsewhere for one that did not complete.
+    # At the end, Tune counts a trial that continued elsewhere as incomplete.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
         tuner = tune.Tuner(
@@ -104,14 +104,14 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
 
 
 class _Storage(Stopper):
-    """Ends the search, trials unharmed, as soon as the run's storage cannot be written to."""
+    """Ends the search, without failing its trials, if the run's storage cannot be written."""
 
     def __init__(self) -> None:
         self.error: OSError | None = None
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Notes what goes wrong inside; Ray would make an obscure error of its own of it."""
+        """Record errors inside, which Ray would turn into an obscure error of its own."""
         try:
             yield
         except OSError as error:
@@ -126,7 +126,7 @@ class _Storage(Stopper):
 
 
 def _with_what_it_needs(conductor: Conductor) -> type[Runner]:
-    """Trials get the code of the user's own parts and, on remote storage, what opens it here.
+    """Pass the code of the user's own parts and the credentials of remote storage to the trials.
 
     By Ray's object store alone: a runtime environment would show credentials in the dashboard, and
     write them into Ray's log files.
@@ -161,7 +161,7 @@ def _name(trial: tune.experiment.Trial) -> str:
 
 
 class _Proposals(Searcher):
-    """Hands Ray the conductor's next trial."""
+    """Passes the conductor's next trial to Ray."""
 
     def __init__(self, conductor: Conductor, cache: Path, storage: _Storage):
         super().__init__()
@@ -169,7 +169,7 @@ class _Proposals(Searcher):
         self._nodes, self._looked = live_nodes(), time.monotonic()
         self._long = False
 
-    # Ray's own annotation forgets FINISHED, which is a text.
+    # Ray's own annotation omits FINISHED, which is a string.
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         check_alive()
         trial = None
@@ -178,12 +178,12 @@ class _Proposals(Searcher):
             trial = self._conductor.next_trial()
         if trial is not None:
             return _job(trial, self._conductor, self._cache, alone=self._long)
-        # None asks Ray to come again: a trial that runs may yet have to be retried.
+        # None lets Ray ask again, since a running trial may have to be retried.
         waits = self._conductor.running and not self._storage.stop_all()
         return None if waits else Searcher.FINISHED
 
     def _fit_to_nodes(self) -> None:
-        """A cluster's nodes come late and go early: run on those that are there."""
+        """Use the nodes that are available now, since nodes of a cluster join and leave."""
         if time.monotonic() - self._looked < _LOOKS_EVERY:
             return
         nodes, self._looked = live_nodes(), time.monotonic()
@@ -194,24 +194,24 @@ class _Proposals(Searcher):
             self._conductor.give(fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Notes how long trials last."""
+        """Record how long trials take."""
         self._long = self._long or result["time_total_s"] >= LONG
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The scheduler has told the conductor already."""
+        """Do nothing: the scheduler has told the conductor already."""
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """The run store has it all."""
+        """Do nothing: the run store contains everything."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles its searcher into a file that is never read."""
+        """Return nothing: Ray pickles its searcher into a file that is never read."""
         return {}
 
 
 class _Decisions(FIFOScheduler):
-    """Hands the conductor each result, and Ray its decision."""
+    """Passes each result to the conductor, and the decision to Ray."""
 
     def __init__(self, conductor: Conductor, storage: _Storage):
         super().__init__()
@@ -244,12 +244,12 @@ class _Decisions(FIFOScheduler):
         return self.STOP if decision is Decision.END else self.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        if not trial.should_recover():  # a preempted actor Ray starts again by itself
+        if not trial.should_recover():  # Ray itself restarts a preempted actor
             with self._storage.watched():
                 self._conductor.process_lost(trial.config["trial"], _why_lost(trial))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles its scheduler into a file that is never read."""
+        """Return nothing: Ray pickles its scheduler into a file that is never read."""
         return {}
 
 
@@ -265,18 +265,18 @@ def metrics_of(result: dict[str, Any]) -> dict[str, float | None]:
 
 _LOST = {
     "OutOfMemoryError": "the machine's memory was full",
-    "killed by SIGKILL": "it was killed (SIGKILL), by somebody or because the memory was full",
+    "killed by SIGKILL": "it was killed (SIGKILL), by a user or because the memory was full",
     "SIGSEGV": "it crashed (SIGSEGV)",
     "The node was terminated": "its node was terminated",
     "node has been marked dead": "its node is gone",
     "preempted": "its node was preempted",
     "connection error code 2": "it ended unexpectedly, perhaps killed or out of memory",
 }
-"""What Ray's paragraph about a lost process says, and that in a sentence's words."""
+"""Parts of Ray's message about a lost process, and their meaning in a sentence."""
 
 
 def _why_lost(trial: tune.experiment.Trial) -> str:
-    """Why its process was lost, in a few words; Ray's own paragraph goes to the log."""
+    """Return briefly why its process was lost; Ray's complete message goes to the log."""
     noted = Path(trial.error_file).read_text().rpartition("Failure #")[2].splitlines()[1:]
     said = " ".join(line.strip() for line in noted if line.strip())
     _log.info("%s was lost: %s", trial, said)
@@ -285,7 +285,7 @@ def _why_lost(trial: tune.experiment.Trial) -> str:
 
 
 def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dict[str, Any]:
-    """Plain data: all that an actor needs for one trial, ``alone`` in its process or not."""
+    """Return as plain data what an actor needs for a trial, ``alone`` in its process or not."""
     settings = " ".join(f"{path}={short(value)}" for path, value in trial.values.items())
     return {
         "run": conductor.store.folder.id,
@@ -309,30 +309,30 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
 def _lost(conductor: Conductor, process: str) -> UserError:
     run = run_argument(conductor.store.folder.place)
     return UserError(
-        f"Ray's process {process!r} has died, and the running trials with it: it was killed, by "
-        "somebody or because the memory was full. Nothing that was recorded is lost. Go on with:\n"
+        f"Ray's process {process!r} has died, and the running trials with it: it was killed, by a "
+        "user or because the memory was full. Nothing that was recorded is lost. Continue with:\n"
         f"  tune-robust resume {run}"
     )
 
 
 def _end_process(conductor: Conductor, lost: RayLost) -> None:
-    """The one way out of a call into Ray that does not return: store all, say why, and exit."""
+    """Store everything, print the reason and exit, since a call into Ray does not return."""
     error = _lost(conductor, str(lost))
-    with suppress(Exception):  # what still ran counts as interrupted in any case
+    with suppress(Exception):  # running trials count as interrupted in any case
         conductor.close()
-    Console().show_cursor()  # a display that is being updated hides it
+    Console().show_cursor()  # a live display hides it
     sys.stdout.flush()
     print(f"Error: {visible(str(error))}", file=sys.stderr, flush=True)
     os._exit(error.exit_code)
 
 
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
-"""How Slurm and spot instances end a job, and how a closed terminal does."""
+"""The signals with which Slurm, spot instances and closed terminals end a process."""
 
 
 @contextmanager
 def _signals_as_ctrl_c() -> Iterator[None]:
-    """Stop as cleanly as on Ctrl-C."""
+    """Treat these signals like Ctrl-C."""
     before = {
         ends: signal.signal(ends, lambda *_: os.kill(os.getpid(), signal.SIGINT)) for ends in _ENDS
     }

@@ -1,7 +1,7 @@
-"""Ends a search that is blocked inside a Ray of which a part has died.
+"""End a search that is blocked because a process of Ray has died.
 
-While Ray's global control service (GCS) is gone, calls into Ray wait for it. After a minute Ray
-ends the whole process with an error of its own.
+Calls into Ray wait while its global control service (GCS) is down. After a minute, Ray ends the
+whole process with an error of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from tune_robust.tuning.engine.ray_session import RayLost, check_alive
 
 _LOOKS_EVERY = 1.0
-"""Seconds between two looks at Ray's processes."""
+"""Seconds between two checks of Ray's processes."""
 _GRACE = 4.0
-"""Seconds for a search that is not blocked to notice by itself and to end in good order."""
+"""Seconds for a search that is not blocked to notice this itself and to end cleanly."""
 
 
 @contextmanager
 def watched_ray(end: Callable[[RayLost], None]) -> Iterator[None]:
-    """Call ``end``, in a thread of its own, if Ray dies and what runs inside does not end then."""
+    """Call ``end`` in a thread if Ray dies and the code inside does not end."""
     left = threading.Event()
     threading.Thread(target=_watch, args=(left, end), name="ray-death", daemon=True).start()
     try:

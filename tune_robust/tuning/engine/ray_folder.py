@@ -1,7 +1,7 @@
-"""A folder for Ray's sessions that nobody else can enter, and that does not fill up.
+"""A private folder for Ray's sessions that does not fill up.
 
-By default the sessions of all users lie in one folder, with sockets that everyone may replace, and
-stay there.
+By default, the sessions of all users are in one folder, with sockets that everyone may replace, and
+are never deleted.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from pathlib import Path
 from tune_robust.errors import UserError
 
 _LONGEST = 20
-"""Characters of the path of the folder for temporary files: a socket's path may have 107 in all."""
+"""The longest path of the folder for temporary files: the path of a socket has at most 107."""
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Ray's folder in one that this user alone can enter, since Ray opens its own to everyone.
+    """Yield a folder for Ray inside one that only this user can enter.
 
-    The sessions in it whose process has ended are deleted.
+    Ray makes its own folder accessible to everyone. Sessions whose process has ended are deleted.
 
     Raises:
-        UserError: somebody else has made it.
+        UserError: another user has created it.
     """
     parent = tempfile.gettempdir()
     folder = Path(parent if len(parent) <= _LONGEST else "/tmp") / f"tune-robust-ray-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
         raise UserError(
-            f"{folder}, where Ray's sessions belong, was made by somebody else. Delete it, or set "
-            "TMPDIR to a folder of your own."
+            f"{folder}, where Ray's sessions belong, was created by another user. Delete it, or "
+            "set TMPDIR to a folder of your own."
         )
     folder.chmod(0o700)
     rays = folder / "ray"
@@ -47,7 +47,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def _delete_sessions(folder: Path, own: int | None = None) -> None:
-    """Delete the sessions of process ``own``, and of those that are gone."""
+    """Delete the sessions of process ``own``, and of processes that have ended."""
     for session in folder.glob("session_*_*"):
         process = session.name.rpartition("_")[2]
         ended = not Path(f"/proc/{process}").exists()

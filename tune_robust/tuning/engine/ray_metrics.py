@@ -1,4 +1,4 @@
-"""Trials as Ray metrics: gauges at the Prometheus port of Ray's node, beside Ray's own."""
+"""Trials as Ray metrics: gauges on the Prometheus port of Ray's node."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tune_robust.runs.trial import ENDED, Trial
 
 
 class RayMetrics:
-    """A watcher for the conductor; Ray must be running.
+    """A watcher that publishes trials as gauges; Ray must be running.
 
-    ``ray_tune_robust_best`` is the leader's objective, ``ray_tune_robust_trials`` counts trials by
-    status. A gauge stays where a trial left it: ``status`` tells whether it is over.
+    ``ray_tune_robust_best`` is the objective of the best trial, and ``ray_tune_robust_trials``
+    counts trials by status. A gauge keeps the last value of a trial that has ended.
     """
 
     def __init__(self, run: str, progress: Callable[[], SearchProgress]):
@@ -25,11 +25,11 @@ class RayMetrics:
             name: Gauge(f"tune_robust_{name}", f"{name} of a trial", tag_keys=("run", "trial"))
             for name in GAUGES
         }
-        self._best = Gauge("tune_robust_best", "objective of the leader", tag_keys=("run",))
+        self._best = Gauge("tune_robust_best", "objective of the best trial", tag_keys=("run",))
         self._trials = Gauge("tune_robust_trials", "trials by status", tag_keys=("run", "status"))
 
     def update(self, trial: Trial) -> None:
-        """Publish a trial's last epoch, and where the search stands."""
+        """Publish a trial's last epoch and the progress of the search."""
         for name, gauge in self._gauges.items():
             value = trial.last.get(name)
             if value is not None and math.isfinite(value):

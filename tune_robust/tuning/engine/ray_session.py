@@ -1,4 +1,4 @@
-"""Ray for the time of a search: on this machine alone, or on a cluster that runs already."""
+"""Start or join Ray for a search: on this machine alone, or on a running cluster."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 _SETTINGS = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that asks for no GPU sees none
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that requests no GPU sees none
     "RAY_AUTH_MODE": "token",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # the conductor alone limits how many run
+    "TUNE_MAX_PENDING_TRIALS_PG": "1024",  # only the conductor limits how many run
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -46,7 +46,7 @@ from tune_robust.tuning.engine.slots import Node  # noqa: E402
 
 _log = logging.getLogger(__name__)
 _NEEDED = (ray_constants.PROCESS_TYPE_RAYLET, ray_constants.PROCESS_TYPE_GCS_SERVER)
-"""The raylet ends by itself when an agent (of runtime environments, of the dashboard) has died."""
+"""The raylet ends itself if an agent (for runtime environments or the dashboard) has died."""
 PACKAGE = Path(__file__).parents[2]
 _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
@@ -55,16 +55,16 @@ _PASSED_ON = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 def ray_session(
     *, dashboard: bool, verbose: bool, address: str | None = None
 ) -> Iterator[str | None]:
-    """Ray with its token authentication on; yields the dashboard's URL.
+    """Run Ray with token authentication while inside, and yield the dashboard's URL.
 
     Args:
-        dashboard: whether to start one; a cluster has its own, or none.
-        verbose: whether Ray says what it does.
-        address: of a cluster, as ``auto`` or HOST:PORT; None starts Ray on this machine alone.
+        dashboard: whether to start a dashboard; a cluster has its own, or none.
+        verbose: whether to show Ray's own messages.
+        address: the address of a cluster, ``auto`` or HOST:PORT; None starts Ray on this machine.
 
     Raises:
-        UserError: Ray runs in this process already, the cluster cannot be joined, or Ray would
-            have no authentication.
+        UserError: Ray runs in this process already or does not start, the cluster cannot be
+            joined, or Ray would have no authentication.
     """
     if ray.is_initialized():
         raise UserError(
@@ -83,7 +83,7 @@ def ray_session(
                 _make_token()
                 _stay_on_loopback()
                 own = str(opened.enter_context(private_folder()))
-                context = ray.init("local", include_dashboard=dashboard, _temp_dir=own, **options)
+                context = _start(own, {"include_dashboard": dashboard, **options})
             else:
                 context = _join(address, options)
         opened.callback(_shut_down)
@@ -92,9 +92,9 @@ def ray_session(
 
 @contextmanager
 def _messages_logged() -> Iterator[None]:
-    """Log what Ray reports of its processes, such as the last lines of a dead one.
+    """Log Ray's messages about its processes, such as the last lines of one that has died.
 
-    Ray prints it to standard output otherwise, whatever its logging level is.
+    Ray would print them to standard output, whatever its logging level is.
     """
     printing = ray_worker.print_to_stdstream
     ray_worker.print_to_stdstream = _log_message
@@ -109,17 +109,17 @@ def _log_message(data: dict[str, Any], ignore_prefix: bool) -> None:
 
 
 class RayLost(BaseException):
-    """A process without which Ray cannot go on has died; ``args`` has its name.
+    """A process that Ray needs has died; ``args`` has its name.
 
-    No ``Exception``: Ray Tune would ask the dead Ray to end the trials in good order.
+    It is not an ``Exception``, on which Ray Tune would ask the dead Ray to end the trials cleanly.
     """
 
 
 def check_alive() -> None:
-    """See that the processes that Ray was started with on this machine still run.
+    """Check that the processes with which Ray was started on this machine are still running.
 
     Raises:
-        RayLost: one does not.
+        RayLost: one of them is not.
     """
     node = ray_worker._global_node
     dead: set[str] = {kind for kind, _ in node.dead_processes()} if node else set()
@@ -129,31 +129,32 @@ def check_alive() -> None:
 
 
 def _shut_down() -> None:
-    """End Ray; where a part of it is dead, kill the rest, which would wait a minute for that part.
+    """End Ray; if one of its processes has died, kill the others, which would wait a minute.
 
-    Disconnecting from a dead raylet would end this process too, with an exit code of Ray's own.
+    Disconnecting from a dead raylet would also end this process, with an exit code of Ray's.
     """
     try:
         check_alive()
     except RayLost:
         atexit.unregister(ray.shutdown)
-        ray_worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+        if (node := ray_worker._global_node) is not None:
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
     else:
         ray.shutdown()
 
 
 def live_nodes() -> list[Node]:
-    """The nodes that can run a trial, the largest first."""
+    """Return the nodes that can run a trial, the largest first."""
     have = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     nodes = (Node(int(h.get("CPU", 0)), int(h.get("GPU", 0))) for h in have)
     return sorted((node for node in nodes if node.cpus), reverse=True)
 
 
 def check_nodes(folder: str | None) -> None:
-    """See that every node runs this code and, if ``folder`` is given, sees that folder.
+    """Check that every node can run this code and, if ``folder`` is given, access that folder.
 
     Raises:
-        UserError: one does not; says which, and what to do.
+        UserError: a node cannot; the message names it and says what to do.
     """
     for node in ray.nodes():
         if not (node["Alive"] and node["Resources"].get("CPU")):
@@ -170,25 +171,36 @@ def check_nodes(folder: str | None) -> None:
             ) from error
         if not sees:
             raise UserError(
-                f"the cluster's node {name} does not see the run's folder {folder}, where trials "
-                "leave their checkpoints. Give a --storage that all nodes share: a network file "
-                "system at the same path everywhere, or a URI (s3://, gs://)."
+                f"the cluster's node {name} cannot access the run's folder {folder}, to which "
+                "trials write their checkpoints. Give a --storage that all nodes share: a network "
+                "file system at the same path everywhere, or a URI (s3://, gs://)."
             )
 
 
 @ray.remote(num_cpus=0)
 def _sees(folder: str | None) -> bool:
-    """Importing the trainable shows whether the node has what a trial needs."""
+    """Import the trainable, which fails if the node lacks what a trial needs."""
     import tune_robust.tuning.engine.trainable  # noqa: F401
 
     return folder is None or Path(folder).exists()
 
 
+def _start(folder: str, options: dict[str, Any]) -> Any:
+    try:
+        return ray.init("local", _temp_dir=folder, **options)
+    except Exception as error:  # Ray raises no other kind where it does not come up in time
+        raise UserError(
+            f"Ray does not start on this machine: {_last_line(error)} If the machine is very busy, "
+            "try again when it is less so; `tune-robust doctor` shows whether Ray starts at all. "
+            "Nothing of the run is lost: `tune-robust resume` begins it."
+        ) from error
+
+
 def _join(address: str, options: dict[str, Any]) -> Any:
-    """This very code goes to the nodes, whatever is installed there."""
+    """Join a cluster and send this code to its nodes, whatever is installed there."""
     _check_reachable(address)
     shipped = {"py_modules": [str(PACKAGE)], "env_vars": _PASSED_ON}
-    # A Ray job may have an environment of its own: both hold, and where they differ, this one.
+    # A Ray job may have its own environment: both apply, and this one has precedence.
     os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
     try:
         return ray.init(address, runtime_env=shipped, **options)
@@ -204,7 +216,7 @@ def _join(address: str, options: dict[str, Any]) -> Any:
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself would try for minutes."""
+    """Check that the address can be reached, which Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdigit()) or "://" in address:
         return
@@ -223,7 +235,7 @@ def _no_cluster(address: str, why: str) -> UserError:
 
 
 def _switch_authentication_on() -> None:
-    """Ray reads the setting when it is imported, which the user's script may have done before."""
+    """Switch authentication on, also if the user's script has imported Ray before."""
     if os.environ["RAY_AUTH_MODE"] == "token" and (
         get_authentication_mode() != AuthenticationMode.TOKEN
     ):
@@ -231,7 +243,7 @@ def _switch_authentication_on() -> None:
 
 
 def _make_token() -> None:
-    """Make the token before Ray does, which would let everyone on this machine read it.
+    """Create the token before Ray does, which would make it readable for everyone.
 
     Raises:
         UserError: authentication was switched off in the environment.
@@ -247,12 +259,12 @@ def _make_token() -> None:
     token.parent.mkdir(parents=True, exist_ok=True)
     if not token.exists():
         _write_token(token)
-    with suppress(PermissionError):  # somebody else's, who gave it to be read
+    with suppress(PermissionError):  # it belongs to another user, who made it readable
         token.chmod(0o600)
 
 
 def _write_token(token: Path) -> None:
-    """Written aside and then linked: another search that starts now sees all of one token."""
+    """Write the token aside and link it, so that a concurrent search sees a complete token."""
     aside = token.with_name(f".{token.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
@@ -262,10 +274,10 @@ def _write_token(token: Path) -> None:
 
 
 def _stay_on_loopback() -> None:
-    """Have none of Ray's ports reachable from other machines, metrics without a token included.
+    """Make none of Ray's ports reachable from other machines, including metrics without a token.
 
-    Ray's own way for desktop systems, where no cluster is formed; it reads the variable on import,
-    and so do the processes that it starts.
+    This is what Ray does on desktop systems, where no cluster is formed. Ray and the processes that
+    it starts read the variable when they are imported.
     """
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False

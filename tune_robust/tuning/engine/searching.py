@@ -1,4 +1,4 @@
-"""Runs what remains of a search, or of a confirmation, on Ray."""
+"""Run the remaining trials of a search or of a confirmation on Ray."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ UNWRITABLE = _FULL | {
     errno.ENOTDIR,
     errno.ELOOP,
 }
-"""What a full, read-only, protected or broken storage answers, and one that was taken away."""
+"""The errors of a storage that is full, read-only, protected, broken or was removed."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A search was interrupted. All that has ended is stored, and a resume goes on from there.
+    """A search was interrupted; everything is stored, and ``resume`` continues it.
 
-    ``run`` is where the run lies; ``ended`` of its ``total`` trials have ended.
+    ``run`` is the path or URI of the run; ``ended`` of its ``total`` trials have ended.
     """
 
     def __init__(self, run: str, ended: int, total: int):
         super().__init__(
             f"{ended} of {total} trials have ended, and nothing is lost. "
-            f"Go on with tune_robust.resume({run!r})."
+            f"Continue with tune_robust.resume({run!r})."
         )
         self.run, self.ended, self.total = run, ended, total
 
@@ -61,8 +61,8 @@ class RayOptions:
     """How a search uses Ray.
 
     Args:
-        address: of a running cluster (``auto`` or HOST:PORT); None stands for the environment
-            variable RAY_ADDRESS, and where that is not set, for Ray on this machine alone.
+        address: the address of a running cluster (``auto`` or HOST:PORT); by default the
+            environment variable RAY_ADDRESS and, if that is not set, Ray on this machine alone.
         dashboard: whether to start Ray's dashboard.
         verbose: whether to show Ray's own messages.
     """
@@ -72,7 +72,7 @@ class RayOptions:
     verbose: bool = False
 
     def cluster(self) -> tuple[str | None, str]:
-        """The cluster's address, None for Ray on this machine alone; and that as a sentence."""
+        """Return the cluster's address, None for this machine alone, and a sentence on it."""
         address = self.address or os.environ.get("RAY_ADDRESS") or "local"
         if address == "local":
             return None, "Starting Ray ..."
@@ -89,18 +89,18 @@ def run_search(
     *,
     tensorboard: bool = False,
 ) -> Conductor:
-    """Run what remains of the search in ``store``; the run is closed in any case.
+    """Run the remaining trials of the search in ``store``, and close the run in any case.
 
     Args:
-        space: what to search; run.json says so from when the first trial can start.
+        space: the space to search, which run.json contains once the first trial can start.
         store: the run, opened for writing.
-        storage: the folder or URI beside which the decoded data is cached.
+        storage: the folder or URI next to which the decoded data is cached.
         ray: where and how trials run.
-        watcher: is told how the search goes.
+        watcher: is informed of the progress.
         tensorboard: whether to write TensorBoard logs; logs that exist are continued.
 
     Raises:
-        UserError: the run's folder cannot be written to, or Ray cannot run the trials.
+        UserError: the run's folder cannot be written, or Ray cannot run the trials.
         SearchFailed: the first trials have all failed with the same error.
         Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
     """
@@ -119,7 +119,7 @@ def run_search(
 
 
 class _Watchers:
-    """Tells the watcher, TensorBoard and Ray's metrics of every trial."""
+    """Informs the watcher, TensorBoard and Ray's metrics of every trial."""
 
     def __init__(self, watcher: Watcher, board: TensorBoard | None):
         self._watcher, self._board = watcher, board
@@ -151,7 +151,7 @@ def _run(
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
                 _run_trials(conductor, cache, watcher, url)
     except KeyboardInterrupt:
-        _keep_space(conductor)  # which the conductor knows not to be complete
+        _keep_space(conductor)  # the conductor knows that the search is not complete
     finally:
         with _undisturbed():
             conductor.close()
@@ -161,9 +161,9 @@ def _run(
 
 
 def _keep_space(conductor: Conductor) -> None:
-    """Have run.json say what is searched, which a resumed search may have been given more of.
+    """Write the space to run.json, since a resumed search may be larger.
 
-    Not before the search begins: where it cannot begin, the run stays what it was.
+    This happens only when the search begins, so that the run does not change if it cannot begin.
     """
     store, space = conductor.store, conductor.space.document()
     if Space.from_document(store.meta["space"]).document() != space:
@@ -172,7 +172,7 @@ def _keep_space(conductor: Conductor) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C inside, as whoever presses it again and again would spoil a good end."""
+    """Ignore Ctrl-C while inside, since pressing it repeatedly would prevent a clean end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -191,7 +191,7 @@ def _cluster(
     watcher: Watcher,
     watchers: _Watchers,
 ) -> Iterator[str | None]:
-    """Ray, running and seen to be fit for trials; yields the dashboard's address."""
+    """Start or join Ray, check that it can run trials, and yield the dashboard's address."""
     # First: it makes the settings that Ray reads when it is imported.
     from tune_robust.tuning.engine.ray_session import check_nodes, ray_session  # isort: skip
     from tune_robust.tuning.engine.ray_metrics import RayMetrics
@@ -247,18 +247,18 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
     if error.errno in _FULL:
         why += f" ({shutil.disk_usage(folder.path).free / 1e6:.0f} MB are free there). Make space"
     elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-        why += ". It was moved or deleted in mid-run: put it back"
+        why += ". It was moved or deleted during the run: put it back"
     else:
-        why += ". See that you may write there"
+        why += ". Check the permissions"
     return UserError(
-        f"cannot write {error.filename or folder.place}, of the run {folder.place}: {why}, then go "
-        "on with the command below. The search has stopped, and what was recorded is kept.\n"
+        f"cannot write {error.filename or folder.place}, of the run {folder.place}: {why}, then "
+        "continue with the command below. The search has stopped, and what was recorded is kept.\n"
         f"  tune-robust resume {run_argument(folder.place)}"
     )
 
 
 def _tensorboard(store: RunStore) -> TensorBoard:
-    # Slow to import, and seldom asked for.
+    # Slow to import, and seldom needed.
     from tune_robust.runs.tensorboard import TensorBoard
 
     board = TensorBoard(store.folder)

@@ -1,4 +1,4 @@
-"""What each trial of a search gets of the machines, and how many run at a time."""
+"""The resources of each trial of a search, and how many trials run at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Node(NamedTuple):
-    """What one machine has."""
+    """The resources of one machine."""
 
     cpus: int
     gpus: int
@@ -16,33 +16,33 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Slots:
-    """``cpus``: threads of a trial; ``gpus``: its share of a GPU (0 to 1), or how many GPUs."""
+    """``cpus``: threads of a trial; ``gpus``: its fraction of a GPU, or how many GPUs."""
 
     cpus: int
     gpus: float
     concurrency: int
 
     def halved(self) -> Slots | None:
-        """Half as many at a time, each with twice the share of a GPU.
+        """Return half as many slots, each with twice the fraction of a GPU.
 
-        None when there is no more to give: a trial has a whole GPU already or, without GPUs, runs
-        alone. The share grows with it because Ray packs small shares onto one GPU and because a
-        trial's memory is bounded to its share.
+        Returns None if this is not possible: a trial has a complete GPU already or, without GPUs,
+        runs alone. The fraction doubles because Ray packs small fractions onto one GPU, and because
+        a trial's memory is limited to its fraction.
         """
         if self.gpus >= 1 or (not self.gpus and self.concurrency == 1):
             return None
         return Slots(self.cpus, min(1.0, 2 * self.gpus), max(1, self.concurrency // 2))
 
     def describe(self) -> str:
-        """As in ``4 at a time, 1 CPU and 0.25 GPU each``."""
+        """Return a text such as ``4 at a time, 1 CPU and 0.25 GPU each``."""
         gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
         return f"{self.concurrency} at a time, {self.cpus} CPU{gpus} each"
 
 
 def fit_slots(cpus: int, gpus: float, concurrency: int | None, nodes: Sequence[Node]) -> Slots:
-    """As many trials at a time as the nodes hold, each trial on one of them.
+    """Return as many slots as fit on the nodes, each on one node.
 
-    Without a GPU anywhere they run on the CPU.
+    If no node has a GPU, trials run on the CPU.
     """
     gpus = gpus if any(node.gpus for node in nodes) else 0.0
     cpus = min(cpus, max(node.cpus for node in nodes))
@@ -56,5 +56,5 @@ def _on_node(cpus: int, gpus: float, node: Node) -> int:
 
 
 def _on_gpus(gpus: float, have: int) -> int:
-    """A share lies on one GPU: two of 0.6 do not make use of what is left of two GPUs."""
+    """Return how many fractions fit on whole GPUs: two of 0.6 need two GPUs."""
     return have * int(1 / gpus + 1e-9) if gpus < 1 else int(have // gpus)

@@ -1,4 +1,4 @@
-"""One trial of the built-in training loop, run in one of Ray's actors."""
+"""A trial of the built-in training loop, in an actor that is reused for the next trial."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tune_robust.tuning.engine.runner import Runner, Unsaved, explain
 
 
 class TrialRunner(Runner):
-    """Trains one configuration, one epoch a step, checkpointing into the run's own folder.
+    """Trains one configuration, one epoch per step, with checkpoints in the run's folder.
 
-    A mistake is reported with ``out_of_memory`` where the GPU was too small.
+    An error is reported with ``out_of_memory`` if the GPU was too small.
     """
 
     def cleanup(self) -> None:
-        """Drop the network and the data that only this trial used."""
+        """Release the network and the data that only this trial used."""
         super().cleanup()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -63,21 +63,22 @@ class TrialRunner(Runner):
 
 
 def _stay_within(gpus: float) -> None:
-    """Shares of a GPU are bookkeeping to Ray: bound this process to its own, to spare others."""
+    """Limit this process to its fraction of a GPU, which Ray does not enforce."""
     if gpus and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(tensor_share(gpus, total))
 
 
 CUDA_CONTEXT = 600 * 2**20
-"""Bytes that a process takes on a GPU beside its tensors: the driver's context and kernels."""
+"""Bytes of a process on a GPU in addition to tensors: the driver's context and kernels."""
 
 
 def tensor_share(gpus: float, total: int) -> float:
-    """The fraction of a GPU of ``total`` bytes that the tensors of a trial may take.
+    """Return the fraction of a GPU of ``total`` bytes that the tensors of a trial may use.
 
-    That is its own fraction ``gpus`` of the GPU less the CUDA context of its process, and at least
-    half of that fraction on a small GPU. A trial with a whole GPU is bounded by the GPU itself.
+    This is its fraction ``gpus`` of the GPU minus the CUDA context of its process, and on a small
+    GPU at least half of that fraction. A trial with a complete GPU is limited only by the GPU
+    itself.
     """
     return 1.0 if gpus >= 1 else max(gpus / 2, gpus - CUDA_CONTEXT / total)
 
@@ -86,11 +87,11 @@ _OUT_OF_MEMORY = (
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
-    # cuDNN where no algorithm's workspace fits into the memory that is left.
+    # The message of cuDNN if no algorithm's workspace fits into the remaining memory.
     "unable to find an engine",
     "Unable to find a valid cuDNN algorithm",
 )
-"""What the CUDA libraries say when memory runs out; PyTorch's allocator has an error type."""
+"""Messages of the CUDA libraries without memory; PyTorch's allocator has an error type."""
 
 _CUDA_ERRORS = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "CUSOLVER_STATUS_")
 
@@ -100,7 +101,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _has_broken_cuda(error: Exception) -> bool:
-    """Whether CUDA may be unusable in this process from now on, as after a failed kernel."""
+    """Return whether CUDA may be unusable in this process, as after a failed kernel."""
     return isinstance(error, torch.AcceleratorError) or _says(error, _CUDA_ERRORS)
 
 
@@ -115,8 +116,10 @@ def _epochs(
     cache: Path,
     known: int,
 ) -> Iterator[dict[str, Any]]:
-    """Reports of the epochs, first those that the search lost with its machine: all above ``known``
-    that the checkpoint tells of, and in any case its own.
+    """Yield reports of the epochs.
+
+    The first are those in the checkpoint that the search lost with its machine, all above
+    ``known``, and in any case the checkpoint's own epoch.
     """
     found, resume = checkpoints.newest(), None
     if checkpoints.notes:
@@ -130,7 +133,7 @@ def _epochs(
     splits = _splits(config.data, cache)
     for result in train(config, resume=resume, splits=splits):
         try:
-            # Before the checkpoint: an epoch whose predictions are not there is trained again.
+            # Before the checkpoint, so that an epoch without predictions is trained again.
             predictions.save(result, splits.validation)
             checkpoints.save(result)
         except OSError as error:
@@ -139,7 +142,7 @@ def _epochs(
 
 
 def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[str, Any]:
-    """What the search records of an epoch; how confidence holds, of the last one alone."""
+    """Return what the search records of an epoch; only the last one has its calibration."""
     report: dict[str, Any] = {"epoch": result.epoch, **result.metrics}
     if result.epoch == config.total_epochs and result.reliability:
         report["reliability"] = result.reliability
@@ -148,5 +151,5 @@ def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[st
 
 @lru_cache(maxsize=1)
 def _splits(data: DataConfig, cache: Path) -> Splits:
-    """All trials of a search share one split: the actor loads it once."""
+    """Return the split, which an actor loads once for all trials of a search."""
     return make_splits(data, load_dataset(data, cache))

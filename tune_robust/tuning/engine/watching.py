@@ -1,4 +1,4 @@
-"""What a search tells whoever watches it from the process that runs it."""
+"""The interface by which a search reports its progress in its own process."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ class Watcher(Protocol):
     """Shows or records the progress of a search."""
 
     def note(self, text: str) -> None:
-        """One step of the preparation begins, or has a result: a sentence to show."""
+        """Show a sentence on a step of the preparation or on its result."""
 
     def warn(self, text: str) -> None:
-        """A sentence that the user should read before the search goes on."""
+        """Show a sentence that the user should read."""
 
     def running(
         self, progress: SearchProgress, slots: Slots, dashboard: str | None
     ) -> AbstractContextManager[None]:
-        """Trials run while the returned context is open.
+        """Return a context in which the trials run.
 
         Args:
             progress: a view of the search that is always up to date.
-            slots: how many trials run at a time, and what each gets.
+            slots: how many trials run at a time, and the resources of each.
             dashboard: the address of Ray's dashboard, if it runs.
         """
 
     def update(self, trial: Trial) -> None:
-        """One trial has started, finished an epoch, or ended."""
+        """Handle a trial that has started, finished an epoch, or ended."""
 
 
 class Silent:
-    """A watcher that shows nothing; what the user should read becomes a Python warning."""
+    """A watcher that shows nothing; warnings become Python warnings."""
 
     def note(self, text: str) -> None:
         """Show nothing."""

@@ -1,1 +1,1 @@
-"""A search without training: replayed on recorded curves, or planned from a few timed steps."""
+"""Simulated searches: replays of recorded curves, and plans from a few timed steps."""

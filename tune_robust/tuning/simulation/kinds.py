@@ -1,4 +1,4 @@
-"""Kinds of trials: those of a search that take equally long, and random draws of a space."""
+"""Kinds of trials that take equally long, and random trials of a space."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import from_unit
 
 SEARCHES = 10
-"""How many searches by chance stand for what a search may be."""
+"""The number of random searches that represent a search."""
 
 
 class Kind(NamedTuple):
-    """What decides how long an epoch of a configuration takes; numbers such as rho do not."""
+    """The settings that determine the time of an epoch; numbers such as rho do not."""
 
     method: str | None
     passes: int
@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As in ``sam, resnet18, cifar10``."""
+        """Return a name such as ``sam, resnet18, cifar10``."""
         width = "" if self.width == 1 else f" x{self.width:g}"
         rounds = "" if self.rounds == 1 else f", {self.rounds} rounds"
         return f"{self.method or 'own parts'}, {self.network}{width}, {self.dataset}{rounds}"
@@ -43,7 +43,7 @@ def network_name(model: Model) -> str:
 
 
 def kind_of(config: TrainConfig) -> Kind:
-    """The kind that a configuration is of."""
+    """Return the kind of a configuration."""
     return Kind(
         config.method,
         config.passes_per_step,
@@ -56,9 +56,10 @@ def kind_of(config: TrainConfig) -> Kind:
 
 
 def drawn_trials(space: Space, seed: int) -> Iterator[tuple[bool, TrainConfig]]:
-    """The trials of one search by chance: whether it is a baseline, and its configuration.
+    """Yield the trials of a random search: whether each is a baseline, and its configuration.
 
-    Baselines and known points first, then a grid's points in their order, or random draws.
+    Baselines and known points come first, then the points of a grid in their order, or random
+    draws.
     """
     rng = random.Random(seed)
     planned = [(True, values) for values in space.baselines]
@@ -71,7 +72,7 @@ def drawn_trials(space: Space, seed: int) -> Iterator[tuple[bool, TrainConfig]]:
 
 
 def kinds_of(space: Space) -> dict[Kind, TrainConfig]:
-    """A configuration of each kind among the trials of the searches that ``SEARCHES`` draws."""
+    """Return a configuration of each kind among the trials of ``SEARCHES`` random searches."""
     found: dict[Kind, TrainConfig] = {}
     for seed in range(SEARCHES):
         for _, config in drawn_trials(space, seed):

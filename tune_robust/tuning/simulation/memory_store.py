@@ -1,4 +1,4 @@
-"""A store that keeps a search in memory, and writes nothing."""
+"""A store that keeps a search in memory and writes no files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_robust.spaces.space import Space
 
 
 class MemoryStore(TrialStore):
-    """Empty at first; gone with the process."""
+    """Records a search in memory, from its first trial on."""
 
     journal = None
 
@@ -21,7 +21,7 @@ class MemoryStore(TrialStore):
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What ``update_meta`` has set."""
+        """The fields set by ``update_meta``."""
         return self._meta
 
     def update_meta(self, **facts: Any) -> None:
@@ -29,18 +29,18 @@ class MemoryStore(TrialStore):
         self._meta.update(facts)
 
     def upkeep(self, space: Space) -> NoUpkeep:
-        """Nothing: there are no tables and no checkpoints."""
+        """Return an upkeep that does nothing, since there are no tables and no checkpoints."""
         return NoUpkeep()
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         self._record.take({"event": event, "trial": trial, **fields})
 
 
 class NoUpkeep:
-    """Of a store from which nothing is derived."""
+    """The upkeep of a store from which nothing is derived."""
 
     def refresh(self) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""What a search will take: simulated with its own scheduler, on the times of a few real steps."""
+"""Estimate the time of a search by simulating its scheduler with the times of a few real steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Seconds = Mapping[Kind, float]
 
 @dataclass(frozen=True)
 class Rung:
-    """How many trials come to ``resource``, in the budget's unit, and how many go on."""
+    """How many trials reach ``resource``, in the budget's unit, and how many continue."""
 
     resource: float
     reach: float
@@ -30,8 +30,11 @@ class Rung:
 
 @dataclass(frozen=True)
 class Course:
-    """How a search goes, on average: seconds from the first trial to the last, what is spent, how
-    many trials run to their end, and the rungs."""
+    """The mean course of a search.
+
+    It has the seconds from the first trial to the last, the compute used, the number of trials that
+    run to their end, and the rungs.
+    """
 
     seconds: float
     gradient_evaluations: float
@@ -42,17 +45,17 @@ class Course:
 def expected_course(
     space: Space, epoch_seconds: Seconds, *, at_a_time: int, stopping: bool
 ) -> Course:
-    """The mean over searches whose trials are drawn at random and ranked by chance.
+    """Return the mean over searches whose trials are drawn and ranked at random.
 
-    A trial's rank is the same at all its epochs: what early stopping saves, and whom it stops, is
-    then up to the scheduler's own rules. A sampler that learns proposes better trials later, more
-    of which go on, and ties survive: a real search stops somewhat fewer.
+    A trial has the same rank at all epochs, so that the savings of early stopping depend only on
+    the rules of the scheduler. A real search stops somewhat fewer trials, because ties survive and
+    because a sampler that learns proposes better trials later.
 
     Args:
-        space: the search.
-        epoch_seconds: of each kind of trial that the space can draw.
-        at_a_time: trials that run together.
-        stopping: by the space's scheduler, or else not at all.
+        space: the space of the search.
+        epoch_seconds: the seconds per epoch of each kind of trial that the space can draw.
+        at_a_time: how many trials run at the same time.
+        stopping: whether the space's scheduler stops trials.
     """
     courses = [
         _Course(space, epoch_seconds, at_a_time, stopping, seed).run() for seed in range(SEARCHES)
@@ -70,7 +73,7 @@ def expected_course(
 
 
 class _Course:
-    """One search under way."""
+    """A simulated search."""
 
     def __init__(
         self, space: Space, epoch_seconds: Seconds, at_a_time: int, stopping: bool, seed: int
@@ -84,7 +87,7 @@ class _Course:
         self._stopped: list[str] = []
 
     def run(self) -> Course:
-        """To the end of the last trial."""
+        """Run to the end of the last trial."""
         waiting = iter(range(len(self._trials)))
         for number in itertools.islice(waiting, self._at_a_time):
             self._await_epoch(0.0, number, 1)
@@ -129,7 +132,7 @@ class _Course:
         return spent(self._space.budget.unit, epoch, metrics)
 
     def _rungs(self) -> Iterator[Rung]:
-        """Of asha; the other schedulers have none."""
+        """Yield the rungs of ASHA; other schedulers have none."""
         if not isinstance(self._scheduler, Asha):
             return
         rungs = self._scheduler.rungs
@@ -139,5 +142,5 @@ class _Course:
 
 
 def checkpoints_bytes(size: int, at_a_time: int) -> int:
-    """The most that checkpoints of ``size`` take: live trials and the best finished keep theirs."""
+    """Return the most that checkpoints of ``size`` take, with those of the best finished trials."""
     return size * FILES * (at_a_time + KEPT)

@@ -1,4 +1,4 @@
-"""A finished run as a recording: its trials' curves, to be searched again without training."""
+"""A finished run as a recording of curves on which searches are replayed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MAY_DIFFER = {"seed", "threads", "data.dir", "data.download"}
 
 
 def read_recorded(folder: RunFolder) -> dict[str, Trial]:
-    """All trials, from the events, or from the two tables where those alone were kept.
+    """Return all trials, from the events or, if only they were kept, from the two tables.
 
     Raises:
-        UserError: neither is there.
+        UserError: neither exists.
     """
     if not folder.events.exists() and not folder.trials.exists():
         raise UserError(
@@ -35,9 +35,9 @@ def read_recorded(folder: RunFolder) -> dict[str, Trial]:
 
 @dataclass(frozen=True)
 class Pool:
-    """What a replay draws from: the trials of a recording that ran to their end in ``space``.
+    """The trials of a recording that ran to their end in ``space``, from which a replay draws.
 
-    ``left_out`` counts the others by reason; of these ``stopped`` were stopped early.
+    ``left_out`` counts the other trials by reason; ``stopped`` of them were stopped early.
     """
 
     space: Space
@@ -47,20 +47,20 @@ class Pool:
 
     @property
     def objective(self) -> Objective:
-        """What the space optimises."""
+        """The objective of the space."""
         return objective_of(self.space)
 
     @property
     def best(self) -> float:
-        """The best objective of all."""
+        """The best objective of all trials."""
         values = [self.objective.known_value(trial.epochs) for trial in self.trials]
         return min(values, key=self.objective.sort_key)
 
     def cost(self, clock: str) -> float:
-        """What all of them took, in ``gradient_evaluations`` or ``seconds``.
+        """Return the compute of all trials, in ``gradient_evaluations`` or ``seconds``.
 
         Raises:
-            UserError: that was not recorded.
+            UserError: it was not recorded.
         """
         costs = [trial.last.get(clock) for trial in self.trials]
         known = [cost for cost in costs if cost is not None]
@@ -70,7 +70,7 @@ class Pool:
 
 
 def pool_of(space: Space, folder: RunFolder) -> Pool:
-    """The pool that the run in ``folder`` is for a search of ``space``.
+    """Return the pool of the run in ``folder`` for a search of ``space``.
 
     Raises:
         UserError: fewer than two trials can be replayed.
@@ -95,7 +95,7 @@ def pool_of(space: Space, folder: RunFolder) -> Pool:
 
 
 def _placed(space: Space, trial: Trial) -> Trial:
-    """The trial with its values in ``space``; ValueError with the reason if it cannot be used."""
+    """Return the trial with its values in ``space``, or raise ValueError with the reason."""
     if trial.origin == "baseline":
         raise ValueError("a baseline, outside the space")
     if trial.status != "done":
@@ -122,7 +122,7 @@ def _placed(space: Space, trial: Trial) -> Trial:
 
 
 def _settings(config: TrainConfig) -> Iterator[tuple[str, Any]]:
-    """All that decides how it trains, but for its seed and where things lie: (path, value)."""
+    """Yield all settings, as (path, value), except the seed and the folders."""
     for path, value in _flat(config.model_dump(mode="json")):
         if path not in _MAY_DIFFER:
             yield path, value

@@ -1,10 +1,10 @@
-"""A search replayed on recorded curves, under any scheduler and sampler, without training.
+"""Replay a search on recorded curves, with any scheduler and sampler, without training.
 
-The conductor is that of a real search, and with it are study and scheduler; only the trials are
-looked up, and kept in memory. A proposal that was not recorded gives way to the nearest recorded
-trial that this replay has not used yet, and the sampler is told the values of that one (as in Syne
-Tune, Salinas et al. 2022, whose simulated backend this follows). Baselines are left out: they cost
-the same under all.
+Conductor, study and scheduler are those of a real search; only the trials are looked up, and kept
+in memory. A proposal that was not recorded is replaced by the nearest recorded trial that this
+replay has not used yet, and the sampler is told the values of that trial (as in Syne Tune, Salinas
+et al. 2022, whose simulated backend this follows). Baselines are left out, since they cost the same
+in every search.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ from tune_robust.tuning.strategy.study import Study
 Clock = Literal["gradient_evaluations", "seconds"]
 
 _SEEDS_APART = 100_000
-"""A sampler's seed grows with each trial: further apart than any replay has trials."""
+"""The distance of the seeds of two replays, since a sampler's seed grows with each trial."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """A trial that ran to its end: its recorded name, its objective, and the compute that the whole
-    replay had spent by then."""
+    """A trial that ran to its end: recorded name, objective, and compute used by then."""
 
     trial: str
     value: float
@@ -47,7 +46,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class Replay:
-    """What one replay came to. ``started``: recorded names, in their order."""
+    """The result of one replay; ``started`` has the recorded names of the trials, in order."""
 
     seed: int
     started: tuple[str, ...]
@@ -64,15 +63,15 @@ def replay(
     clock: Clock = "gradient_evaluations",
     compute: float = math.inf,
 ) -> Replay:
-    """Search ``pool`` once as ``space`` says.
+    """Search ``pool`` once with ``space``.
 
     Args:
         pool: the recorded trials.
-        space: that of the pool, with any budget and searcher.
-        seed: of the sampler, beside the searcher's own; replays with different seeds share nothing.
+        space: the space of the pool, with any budget and searcher.
+        seed: added to the searcher's own seed; replays with different seeds are independent.
         workers: how many trials run at a time.
-        clock: what an epoch takes of a worker's time, and counts as compute.
-        compute: the replay ends when this much is spent, in the clock's unit.
+        clock: the unit in which the time of an epoch, and its compute, are measured.
+        compute: the replay ends when this much is used, in the clock's unit.
     """
     searcher = space.searcher.seed + _SEEDS_APART * seed
     seeded = space.searcher.model_copy(update={"seed": searcher})
@@ -83,7 +82,7 @@ def replay(
 
 
 class _Backend:
-    """Runs the conductor's trials: looks their epochs up, in the order in which they would end."""
+    """Runs the conductor's trials by looking up their epochs in the order in which they end."""
 
     def __init__(self, pool: Pool, space: Space, clock: Clock, workers: int):
         store = MemoryStore()
@@ -97,11 +96,11 @@ class _Backend:
 
     @property
     def started(self) -> list[str]:
-        """Recorded names, in their order."""
+        """The recorded names of the trials, in order."""
         return [trial.name for trial in self._proposals.taken]
 
     def run(self, compute: float) -> None:
-        """Until nothing is left to run or ``compute`` is spent."""
+        """Run until no trial is left or ``compute`` is used."""
         self._fill(0.0)
         while self._queue and self.compute < compute:
             now, number = heapq.heappop(self._queue)
@@ -112,7 +111,7 @@ class _Backend:
                 self._fill(now)
 
     def _fill(self, now: float) -> None:
-        """Trials on all workers that are free, as long as there are any."""
+        """Start trials on all free workers, as long as there are trials."""
         while (trial := self._conductor.next_trial()) is not None:
             self._await_epoch(now, trial)
 
@@ -127,7 +126,7 @@ class _Backend:
         self.compute += self._spent(trial, epoch)
         decision = self._conductor.on_epoch(trial.name, epoch, curve[epoch])
         if decision is Decision.GO_ON and epoch == len(curve):
-            # Of a recording that gave its trials less time than this search does.
+            # The recording gave its trials less time than this search does.
             self._conductor.end(trial.name, "done")
             decision = Decision.END
         if trial.status == "done":
@@ -137,7 +136,7 @@ class _Backend:
         return decision
 
     def _spent(self, trial: Trial, epoch: int) -> float:
-        """What a trial costs up to ``epoch``, by the replay's clock."""
+        """Return the compute of a trial up to ``epoch``, in the replay's unit."""
         return spent(self._clock, epoch, self._curve(trial)[epoch]) if epoch else 0.0
 
     def _curve(self, trial: Trial) -> dict[int, dict[str, float | None]]:
@@ -145,10 +144,11 @@ class _Backend:
 
 
 class _RecordedProposals:
-    """What a study proposes, each proposal moved to the nearest recorded trial not yet taken.
+    """Proposals of a study, each replaced by the nearest recorded trial that is not yet used.
 
-    A study cannot change what it has proposed. But it is a function of the trials, so one is made
-    anew from them for each proposal, as when a search is resumed; there is nothing to tell it.
+    A study cannot change its proposals. Since it is a function of the trials, a new one is made
+    from them for each proposal, as when a search is resumed, and nothing needs to be reported to
+    it.
     """
 
     def __init__(self, pool: Pool, space: Space, trials: Mapping[str, Trial]):
@@ -157,7 +157,7 @@ class _RecordedProposals:
         self.taken: list[Trial] = []
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
-        """As ``Study.ask``; None also when every recorded trial is taken."""
+        """Do the same as ``Study.ask``; also return None if every recorded trial is used."""
         if len(self.taken) == len(self._recorded.trials):
             return None
         asked = Study(self._space, self._objective, None, self._trials.values()).ask(number)
@@ -169,14 +169,14 @@ class _RecordedProposals:
         return origin, found.values
 
     def report(self, trial: Trial, epoch: int) -> None:
-        """Nothing: the trials have it."""
+        """Do nothing: the trials have the results."""
 
     def tell(self, trial: Trial) -> None:
-        """Nothing: the trials have it."""
+        """Do nothing: the trials have the results."""
 
 
 class Recorded:
-    """Recorded trials as points, each to be taken once."""
+    """Recorded trials as points, each of which is used once."""
 
     def __init__(self, dimensions: Sequence[Dimension], trials: Sequence[Trial]):
         self._dimensions = dimensions
@@ -186,10 +186,10 @@ class Recorded:
         self._free = np.ones(len(trials), bool)
 
     def take_nearest(self, values: Mapping[str, Any]) -> Trial:
-        """The nearest free trial, the first recorded of several.
+        """Return the nearest unused trial; of several, the one recorded first.
 
-        Distance in the unit cube over the dimensions of ``values``; another category, or a
-        dimension that the recorded trial does not have, is at distance 1.
+        The distance is that in the unit cube over the dimensions of ``values``; another category,
+        or a dimension that the recorded trial lacks, has distance 1.
         """
         point = self._point(values)
         active = ~np.isnan(point)
@@ -201,7 +201,7 @@ class Recorded:
         return self.trials[self._names[nearest]]
 
     def _point(self, values: Mapping[str, Any]) -> np.ndarray:
-        """One coordinate per dimension: in [0, 1], or a category's number; NaN if not active."""
+        """Return a coordinate per dimension: in [0, 1], or a category's number; NaN if inactive."""
         return np.array([_coordinate(dim, values) for dim in self._dimensions])
 
 
@@ -215,10 +215,10 @@ def _coordinate(dim: Dimension, values: Mapping[str, Any]) -> float:
 
 
 def open_grid(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A space's document with a range for each grid of numbers, from its first to its last.
+    """Return a space's document with a range in place of each grid of numbers.
 
-    The range is logarithmic where the grid's steps are more even as ratios, and whole where its
-    numbers are: so that a sampler finds what it would find in a real search.
+    The range is logarithmic if the grid's steps are more even as ratios, and integer if its numbers
+    are, so that a sampler finds the same as in a real search.
     """
     search = {
         path: [_opened(d) for d in given] if isinstance(given, list) else _opened(given)

@@ -1,4 +1,4 @@
-"""What many replays of one combination come to: how good, how soon, how surely."""
+"""Statistics of many replays of one combination."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CURVE_POINTS = 200
 
 
 class Spread(NamedTuple):
-    """The median and the middle half, each an observed value; inf where it never came to that."""
+    """The median and the quartiles, each an observed value; inf if it was not reached."""
 
     median: float
     low: float
@@ -24,21 +24,22 @@ class Spread(NamedTuple):
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Of the seeds' values; an even number's median is the lower of the two."""
+    """Return the spread of the values; the median of an even number is the lower of the two."""
     quantiles = np.quantile(list(values), [0.5, 0.25, 0.75], method="inverted_cdf")
     return Spread(*(float(q) for q in quantiles))
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of ``n`` replays.
+    """Statistics of ``n`` replays.
 
-    ``trials``, ``finished``: how many started, and ran to their end. ``compute``: spent, as a share
-    of the pool's. ``regret``: how far the best finished trial is from the pool's best, in the
-    objective's unit, at least 0. ``within``: the share of the pool's compute until that is at most
-    the tolerance; ``reached``: in how many replays it ever was. ``winner_found``: in how many the
-    pool's best (or its equal) finished. ``test_accuracy``: of the trial that each replay chose, for
-    the record; None where it was not recorded.
+    ``trials`` and ``finished`` are how many trials started and ran to their end. ``compute`` is the
+    compute used, as a fraction of the pool's. ``regret`` is the distance of the best finished trial
+    from the pool's best, in the objective's unit, at least 0. ``within`` is the fraction of the
+    pool's compute until the regret is at most the tolerance, and ``reached`` the number of replays
+    in which it was. ``winner_found`` is the number of replays in which the pool's best (or an equal
+    one) finished. ``test_accuracy`` is that of the trial selected by each replay; None if it was
+    not recorded.
     """
 
     n: int
@@ -55,7 +56,7 @@ class Statistics:
 def statistics(
     pool: Pool, replays: Sequence[Replay], *, clock: Clock, tolerance: float
 ) -> Statistics:
-    """Of replays of one combination on ``pool``; ``tolerance`` in the objective's unit."""
+    """Return the statistics of replays on ``pool``; ``tolerance`` is in the objective's unit."""
     cost = pool.cost(clock)
     regrets = [_regret(pool, replay.finished) for replay in replays]
     within = [_within(pool, replay, tolerance) / cost for replay in replays]
@@ -75,9 +76,9 @@ def statistics(
 
 
 def anytime_curve(pool: Pool, replays: Sequence[Replay]) -> list[dict[str, Any]]:
-    """Best so far against compute: rows of compute, median, low and high (the middle half).
+    """Return the best so far against compute: rows of compute, median, low and high quartile.
 
-    It begins where every value of the row has a finished trial behind it.
+    It begins where every value of the row belongs to a finished trial.
     """
     ends = np.linspace(0, max(replay.compute for replay in replays), CURVE_POINTS)
     regrets = np.array([_regrets_at(pool, replay, ends) for replay in replays])
@@ -105,14 +106,14 @@ def _gap(pool: Pool, finish: Finish) -> float:
 
 
 def _within(pool: Pool, replay: Replay, tolerance: float) -> float:
-    """The compute until some finished trial was near the best; inf if none ever was."""
-    # Differences of accuracies are exact to rounding only.
+    """Return the compute until a finished trial was near the best; inf if none was."""
+    # Differences of accuracies are subject to rounding.
     slack = tolerance + 1e-9
     return min((f.compute for f in replay.finished if _gap(pool, f) <= slack), default=math.inf)
 
 
 def _test_accuracy(pool: Pool, replay: Replay) -> float | None:
-    """Of the finished trial that the objective ranks first."""
+    """Return the test accuracy of the finished trial that the objective ranks first."""
     if not replay.finished:
         return None
     chosen = min(replay.finished, key=lambda finish: pool.objective.sort_key(finish.value))

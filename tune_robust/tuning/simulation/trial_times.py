@@ -1,6 +1,7 @@
-"""Epochs of each kind of trial, timed with as many at once as a search would run.
+"""Time the epochs of each kind of trial, with as many trials at once as in a search.
 
-Two trials on two cores, or four on a GPU, slow each other: a trial alone would be too fast.
+Two trials on two cores, or four on a GPU, slow each other down, so that a single trial would be too
+fast.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from tune_robust.training.timing import EpochTime, time_epoch
 from tune_robust.tuning.simulation.kinds import Kind
 
 _PATIENCE = 900.0
-"""Seconds until a process gives up on the others: a slow kind's warm-up fits in."""
+"""Seconds to wait for the other processes, enough for the warm-up of a slow kind."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """By kind, the mean over the trials at once. ``start``: seconds until they could train."""
+    """Mean times by kind, over concurrent trials; ``start``: seconds until they could train."""
 
     epochs: Mapping[Kind, EpochTime]
     start: float
@@ -37,14 +38,14 @@ class Times:
 def time_kinds(
     configs: Mapping[Kind, TrainConfig], cache: Path, *, at_a_time: int, gpus: int, seconds: float
 ) -> Times:
-    """Time an epoch of each of ``configs``, ``at_a_time`` processes training it together.
+    """Time an epoch of each of ``configs``, trained by ``at_a_time`` processes at once.
 
     Args:
         configs: one configuration of each kind.
-        cache: where decoded data sets lie.
-        at_a_time: how many trials run together.
-        gpus: the machine's, over which the trials are spread; 0 trains on the CPU.
-        seconds: of training per kind.
+        cache: the folder of decoded data sets.
+        at_a_time: how many trials run at once.
+        gpus: the number of GPUs over which the trials are distributed; 0 trains on the CPU.
+        seconds: the seconds of training per kind.
     """
     context = multiprocessing.get_context("spawn")
     together = context.Barrier(at_a_time)
@@ -67,7 +68,7 @@ def _mean(timed: Sequence[EpochTime]) -> EpochTime:
 
 
 def _results(jobs: Sequence[Future]) -> list[tuple[float, list[EpochTime]]]:
-    """All the results; if any failed, its own error, and not that the others waited in vain."""
+    """Return all results, or raise the original error if one failed."""
     errors = [error for job in jobs if (error := job.exception()) is not None]
     if errors:
         raise min(errors, key=lambda error: isinstance(error, BrokenBarrierError))
@@ -78,7 +79,7 @@ def _results(jobs: Sequence[Future]) -> list[tuple[float, list[EpochTime]]]:
 
 
 _together: Barrier
-"""At which the processes wait for each other; every process is given it at its start."""
+"""The barrier at which the processes wait for each other, passed to each at its start."""
 
 
 def _share(together: Barrier) -> None:
@@ -89,7 +90,7 @@ def _share(together: Barrier) -> None:
 def _time_all(
     configs: Sequence[TrainConfig], cache: Path, gpu: int, seconds: float
 ) -> tuple[float, list[EpochTime]]:
-    """When this process was ready, and the configurations' times, each begun with the others."""
+    """Return when this process was ready, and the times of the configurations."""
     _see_only(gpu)
     try:
         _splits(configs[0].data, cache)
@@ -106,7 +107,7 @@ def _time_all(
 
 
 def _see_only(gpu: int) -> None:
-    """Of the GPUs that this process may use, one. CUDA is not initialised yet, and so listens."""
+    """Restrict this process to one GPU, before CUDA is initialised."""
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     os.environ["CUDA_VISIBLE_DEVICES"] = visible[gpu] if visible else str(gpu)
 

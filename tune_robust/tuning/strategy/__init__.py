@@ -1,1 +1,1 @@
-"""What to try next and what to stop: Optuna's samplers, early stopping, what is known already."""
+"""The strategy of a search: Optuna's samplers, the study, and warm starts."""

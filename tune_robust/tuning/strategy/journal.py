@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class DerivedJournal(JournalFileBackend):
-    """Optuna's file format, without its wait for the disk after each line.
+    """Optuna's file format, without waiting for the disk after each line.
 
-    That wait (3 ms, at each epoch) would be most of what a decision costs, for a file that is
-    written anew whenever the run is opened. Each append is one write at the file's end, so that
-    ``optuna-dashboard`` may read, and add its notes, meanwhile.
+    Waiting (3 ms at each epoch) would take most of the time of a decision, for a file that is
+    rewritten whenever the run is opened. Each append is one write at the end of the file, so that
+    ``optuna-dashboard`` can read it, and add its notes, at the same time.
     """
 
     def __init__(self, path: Path):
@@ -25,17 +25,17 @@ class DerivedJournal(JournalFileBackend):
         self._path = path
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append operations, a line of JSON each."""
+        """Append operations, each as a line of JSON."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._path.open("ab", buffering=0) as file:
             file.write(lines.encode())
 
 
 class DerivedStorage(JournalStorage):
-    """Optuna's storage, which knows by heart which trials wait to be asked for.
+    """Optuna's storage with a list of the enqueued trials.
 
-    At each proposal Optuna goes through all trials to find those. Only the study enqueues some, and
-    asks for them at once; what anyone else writes into the journal is not for it.
+    At each proposal, Optuna searches all trials for enqueued ones. Only the study enqueues trials,
+    and asks for them at once; trials that others enqueue in the journal are ignored.
     """
 
     def __init__(self, path: Path):
@@ -43,7 +43,7 @@ class DerivedStorage(JournalStorage):
         self._waiting: list[int] = []
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """As in Optuna."""
+        """Do the same as in Optuna."""
         trial_id = super().create_new_trial(study_id, template_trial)
         if template_trial is not None and template_trial.state == TrialState.WAITING:
             self._waiting.append(trial_id)
@@ -55,7 +55,7 @@ class DerivedStorage(JournalStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """As in Optuna."""
+        """Do the same as in Optuna."""
         if states != (TrialState.WAITING,):
             return super().get_all_trials(study_id, deepcopy, states)
         waiting = [t for t in map(self.get_trial, self._waiting) if t.state in states]

@@ -1,9 +1,9 @@
 """The samplers, by the names that a space's ``searcher`` gives them.
 
-Each is made anew for every trial, from the searcher's seed and the trial's number, and keeps
-nothing: what it proposes is a function of the space, the seed and the history. That is why CMA-ES
-and Sobol's sequence are not Optuna's here; those keep their state in the study's attributes, which
-a study rebuilt from the run store does not have.
+A new sampler is made for every trial, from the searcher's seed and the trial's number, without any
+state: its proposal is a function of the space, the seed and the history. For this reason, CMA-ES
+and Sobol's sequence are not those of Optuna, which keep their state in the study's attributes; a
+study rebuilt from the run store does not have them.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ from tune_robust.spaces.unit_cube import from_unit, to_unit
 
 
 def build_sampler(space: Space, number: int, *, given: int = 0) -> BaseSampler:
-    """The sampler that proposes trial ``number`` of the run.
+    """Return the sampler that proposes trial ``number`` of the run.
 
     Args:
-        space: its dimensions and searcher.
-        number: the trial's, from 0; baselines and known points count.
-        given: how many trials the study opens with that no sampler drew: the known points and
-            those of earlier runs.
+        space: the space, with its dimensions and searcher.
+        number: the number of the trial, from 0, including baselines and known points.
+        given: how many trials the study starts with that no sampler drew: known points and trials
+            of earlier runs.
     """
     return SAMPLERS[space.searcher.name](space, number, given)
 
 
 def _tpe(space: Space, number: int, given: int) -> BaseSampler:
     with warnings.catch_warnings():
-        # multivariate and group are marked experimental; they are what models conditions.
+        # multivariate and group are marked experimental; they are needed to model conditions.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(
             seed=space.searcher.seed + number,
@@ -93,30 +93,30 @@ SAMPLERS: dict[str, Callable[[Space, int, int], BaseSampler]] = {
     "qmc": _qmc,
     "random": _random,
     "nsga2": _nsga2,
-    "grid": _random,  # all its points are planned: it only has to stand by
+    "grid": _random,  # all its points are planned, so that it samples nothing
 }
 
 
 class _WholeSpace(BaseSampler, abc.ABC):
-    """Draws all dimensions at once, as one point of the unit cube."""
+    """A sampler that draws all dimensions at once, as a point in the unit cube."""
 
     def __init__(self, dimensions: Sequence[Dimension]):
         self._dimensions = dimensions
 
     @abc.abstractmethod
     def point(self, study: optuna.Study) -> Sequence[float]:
-        """One coordinate in [0, 1] for each dimension."""
+        """Return a coordinate in [0, 1] for each dimension."""
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """All dimensions; of the point drawn, a trial takes the coordinates of those it has."""
+        """Return all dimensions; a trial uses the coordinates of those that are active."""
         return {d.name: optuna_distribution(d.distribution) for d in self._dimensions}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The values at ``point``, by name."""
+        """Return the values at ``point``, by name."""
         point = self.point(study)
         return {
             dim.name: from_unit(dim.distribution, float(unit))
@@ -130,16 +130,16 @@ class _WholeSpace(BaseSampler, abc.ABC):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Nothing is drawn by itself."""
-        raise ValueError(f"{param_name} is no dimension of the space")
+        """Raise ValueError: no dimension is sampled independently."""
+        raise ValueError(f"{param_name} is not a dimension of the space")
 
 
 class Sobol(_WholeSpace):
     """Point ``index`` of Sobol's sequence, scrambled by ``seed`` (Owen 1998).
 
-    Even coverage without learning: for a first look at a space, and for importances. The sequence
-    runs over all dimensions, and a trial leaves out the coordinates of those whose condition does
-    not hold: the points stay even within each branch, as each projection of the sequence is even.
+    It covers a space evenly without learning, for a first exploration and for importances. The
+    sequence has all dimensions, and a trial ignores the coordinates of inactive ones. Since each
+    projection of the sequence is even, the points are even in each branch.
     """
 
     def __init__(self, dimensions: Sequence[Dimension], *, seed: int, index: int):
@@ -147,7 +147,7 @@ class Sobol(_WholeSpace):
         self._seed, self._index = seed, index
 
     def point(self, study: optuna.Study) -> Sequence[float]:
-        """Depends on seed and index alone."""
+        """Return the point, which depends only on seed and index."""
         # Slow to import, and only needed here.
         from scipy.stats import qmc
 
@@ -158,15 +158,16 @@ class Sobol(_WholeSpace):
 
 
 class CmaEs(_WholeSpace):
-    """CMA-ES (Hansen 2016, arXiv 1604.00772), its generations replayed from the study.
+    """CMA-ES (Hansen 2016, arXiv 1604.00772), with generations replayed from the study.
 
-    A generation is as many of the drawn trials as the population has, in their order; stopped ones
-    count with their last value, failed ones not at all. It sets out from the best of the first
-    ``given`` trials, which no sampler drew, or else from the middle. Best from about 50 trials on,
-    with continuous dimensions; a range of few whole numbers it may leave too early.
+    A generation consists of as many of the drawn trials, in their order, as the population has.
+    Stopped trials count with their last value, and failed ones are ignored. The start is the best
+    of the first ``given`` trials, which no sampler drew, or else the centre. It is most useful from
+    about 50 trials on and with continuous dimensions; it may converge too early on a range of few
+    integers.
     """
 
-    _STEP = 1 / 6  # of each range, to begin with
+    _STEP = 1 / 6  # the initial step, as a fraction of each range
 
     def __init__(self, dimensions: Sequence[Dimension], *, seed: int, given: int):
         super().__init__(dimensions)
@@ -175,7 +176,7 @@ class CmaEs(_WholeSpace):
         self._ranges = [(name, d) for name, d in drawn if not isinstance(d, Choice | Grid)]
 
     def point(self, study: optuna.Study) -> Sequence[float]:
-        """A draw from the distribution that the complete generations have led to."""
+        """Draw from the distribution after the complete generations."""
         # Only needed here.
         from cmaes import CMA
 
@@ -203,10 +204,10 @@ class CmaEs(_WholeSpace):
 
 
 class NsgaTwo(NSGAIISampler):
-    """NSGA-II (Deb et al. 2002), its generations replayed from the study.
+    """NSGA-II (Deb et al. 2002), with generations replayed from the study.
 
-    A generation is as many of the finished trials as ``population`` says, in their order, known
-    points among them. The first is drawn at random.
+    A generation consists of ``population`` finished trials in their order, including known points.
+    The first generation is drawn at random.
     """
 
     def __init__(self, population: int, *, seed: int):
@@ -214,16 +215,16 @@ class NsgaTwo(NSGAIISampler):
         super().__init__(population_size=self._size, seed=seed)
 
     def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        """The number of complete generations before it."""
+        """Return the number of complete generations before the trial."""
         return len(self._finished(study)) // self._size
 
     def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        """The trials of one complete generation."""
+        """Return the trials of a complete generation."""
         first = generation * self._size
         return self._finished(study)[first : first + self._size]
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        """The best of all generations before ``generation``."""
+        """Return the best trials of all generations before ``generation``."""
         return self.select_parent(study, generation) if generation else []
 
     def _finished(self, study: optuna.Study) -> list[FrozenTrial]:
@@ -231,7 +232,7 @@ class NsgaTwo(NSGAIISampler):
 
 
 def optuna_distribution(distribution: Distribution) -> BaseDistribution:
-    """A space's distribution as Optuna's."""
+    """Convert a space's distribution to Optuna's."""
     match distribution:
         case Uniform(low=low, high=high):
             return FloatDistribution(low, high)

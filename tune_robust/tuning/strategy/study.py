@@ -1,11 +1,12 @@
 """Proposals: the bridge between a space and an Optuna study.
 
-The study is derived from the run store: opening it writes ``study.journal`` afresh from the
-recorded trials, so that whatever a crash did to it, the sampler knows exactly what the store knows.
-Stopped trials are told PRUNED with their intermediate values, failed ones FAIL; the step of a value
-is its cost in the budget's unit, so that methods of different price meet at equal compute. A study
-of several objectives has no intermediate values: Optuna takes none.
-Baselines lie outside the space, and so outside the study; trials of earlier runs come first in it.
+The study is derived from the run store: opening it rewrites ``study.journal`` from the recorded
+trials, so that the sampler knows exactly the content of the store, also after a crash. Stopped
+trials are told as PRUNED with their intermediate values, and failed ones as FAIL. The step of a
+value is its compute in the budget's unit, so that methods of different cost are compared at equal
+compute. A study of several objectives has no intermediate values, which Optuna does not support.
+Baselines are outside the space and therefore not in the study; trials of earlier runs come first in
+it.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ _STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": 
 
 
 class Study:
-    """Asks the sampler for trials and tells it how they went.
+    """Asks the sampler for trials and reports their results to it.
 
     Args:
         space: the dimensions, known points, baselines and searcher.
-        objective: what the sampler optimises.
-        journal: path of the Optuna journal to write; None keeps the study in memory.
-        trials: what the run has so far, in the order in which it was proposed.
+        objective: the objective of the sampler.
+        journal: the path of the Optuna journal to write; None keeps the study in memory.
+        trials: the trials of the run so far, in the order of the proposals.
         earlier: trials of other runs, for the sampler to learn from.
     """
 
@@ -60,14 +61,14 @@ class Study:
         self._axes = axes_of(space)
         self._planned = [*_planned(space)]
         self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
-        # By number: Optuna would list all its trials to find one.
+        # By number, since Optuna would list all its trials to find one.
         self._ids = [trial._trial_id for trial in self._study.get_trials(deepcopy=False)]
 
     def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
-        """The origin and the values of trial ``number``; None when a grid is used up.
+        """Return the origin and the values of trial ``number``; None if a grid is complete.
 
-        A function of the space, the seed and the history alone: the sampler is seeded anew for each
-        trial, so that a resumed search proposes what the uninterrupted one would have.
+        They are a function of the space, the seed and the history: the sampler gets a new seed for
+        each trial, so that a resumed search proposes the same as an uninterrupted one.
         """
         origin: Origin = "sampled"
         if number < len(self._planned):
@@ -85,17 +86,17 @@ class Study:
         return origin, suggested(self._space, asked)
 
     def report(self, trial: Trial, epoch: int) -> None:
-        """One epoch of a running trial."""
+        """Report one epoch of a running trial."""
         if trial.origin in REFERENCES or len(self._axes) > 1:
             return
         step, value = self._intermediate(trial, epoch)
         with warnings.catch_warnings():
-            # A trial that goes on from a checkpoint reports that epoch again.
+            # A trial that continues from a checkpoint reports that epoch again.
             warnings.filterwarnings("ignore", message="The reported value is ignored")
             optuna.Trial(self._study, self._id(trial)).report(value, step)
 
     def tell(self, trial: Trial) -> None:
-        """How a trial ended, by its status."""
+        """Report how a trial ended, by its status."""
         if trial.origin in REFERENCES:
             return
         state = _STATES[trial.status]
@@ -114,7 +115,7 @@ class Study:
     def _filled(self, storage: BaseStorage, trials: list[Trial]) -> optuna.Study:
         study = self._create(storage)
         with warnings.catch_warnings():
-            # optuna-dashboard then shows names instead of "Objective 0".
+            # Lets optuna-dashboard show names instead of "Objective 0".
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names([axis.metric for axis in self._axes])
         for earlier in self._earlier:
@@ -132,7 +133,7 @@ class Study:
         )
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        """A recorded trial as Optuna would have it had it watched."""
+        """Return a recorded trial as Optuna would have recorded it."""
         state = _STATES.get(trial.status, TrialState.RUNNING)
         params = params_of(self._space, trial.values)
         steps = dict(
@@ -174,7 +175,7 @@ class Study:
         }
 
     def _intermediate(self, trial: Trial, epoch: int) -> tuple[int, float]:
-        """The cost so far as Optuna's integer step, and the objective's value."""
+        """Return the compute so far as Optuna's integer step, and the objective's value."""
         metrics = trial.epochs[epoch]
         step = step_of(self._space.budget.unit, epoch, metrics)
         value = metrics[self._objective.metric]
@@ -190,7 +191,7 @@ class Study:
 
 
 def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
-    """The trials that need no sampler: baselines, known points and, for a grid, all its points."""
+    """Yield the trials without a sampler: baselines, known points and the points of a grid."""
     for overrides in space.baselines:
         yield "baseline", overrides
     for values in space.known:
@@ -201,7 +202,7 @@ def _planned(space: Space) -> Iterator[tuple[Origin, Mapping[str, Any]]]:
 
 
 def suggested(space: Space, trial: optuna.Trial) -> dict[str, Any]:
-    """What ``trial`` draws of the space's dimensions, by path; conditions hold."""
+    """Return the values that ``trial`` draws, by path, according to the conditions."""
     values: dict[str, Any] = {}
     for dim in space.dimensions:
         if dim.active(values):
@@ -224,7 +225,7 @@ def _draw(trial: optuna.Trial, dim: Dimension) -> Any:
 
 
 def params_of(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by path, as Optuna's parameters by name."""
+    """Convert values by path to Optuna's parameters by name."""
     return {
         dim.name: values[dim.path]
         for dim in space.dimensions

@@ -1,8 +1,8 @@
-"""What earlier runs already know, for a search's sampler to set out from.
+"""Warm starts: trials of earlier runs from which a search's sampler learns.
 
-An earlier trial is taken when this space could have drawn it: every value inside its dimension, and
-what was searched there but is fixed here equal to what it is here. What is taken is written into
-the new run's run.json, which needs nothing of the earlier runs from then on.
+An earlier trial is used if this space could have drawn it: every value is inside its dimension, and
+settings that were searched there but are fixed here have the same values. The trials are written
+into the new run's run.json, so that the earlier runs are not needed later.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _LEARNS = ("tpe", "gp", "cmaes")
 
 
 class EarlierTrial(Part):
-    """A trial of another run, as the sampler sees it.
+    """A trial of another run, in the form for the sampler.
 
-    ``steps``: (cost as ``step_of`` counts it, value of the objective's metric), epoch by epoch;
-    ``value``: what ranks it; for a stopped trial its last one.
+    ``steps`` has (compute as counted by ``step_of``, value of the objective's metric) for each
+    epoch. ``value`` ranks the trial; for a stopped trial it is the last value.
     """
 
     run: str
@@ -40,14 +40,14 @@ class EarlierTrial(Part):
 
 
 class WarmStart(Part):
-    """``warm_start`` in run.json: the runs by path, and what was taken of them."""
+    """``warm_start`` in run.json: the runs by path, and the trials taken from them."""
 
     runs: tuple[str, ...] = ()
     trials: tuple[EarlierTrial, ...] = ()
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> WarmStart:
-        """As recorded in a run's run.json; empty if it started from nothing.
+        """Return the warm start in a run's run.json; empty if there is none.
 
         Raises:
             ConfigError: it is damaged.
@@ -59,7 +59,7 @@ class WarmStart(Part):
 
 
 class Harvest:
-    """Collects earlier runs' trials for ``space``, and the reasons for leaving others out.
+    """Collects trials of earlier runs for ``space``, and the reasons for skipping others.
 
     Raises:
         UserError: the space's searcher does not learn from trials.
@@ -78,15 +78,15 @@ class Harvest:
 
     @property
     def warm_start(self) -> WarmStart:
-        """All that was taken so far.
+        """Return everything taken so far.
 
         Raises:
-            UserError: nothing was, though runs were given.
+            UserError: nothing was taken, although runs were given.
         """
         trials = [trial for taken in self._runs.values() for trial in taken]
         if self._runs and not trials:
             raise UserError(
-                "--warm-start: no trial of these runs lies in this space.\n  "
+                "--warm-start: no trial of these runs is inside this space.\n  "
                 + "\n  ".join(self.summary)
                 + "\nWiden the space to take them in, or leave --warm-start out."
             )
@@ -94,7 +94,7 @@ class Harvest:
 
     @property
     def summary(self) -> list[str]:
-        """A line for each run: how many trials were taken and skipped, and why."""
+        """Return a line for each run: how many trials were taken and skipped, and why."""
         lines = []
         for run, taken in self._runs.items():
             why = self._skipped[run]
@@ -104,7 +104,7 @@ class Harvest:
         return lines
 
     def add(self, folder: RunFolder) -> None:
-        """Take what can be taken of one run; a run given twice counts once.
+        """Take the usable trials of one run; a run given twice counts once.
 
         Raises:
             UserError: it optimised another metric.
@@ -127,7 +127,7 @@ class Harvest:
                 self._skipped[run][str(reason)] += 1
 
     def _taken(self, run: str, trial: Trial) -> EarlierTrial:
-        """Raises ValueError with the reason if it is not to be taken."""
+        """Return a trial for the sampler, or raise ValueError with the reason if it is unusable."""
         if trial.status not in ENDED:
             raise ValueError("not ended")
         if trial.status == "failed":
@@ -151,10 +151,10 @@ class Harvest:
 
 
 def values_in(space: Space, trial: Trial) -> dict[str, Any]:
-    """A trial's values in ``space``, those that its own run did not search included.
+    """Return a trial's values in ``space``, including those that its own run did not search.
 
     Raises:
-        ValueError: the reason for which ``space`` could not have drawn it.
+        ValueError: ``space`` could not have drawn it; the message has the reason.
     """
     config = parse_config(trial.config, trial.name)
     values: dict[str, Any] = {}
@@ -176,10 +176,10 @@ def _value(trial: Trial, config: TrainConfig, path: str) -> Any:
 
 
 def harvest(space: Space, objective: Objective, folders: Sequence[RunFolder]) -> Harvest:
-    """What the runs in ``folders`` have for ``space``.
+    """Collect the trials in ``folders`` for ``space``.
 
     Raises:
-        UserError: as ``Harvest`` and ``Harvest.add`` say.
+        UserError: as described in ``Harvest`` and ``Harvest.add``.
     """
     gathered = Harvest(space, objective)
     for folder in folders:

@@ -1,1 +1,1 @@
-"""What comes after a search: winners exported, retrained on fresh seeds, confirmed."""
+"""The winners of a search: exported, retrained on fresh seeds, and compared."""

@@ -1,6 +1,6 @@
-"""What retraining on fresh seeds says: how good each trial is, and how surely it is the best.
+"""Evaluate retraining on fresh seeds: the score of each trial, and whether it is the best.
 
-Each trial has one score a seed (``tune_robust.statistics`` says how they compare).
+Each trial has one score per seed (``tune_robust.statistics`` describes their comparison).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tune_robust.statistics import Estimate, Scores, estimate, gain, probability
 class Retrained:
     """A trial of a search with its scores on fresh seeds.
 
-    ``labels`` says which label set it learned: only trials with the same compare. ``search_score``
-    is what ranked it, None if the search stopped it early. ``failed``: the seeds at which it has
-    failed. The test accuracies are for the record; nothing reads them to choose.
+    ``labels`` identifies the label set: only trials with the same one are comparable.
+    ``search_score`` is the score in the search, None if it was stopped early. ``failed`` has the
+    seeds with which it failed. The test accuracies are not used for selection.
     """
 
     trial: str
@@ -36,10 +36,10 @@ class Retrained:
 
 @dataclass(frozen=True)
 class Judged:
-    """A retrained trial beside the others of its label set.
+    """A retrained trial in comparison with the others of its label set.
 
-    ``behind``: how much better the leader is, paired, None for the leader itself. ``optimism``: how
-    much better it looked in the search than it is, in the mean.
+    ``behind`` is the paired gain of the best trial over it, None for the best trial itself.
+    ``optimism`` is by how much its score in the search was better than its mean.
     """
 
     of: Retrained
@@ -53,9 +53,9 @@ class Judged:
 
 
 def judge(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
-    """Each trial judged among those of its label set, best mean first.
+    """Compare each trial with those of its label set, best mean first.
 
-    Those that failed on some seed come after those that did not, and those without a score last.
+    Trials that failed on a seed come after the others, and trials without a score come last.
     """
     sets = dict.fromkeys(trial.labels for trial in retrained)
     return [
@@ -97,7 +97,7 @@ def _above(search_score: float | None, confirmed: Estimate | None, sign: int) ->
 
 
 def conclusion(judged: Sequence[Judged], metric: str) -> str:
-    """What it comes to, in words: a paragraph for each label set."""
+    """Return the conclusion as text, with a paragraph for each label set."""
     sets = dict.fromkeys(j.of.labels for j in judged)
     return "\n".join(_conclude([j for j in judged if j.of.labels == s], metric) for s in sets)
 
@@ -126,8 +126,8 @@ def _leader_words(leader: Judged, score: Estimate, metric: str) -> str:
     of = f"{name}, a baseline," if leader.of.origin == "baseline" else name
     if score.low is None:
         return (
-            f"{of} has {metric} {score.mean:.3f} on one fresh seed, which says nothing of the "
-            "spread: confirm with --seeds 5."
+            f"{of} has {metric} {score.mean:.3f} on one fresh seed, which does not show "
+            "the spread: confirm with --seeds 5."
         )
     return (
         f"{of} has the best mean {metric}: {score.mean:.3f}, 95 % interval {score.low:.3f} to "

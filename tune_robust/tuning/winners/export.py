@@ -1,4 +1,4 @@
-"""Winners as files: one YAML each that ``train`` accepts as it is, or one table of them all."""
+"""Export winners: one YAML file each that ``train`` accepts, or one table of all."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from tune_robust.spaces.yaml_text import write_yaml
 
 
 def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
-    """Finished trials, best first by the objective alone; stopped ones only if none finished.
+    """Return finished trials, best first by the objective; stopped ones only if none finished.
 
-    Of a setting that a grid repeats with several seeds there is one trial, the first: the mean over
-    the seeds is what ranks it.
+    A setting that a grid repeats with several seeds is represented by its first trial and ranked by
+    its mean over the seeds.
     """
     trials = [t for t in trials if objective.value(t.epochs) is not None]
     finished = [t for t in trials if t.status == "done"]
@@ -50,8 +50,9 @@ def _mean(trials: Sequence[Trial], objective: Objective) -> float:
 
 
 def winners(trials: Iterable[Trial], space: Space) -> list[Trial]:
-    """What a search is for, best first by the main objective: its finished trials, or the Pareto
-    front of several objectives.
+    """Return the results of a search, best first by the main objective.
+
+    These are its finished trials, or the Pareto front of several objectives.
     """
     if space.objective.against:
         return pareto_front(trials, space)
@@ -59,7 +60,7 @@ def winners(trials: Iterable[Trial], space: Space) -> list[Trial]:
 
 
 def best_of_each_label_set(best_first: Iterable[Trial]) -> list[Trial]:
-    """The leader on each label set: scores against different labels do not compare."""
+    """Return the best trial of each label set, since their scores are not comparable."""
     leaders: dict[str, Trial] = {}
     for trial in best_first:
         labels = {path: value for path, value in trial.values.items() if varies_labels(path)}
@@ -137,9 +138,9 @@ def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
 def export_settings(
     folder: RunFolder, trial: Trial, values: Mapping[str, Any], path: Path, why: str
 ) -> Path:
-    """Write the configuration of ``trial`` with ``values`` (by path) in the place of its own.
+    """Write the configuration of ``trial`` with ``values`` (by path) in place of its own.
 
-    ``why`` says in a line where they come from. Without values it is the trial's own.
+    ``why`` is a line on their origin. Without values, the trial's own configuration is written.
     """
     meta = folder.read_meta()
     _export_code(meta, path.parent)
@@ -148,7 +149,7 @@ def export_settings(
         set_path(config, setting, value)
     heading = (
         f"# Of the run {meta['name']}: {why}\n"
-        + ("# No trial had these settings: train them before you rely on them.\n" if values else "")
+        + ("# No trial had these settings: train them before you use them.\n" if values else "")
         + f"#   tune-robust train --config {shlex.quote(str(path))}\n"
     )
     document = {"train": config, "provenance": _provenance(meta)}
@@ -157,7 +158,7 @@ def export_settings(
 
 
 def export_json(folder: RunFolder, trials: Iterable[Trial], path: Path) -> Path:
-    """All the trials in one JSON list, each as its YAML would say it."""
+    """Write all trials as one JSON list, each with the content of its YAML file."""
     meta = folder.read_meta()
     documents = [_document(trial, place, meta) for place, trial in enumerate(trials, 1)]
     write_aside(path, json.dumps(documents, indent=2).encode())
@@ -171,7 +172,7 @@ def export_table(
     objective: Objective,
     path: Path,
 ) -> Path:
-    """The trials' rows of trials.parquet as CSV or Parquet, by the path's suffix."""
+    """Write the trials' rows of trials.parquet as CSV or Parquet, according to the suffix."""
     table = trials_table(trials, searched, objective, folder)
     sink = pa.BufferOutputStream()
     if path.suffix == ".csv":
@@ -183,12 +184,12 @@ def export_table(
 
 
 def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path:
-    """The trial's weights as safetensors: those of its last or its best epoch, as it was ranked.
+    """Write the trial's weights as safetensors, from the epoch that ranks it, last or best.
 
     Of a loop of the user's own, the files that it has saved, in a folder instead.
 
     Raises:
-        UserError: when the checkpoint is no longer kept; says how to train it again.
+        UserError: the checkpoint is no longer kept; the message says how to train it again.
     """
     from tune_robust.runs.checkpoints import Owner, read_own_checkpoint
 

@@ -1,9 +1,9 @@
-"""Retraining the winners of a search on fresh seeds: which, on what seeds, in which folder.
+"""Retrain the winners of a search on fresh seeds.
 
-A confirmation is an ordinary run in the folder ``confirm`` of the run that it confirms. Its trials
-are all in its store before the first starts: the confirmed trials' own configurations, at full
-budget, with another ``seed`` and ``data.seed``. They go seed by seed, so that an interrupted
-confirmation has a whole comparison on the seeds behind it.
+A confirmation is an ordinary run in the folder ``confirm`` of the run that it confirms. All its
+trials are in its store before the first one starts: the configurations of the confirmed trials,
+with the complete budget and another ``seed`` and ``data.seed``. They run seed by seed, so that an
+interrupted confirmation has a complete comparison on the finished seeds.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ _DRAWN = ("symmetric", "asymmetric", "instance")
 
 
 class _Summary(BaseModel):
-    """What ``status`` needs of ``confirmation.json``."""
+    """The parts of ``confirmation.json`` that ``status`` needs."""
 
     conclusion: str
     trials: list[dict[str, Any]]
 
 
 def confirmation_of(source: RunFolder) -> RunFolder:
-    """Where the confirmation of a run lies, whether or not there is one."""
+    """Return the folder of a run's confirmation, whether or not it exists."""
     return source.inside(FOLDER)
 
 
 def confirmed_by(folder: RunFolder) -> RunFolder:
-    """The run that ``folder`` confirms.
+    """Return the run that ``folder`` confirms.
 
     Raises:
-        UserError: it is a search itself.
+        UserError: ``folder`` is a search.
     """
     if "confirms" not in folder.read_meta():
         raise UserError(f"{folder.place} is a search, not the confirmation of one.")
@@ -68,10 +68,10 @@ def choose(
     named: Sequence[str] = (),
     baselines: bool = True,
 ) -> list[Trial]:
-    """The trials to confirm: those ``named``, the best ``top`` of each label set, the baselines.
+    """Return the trials to confirm: ``named`` ones, the ``top`` of each label set, baselines.
 
     Raises:
-        UserError: there is no trial of that name, or none with a result.
+        UserError: there is no trial with that name, or no trial with a result.
     """
     for name in named:
         if name not in trials:
@@ -90,16 +90,16 @@ def choose(
 
 
 def label_set(trial: Trial) -> str:
-    """The labels that a trial learned, as text: scores compare where it is the same."""
+    """Return a text that identifies the labels of a trial; equal ones are comparable."""
     # Without options: trials of earlier versions have none.
     data = ((k, v) for k, v in trial.config["data"].items() if v != {})
     return json.dumps({k: v for k, v in data if varies_labels(f"data.{k}")}, sort_keys=True)
 
 
 def open_confirmation(source: RunFolder, trials: Iterable[str], seeds: int) -> RunStore:
-    """The confirmation of ``source``, opened for writing, with at least these trials and seeds.
+    """Open the confirmation of ``source`` for writing, with at least these trials and seeds.
 
-    What an earlier command has asked for stays; only what is missing is added.
+    Trials and seeds of an earlier command are kept; only missing ones are added.
 
     Raises:
         UserError: another process is working on it.
@@ -141,8 +141,8 @@ def add_missing(store: RunStore) -> None:
     for name, seed in missing:
         if name not in known:
             raise UserError(
-                f"{store.folder.place} confirms {name} of the run {confirms['run']!r}, which is "
-                "not beside it any more. A confirmation belongs in the folder of its run."
+                f"{store.folder.place} confirms {name} of the run {confirms['run']!r}, which no "
+                "longer contains it. A confirmation belongs in the folder of its run."
             )
         trial = known[name]
         data = {**trial.config["data"], "seed": seed}
@@ -151,13 +151,13 @@ def add_missing(store: RunStore) -> None:
 
 
 def _fresh(count: int, used: Sequence[int]) -> list[int]:
-    """``count`` seeds above all that are ``used``, beyond what a longer search would reach."""
+    """Return ``count`` seeds above all ``used`` ones, which a longer search would not use."""
     first = max(_FIRST_SEEDS, *(seed + 1 for seed in used))
     return [*range(first, first + max(0, count))]
 
 
 def _space(space: Space, trials: int) -> Space:
-    """The space of a confirmation: nothing is proposed beside its trials, and nothing stopped."""
+    """Return the space of a confirmation, which proposes no other trials and stops none."""
     budget = space.budget
     kept = {name: getattr(budget, name) for name in ("unit", "max", "rounds")}
     planned = Budget(trials=trials, scheduler="none", **kept)
@@ -165,7 +165,7 @@ def _space(space: Space, trials: int) -> Space:
 
 
 def what_varies(data: DataConfig) -> list[str]:
-    """What a fresh seed draws anew: labels that people or files give are what they are."""
+    """Return what a fresh seed changes; labels from annotators or files stay the same."""
     varies = ["network", "split"]
     if data.noise.kind in _DRAWN:
         varies.append("noise draw")
@@ -173,7 +173,7 @@ def what_varies(data: DataConfig) -> list[str]:
 
 
 def judged_trials(folder: RunFolder) -> list[Judged]:
-    """The trials of a confirmation, judged by what has ended so far."""
+    """Return the trials of a confirmation, compared by the results so far."""
     source, space = confirmed_by(folder), Space.from_document(folder.read_meta()["space"])
     objective, known = objective_of(space), read_trials(source)
     again: dict[str, list[Trial]] = {}
@@ -205,7 +205,7 @@ def _finite(scores: Mapping[int, float | None]) -> dict[int, float]:
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
-    """A confirmation as plain data, best first: what ``confirmation.json`` holds."""
+    """Return a confirmation as plain data, best first: the content of ``confirmation.json``."""
     meta = folder.read_meta()
     space = Space.from_document(meta["space"])
     judged, objective = judged_trials(folder), objective_of(space)
@@ -250,14 +250,14 @@ def _estimate(given: Estimate | None) -> dict[str, Any]:
 
 
 def write_summary(folder: RunFolder) -> dict[str, Any]:
-    """Write ``confirmation.json`` and return what it holds."""
+    """Write ``confirmation.json`` and return its content."""
     found = summary(folder)
     write_document(folder.path / SUMMARY, found)
     return found
 
 
 def read_summary(source: RunFolder) -> dict[str, Any] | None:
-    """What the run's last finished confirmation found; None if there is none."""
+    """Return the results of the run's last finished confirmation; None if there is none."""
     path = confirmation_of(source).path / SUMMARY
-    remedy = f"`tune-robust confirm {source.place}` writes it anew."
+    remedy = f"`tune-robust confirm {source.place}` writes a new one."
     return read_document(path, _Summary, remedy) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""``resources.gpus: auto``: how many trials share a GPU, by what was measured."""
+"""``resources.gpus: auto``: how many trials share a GPU, according to measurements."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MARGIN = 0.1
-"""Share of a GPU's memory that is left free: trials differ, and fragments cannot be used."""
+"""The fraction of a GPU's memory left free for larger trials and for fragmentation."""
 WORTH = 1.1
-"""Throughput, of what it was, from which twice as many trials at a time are worth it."""
+"""The relative throughput from which twice as many trials at a time are worth it."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """In MB: what one trial reserves at most, what its process takes beside that, the GPU's own."""
+    """In MB: the peak memory of a trial, that of its process in addition, and the GPU's total."""
 
     trial: float
     context: float
@@ -21,41 +21,41 @@ class Memory:
 
     @property
     def fits(self) -> int:
-        """How many such trials fit; at least one, which then says itself if it does not."""
+        """The number of such trials that fit, at least one."""
         return max(1, int((1 - MARGIN) * self.total // (self.trial + self.context)))
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """``trials`` share a GPU; ``throughput`` has images per second of all, by how many at once."""
+    """``trials`` share a GPU; ``throughput`` has the total images per second by their number."""
 
     trials: int
     memory: Memory
     throughput: dict[int, float]
 
     @property
-    def share(self) -> float:
-        """Of a GPU, for one trial."""
+    def fraction(self) -> float:
+        """The fraction of a GPU for one trial."""
         return 1 / self.trials
 
     def describe(self) -> str:
-        """What was measured, in a line."""
+        """Return a line with the measurements."""
         each = self.memory.trial + self.memory.context
         rates = ", ".join(f"{n} at once {rate:.0f}" for n, rate in self.throughput.items())
         return (
-            f"{self.trials} per GPU. The costliest trial takes {each:.0f} of "
+            f"{self.trials} per GPU. The most expensive trial takes {each:.0f} of "
             f"{self.memory.total:.0f} MB: {self.memory.fits} fit. Images per second: {rates}."
         )
 
 
 def measure_sharing(memory: Memory, throughput: Callable[[int], float], *, at_most: int) -> Sharing:
-    """Twice as many trials for as long as they fit and bring at least a tenth more throughput.
+    """Double the trials as long as they fit and increase the throughput by at least a tenth.
 
     Args:
-        memory: of the costliest trial.
-        throughput: measures images per second of that many trials at once, all together; 0 where
-            they ran out of memory.
-        at_most: trials per GPU for which there are CPUs.
+        memory: the memory of the most expensive trial.
+        throughput: measures the total images per second of this many trials at once; 0 if they run
+            out of memory.
+        at_most: the largest number of trials per GPU for which there are CPUs.
     """
     best, measured = 1, {1: throughput(1)}
     while 2 * best <= min(memory.fits, at_most):

@@ -1,0 +1,77 @@
+"""The judges: what each must get right, and how their choices are measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def judges():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        import judges
+
+        yield judges
+
+
+@pytest.fixture(scope="module")
+def crowd(judges):
+    """Twelve trials of falling quality on 600 images, a third of whose labels are wrong."""
+    generator = np.random.default_rng(0)
+    true = generator.integers(0, 4, 600)
+    given = np.where(generator.random(600) < 0.33, generator.integers(0, 4, 600), true)
+    quality = np.linspace(0.95, 0.3, 12)
+    wrong = generator.random((12, 600)) > quality[:, None]
+    predicted = np.where(wrong, generator.integers(0, 4, (12, 600)), true)
+    probabilities = 0.04 + 0.84 * np.eye(4)[predicted]
+    recent = (predicted == given).mean(1)
+    return judges.Crowd(probabilities, given, true, quality, 1 - quality, recent)
+
+
+def test_every_judge_ranks_independent_trials(judges, crowd):
+    for name, scores in crowd.scores().items():
+        assert scores.shape == (12,), name
+        assert judges.correlation(scores, crowd.test) > 0.9, name
+
+
+def test_a_judge_is_no_function_of_the_order_of_trials(judges, crowd):
+    """Halves are drawn by place, and so may differ a little."""
+    turned = crowd.only(np.arange(12)[::-1])
+    for name, scores in crowd.scores().items():
+        if "halves" not in name:
+            assert turned.scores()[name][::-1] == pytest.approx(scores, abs=1e-6), name
+
+
+def test_regret_is_against_the_best_of_the_trials_there(judges, crowd):
+    assert judges.regret(np.arange(12), crowd.test) == pytest.approx(65)
+    assert judges.regret(np.arange(2), crowd.only(np.array([3, 5])).test) == pytest.approx(
+        100 * (crowd.test[3] - crowd.test[5])
+    )
+
+
+def test_subsets_of_all_trials_are_all_trials(judges, crowd):
+    assert judges.subset_regrets(crowd, 12, 2)["noisy accuracy"] == pytest.approx(
+        judges.regrets(crowd)["noisy accuracy"]
+    )
+
+
+def test_cases_change_labels_or_trials(judges, crowd):
+    assert (judges.case(crowd, "true labels").given == crowd.true).all()
+    for rate in (60, 80):
+        wrong = judges.case(crowd, f"{rate} % noise").given != crowd.true
+        assert 100 * wrong.mean() == pytest.approx(rate, abs=6)
+    many = judges.Crowd(*(np.repeat(part, 2, axis=0) for part in vars(crowd).values()))
+    assert judges.case(many, "memorisers").test.max() < many.test.max()
+
+
+def test_the_summary_pairs_with_noisy_accuracy(judges):
+    def population(baseline, other):
+        return {"regret": {judges.BASELINE: baseline, "other": other}}
+
+    found = judges.summary([population(3.0, 1.0), population(5.0, 4.0)])
+    assert found["difference"]["other"]["mean"] == pytest.approx(-1.5)
+    assert found["regret"][judges.BASELINE]["worst"] == 5.0
+    assert found["difference"]["other"]["n"] == 2
