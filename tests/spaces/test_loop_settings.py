@@ -57,7 +57,7 @@ def test_a_trial_is_over_by_its_reports_or_by_its_cost():
         ({"train": {"loop": "my_loop:train"}}, r"train.epochs: is required beside loop"),
         ({"train": {"loop": "my_loop", "epochs": 3}}, r"expected module:attribute"),
         ({"objective": {"metric": "distance"}}, r"objective.mode: is required for distance"),
-        ({"objective": {"metric": "test_accuracy"}}, r"must not choose the winner"),
+        ({"objective": {"metric": "test_accuracy"}}, r"must not be used for selection"),
     ],
 )
 def test_what_a_space_of_a_loop_lacks_is_said(changes, said):
