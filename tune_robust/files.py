@@ -68,7 +68,7 @@ def link_aside(path: Path, other: Path) -> None:
 def make_two_levels(folder: Path) -> None:
     """Make a folder and the one that it lies in, but none above them.
 
-    What was moved or deleted above is not made again, so that nobody writes to a copy of it.
+    A folder that was moved or deleted is not created again, so that no copy of it is written to.
 
     Raises:
         OSError: the folder above is not there, or cannot be written.

@@ -112,13 +112,13 @@ class Entry:
 
     @property
     def test_accuracy(self) -> Estimate | None:
-        """Of the winners, for the record."""
+        """The test accuracy of the winners, which is not used for selection."""
         known = [r.test_accuracy for r in self.repeats if not math.isnan(r.test_accuracy)]
         return estimate(known)
 
     @property
     def baseline(self) -> Estimate | None:
-        """Of the best baseline of each repeat that has one."""
+        """The scores of the best baseline of each repetition that has one."""
         return estimate([r.baseline for r in self.repeats if not math.isnan(r.baseline)])
 
     def cost(self, level: float, objective: Objective) -> tuple[float | None, int]:
@@ -162,7 +162,7 @@ class Scene:
         return max(finals, key=self.objective.sort_key)
 
     def lead(self, other: Entry) -> Estimate | None:
-        """How much better the leader is at equal compute, with Welch's interval.
+        """Return how much better the leader is at equal compute, with Welch's interval.
 
         Without two repeats of both there is no interval; None where one has no score.
         """
@@ -193,7 +193,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Everything that compares in some runs."""
+    """Everything that is comparable in several runs."""
 
     objective: Objective
     scenes: tuple[Scene, ...]
@@ -325,7 +325,7 @@ def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
 
 
 def _labels_and_network(run: Run) -> dict[str, Any]:
-    """What scores depend on beside the method, in full and by its present names."""
+    """Return the settings on which scores depend, except the method, by their current names."""
     config = json.loads(run.trials["config"].iloc[0])
     if config.get("loop") is not None:
         return _own_loop(run, config["loop"])
@@ -423,7 +423,7 @@ def _repeat(run: Run) -> Repeat:
 
 
 def _candidates(run: Run) -> pd.DataFrame:
-    """What the search itself has found; baselines, which cost compute too, do not lead."""
+    """Return the best of the search itself; baselines use compute as well, but do not count."""
     table = ranking(run).table
     return table[(table["origin"] != "baseline") & table["objective"].notna()]
 

@@ -55,7 +55,13 @@ from tune_robust.training.device import (
     prepare_convolutions,
     wait_for,
 )
-from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.evaluation import (
+    Evaluation,
+    Reliability,
+    evaluate,
+    information,
+    predictions,
+)
 from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
@@ -407,6 +413,7 @@ class _Run:
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
+            "val_information": information(validation.probabilities, self.validation.labels),
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
@@ -504,8 +511,8 @@ class _Run:
         self.generator.manual_seed(self.config.seed + epoch)
         _log.warning(
             "%s was saved on another kind of device than this one (%s), and its random numbers "
-            "cannot go on here. Training goes on with new ones, seeded with train.seed + %d: the "
-            "result will differ slightly from that of an uninterrupted run.",
+            "cannot be used here. Training continues with new ones, seeded with train.seed + %d: "
+            "the result will differ slightly from that of an uninterrupted run.",
             path,
             self.device.type,
             epoch,
