@@ -122,11 +122,12 @@ class Checkpoints:
     def _set_aside(self, path: Path, error: Exception) -> None:
         kept = path.with_name(f"{path.name}.damaged")
         path.replace(kept)
-        self.notes.append(f"{path.name} could not be used and is kept as {kept.name}: {error}")
+        why = str(error).rstrip(".")
+        self.notes.append(f"{path.name} could not be used and is kept as {kept.name}: {why}.")
 
     def _tell_where_from(self, place: str) -> None:
         if self.notes:
-            self.notes.append(f"training continued from {place}")
+            self.notes.append(f"Training continued from {place}.")
 
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:

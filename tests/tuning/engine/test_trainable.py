@@ -92,7 +92,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, runner, dam
     runner.reset_config(job(tmp_path) | {"known": 3})
     note = runner.step()["note"]
     assert "last.pt could not be used and is kept as last.pt.damaged" in note
-    assert "continued from epoch 2, from previous.pt" in note
+    assert ". Training continued from epoch 2, from previous.pt." in note
     assert (last.parent / "last.pt.damaged").read_bytes() == damage
     assert untimed([runner.step(), runner.step()]) == untimed(whole[1:])
 

@@ -123,7 +123,7 @@ def _epochs(
     """
     found, resume = checkpoints.newest(), None
     if checkpoints.notes:
-        yield {"note": ". ".join(checkpoints.notes)}
+        yield {"note": " ".join(checkpoints.notes)}
     if found is not None:
         resume, saved = found
         for epoch, metrics in enumerate(saved.earlier, 1):
