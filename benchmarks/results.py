@@ -71,7 +71,7 @@ SHAPES = ("suppress_high", "band", "as_published")
 NOT_VARIED = """\
 - what SANER's `alpha` and `k` do, and how the best `k` depends on the noise and on the length of
   training: each population has 4 configurations of SANER and 6 of SANER + SLAW, too few for two
-  dimensions beside the learning rate;
+  dimensions in addition to the learning rate;
 - how SAM's best `rho` depends on the noise rate: each kind of noise has one rate;
 - schedules of `rho` and `alpha`, and SAM together with GCE: the space does not hold them;
 - anything about larger networks, more images, longer training or other data: nothing is claimed
@@ -279,7 +279,7 @@ def _selection(populations: Sequence[Recorded]) -> str:
     ]
     lost = [100 * (one.best - one.accuracy) for one in found.values()]
     note = _paragraph(
-        "The one trial of all that noisy validation accuracy chooses, beside the best there was. "
+        "The trial selected by noisy validation accuracy, compared with the best one. "
         f"Lost are {sum(lost) / len(lost):.1f} points on average and {max(lost):.1f} at most."
     )
     return f"## What choosing by noisy labels costs\n\n{note}\n{_table(head, rows)}"
@@ -293,7 +293,7 @@ def _agreement(populations: Sequence[Recorded]) -> str:
     rows = [[f"`{name}`", *(f"{value:.2f}" for value in row)] for name, row in table.iterrows()]
     note = _paragraph(
         "Spearman's correlation of the test accuracies of the same configurations in two "
-        "populations: 1 means that they rank alike, so that settings found on one are right for "
+        "populations: 1 means equal ranks, so that settings found on one are right for "
         "the other."
     )
     return f"## Does one population tell of another?\n\n{note}\n{_table(head, rows)}"

@@ -8,8 +8,8 @@ Every way of searching runs on the same recorded curves (benchmarks/recorded: fu
 with drawn wrong labels and on CIFAR-10 images with people's own), one trial at a time, until it has
 used them all; a proposal stands for the nearest recorded trial that the search has not used yet.
 Measured is the compute, in gradient evaluations, until a trial has finished whose noisy validation
-accuracy is within half a point of the grid's best, as a share of what the whole grid took. The test
-set plays no part.
+accuracy is within half a point of the grid's best, as a fraction of the compute of the whole grid.
+The test set is not used.
 
 The ways: ``default`` is a space's scheduler and sampler as shipped (ASHA, TPE), sentinels and
 all; ``tpe`` is the same without early stopping, ``random`` draws at random besides. ``optuna_X``
@@ -210,7 +210,7 @@ def _plain(spread: Spread) -> dict[str, float | None]:
 
 def _print(document: Mapping[str, Any]) -> None:
     for name, ways in document["share_of_the_grid"].items():
-        print(f"\n{name}: share of the grid's compute until within half a point of its best")
+        print(f"\n{name}: fraction of the grid's compute until within half a point of its best")
         for way, share in ways.items():
             median, low, high = ("never" if v is None else f"{v:.1%}" for v in share.values())
             reached = f"{document['reached'][name][way]} of {document['n']}"

@@ -15,7 +15,7 @@ print(f"{len(run.trials)} trials, best {run.objective.metric} {run.trials['objec
 run = tr.resume(run, trials="+1")
 
 # The best of many trials is partly the luckiest: train it again on seeds that the search has not
-# used, with the baseline beside it. These are the scores to publish.
+# used, together with the baseline. These are the scores to publish.
 found = tr.confirm(run, top=1, seeds=2)
 print(found["conclusion"])
 for row in found["trials"]:

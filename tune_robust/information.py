@@ -47,7 +47,9 @@ def _log_evidence(counts: np.ndarray) -> np.ndarray:
     """(...): the log-probability of the given labels given the predictions, in nats."""
     strengths = _STRENGTHS.reshape(-1, *(1 for _ in counts.shape))
     prior = strengths * _symmetric(counts)
-    rows = (gammaln(prior + counts) - gammaln(prior)).sum(axis=-1)
+    terms, seen = np.zeros_like(prior), counts > 0  # of many classes, most pairs are never seen
+    terms[:, seen] = gammaln(prior[:, seen] + counts[seen]) - gammaln(prior[:, seen])
+    rows = terms.sum(axis=-1)
     totals = gammaln(strengths[..., 0] + counts.sum(axis=-1)) - gammaln(strengths[..., 0])
     return logsumexp((rows - totals).sum(axis=-1), axis=0) - np.log(len(_STRENGTHS))
 

@@ -79,6 +79,13 @@ _TABLE = (
         is_traded=True,
     ),
     _loss("val_loss", "validation loss"),
+    Metric(
+        "val_information",
+        "information about the validation labels",
+        unit="nats",
+        is_objective=True,
+        is_traded=True,
+    ),
     _diagnostic("val_accuracy_clean", "validation accuracy on true labels", images="validation"),
     _diagnostic("test_accuracy", "test accuracy", images="test"),
     _diagnostic("test_loss", "test loss", "min", is_fraction=False, images="test"),

@@ -13,7 +13,7 @@ from analysis.formatting import plain
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 
-_COLUMNS = ("share", "confidence", "accuracy")
+_COLUMNS = ("fraction", "confidence", "accuracy")
 _LARGEST = 26  # pixels, of the bin that holds all images
 
 
@@ -39,11 +39,11 @@ def reliability(run: Run) -> go.Figure:
         figure.add_scatter(
             x=bins["confidence"].to_numpy("float32"),
             y=bins["accuracy"].to_numpy("float32"),
-            customdata=bins["share"],
+            customdata=bins["fraction"],
             mode="lines+markers",
             name=plain(name),
             line={"width": 1.6, **line_style(place)},
-            marker={"size": 5 + _LARGEST * bins["share"] ** 0.5},
+            marker={"size": 5 + _LARGEST * bins["fraction"] ** 0.5},
             hovertemplate=f"{plain(name)}<br>sure: %{{x:.0%}}, right: %{{y:.0%}}"
             "<br>%{customdata:.0%} of the images<extra></extra>",
         )
@@ -54,7 +54,7 @@ def reliability(run: Run) -> go.Figure:
 
 
 def reliability_data(run: Run) -> pd.DataFrame:
-    """What ``reliability`` draws: a row per bin that is not empty."""
+    """Return the data of ``reliability``: a row per bin that is not empty."""
     trials = averaged(run).trials.set_index("trial")
     recorded = trials.get("reliability", pd.Series(dtype=object)).dropna()
     parts = [
@@ -65,4 +65,4 @@ def reliability_data(run: Run) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=["name", "trial", *_COLUMNS])
     rows = pd.concat(parts, ignore_index=True)
-    return rows.loc[rows["share"] > 0, ["name", "trial", *_COLUMNS]].reset_index(drop=True)
+    return rows.loc[rows["fraction"] > 0, ["name", "trial", *_COLUMNS]].reset_index(drop=True)

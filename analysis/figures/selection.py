@@ -20,6 +20,7 @@ _SELECTORS = {
     # metric: how it is said
     "val_accuracy": "accuracy on noisy validation labels",
     "val_loss": "loss on noisy validation labels",
+    "val_information": "information about noisy validation labels",
     "val_accuracy_clean": "accuracy on true validation labels*",
     _TRUTH: "test accuracy itself*",
 }
@@ -29,9 +30,9 @@ _FEWEST = 4
 def selection(run: Run, chosen_by: str | None = None) -> go.Figure:
     """Test accuracy of every finished trial against what a selector sees of it.
 
-    A panel per selector: noisy validation accuracy, noisy validation loss, and validation accuracy
-    on the true labels; of ``chosen_by`` alone where it is given. The diamond is the trial each
-    would choose. For the record alone: a starred metric is not used for selection.
+    A panel per selector: accuracy, loss and label information on noisy validation labels, and
+    accuracy on the true ones; of ``chosen_by`` alone where it is given. The diamond is the trial
+    that each would choose. For the record alone: a starred metric is not used for selection.
     """
     table = selection_data(run)
     if chosen_by is not None:

@@ -48,13 +48,15 @@ class Started:
         )
         self.left.append(self)
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
-        """Poll ``condition`` while the command runs."""
+    def wait_until(
+        self, condition: Callable[[], bool], seconds: float = 240, every: float = 0.05
+    ) -> None:
+        """Ask ``condition`` ``every`` so many seconds while the command runs."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, f"it ended early:\n{self.process.stdout.read()}"
             assert time.monotonic() < deadline, "it never came to that"
-            time.sleep(0.05)
+            time.sleep(every)
 
     def processes(self, named: str) -> list[int]:
         """Of those that it started, the process ids whose command line contains ``named``."""

@@ -60,13 +60,13 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
         *("--set", "resources.concurrency=2"),
         cwd=tmp_path,
     )
-    started.wait_until(lambda: head.trials() and other.trials())
+    started.wait_until(lambda: head.trials() and other.trials(), every=0.3)
 
     def both_are_under_way():
         done = Counter(event["trial"] for event in events(folder, "epoch"))
         return len(done) >= 2 and all(epochs >= 3 for epochs in done.values())
 
-    started.wait_until(both_are_under_way)
+    started.wait_until(both_are_under_way, every=0.3)
     other.kill()
     code, output = started.finish(240)
     assert code == 0, output

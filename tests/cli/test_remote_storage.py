@@ -34,7 +34,7 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     arguments = ("--space", space, "--name", "r1", "--set", "budget.scheduler=none")
     arguments += ("--set", "train.epochs=20", "--trials", 3)
     started = Started("search", *arguments, *common, cwd=tmp_path)
-    started.wait_until(lambda: "done" in statuses(storage))
+    started.wait_until(lambda: "done" in statuses(storage), every=0.5)
     refused = run("resume", "r1", *common, cwd=tmp_path, code=2)
     assert "another process is working on the run 'r1'" in refused.stderr
     started.kill_tree()

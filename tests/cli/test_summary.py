@@ -46,6 +46,17 @@ def test_the_best_trial_the_files_and_what_to_do_next(ended, capsys):
         assert text in printed
 
 
+def test_a_trial_with_more_label_information_is_named(ended, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "tune_robust.tuning.winners.second_opinion.more_informative",
+        lambda winner, trials, objective: next(t for t in trials if t.name == "t0003"),
+    )
+    ended(space())
+    printed = capsys.readouterr().out
+    assert "By label information" in printed
+    assert "tune-robust confirm r1 --top 3 --trial t0003" in printed
+
+
 def test_the_pareto_front_of_several_objectives(ended, capsys):
     ended(trading(), lambda trial, epoch: float(epoch))
     assert "Pareto front of val_accuracy and gradient_evaluations" in capsys.readouterr().out

@@ -1,5 +1,8 @@
 """Mistakes on the command line: exit 2, a message that teaches, nothing written."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import yaml
 
@@ -52,3 +55,17 @@ def test_missing_data_names_the_files_before_anything_is_started(tmp_path):
     )
     assert "cifar-10" in done.stderr
     assert not (tmp_path / "runs" / "r1").exists()
+
+
+def test_the_end_of_a_ray_that_cannot_be_ended_is_not_waited_for(monkeypatch, refused):
+    """Python would wait at its end for a Ray of which a process has died."""
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
+    ended = []
+
+    def at_once(code):
+        ended.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setattr("os._exit", at_once)
+    assert "there is no run 'r1'" in refused("status", "r1")
+    assert ended == [2]

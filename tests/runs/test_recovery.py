@@ -3,11 +3,13 @@
 import json
 import random
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.tuning.simulated import simulate, space
+from tune_robust.errors import UserError
 from tune_robust.runs.completeness import LogIncomplete
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.log import LogDamaged, sealed, seed_of
@@ -98,6 +100,43 @@ def test_lines_that_are_damaged_are_restored_from_the_tables(folder, seed):
     assert "the damaged log is kept as events.jsonl.damaged" in store.recovered
     assert folder.events.with_name("events.jsonl.damaged").read_bytes() == damaged
     assert told(read_record(folder))[0] == whole[0]
+
+
+@pytest.mark.parametrize("log", ["missing", "empty"])
+@pytest.mark.parametrize("table", ["missing", "damaged", "another run's"])
+def test_a_run_that_lost_its_log_and_its_table_is_not_begun_anew(folder, tmp_path, log, table):
+    checkpoint = Path(folder.checkpoints("t0001")) / "last.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"trained")
+    folder.events.unlink() if log == "missing" else folder.events.write_bytes(b"")
+    if table == "missing":
+        folder.trials.unlink()
+    elif table == "damaged":
+        folder.trials.write_bytes(folder.trials.read_bytes()[:-9])
+    else:
+        simulate(SPACE, tmp_path / "other")
+        shutil.copy(tmp_path / "other" / "trials.parquet", folder.trials)
+    with pytest.raises(LogIncomplete, match="although the search has begun"):
+        RunStore(folder, recover=True)
+    with pytest.raises(UserError):
+        RunStore(folder, rebuild=True)
+    with pytest.raises(UserError):
+        read_record(folder)
+    assert checkpoint.exists()
+
+
+def test_the_tables_of_another_run_are_not_believed(tmp_path):
+    """Those of one that was finished would end the trials of one that was interrupted."""
+    simulate(SPACE, tmp_path / "finished")
+    simulate(SPACE, tmp_path / "r", stop_after=20)
+    folder = RunFolder(tmp_path / "r")
+    whole = told(read_record(folder))
+    for table in (folder.trials, folder.epochs):
+        shutil.copy(tmp_path / "finished" / table.name, table)
+    assert told(read_record(folder)) == whole
+    folder.events.write_bytes(b"nonsense\n" + folder.events.read_bytes())
+    RunStore(folder, recover=True).close()
+    assert told(read_record(folder)) == whole
 
 
 @pytest.mark.parametrize("version", ["today's", "earlier"])

@@ -62,13 +62,3 @@ def test_predictions_stay_unless_the_trial_failed(tmp_path):
     left = {path.name for path in Path(folder.predictions).iterdir()}
     assert failed
     assert left == {trial.name for trial in trials} - failed
-
-
-def test_a_checkpoint_written_after_its_trial_has_ended_is_swept_away(tmp_path):
-    searched, trials, expected = run_of_nine(tmp_path / "r")
-    folder = RunFolder(tmp_path / "r")
-    retention = Retention(folder, searched, [t for t in trials if t.status in ENDED])
-    stopped = trials[2]
-    Path(folder.checkpoints(stopped.name)).mkdir(parents=True)
-    retention.sweep(trials)
-    assert left(tmp_path / "r") == expected

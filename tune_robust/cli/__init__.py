@@ -92,7 +92,11 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except UserError as error:
-        print(f"Error: {visible(str(error))}", file=sys.stderr)
+        print(f"Error: {visible(str(error))}", file=sys.stderr, flush=True)
+        ray = sys.modules.get("ray")
+        if ray is not None and ray.is_initialized():
+            # One of its processes has died: the end of this process would wait for it.
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of the output has ended (`| head`).

@@ -62,8 +62,8 @@ def prepare(
       tune-robust datasets prepare folder --data-dir ~/webvision \\
         --set data.image_size=224
     """
+    from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset
-    from tune_robust.data.cache_folder import cache_of
 
     config = _config("prepare", name, data_dir, {}, settings, no_download)
     dataset = load_dataset(config, cache_of(storage))
@@ -115,8 +115,8 @@ def check(
         --noise given --noise-file labels.csv
       tune-robust datasets check digits --noise symmetric --noise-rate 0.5 --json
     """
+    from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset, summarise
-    from tune_robust.data.cache_folder import cache_of
 
     options = {"kind": noise, "rate": noise_rate, "file": noise_file, "key": noise_key}
     described = {key: value for key, value in options.items() if value is not None}
@@ -204,23 +204,27 @@ def _sizes(summary: Summary) -> str:
 
 def _print_matrix(summary: Summary, matrix: np.ndarray) -> None:
     rows = [
-        [name, f"{count:,}", *(_share(share) for share in shares)]
-        for name, count, shares in zip(summary.classes, summary.class_counts, matrix, strict=True)
+        [name, f"{count:,}", *(_percent(fraction) for fraction in fractions)]
+        for name, count, fractions in zip(
+            summary.classes, summary.class_counts, matrix, strict=True
+        )
     ]
     print("\nOf the images of each class (row), the percentage labelled as each (column):")
     _print_table(["class", "images", *summary.classes], rows, right=True)
 
 
 def _print_confusions(summary: Summary) -> None:
-    rows = [[true, given, _share(share)] for true, given, share in summary.confusions(WIDEST)]
+    rows = [
+        [true, given, _percent(fraction)] for true, given, fraction in summary.confusions(WIDEST)
+    ]
     print("\nThe most frequent confusions, in percent of the class (all of them: --html, --json):")
     _print_table(["class", "labelled as", "percent"], rows, right=True)
 
 
-def _share(share: float) -> str:
-    if math.isnan(share):
+def _percent(fraction: float) -> str:
+    if math.isnan(fraction):
         return "-"
-    return f"{100 * share:.1f}" if share else "."
+    return f"{100 * fraction:.1f}" if fraction else "."
 
 
 def _print_table(headings: list[str], rows: list[list[str]], *, right: bool = False) -> None:

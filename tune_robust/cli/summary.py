@@ -55,8 +55,10 @@ def finish(run: Run, console: Console, *, as_json: bool) -> None:
 def _print_winners(console: Console, folder: RunFolder) -> None:
     from tune_robust.cli.pareto_table import print_front
     from tune_robust.runs.reader import read_trials
+    from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.export import best_of_each_label_set, winners
+    from tune_robust.tuning.winners.second_opinion import more_informative
 
     space = Space.from_document(folder.read_meta()["space"])
     trials = read_trials(folder).values()
@@ -69,6 +71,9 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
         _print_leaders(console, leaders, seeds, space)
     else:
         _print_winner(console, best, seeds, space)
+        other = more_informative(best[0], trials, objective_of(space))
+        if other is not None:
+            _print_other(console, folder, other, seeds)
 
 
 def _print_winner(console: Console, best: Sequence[Trial], seeds: Seeds, space: Space) -> None:
@@ -83,6 +88,17 @@ def _print_winner(console: Console, best: Sequence[Trial], seeds: Seeds, space: 
             f"  {_scores(baseline, seeds, metric)}",
             highlight=False,
         )
+
+
+def _print_other(console: Console, folder: RunFolder, other: Trial, seeds: Seeds) -> None:
+    console.print(
+        f"By label information, which wrong labels mislead less than accuracy, {other.name} is the "
+        f"best trial:\n  {_settings(other)}\n  {_scores(other, seeds, 'val_information')}\n"
+        f"Compare both: tune-robust confirm {run_argument(folder.place)} --top 3 "
+        f"--trial {other.name}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _print_leaders(console: Console, leaders: Sequence[Trial], seeds: Seeds, space: Space) -> None:

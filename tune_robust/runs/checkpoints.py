@@ -6,23 +6,22 @@ import errno
 import math
 import tempfile
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri, link_aside, make_two_levels, sync_folder
-from tune_robust.runs.background import Background
+from tune_robust.loops import LoopCheckpoint, LoopEpoch, read_loop_checkpoint
+from tune_robust.loops.running import check_continues
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import (
-    Checkpoint,
-    EpochResult,
-    continued_config,
-    read_checkpoint,
-    write_checkpoint,
-)
+
+if TYPE_CHECKING:
+    from tune_robust.training import Checkpoint, EpochResult
+
+AnyCheckpoint: TypeAlias = "Checkpoint | LoopCheckpoint"
+AnyEpoch: TypeAlias = "EpochResult | LoopEpoch"
 
 
 class Owner(NamedTuple):
@@ -33,19 +32,33 @@ class Owner(NamedTuple):
     config: TrainConfig
 
 
-def read_own_checkpoint(path: Path, owner: Owner) -> Checkpoint:
+def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
     """Read a checkpoint of ``owner``; checkpoints of earlier versions do not name their owner.
 
     Raises:
         UserError: it is missing, damaged, or belongs to another trial; the message says which.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = _read(path, owner)
     named = checkpoint.owner or {}
     trial, run = named.get("trial", owner.trial), named.get("run")
     if trial != owner.trial or (run is not None and owner.run is not None and run != owner.run):
         raise UserError(f"{path} belongs to {trial} of {_same_or_another(run, owner)} run.")
-    continued_config(checkpoint, owner.config, path)
+    if isinstance(checkpoint, LoopCheckpoint):
+        check_continues(checkpoint, owner.config, path)
+    else:
+        from tune_robust.training import continued_config
+
+        continued_config(checkpoint, owner.config, path)
     return checkpoint
+
+
+def _read(path: Path, owner: Owner) -> AnyCheckpoint:
+    if owner.config.loop is not None:
+        return read_loop_checkpoint(path)
+    # Only here: PyTorch, which loops of the user's own may do without.
+    from tune_robust.training import read_checkpoint
+
+    return read_checkpoint(path)
 
 
 def _same_or_another(run: str | None, owner: Owner) -> str:
@@ -70,11 +83,9 @@ class Checkpoints:
         self._last, self._previous = folder / "last.pt", folder / "previous.pt"
         self._best = folder / "best.pt"
         self._best_value: float | None = None
-        self._made = False
-        self._background = Background()
         self.notes: list[str] = []
 
-    def newest(self) -> tuple[Path, Checkpoint] | None:
+    def newest(self) -> tuple[Path, AnyCheckpoint] | None:
         """Return the newest checkpoint that is intact and belongs to the trial.
 
         Any other one is set aside, and the previous one is used instead.
@@ -92,41 +103,17 @@ class Checkpoints:
         self._tell_where_from("nothing")
         return None
 
-    def save(self, result: EpochResult, *, wait: bool = False) -> None:
-        """Save this epoch's state, also as the best one if it is.
-
-        The state is copied and then written in the background, while the next epoch is trained. The
-        epoch before is on disk when this returns and, with ``wait``, this one too.
-
-        Raises:
-            OSError: this one or the one before cannot be written.
-        """
-        self.wait()
-        if not self._made:
-            make_two_levels(self._folder)
-            self._made = True
-        checkpoint = result.snapshot({"run": self._owner.run, "trial": self._owner.trial})
-        self._background.start(partial(self._write, checkpoint))
-        if wait:
-            self.wait()
-
-    def wait(self) -> None:
-        """Return when everything saved is on disk.
+    def save(self, result: AnyEpoch) -> bool:
+        """Save this epoch's state, also as the best one if it is; return whether it is.
 
         Raises:
             OSError: it cannot be written.
         """
-        self._background.wait()
-
-    def _write(self, checkpoint: Checkpoint) -> bool:
-        """Write a checkpoint and return whether it is the best one."""
-        if not self._folder.exists():  # deleted: the trial has ended and is not among the best
-            self._folder.parent.stat()  # an error if the whole run is gone
-            return False
+        make_two_levels(self._folder)
         if self._last.exists():
             link_aside(self._last, self._previous)
-        write_checkpoint(self._last, checkpoint)
-        best = self._is_best(checkpoint.metrics[self._objective.metric])
+        result.save(self._last, {"run": self._owner.run, "trial": self._owner.trial})
+        best = self._is_best(result.metrics[self._objective.metric])
         if best:
             link_aside(self._last, self._best)
             sync_folder(self._folder)
@@ -135,11 +122,12 @@ class Checkpoints:
     def _set_aside(self, path: Path, error: Exception) -> None:
         kept = path.with_name(f"{path.name}.damaged")
         path.replace(kept)
-        self.notes.append(f"{path.name} could not be used and is kept as {kept.name}: {error}")
+        why = str(error).rstrip(".")
+        self.notes.append(f"{path.name} could not be used and is kept as {kept.name}: {why}.")
 
     def _tell_where_from(self, place: str) -> None:
         if self.notes:
-            self.notes.append(f"training continued from {place}")
+            self.notes.append(f"Training continued from {place}.")
 
     def _is_best(self, value: float) -> bool:
         if self._best_value is None:
@@ -164,17 +152,10 @@ class RemoteCheckpoints(Checkpoints):
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)
 
-    def save(self, result: EpochResult, *, wait: bool = False) -> None:
-        """Save this epoch's state, complete on return.
-
-        An upload in the background could come after the trial's files were deleted, and stay.
-        """
-        super().save(result, wait=True)
-
-    def _write(self, checkpoint: Checkpoint) -> bool:
-        """Write it locally and upload it; the previous one is kept until that has finished."""
+    def save(self, result: AnyEpoch) -> bool:
+        """Save this epoch's state; the previous one is kept until the upload has finished."""
         had = self._last.exists()
-        best = super()._write(checkpoint)
+        best = super().save(result)
         try:
             if had:
                 self._remote.copy(self._last.name, self._previous.name)

@@ -28,23 +28,32 @@ class Ended(NamedTuple):
     status: str
 
 
-def read_ends(folder: RunFolder) -> dict[str, Ended]:
-    """Read the progress of each trial in the table; empty if there is no readable table."""
+def read_ends(folder: RunFolder) -> dict[str, Ended] | None:
+    """Read the progress of each trial in the table of trials.
+
+    The result is empty before the first trial, and None if the search has begun but the table is
+    missing or cannot be read.
+    """
     if not folder.trials.exists():
-        return {}
+        begun = folder.epochs.exists() or any(folder.path.glob("checkpoints/t*/last.pt"))
+        return None if begun else {}
     try:
-        rows = read_table(folder.trials, ["trial", "epoch", "status"]).to_pylist()
-        return {row["trial"]: Ended(row["epoch"], row["status"]) for row in rows}
+        table = read_table(folder.trials, ["trial", "epoch", "status"], run=folder.id)
+        return {row["trial"]: Ended(row["epoch"], row["status"]) for row in table.to_pylist()}
     except (UserError, OSError, KeyError):
-        return {}
+        return None
 
 
-def check_complete(folder: RunFolder, record: Record, ends: Mapping[str, Ended]) -> None:
+def check_complete(folder: RunFolder, record: Record, ends: Mapping[str, Ended] | None) -> None:
     """Check that ``record`` has everything in the table, which was read before it.
 
     Raises:
         LogIncomplete: it does not; the message says what is missing and how to continue.
     """
+    if ends is None:
+        if not record.trials:
+            raise results_lost(folder)
+        return
     short = [name for name, end in ends.items() if not _has(record, name, end)]
     if not short:
         return
@@ -57,6 +66,17 @@ def check_complete(folder: RunFolder, record: Record, ends: Mapping[str, Ended])
         f"{'is' if len(short) == 1 else 'are'} incomplete in the log. Continuing without them "
         "would lose their results. Restore the log from a copy, or write a new one from the tables "
         f"with:\n  tune-robust resume {folder.place} --rebuild-log"
+    )
+
+
+def results_lost(folder: RunFolder) -> LogIncomplete:
+    """Return the error that neither the log nor the table of trials has any result."""
+    log = "has no valid line" if folder.events.exists() else "is missing"
+    table = "cannot be read" if folder.trials.exists() else "is missing"
+    return LogIncomplete(
+        f"{folder.events} {log} and {folder.trials.name} {table}, although the search has begun. "
+        "Continuing without them would lose the results. Restore the log, or both tables, from a "
+        "copy."
     )
 
 

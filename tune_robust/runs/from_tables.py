@@ -43,7 +43,8 @@ def events_of_tables(folder: RunFolder) -> Iterator[dict[str, Any]]:
                 f"the events, or both {folder.trials.name} and {folder.epochs.name}."
             )
     space = Space.from_document(folder.read_meta()["space"])
-    rows, epochs = read_table(folder.trials).to_pylist(), read_table(folder.epochs).to_pylist()
+    rows = read_table(folder.trials, run=folder.id).to_pylist()
+    epochs = read_table(folder.epochs, run=folder.id).to_pylist()
     try:
         for number, row in enumerate(rows):
             yield _checked(_declared(space, number, row))

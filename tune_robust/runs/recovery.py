@@ -13,6 +13,7 @@ from typing import Any
 
 from tune_robust.errors import UserError
 from tune_robust.files import link_aside, open_regular, write_aside
+from tune_robust.runs.completeness import read_ends, results_lost
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.from_tables import events_of_tables
 from tune_robust.runs.log import mark_of, parse, sealed, seed_of, split
@@ -42,6 +43,8 @@ def recover_log(folder: RunFolder) -> list[str]:
         if (why := merged.take(event)) is not None:
             told.append(f"line {number} was left out: {why}")
     told += merged.finish()
+    if not merged.events and read_ends(folder) is None:
+        raise results_lost(folder)
     if folder.events.exists():
         kept = _free_name(folder.events.with_name(f"{folder.events.name}.damaged"))
         link_aside(folder.events, kept)
@@ -92,12 +95,15 @@ def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | Non
                 before = [*stated, *before, *computed][:_CANDIDATES]
                 yield None, "it was changed"
                 continue
-            before = computed if checksum is None else [checksum]
-            is_sealed = checksum is not None
+            after = computed if checksum is None else [checksum]
             try:
-                yield parse(line), ""
+                event = parse(line)
             except ValueError as error:
+                before = [*after, *before][:_CANDIDATES]
                 yield None, str(error)
+                continue
+            before, is_sealed = after, checksum is not None
+            yield event, ""
 
 
 class _Merged:

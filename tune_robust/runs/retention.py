@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
-from tune_robust.runs.trial import ENDED, Trial
+from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space
 
@@ -41,15 +41,6 @@ class Retention:
         if trial.status == "failed":
             self._folder.drop_predictions(trial.name)
         self._keep_best_of([*self._kept, trial])
-
-    def sweep(self, trials: Iterable[Trial]) -> None:
-        """Delete the checkpoints that were still being written when their trial ended.
-
-        Args:
-            trials: all trials of the run.
-        """
-        live = {trial.name for trial in trials if trial.status not in ENDED}
-        self._folder.drop_unknown_checkpoints(live | {trial.name for trial in self._kept})
 
     def _keep_best_of(self, trials: Iterable[Trial]) -> None:
         trials = list(trials)

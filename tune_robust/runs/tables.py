@@ -34,7 +34,17 @@ def epochs_table(trials: Mapping[str, Trial], history: Iterable[tuple[str, int]]
     # By columns: several times as fast as by rows, of which a large run has a hundred thousand.
     columns = {name: [row.get(name) for row in rows] for name in METRICS}
     names, epochs = [name for name, _ in seen], [epoch for _, epoch in seen]
-    return pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
+    table = pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
+    for name in own_metrics(rows):
+        table = table.append_column(name, _floats(row.get(name) for row in rows))
+    return table
+
+
+def own_metrics(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The metrics that a loop of the user's own has added, in the order of their first report."""
+    return [
+        name for name in dict.fromkeys(key for row in rows for key in row) if name not in METRICS
+    ]
 
 
 def trials_table(
@@ -54,7 +64,7 @@ def trials_table(
     columns["objective"] = _floats(objective.value(t.epochs) for t in trials)
     columns[f"{objective.metric}_last"] = _floats(objective.last(t.epochs) for t in trials)
     columns[f"{objective.metric}_best"] = _floats(objective.best(t.epochs) for t in trials)
-    for metric in METRICS:
+    for metric in (*METRICS, *own_metrics(t.last for t in trials)):
         if metric not in columns:
             columns[metric] = _floats(t.last.get(metric) for t in trials)
     columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())
@@ -89,6 +99,10 @@ def _checkpoint(folder: RunFolder, trial: Trial) -> str | None:
     return f"checkpoints/{trial.name}/last.pt"
 
 
+_RUN = b"tune-robust.run"
+"""Metadata of a table: the id of its run."""
+
+
 class Tables:
     """Rewrites both tables of a run, for at most a small fraction of the time."""
 
@@ -96,6 +110,7 @@ class Tables:
 
     def __init__(self, store: RunStore, paths: Iterable[str], objective: Objective):
         self._store, self._paths, self._objective = store, list(paths), objective
+        self._run = store.folder.id
         self._not_before = 0.0
 
     def refresh(self) -> None:
@@ -110,23 +125,31 @@ class Tables:
         self._store.sync()
         folder, trials = self._store.folder, self._store.trials
         rows = trials_table(trials.values(), self._paths, self._objective, folder)
-        _write(folder.trials, rows)
-        _write(folder.epochs, epochs_table(trials, self._store.history))
+        _write(folder.trials, rows, self._run)
+        _write(folder.epochs, epochs_table(trials, self._store.history), self._run)
         ended = time.monotonic()
         self._not_before = ended + max(1.0, (ended - began) / self._FRACTION)
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, table: pa.Table, run: str | None) -> None:
+    if run is not None:
+        table = table.replace_schema_metadata({_RUN: run})
     buffer = BytesIO()
     pq.write_table(table, buffer, write_page_checksum=True)
     write_aside(path, buffer.getvalue())
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_table(path: Path, columns: list[str] | None = None, *, run: str | None = None) -> pa.Table:
     """Read a table, or some of its columns.
 
+    Args:
+        path: the file.
+        columns: their names; None reads all.
+        run: the id of the run that it must belong to. Tables of earlier versions do not name
+            theirs.
+
     Raises:
-        UserError: it is damaged.
+        UserError: it is damaged, or belongs to another run.
         OSError: it cannot be read.
     """
     # Opened once: by its path, pyarrow opens it twice, and a search may replace it in between.
@@ -138,7 +161,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         file = pq.ParquetFile(
             pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False
         )
-        return file.read(columns=columns, use_threads=False)
+        table = file.read(columns=columns, use_threads=False)
+        found = (table.schema.metadata or {}).get(_RUN, b"").decode()
+        if run and found and found != run:
+            raise ValueError("it belongs to another run")
+        return table
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{path} is damaged ({error}). Write a new one from the event log with:\n"

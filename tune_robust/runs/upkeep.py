@@ -18,7 +18,6 @@ class RunUpkeep:
     """The tables and the checkpoints of the run in ``store``, a search of ``space``."""
 
     def __init__(self, store: RunStore, space: Space):
-        self._store = store
         paths = dict.fromkeys(dim.path for dim in space.dimensions)
         self._tables = Tables(store, paths, objective_of(space))
         ended = [trial for trial in store.trials.values() if trial.status in ENDED]
@@ -29,9 +28,8 @@ class RunUpkeep:
         self._tables.refresh()
 
     def write(self) -> None:
-        """Rewrite the tables, and delete the checkpoints that came after their trial's end."""
+        """Rewrite the tables."""
         self._tables.write()
-        self._retention.sweep(self._store.trials.values())
 
     def ended(self, trial: Trial) -> None:
         """Delete the checkpoints of trials that are no longer among the best."""

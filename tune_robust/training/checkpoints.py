@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._pytree import tree_map_only
 
 from tune_robust.errors import UserError
 from tune_robust.files import open_regular, write_aside
@@ -38,22 +36,6 @@ class Checkpoint:
     earlier: list[dict[str, float]] = field(default_factory=list)
     format: int = FORMAT
     owner: dict[str, str | None] | None = None
-
-
-def on_host(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a copy whose tensors lie on the host and stay as they are while training goes on.
-
-    Tensors that are one in the original are one in the copy, and are stored once.
-    """
-    copies: dict[tuple[Any, ...], Tensor] = {}
-
-    def copied(tensor: Tensor) -> Tensor:
-        which = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        if which not in copies:
-            copies[which] = tensor.detach().to("cpu", copy=True)
-        return copies[which]
-
-    return replace(checkpoint, state=tree_map_only(Tensor, copied, checkpoint.state))
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

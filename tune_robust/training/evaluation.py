@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tune_robust.data import UNKNOWN
+from tune_robust.information import label_information
 
 BINS = 15
 
@@ -89,6 +90,19 @@ def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
         predicted = torch.cat([forward(inputs).argmax(1) for inputs, _ in batches])
     model.train(was_training)
     return predicted
+
+
+def information(probabilities: Tensor, labels: Tensor) -> float:
+    """Return the label information of predictions in nats (``tune_robust.information``).
+
+    Args:
+        probabilities: (N, K), of which the most probable class of each row counts.
+        labels: int64 (N,), the given labels.
+    """
+    classes = probabilities.shape[1]
+    pairs = probabilities.argmax(1).cpu() * classes + labels.cpu()
+    counts = torch.bincount(pairs, minlength=classes**2)
+    return float(label_information(counts.reshape(classes, classes).numpy()))
 
 
 def reliability(probabilities: Tensor, labels: Tensor) -> Tensor:

@@ -13,7 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_robust.config import SwaConfig, TrainConfig, file_settings, parse_config
+from tune_robust.config import (
+    OwnModel,
+    SwaConfig,
+    TrainConfig,
+    file_settings,
+    own_parts,
+    parse_config,
+)
 from tune_robust.data import (
     Batches,
     LabelledImages,
@@ -36,13 +43,8 @@ from tune_robust.methods import (
     swa_lr_factor,
 )
 from tune_robust.methods.mixing import Batch
-from tune_robust.models import Classifier, build_model
-from tune_robust.training.checkpoints import (
-    Checkpoint,
-    on_host,
-    read_checkpoint,
-    write_checkpoint,
-)
+from tune_robust.models import Classifier, WithFeatures, build_network, last_linear
+from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
@@ -53,11 +55,18 @@ from tune_robust.training.device import (
     prepare_convolutions,
     wait_for,
 )
-from tune_robust.training.evaluation import Evaluation, Reliability, evaluate, predictions
+from tune_robust.training.evaluation import (
+    Evaluation,
+    Reliability,
+    evaluate,
+    information,
+    predictions,
+)
 from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
 from tune_robust.training.step import Step
+from tune_robust.training.trying import try_parts
 
 EVALUATION_BATCH = 1024
 
@@ -70,12 +79,11 @@ class EpochResult:
 
     ``metrics`` has the names of tune_robust.metrics.METRICS and is NaN where a metric does not
     apply. ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)``
-    continues, and ``snapshot(owner=None)`` returns that checkpoint, which ``write_checkpoint``
-    may write at any time; call either before asking the generator for the next epoch. ``model``
-    is the network that was evaluated: the one with the averaged weights once averaging has
-    begun. Epochs are counted through all bootstrap rounds. ``reliability`` describes the
-    calibration of the network on the test images; ``validation_probabilities`` float32 (N, K)
-    are its predictions for the validation images.
+    continues; call it before asking the generator for the next epoch. ``model`` is the network that
+    was evaluated: the one with the averaged weights once averaging has begun. Epochs are counted
+    through all bootstrap rounds. ``reliability`` describes the calibration of the network on the
+    test images; ``validation_probabilities`` float32 (N, K) are its predictions for the validation
+    images.
     """
 
     epoch: int
@@ -83,7 +91,6 @@ class EpochResult:
     reliability: Reliability
     model: nn.Module
     save: Callable[..., None]
-    snapshot: Callable[..., Checkpoint]
     validation_probabilities: Tensor
 
 
@@ -122,7 +129,6 @@ def train(
             run.reliability,
             run.evaluated,
             run.save,
-            run.snapshot,
             run.validation_probabilities,
         )
 
@@ -130,12 +136,17 @@ def train(
 def check_fits(config: TrainConfig, splits: Splits) -> None:
     """Build the network and the batches, to find what would fail in each trial.
 
-    No optimizer is made: creating torch's first one takes longer than everything else here.
+    No optimizer is made: creating torch's first one takes longer than everything else here. Parts
+    of the user's own take a step as well.
 
     Raises:
-        UserError: the network or the batches do not fit the data.
+        UserError: the network or the batches do not fit the data, or a part of the user's own does
+            not do what it should.
     """
-    _network(config, splits.train, len(splits.classes))
+    if own_parts(config):
+        try_parts(config, splits)
+    else:
+        _network(config, splits.train, len(splits.classes))
     _batches(config, splits.train, splits.mean, splits.std, torch.Generator())
 
 
@@ -145,17 +156,42 @@ def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
     return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
 
 
-def _network(config: TrainConfig, part: LabelledImages, classes: int) -> Classifier:
+def _network(config: TrainConfig, part: LabelledImages, classes: int) -> nn.Module:
     """Return a network with new weights for such images."""
-    channels, image_size, _ = part.image_shape
     with float32_by_default():
-        return build_model(
+        return build_network(
             config.model,
-            channels=channels,
-            image_size=image_size,
+            inputs=part.source,
             classes=classes,
             download=config.data.download,
         )
+
+
+Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Inputs (B, ...) -> logits (B, K) and the features (B, D) that the last layer saw."""
+
+
+def _forward(config: TrainConfig, model: nn.Module) -> Forward:
+    """``model`` as a function; of networks from elsewhere, features only where SALS needs them."""
+    if isinstance(model, Classifier):
+        features = compiled(model.features) if config.compile else model.features
+        head = model.head
+
+        def of_classifier(inputs: Tensor) -> tuple[Tensor, Tensor]:
+            found = features(inputs)
+            return head(found), found
+
+        return of_classifier
+    whole = compiled(model) if config.compile else model
+    if config.sals is not None and config.sals.scope == "last_layer":
+        name = config.model.last_layer if isinstance(config.model, OwnModel) else None
+        return WithFeatures(model, last_linear(model, name), whole)
+
+    def of_any(inputs: Tensor) -> tuple[Tensor, Tensor]:
+        logits = whole(inputs)
+        return logits, logits  # nothing looks at the features
+
+    return of_any
 
 
 def _batches(
@@ -214,7 +250,7 @@ class _Run:
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
-        self.features = compiled(self.model.features) if config.compile else self.model.features
+        self._pass = _forward(config, self.model)
         self.parameters = [*self.model.parameters()]
         self.batch_loss = BatchLoss(
             sals=config.sals,
@@ -223,8 +259,8 @@ class _Run:
             smoothing_over=config.label_smoothing_over,
             loss=sample_loss(config.loss),
         )
-        self.base_lr = config.optimizer.lr
         self._build_optimizer()
+        self.base_lr = self.optimizer.param_groups[0]["lr"]
 
     def _build_optimizer(self) -> None:
         config = self.config
@@ -253,8 +289,7 @@ class _Run:
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, K) and features (B, D), the input of the last layer."""
         with autocast(self.config, self.device):
-            features = self.features(inputs)
-            return self.model.head(features), features
+            return self._pass(inputs)
 
     def train_epoch(self) -> dict[str, float]:
         """Train and evaluate one epoch, count it, and return its metrics."""
@@ -265,10 +300,12 @@ class _Run:
         observed = Observation(self.train_part)
         passes = self.optimizer.passes
         self.model.train()
+        self._set_mode("train")
         for step, (inputs, labels, indices) in enumerate(self._mixed_batches()):
             self._set_learning_rate(step)
             observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
+        self._set_mode("eval")
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
@@ -289,6 +326,15 @@ class _Run:
         }
         self.history.append(metrics)
         return metrics
+
+    def _set_mode(self, mode: str) -> None:
+        """Tell the optimizer to train or to evaluate: schedule-free ones keep two sets of weights.
+
+        Others have no such methods.
+        """
+        switch = getattr(self.optimizer.base_optimizer, mode, None)
+        if switch is not None:
+            switch()
 
     def _mixed_batches(self) -> Iterable[Batch]:
         if self.config.mixup is None:
@@ -367,6 +413,7 @@ class _Run:
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
+            "val_information": information(validation.probabilities, self.validation.labels),
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
@@ -409,15 +456,7 @@ class _Run:
         return forward
 
     def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
-        """Write everything that the rest of the run depends on, and ``owner``, its trial."""
-        write_checkpoint(Path(path), self._checkpoint(owner))
-
-    def snapshot(self, owner: dict[str, str | None] | None = None) -> Checkpoint:
-        """Return what ``save`` would write, in a copy on the host."""
-        return on_host(self._checkpoint(owner))
-
-    def _checkpoint(self, owner: dict[str, str | None] | None) -> Checkpoint:
-        """Return the state of the run, whose tensors change with the next step.
+        """Write everything that the rest of the run depends on, and ``owner``, its trial.
 
         ``model`` has the evaluated weights and ``network`` the trained ones. Without averaging
         these are the same tensors and are stored once.
@@ -436,9 +475,10 @@ class _Run:
         }
         config = self.config.model_dump(mode="json")
         *earlier, metrics = self.history
-        return Checkpoint(
+        done = Checkpoint(
             self.epoch, metrics, config, state, self.reliability, earlier, owner=owner
         )
+        write_checkpoint(Path(path), done)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Continue from ``checkpoint``."""
@@ -471,8 +511,8 @@ class _Run:
         self.generator.manual_seed(self.config.seed + epoch)
         _log.warning(
             "%s was saved on another kind of device than this one (%s), and its random numbers "
-            "cannot go on here. Training goes on with new ones, seeded with train.seed + %d: the "
-            "result will differ slightly from that of an uninterrupted run.",
+            "cannot be used here. Training continues with new ones, seeded with train.seed + %d: "
+            "the result will differ slightly from that of an uninterrupted run.",
             path,
             self.device.type,
             epoch,

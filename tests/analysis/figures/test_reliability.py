@@ -19,7 +19,7 @@ def test_empty_bins_are_left_out_and_each_method_is_a_line(search_run):
     shown = with_bins(search_run)
     rows = reliability_data(shown)
     assert set(rows["name"]) == set(leaders(search_run))
-    assert rows.groupby("name")["share"].sum().eq(1).all()
+    assert rows.groupby("name")["fraction"].sum().eq(1).all()
     assert len(rows) == 2 * len(leaders(search_run))
     lines = [trace for trace in reliability(shown).data if trace.name in set(rows["name"])]
     assert list(lines[0].y) == [0.5, 0.800000011920929]

@@ -37,6 +37,16 @@ def test_each_selector_has_its_panel(build):
     assert [trace.name for trace in selection(run).data].count("chosen by it") == 3
 
 
+def test_label_information_is_a_selector_where_it_was_recorded(build):
+    rows = [
+        build.trial(i, {}, extra={"val_information": seen, "test_accuracy": seen})
+        for i, seen in enumerate([0.1, 0.2, 0.4, 0.3], 1)
+    ]
+    table = selection_data(build.load(rows)).set_index("chosen_by")
+    assert table.loc["val_information", "trial"] == "t0003"
+    assert table.loc["val_information", "regret"] == 0
+
+
 def test_stopped_trials_take_no_part(build):
     rows = trials(build, [0.3, 0.31, 0.45, 0.44, 0.9], [0.5, 0.6, 0.8, 0.9, 0.1])
     rows[-1]["status"] = "stopped"

@@ -131,7 +131,7 @@ def test_reliability_pools_the_images_of_all_seeds(run):
     recorded = [json.dumps([[0.5, 0.2, 0.3], [0.5, 0.9, v]]) for v in run.trials["objective"]]
     bins = reliability_data(replace(run, trials=run.trials.assign(reliability=recorded)))
     best = bins[bins["trial"] == "t0002"]
-    assert best["share"].tolist() == [0.5, 0.5]
+    assert best["fraction"].tolist() == [0.5, 0.5]
     assert best["confidence"].tolist() == pytest.approx([0.2, 0.9])
     assert best["accuracy"].tolist() == pytest.approx([0.3, 0.51])
 

@@ -73,3 +73,15 @@ def test_what_ray_reports_of_a_dead_process_is_logged_and_not_printed(capsys, ca
     assert "its log" in caplog.text
     ray_session.ray_worker.print_to_stdstream(message, ignore_prefix=False)
     assert "its log" in capsys.readouterr().out
+
+
+def test_a_ray_that_does_not_start_is_an_error_that_says_what_to_do(monkeypatch):
+    def times_out(*arguments, **options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray_session.ray, "init", times_out)
+    with (
+        pytest.raises(UserError, match=r"timed out during startup\. If the machine is very busy"),
+        ray_session.ray_session(dashboard=False, verbose=False),
+    ):
+        pass

@@ -1,9 +1,6 @@
 """The Ray trainable, driven by hand: reuse, checkpoints, and errors as results."""
 
-import errno
 import math
-import shutil
-import threading
 
 import pytest
 import torch
@@ -11,13 +8,11 @@ import torch
 from tests.tuning.simulated import space, store_at
 from tune_robust.config import parse_config
 from tune_robust.metrics import TIMINGS
-from tune_robust.runs import checkpoints as runs_checkpoints
 from tune_robust.runs.checkpoints import Checkpoints, Owner
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.ray_backend import _job
 from tune_robust.tuning.engine.slots import Slots
@@ -47,7 +42,6 @@ def job(tmp_path, trial="t0001", **changes):
         "cache": str(tmp_path / "cache"),
         "objective": OBJECTIVE,
         "known": 0,
-        "timed": False,
         "gpus": 0,
     }
 
@@ -92,14 +86,13 @@ def test_a_restarted_trial_reports_again_what_the_search_has_lost(tmp_path, runn
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, runner, damage):
     runner.setup(job(tmp_path))
     whole = [runner.step() for _ in range(3)]
-    runner.cleanup()
     last = tmp_path / "checkpoints" / "t0001" / "last.pt"
     last.unlink()
     last.write_bytes(damage)
     runner.reset_config(job(tmp_path) | {"known": 3})
     note = runner.step()["note"]
     assert "last.pt could not be used and is kept as last.pt.damaged" in note
-    assert "continued from epoch 2, from previous.pt" in note
+    assert ". Training continued from epoch 2, from previous.pt." in note
     assert (last.parent / "last.pt.damaged").read_bytes() == damage
     assert untimed([runner.step(), runner.step()]) == untimed(whole[1:])
 
@@ -120,7 +113,6 @@ def test_no_number_of_a_checkpoint_that_is_not_the_trials_own_is_reported(
     seed = changes.pop("seed", 3)
     runner.reset_config(job(tmp_path / "other", seed=seed) | changes)
     [runner.step() for _ in range(3)]
-    runner.cleanup()
     theirs = tmp_path / "other" / "checkpoints" / "t0001" / "last.pt"
     theirs.replace(tmp_path / "checkpoints" / "t0001" / "last.pt")
     runner.reset_config(job(tmp_path) | {"known": 2})
@@ -242,7 +234,6 @@ def test_a_restarted_trial_keeps_the_very_same_predictions(tmp_path, runner):
         runner.reset_config(recording(folder))
         for _ in range(killed_after):
             runner.step()
-        runner.cleanup()
         # Killed between an epoch's predictions and its checkpoint, the newest checkpoint is older.
         (folder / "checkpoints" / "t0001" / "last.pt").unlink()
         runner.reset_config(recording(folder) | {"known": killed_after})
@@ -255,108 +246,31 @@ def test_a_restarted_trial_keeps_the_very_same_predictions(tmp_path, runner):
 
 class _Result:
     def __init__(self, value):
+        self.metrics = {"val_accuracy": value}
         self.value = value
 
-    def snapshot(self, owner):
-        return Checkpoint(1, {"val_accuracy": self.value}, {}, {}, owner=owner)
+    def save(self, path, owner):
+        path.unlink(missing_ok=True)
+        path.write_text(str(self.value))
 
 
 def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
     place = tmp_path / "run" / "checkpoints" / "t0001"
-    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    owner = Owner("r", "t0001", parse_config({}))
+    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), owner)
     with pytest.raises(FileNotFoundError):
-        checkpoints.save(_Result(0.1), wait=True)
+        checkpoints.save(_Result(0.1))
     assert not (tmp_path / "run").exists()
     (tmp_path / "run").mkdir()
-    checkpoints.save(_Result(0.1), wait=True)
+    checkpoints.save(_Result(0.1))
     assert (place / "last.pt").exists()
 
 
 def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):
-    checkpoints = Checkpoints(tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    checkpoints = Checkpoints(
+        tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", parse_config({}))
+    )
     for value in (0.1, 0.9, 0.3, math.nan, 0.5):
         checkpoints.save(_Result(value))
-    checkpoints.wait()
-    kept = {p.name: read_checkpoint(p).metrics["val_accuracy"] for p in (tmp_path / "t").iterdir()}
-    assert str(kept["previous.pt"]) == "nan"
-    assert {name: value for name, value in kept.items() if name != "previous.pt"} == {
-        "last.pt": 0.5,
-        "best.pt": 0.9,
-    }
-
-
-@pytest.fixture
-def held(monkeypatch):
-    """Checkpoints are written once this event is set."""
-    event = threading.Event()
-
-    def write(path, checkpoint):
-        assert event.wait(60)
-        write_checkpoint(path, checkpoint)
-
-    monkeypatch.setattr(runs_checkpoints, "write_checkpoint", write)
-    yield event
-    event.set()
-
-
-def epoch_saved(tmp_path):
-    last = tmp_path / "checkpoints" / "t0001" / "last.pt"
-    return read_checkpoint(last).epoch if last.exists() else 0
-
-
-def test_an_epoch_is_reported_while_its_checkpoint_is_written(tmp_path, runner, held):
-    runner.setup(job(tmp_path))
-    assert runner.step()["epoch"] == 1
-    assert epoch_saved(tmp_path) == 0
-    held.set()
-    assert runner.step()["epoch"] == 2
-    assert epoch_saved(tmp_path) >= 1
-
-
-def test_what_is_being_written_is_complete_when_the_trial_ends(tmp_path, runner, held):
-    runner.setup(job(tmp_path))
-    runner.step()
-    threading.Timer(0.2, held.set).start()
-    runner.cleanup()
-    assert epoch_saved(tmp_path) == 1
-
-
-def test_nothing_is_written_of_a_trial_whose_checkpoints_were_deleted(tmp_path, runner, held):
-    runner.setup(job(tmp_path))
-    runner.step()
-    folder = tmp_path / "checkpoints" / "t0001"
-    shutil.rmtree(folder)
-    held.set()
-    runner.cleanup()
-    assert not folder.exists()
-
-
-def test_a_run_that_is_gone_is_told_with_the_next_epoch(tmp_path, runner, held):
-    runner.setup(job(tmp_path))
-    runner.step()
-    (tmp_path / "checkpoints").rename(tmp_path / "elsewhere")
-    held.set()
-    assert runner.step()["unsaved"][0] == errno.ENOENT
-
-
-@pytest.mark.parametrize("changes", [{"epochs": 1}, {}], ids=["the last epoch", "timed"])
-def test_an_epoch_that_may_be_the_last_is_complete_before_its_report(
-    tmp_path, runner, held, changes
-):
-    runner.setup(job(tmp_path, **changes) | {"timed": not changes})
-    threading.Timer(0.2, held.set).start()
-    assert runner.step()["epoch"] == epoch_saved(tmp_path) == 1
-
-
-def test_a_checkpoint_that_cannot_be_written_is_told_with_the_next_epoch(
-    tmp_path, runner, monkeypatch
-):
-    def full(path, checkpoint):
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    monkeypatch.setattr(runs_checkpoints, "write_checkpoint", full)
-    runner.setup(job(tmp_path))
-    assert runner.step()["epoch"] == 1
-    number, message, file = runner.step()["unsaved"]
-    assert (number, message) == (errno.ENOSPC, "No space left on device")
-    assert file.endswith("last.pt")
+    kept = {path.name: path.read_text() for path in (tmp_path / "t").iterdir()}
+    assert kept == {"last.pt": "0.5", "previous.pt": "nan", "best.pt": "0.9"}

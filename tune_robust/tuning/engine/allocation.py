@@ -45,7 +45,7 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
 
 def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:
     """Measure on the node with a GPU and the most CPUs; return 0 if there is no GPU."""
-    from tune_robust.tuning.engine.gpu_probe import share_of_gpu
+    from tune_robust.tuning.engine.gpu_probe import sharing_of_gpu
 
     node = max((node for node in nodes if node.gpus), default=None)
     if node is None:
@@ -53,6 +53,6 @@ def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher
     watcher.note("Measuring how many trials should share one GPU ...")
     cpus = min(space.resources.cpus, node.cpus)
     at_most = max(1, node.cpus // (cpus * node.gpus))
-    sharing = share_of_gpu(space, cache, cpus=cpus, at_most=at_most)
+    sharing = sharing_of_gpu(space, cache, cpus=cpus, at_most=at_most)
     watcher.note(sharing.describe())
-    return sharing.share
+    return sharing.fraction

@@ -63,8 +63,8 @@ def ray_session(
         address: the address of a cluster, ``auto`` or HOST:PORT; None starts Ray on this machine.
 
     Raises:
-        UserError: Ray runs in this process already, the cluster cannot be joined, or Ray would
-            have no authentication.
+        UserError: Ray runs in this process already or does not start, the cluster cannot be
+            joined, or Ray would have no authentication.
     """
     if ray.is_initialized():
         raise UserError(
@@ -83,7 +83,7 @@ def ray_session(
                 _make_token()
                 _stay_on_loopback()
                 own = str(opened.enter_context(private_folder()))
-                context = ray.init("local", include_dashboard=dashboard, _temp_dir=own, **options)
+                context = _start(own, {"include_dashboard": dashboard, **options})
             else:
                 context = _join(address, options)
         opened.callback(_shut_down)
@@ -183,6 +183,17 @@ def _sees(folder: str | None) -> bool:
     import tune_robust.tuning.engine.trainable  # noqa: F401
 
     return folder is None or Path(folder).exists()
+
+
+def _start(folder: str, options: dict[str, Any]) -> Any:
+    try:
+        return ray.init("local", _temp_dir=folder, **options)
+    except Exception as error:  # Ray raises no other kind where it does not come up in time
+        raise UserError(
+            f"Ray does not start on this machine: {_last_line(error)} If the machine is very busy, "
+            "try again when it is less so; `tune-robust doctor` shows whether Ray starts at all. "
+            "Nothing of the run is lost: `tune-robust resume` begins it."
+        ) from error
 
 
 def _join(address: str, options: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from tests.tuning.simulated import space
 from tune_robust.data import load_dataset, make_splits
 from tune_robust.tuning.engine.gpu_probe import EVALUATED, costliest, shortened
-from tune_robust.tuning.engine.gpu_share import Memory, measure_sharing
+from tune_robust.tuning.engine.gpu_sharing import Memory, measure_sharing
 
 SMALL = Memory(trial=500, context=500, total=80_000)
 
@@ -35,7 +35,7 @@ def gains(*factors):
 def test_more_trials_as_long_as_they_fit_and_pay(memory, throughput, at_most, expected):
     sharing = measure_sharing(memory, throughput, at_most=at_most)
     assert sharing.trials == expected
-    assert sharing.share == 1 / expected
+    assert sharing.fraction == 1 / expected
 
 
 def test_it_says_what_it_measured():

@@ -34,7 +34,7 @@ class Sharing:
     throughput: dict[int, float]
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """The fraction of a GPU for one trial."""
         return 1 / self.trials
 
