@@ -1,4 +1,4 @@
-"""Numbers and names as a reader wants them: fractions in percent, three digits, plurals."""
+"""Format numbers and names for readers: fractions in percent, with three digits."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _DIMENSIONS = {
 
 
 def dimension_hint(path: str) -> str:
-    """A few words on what a searched path does; empty for one without."""
+    """Return a short description of a searched path; empty if there is none."""
     return _DIMENSIONS.get(path, "")
 
 
 def is_missing(value: Any) -> bool:
-    """None and NaN."""
+    """Return whether a value is None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def number(value: Any) -> str:
-    """Three significant digits, whole numbers whole, text as it is."""
+    """Format with three significant digits; integers and text are unchanged."""
     if is_missing(value):
         return MISSING
     if isinstance(value, str):
@@ -49,19 +49,19 @@ def number(value: Any) -> str:
 
 
 def score(name: str, value: Any) -> str:
-    """A metric's value: a fraction as ``97.2%``, anything else as a number."""
+    """Format a metric's value: a fraction as ``97.2%``, anything else as a number."""
     if is_missing(value):
         return MISSING
     return f"{100 * value:.1f}%" if metric(name).is_fraction else number(value)
 
 
 def difference(name: str, value: float) -> str:
-    """How far two values of a metric lie apart: ``13.1 points``."""
+    """Format the difference of two values of a metric: ``13.1 points``."""
     return f"{100 * value:.1f} points" if metric(name).is_fraction else number(value)
 
 
 def near(name: str) -> str:
-    """What counts as close to the best in a metric: ``one point``, or a hundredth of it."""
+    """Return what counts as close to the best in a metric: ``one point``, or 1 % of it."""
     return "one point" if metric(name).is_fraction else "1%"
 
 
@@ -73,10 +73,10 @@ def duration(seconds: float) -> str:
 
 
 def plain(text: Any) -> str:
-    """Text that Plotly and HTML show as it is, whatever it holds."""
+    """Escape text so that Plotly and HTML show it literally."""
     return html.escape(str(text))
 
 
 def sentence_case(text: str) -> str:
-    """The first letter large, the others as they are."""
+    """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]

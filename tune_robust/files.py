@@ -19,6 +19,11 @@ from typing import BinaryIO
 _ASIDE = ".aside"
 
 
+def cache_root() -> Path:
+    """This machine's own place for what can be made or fetched again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tune-robust"
+
+
 def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write ``data`` under a temporary name, then rename it: ``path`` is never half-written.
 
@@ -63,7 +68,7 @@ def link_aside(path: Path, other: Path) -> None:
 def make_two_levels(folder: Path) -> None:
     """Make a folder and the one that it lies in, but none above them.
 
-    What was moved or deleted above is not made again, so that nobody writes to a copy of it.
+    A folder that was moved or deleted is not created again, so that no copy of it is written to.
 
     Raises:
         OSError: the folder above is not there, or cannot be written.

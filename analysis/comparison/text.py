@@ -56,7 +56,7 @@ def rows(scene: Scene) -> list[Row]:
 
 
 def headings(scene: Scene) -> list[str]:
-    """What the cells of a row mean."""
+    """Return a description of the cells of a row."""
     name = scene.objective.metric
     return [
         "search",
@@ -139,7 +139,7 @@ def _ahead(scene: Scene) -> str:
 
 
 def _beaten(scene: Scene) -> str:
-    """Which searches end behind a baseline of their own."""
+    """Return a sentence on searches that are worse than their own baseline."""
     names = []
     for entry in scene.entries:
         final, reference = estimate(entry.final), entry.baseline
@@ -192,7 +192,7 @@ def _repeats(scene: Scene) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """How far to trust it."""
+    """Return remarks on the reliability of the comparison."""
     entries = [(scene, entry) for scene in comparison.scenes for entry in scene.entries]
     remarks = []
     if any(len(entry.repeats) == 1 for _, entry in entries):

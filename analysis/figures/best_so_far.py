@@ -56,7 +56,7 @@ def best_so_far(run: Run) -> go.Figure:
 
 
 def best_so_far_data(run: Run) -> pd.DataFrame:
-    """What ``best_so_far`` draws: a row per scored trial: trial, status, spent, score."""
+    """Return the data of ``best_so_far``: a row per scored trial: trial, status, spent, score."""
     return _best_so_far_info(run).ended
 
 

@@ -28,7 +28,7 @@ def best_so_far_by(run: Run, path: str | None = None) -> go.Figure:
 
 
 def best_so_far_by_data(run: Run, path: str | None = None) -> pd.DataFrame:
-    """What ``best_so_far_by`` draws: option, spent, best; the corners of its step lines."""
+    """Return the data of ``best_so_far_by``: option, spent, best; the corners of its step lines."""
     allowed = [d.path for d in run.dimensions if not d.is_numeric]
     if path is not None and path not in allowed:
         raise UserError(unknown("searched choice", path, allowed))

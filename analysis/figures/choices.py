@@ -41,7 +41,7 @@ def choices(run: Run, path: str | None = None) -> go.Figure:
 
 
 def choices_data(run: Run, path: str | None = None) -> pd.DataFrame:
-    """What ``choices`` draws: trial, status, option, score."""
+    """Return the data of ``choices``: trial, status, option, score."""
     return _choices_info(run, path).trials
 
 

@@ -28,7 +28,7 @@ def cost(run: Run) -> go.Figure:
 
 
 def cost_data(run: Run) -> pd.DataFrame:
-    """What ``cost`` draws: part, trials, gradient_evaluations."""
+    """Return the data of ``cost``: part, trials, gradient_evaluations."""
     parts = run.trials["status"].where(run.trials["status"].isin(["done", "stopped"]), "other")
     parts = parts.where(run.trials["origin"] != "baseline", "baseline")
     stopped = run.trials["status"] == "stopped"

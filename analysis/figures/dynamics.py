@@ -1,4 +1,4 @@
-"""Dynamics: what goes on inside a method while it trains."""
+"""Figures of the dynamics of methods during training."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def groups(run: Run) -> go.Figure:
 
 
 def groups_data(run: Run) -> pd.DataFrame:
-    """What ``groups`` draws: a row per point."""
+    """Return the data of ``groups``: a row per point."""
     return panels_data(dynamic_panels(run, "groups"))
 
 
@@ -83,17 +83,17 @@ def noise_ratios(run: Run) -> go.Figure:
 
 
 def noise_ratios_data(run: Run) -> pd.DataFrame:
-    """What ``noise_ratios`` draws: a row per point."""
+    """Return the data of ``noise_ratios``: a row per point."""
     return panels_data(dynamic_panels(run, "noise-ratios"))
 
 
 def alignment(run: Run) -> go.Figure:
-    """How the gradients of correctly and wrongly labelled images agree, of the best such trial."""
+    """Draw how well the gradients of correctly and wrongly labelled images agree."""
     return _plot(run, "alignment")
 
 
 def alignment_data(run: Run) -> pd.DataFrame:
-    """What ``alignment`` draws: a row per point."""
+    """Return the data of ``alignment``: a row per point."""
     return panels_data(dynamic_panels(run, "alignment"))
 
 
@@ -105,7 +105,7 @@ def law_weights(run: Run) -> go.Figure:
 
 
 def law_weights_data(run: Run) -> pd.DataFrame:
-    """What ``law_weights`` draws: a row per point."""
+    """Return the data of ``law_weights``: a row per point."""
     return panels_data(dynamic_panels(run, "law-weights"))
 
 
@@ -115,7 +115,7 @@ def sals_epsilon(run: Run) -> go.Figure:
 
 
 def sals_epsilon_data(run: Run) -> pd.DataFrame:
-    """What ``sals_epsilon`` draws: a row per point."""
+    """Return the data of ``sals_epsilon``: a row per point."""
     return panels_data(dynamic_panels(run, "sals-epsilon"))
 
 
@@ -125,7 +125,7 @@ def sals_sharpness(run: Run) -> go.Figure:
 
 
 def sals_sharpness_data(run: Run) -> pd.DataFrame:
-    """What ``sals_sharpness`` draws: a row per point."""
+    """Return the data of ``sals_sharpness``: a row per point."""
     return panels_data(dynamic_panels(run, "sals-sharpness"))
 
 
@@ -135,7 +135,7 @@ def calibration(run: Run) -> go.Figure:
 
 
 def calibration_data(run: Run) -> pd.DataFrame:
-    """What ``calibration`` draws: a row per point."""
+    """Return the data of ``calibration``: a row per point."""
     return panels_data(calibration_panels(run))
 
 

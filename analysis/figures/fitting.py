@@ -22,7 +22,7 @@ def fitting(run: Run) -> go.Figure:
 
 
 def fitting_data(run: Run) -> pd.DataFrame:
-    """What ``fitting`` draws: a row per point."""
+    """Return the data of ``fitting``: a row per point."""
     return panels_data(fitting_panels(run))
 
 

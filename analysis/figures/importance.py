@@ -21,7 +21,7 @@ _MEASURES = {
 
 
 def importance(run: Run) -> go.Figure:
-    """How much of the objective each searched dimension explains.
+    """Draw how much of the objective each searched dimension explains.
 
     Overall: the fraction of the objective's variance that a dimension accounts for by itself
     (fANOVA, Hutter et al. 2014), among the trials it applies to. To the top: how far it decides
@@ -33,7 +33,7 @@ def importance(run: Run) -> go.Figure:
 
 
 def importance_data(run: Run) -> pd.DataFrame:
-    """What ``importance`` draws: path, trials, overall, to_the_top, at_the_top."""
+    """Return the data of ``importance``: path, trials, overall, to_the_top, at_the_top."""
     return importance_info(run).table
 
 

@@ -18,12 +18,12 @@ _MOST_CELLS = 12  # lines that colour and dash can still tell apart
 
 
 def is_grid(run: Run) -> bool:
-    """Whether the run went through a grid, each cell of which is a result of its own."""
+    """Return whether the run is a grid, each cell of which is a separate result."""
     return bool((run.space.get("searcher") or {}).get("name") == "grid")
 
 
 def leaders(run: Run) -> dict[str, str]:
-    """By name the best trial of each method, best first, as many as there are colours.
+    """Return the best trial of each method by name, best first, as many as there are colours.
 
     Of a grid it is the best trial of each cell (of its seeds), named by what tells the cells apart.
     A grid of more than twelve cells is shown by method and options alone, at the best numbers of

@@ -54,13 +54,13 @@ def learning_curves(run: Run) -> go.Figure:
 
     Stopped trials are faded, the winner stands out (with each of its seeds), baselines are dashed.
     Where test accuracy was recorded, a second panel shows it for the winner and the baselines: it
-    is for the record and not used for selection.
+    is shown but not used for selection.
     """
     return _learning_curves_plot(_learning_curves_info(run))
 
 
 def learning_curves_data(run: Run) -> pd.DataFrame:
-    """What ``learning_curves`` draws: metric, role, trial, gradient_evaluations, value."""
+    """Return the data of ``learning_curves``: metric, role, trial, gradient_evaluations, value."""
     info = _learning_curves_info(run)
     curves = [(info.metric, c) for c in info.curves] + [(_DIAGNOSTIC, c) for c in info.diagnostic]
     parts = [
@@ -142,7 +142,7 @@ def _learning_curves_plot(info: _LearningCurvesInfo) -> go.Figure:
     figure.update_yaxes(**metric_axis(info.metric), row=1)
     if two:
         axis = metric_axis(_DIAGNOSTIC)
-        axis["title_text"] += "<br><sup>for the record only</sup>"
+        axis["title_text"] += "<br><sup>not used for selection</sup>"
         figure.update_yaxes(**axis, row=2)
     figure.update_xaxes(title_text="gradient evaluations", row=1 + two)
     return figure

@@ -55,7 +55,7 @@ def memorisation(run: Run) -> go.Figure:
 
 
 def memorisation_data(run: Run) -> pd.DataFrame:
-    """What ``memorisation`` draws: role, trial, epoch, clean_fit, noisy_fit."""
+    """Return the data of ``memorisation``: role, trial, epoch, clean_fit, noisy_fit."""
     parts = [
         pd.DataFrame(
             {

@@ -77,7 +77,7 @@ def by_option(run: Run, path: str | None = None, x: str | None = None) -> go.Fig
 
 
 def by_option_data(run: Run, path: str | None = None, x: str | None = None) -> pd.DataFrame:
-    """What ``by_option`` draws: option, the number's path, expected, deviation."""
+    """Return the data of ``by_option``: option, the number's path, expected, deviation."""
     info = _by_option_info(run, path, x)
     parts = [
         pd.DataFrame(

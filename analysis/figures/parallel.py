@@ -51,7 +51,7 @@ def parallel(run: Run) -> go.Figure:
 
 
 def parallel_data(run: Run) -> pd.DataFrame:
-    """What ``parallel`` draws: trial, kind, score, and a position in [0, 1] per path."""
+    """Return the data of ``parallel``: trial, kind, score, and a position in [0, 1] per path."""
     return _parallel_info(run).lines
 
 

@@ -54,7 +54,7 @@ def reliability(run: Run) -> go.Figure:
 
 
 def reliability_data(run: Run) -> pd.DataFrame:
-    """What ``reliability`` draws: a row per bin that is not empty."""
+    """Return the data of ``reliability``: a row per bin that is not empty."""
     trials = averaged(run).trials.set_index("trial")
     recorded = trials.get("reliability", pd.Series(dtype=object)).dropna()
     parts = [

@@ -24,14 +24,14 @@ _UNITS = {"gradient_evaluations": "gradient evaluations", "epochs": "epochs", "s
 def rung_check(run: Run) -> go.Figure:
     """Rank correlation between each rung and the end, with its 95 % interval.
 
-    Measured on the trials that early stopping left alone: the sentinels, or all where nothing was
-    stopped. Marked in red: rungs at which stopping would have dropped the best of them.
+    It is measured on the trials that early stopping could not stop: the sentinels, or all if
+    nothing was stopped. Rungs at which the best of them would have been stopped are marked in red.
     """
     return _rung_check_plot(rung_check_info(run), _unit(run))
 
 
 def rung_check_data(run: Run) -> pd.DataFrame:
-    """What ``rung_check`` draws: resource, n, correlation, low, high, drops_best."""
+    """Return the data of ``rung_check``: resource, n, correlation, low, high, drops_best."""
     check = rung_check_info(run)
     columns = ["resource", "n", "correlation", "low", "high", "drops_best"]
     rows = [] if check is None else [[getattr(r, c) for c in columns] for r in check.rungs]

@@ -78,7 +78,7 @@ def sensitivity(
 def sensitivity_data(
     run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
 ) -> pd.DataFrame:
-    """What ``sensitivity`` draws, a row per point of its grid.
+    """Return the data of ``sensitivity``, a row per point of its grid.
 
     Columns: each dimension's path, expected, deviation, doubt (0 sure, 1 knowing nothing), and
     within_a_point, whether the objective is expected that close to its best there.
@@ -105,7 +105,7 @@ def sensitivity_data(
 def sensitivity_info(
     run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
 ) -> SensitivityInfo:
-    """What ``sensitivity`` draws, as plain data."""
+    """Return the data of ``sensitivity`` as plain data."""
     require_epochs(run)
     run = averaged(run)
     surface = fit_surface(run, metric_name, x, y)

@@ -34,7 +34,7 @@ def sweep(run: Run, path: str | None = None) -> go.Figure:
 
 
 def sweep_data(run: Run, path: str | None = None) -> pd.DataFrame:
-    """What ``sweep`` draws: a row per point."""
+    """Return the data of ``sweep``: a row per point."""
     return panels_data(sweep_panels(run, path))
 
 

@@ -34,7 +34,7 @@ def observed_groups(surface: Surface, winner: str | None) -> Iterator[tuple[str,
 
 
 def hover(surface: Surface, mark: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """What hovering over the trials of one mark tells, as properties of their trace."""
+    """Return the hover texts of the trials of one mark, as properties of their trace."""
     about, legend = metric(surface.metric), MARKS[mark][0]
     value = "%{customdata[0]:.1%}" if about.is_fraction else "%{customdata[0]:.3g}"
     lines = [

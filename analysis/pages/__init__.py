@@ -1,1 +1,1 @@
-"""What every HTML page shares: the frame, the style, the script and the sections."""
+"""The common parts of all HTML pages: the frame, the style, the script and the sections."""

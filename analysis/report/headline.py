@@ -99,7 +99,7 @@ def lead(run: Run, summary: Summary) -> str:
 
 
 def _searched(run: Run, summary: Summary, best: Candidate) -> str:
-    """What the search itself found, on the seed that each trial had."""
+    """Return a sentence on the result of the search, with the seed of each trial."""
     name = run.objective.metric
     compared = None if best.is_baseline else summary.baseline
     seeds = "one seed" if best.seeds == 1 else count(best.seeds, "seed")
@@ -126,7 +126,7 @@ def _searched(run: Run, summary: Summary, best: Candidate) -> str:
 
 
 def _confirmed(run: Run, confirmation: Confirmation) -> str:
-    """What fresh seeds showed: the score to publish is the leader's, whoever leads."""
+    """Return a sentence on the result with fresh seeds: the score to publish is the best one."""
     name, leader, ties = run.objective.metric, confirmation.leader, confirmation.ties
     who = f"the baseline {plain(leader.trial)}" if leader.is_baseline else plain(leader.trial)
     text = f"On {count(leader.n, 'fresh seed')} {who} gets <b>{score(name, leader.mean)}</b> "

@@ -81,14 +81,14 @@ def label_set_table(run: Run) -> str:
 
 
 def label_set_heading(run: Run) -> str:
-    """What the table shows."""
+    """Return a caption of the table."""
     if label_set_paths(run):
         return "Every setting on every label set"
     return "Every setting, averaged over its seeds"
 
 
 def label_set_guide(run: Run) -> str:
-    """How to read the table."""
+    """Return an explanation of the table."""
     title = sentence_case(metric(run.objective.metric).title)
     return (
         f"{title} / test accuracy* of the trials that finished; compare down a column only, where "

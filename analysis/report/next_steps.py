@@ -1,4 +1,4 @@
-"""What to type next."""
+"""The next commands for the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far to trust the result, as a list of short remarks."""
+"""Short remarks on the reliability of the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best trial beside the middle of the good settings, as a table."""
+"""A table of the best trial and the centre of the good settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run comes from: its data, command, versions and machine."""
+"""The provenance of a run: its data, command, versions and machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analysis.stored.run import Run
 
 
 def subtitle(run: Run) -> str:
-    """Where the run comes from, in a line."""
+    """Return a line on the origin of the run."""
     data = run.space.get("train", {}).get("data", {})
     rate = noise_rate(run)
     parts = [
@@ -24,7 +24,7 @@ def subtitle(run: Run) -> str:
 
 
 def provenance(run: Run) -> str:
-    """What the run was made with, as rows of a description list."""
+    """Return the versions and the machine of the run, as rows of a description list."""
     versions = run.meta.get("versions") or {}
     rows = {
         "Command": " ".join(run.meta.get("command") or []),

@@ -1,4 +1,4 @@
-"""What the report shows of a run, in which order, and how to read it."""
+"""The sections of a report, in their order, with explanations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _APART = 0.02  # fractions of wrong labels memorised that differ by less are cal
 _WHY = {
     "noisy_fit": "The second picture shows the fraction of wrong labels memorised at the same "
     "settings.",
-    "test_accuracy": "The second picture shows test accuracy, for the record.",
+    "test_accuracy": "The second picture shows test accuracy, which is not used for selection.",
 }
 
 
@@ -64,7 +64,7 @@ def find_sections(run: Run, summary: Summary, surface: SensitivityInfo) -> list[
 
 
 def _memorisation(run: Run, summary: Summary) -> list[Section]:
-    """What the winner learned, and whether that sets it apart from the baseline."""
+    """Return a text on what the winner learned, in comparison with the baseline."""
     best, reference = summary.winner, summary.baseline
     if best is None or is_missing(best.noisy_fit):
         return []
@@ -170,7 +170,7 @@ def _methods(run: Run) -> list[Section]:
                 "fitting",
                 f"How each method's best {best} learns",
                 f"{means}A good method memorises few wrong labels and keeps the gap to the correct "
-                "ones wide; test accuracy is for the record and not used for selection.",
+                "ones wide; test accuracy is not used for selection.",
                 _one_by_one("fitting", panels),
                 folded=True,
             )
@@ -182,7 +182,7 @@ def _methods(run: Run) -> list[Section]:
                 "sweep",
                 f"Training at each {plain(swept_path(run))}",
                 f"{means}A line is the best {best} at one value: the fractions of wrong and of "
-                "correct labels that it learns and, for the record, its test accuracy.",
+                "correct labels that it learns and its test accuracy (not used for selection).",
                 _one_by_one("sweep", panels),
                 folded=True,
             )
@@ -191,7 +191,7 @@ def _methods(run: Run) -> list[Section]:
 
 
 def _inside(run: Run) -> list[Section]:
-    """What goes on inside the methods, as far as trials recorded it."""
+    """Return a section on the dynamics of the methods, if trials recorded them."""
     shown = {name: dynamic_panels(run, name) for name in DYNAMICS}
     figures = [figure for name, panels in shown.items() for figure in _one_by_one(name, panels)]
     guide = " ".join(DYNAMICS[name].guide for name, panels in shown.items() if panels)

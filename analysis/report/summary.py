@@ -19,7 +19,7 @@ from analysis.surrogate.robust_region import Region, robust_region
 from tune_robust.statistics import gain
 
 ENDS = {"done": "finished", "stopped": "stopped early", "failed": "failed"}
-"""How a trial can end: its status and the same in words."""
+"""The ways in which a trial can end: its status and a description."""
 
 _WITHIN_NOISE = 2  # standard errors
 
@@ -43,7 +43,7 @@ class Candidate(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the report opens with.
+    """Return the summary at the top of the report.
 
     ``gain`` and ``test_gain``: the winner over the best baseline, positive when better. ``level``:
     other finished trials whose score differs from the winner's by no more than two standard
@@ -152,7 +152,7 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
-    """Of a fraction of the validation images."""
+    """The standard error of a fraction of the validation images."""
     if best is not None and best.seeds > 1:
         return None
     possible = limits(run, run.objective.metric)

@@ -64,7 +64,7 @@ def _score_tiles(run: Run, summary: Summary, best: Candidate) -> list[tuple[str,
         known = compared is not None and not is_missing(summary.test_gain)
         gain = f"{better('test_accuracy', summary.test_gain)} · " if known else ""
         value = score("test_accuracy", best.test_accuracy)
-        shown.append(("Test accuracy*", value, f"{gain}for the record, not used for selection"))
+        shown.append(("Test accuracy*", value, f"{gain}not used for selection"))
     if not is_missing(best.noisy_fit):
         words = ""
         if compared is not None:

@@ -41,7 +41,7 @@ class Axis:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether its values lie on an axis."""
+        """Whether its values are on an axis."""
         return self.low is not None
 
     @property
@@ -108,7 +108,7 @@ def axes_of(search: Mapping[str, Any], kind: Mapping[str, Plain] | None = None) 
 
 
 def _may_be_drawn(dimension: Dimension, kind: Mapping[str, Plain]) -> bool:
-    """Whether no condition on a path of ``kind`` fails; those on other paths are open."""
+    """Return whether no condition on a path of ``kind`` fails; others are undecided."""
     conditions = dimension.conditions
     return all(conditions[path].holds(kind[path]) for path in conditions.keys() & kind.keys())
 

@@ -52,7 +52,7 @@ class ConfirmedTrial(_Mean):
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is a reference that the space gives, not a trial that the search proposed."""
+        """Whether it is a baseline of the space, not a trial proposed by the search."""
         return self.origin == "baseline"
 
     @property

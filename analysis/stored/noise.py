@@ -1,4 +1,4 @@
-"""How far a score can be trusted: wrong labels bound it from above, few images blur it."""
+"""Limits of a score: wrong labels bound it from above, and few images make it imprecise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLEARLY = 2  # standard errors
 
 
 class Limits(NamedTuple):
-    """What a metric can be, and how finely the images it is measured on can tell.
+    """The possible range of a metric, and its resolution on the images.
 
     ``low`` and ``high``: the possible values. ``images``: the number of images that a fraction is a
     mean over; None where the metric is no such fraction or the number is not known.
@@ -38,12 +38,12 @@ class Limits(NamedTuple):
 
 
 def noise_rate(run: Run) -> float | None:
-    """The measured fraction of wrong labels in the training set; None where nobody knows it."""
+    """The measured fraction of wrong labels in the training set; None if it is unknown."""
     return _wrong_labels(run, "train")
 
 
 def is_truth_known(run: Run) -> bool:
-    """Whether the wrong labels were counted; where labels differ between trials, they were."""
+    """Whether the wrong labels were counted; always if labels differ between trials."""
     known = run.meta.get("wrong_labels")
     return not known or known.get("validation") is not None
 
@@ -54,7 +54,7 @@ def ceiling(run: Run) -> float | None:
 
 
 def limits(run: Run, name: str) -> Limits:
-    """What the metric ``name`` can be in this run.
+    """Return the possible range of the metric ``name`` in this run.
 
     A fraction lies in [0, 1]. Accuracy on noisy validation labels lies below what a perfect model
     scores on them (``ceiling``), unless the best trial is clearly above that, by two standard

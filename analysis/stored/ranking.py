@@ -1,4 +1,4 @@
-"""Who won: finished trials ranked by the objective, and by nothing else.
+"""Rank finished trials by the objective alone.
 
 Where a grid repeats its settings with several seeds, a setting's mean over them is what ranks.
 """

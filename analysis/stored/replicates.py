@@ -18,7 +18,7 @@ from analysis.stored.trial import configuration
 from tune_robust.runs.replicates import SEED, setting_of
 
 _COUNTED = ("done", "stopped", "running", "interrupted", "pending", "failed")
-"""Of a setting's trials only those count whose status comes first here."""
+"""Of a setting's trials, only those with the first status in this list are used."""
 
 
 def settings(run: Run) -> list[str]:
@@ -27,7 +27,7 @@ def settings(run: Run) -> list[str]:
 
 
 def is_repeated(run: Run) -> bool:
-    """Whether settings were trained with several seeds: by a grid of seeds, or to confirm them.
+    """Return whether settings were trained with several seeds, by a grid or a confirmation.
 
     Once ``averaged``, they are repeated no more.
     """

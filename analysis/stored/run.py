@@ -50,7 +50,7 @@ class Run:
     objective: Objective
     dimensions: tuple[Axis, ...]
     place: str
-    """Where the run lies, as a user names it: its path, or its URI on remote storage."""
+    """The path of the run, or its URI on remote storage."""
 
     @property
     def space(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def _tables(
 
 
 def _is_recording(trials: pa.Table) -> bool:
-    """Whether the table keeps only the columns that all others can be derived from."""
+    """Return whether the table has only the columns from which the others are derived."""
     names = set(trials.column_names)
     return "objective" not in names and {"status", "config"} <= names
 

@@ -1,4 +1,4 @@
-"""What a stored trial was: its configuration, its searched settings and what to call it."""
+"""A stored trial: its configuration, its searched settings and its name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def settings(run: Run, row: pd.Series) -> dict[str, Any]:
 
 
 def label(row: Mapping[str, Any]) -> str:
-    """What to call a trial: its method where its configuration names one, else its name.
+    """Return the name of a trial in figures: its method if it has one, else its own name.
 
     Plain training, the method ``sgd``, goes by its optimizer: ``adamw`` is no SGD.
     """

@@ -1,1 +1,1 @@
-"""What the trials say of settings not tried: the Gaussian process and what is read off it."""
+"""Predictions for untried settings by a Gaussian process, and what follows from them."""

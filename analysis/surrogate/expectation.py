@@ -1,4 +1,4 @@
-"""What to expect of a metric at full budget, from trials that reached different ones."""
+"""Predict a metric at full budget, from trials with different budgets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tolerance(name: str, best: float) -> float:
 
 
 class Expected(NamedTuple):
-    """What to expect at some points; all of one shape.
+    """Predictions at several points; all arrays have the same shape.
 
     ``deviation``: the standard deviation of ``mean``, no smaller than the sampling error of the
     images that the metric is measured on. ``doubt``: 0 sure, 1 knowing nothing. ``low`` and
@@ -82,7 +82,7 @@ class Expectation:
         self._surrogate = Surrogate(inputs, values, budget=self._with_budget, noise=noise)
 
     def at(self, points: np.ndarray) -> Expected:
-        """What to expect at (m, d) points, each part (m,)."""
+        """Predict at (m, d) points; each array of the result has shape (m,)."""
         if self._with_budget:
             points = np.column_stack([points, np.ones(len(points))])
         mean, deviation, doubt = self._surrogate.predict(points)

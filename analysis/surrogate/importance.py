@@ -43,7 +43,7 @@ class ImportanceInfo(NamedTuple):
 
 @lru_cache(maxsize=4)
 def importance_info(run: Run) -> ImportanceInfo:
-    """What ``importance`` draws, and why not."""
+    """Return the data of ``importance``, or why there are none."""
     require_epochs(run)
     run = averaged(run)
     columns = ["path", "trials", *MEASURES]

@@ -23,7 +23,7 @@ _APART = 0.5  # of two options of a choice, in units of an axis
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What trials of the best trial's kind say of the objective, at any setting.
+    """Predictions of the objective at any setting, from trials of the best trial's kind.
 
     ``numeric``: the dimensions varied among them that lie on an axis, ``choices``: the options that
     were tried of the others. ``trials``: rows of the run's table with a place on every axis.
@@ -39,12 +39,12 @@ class Landscape:
         return _positions(self.numeric, trials)
 
     def at(self, positions: np.ndarray, chosen: dict[str, Any]) -> Expected:
-        """What to expect at (m, d) positions under the options ``chosen``."""
+        """Predict at (m, d) positions with the options ``chosen``."""
         options = pd.DataFrame([chosen] * len(positions))
         return self.expectation.at(np.column_stack([positions, _coded(self.choices, options)]))
 
     def of(self, trials: pd.DataFrame) -> Expected:
-        """What to expect of the settings of n trials."""
+        """Predict for the settings of n trials."""
         inputs = np.column_stack([self.positions(trials), _coded(self.choices, trials)])
         return self.expectation.at(inputs)
 

@@ -1,4 +1,4 @@
-"""What the trials say of a metric, and at which budget: a stopped one counts for what it is."""
+"""The data on a metric from trials of all budgets, including stopped ones."""
 
 from __future__ import annotations
 

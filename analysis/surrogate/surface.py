@@ -1,4 +1,4 @@
-"""How a metric depends on one or two searched dimensions, as far as the trials tell."""
+"""The dependence of a metric on one or two searched dimensions, according to the trials."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def load_weights(features: nn.Module, config: ModelConfig, *, download: bool) ->
             f"model.weights: {config.weights} does not fit {config.name}: {'; '.join(wrong[:3])}. "
             "Expected the names and shapes of torchvision's "
             f"torchvision.models.{config.name}().state_dict(). Images of one channel need "
-            "model.stem: cifar, whose first convolution starts afresh"
+            "model.stem: cifar, whose first convolution is newly initialised"
         )
     features.load_state_dict(state, strict=False)
 

@@ -53,7 +53,7 @@ def test_where_a_baseline_wins_there_is_no_plateau(build):
 
 
 def test_test_accuracy_is_marked_as_record_only(search_run):
-    assert "for the record, not used for selection" in tiles(search_run, summarise(search_run))
+    assert "not used for selection" in tiles(search_run, summarise(search_run))
 
 
 def test_clean_validation_labels_need_no_warning(build):

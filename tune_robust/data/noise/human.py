@@ -55,7 +55,7 @@ def read_labels(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise UserError(
-            f"data.noise.file: there is no {path}. Download it from {HOME} and put it beside the "
+            f"data.noise.file: there is no {path}. Download it from {HOME} and put it next to the "
             "data, or name where it is."
         )
     try:
