@@ -9,9 +9,9 @@ ROOT = Path(__file__).parents[1]
 TIERS = (
     {"errors", "metrics", "formatting", "information"},
     {"validation", "files"},
-    {"config"},
+    {"config", "own", "cache_folder"},
     {"data", "models", "methods"},
-    {"training"},
+    {"training", "loops"},
     {"spaces"},
     {"runs"},
     {"schedulers", "statistics"},

@@ -8,6 +8,7 @@ preset that fills them. Extra keys are refused.
 from __future__ import annotations
 
 import math
+import re
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     model_validator,
 )
 
@@ -46,6 +50,79 @@ def _kind_shorthand(value: Any) -> Any:
 def _name_shorthand(value: Any) -> Any:
     """``loss: gce`` is short for ``{name: gce}``."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def _own_name_shorthand(value: Any) -> Any:
+    """``augment: "my_data:augment"`` is short for ``{name: "my_data:augment"}``."""
+    return {"name": value} if is_own(value) else value
+
+
+# --- own parts --------------------------------------------------------------------------------
+
+BUILT_IN = "built-in"
+"""The parts that this package has, by their names."""
+
+OWN = "module:attribute"
+"""Parts from elsewhere, by the names of a module and of what stands in it."""
+
+
+def is_own(name: object) -> bool:
+    """Whether ``name`` is that of a part from elsewhere, as ``my_nets:Tiny``."""
+    return isinstance(name, str) and ":" in name
+
+
+def _well_formed(name: str) -> str:
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:\w[\w.-]*", name):
+        raise ValueError(f"found {name!r}; expected {OWN}, as in my_nets:Tiny")
+    return name
+
+
+OwnName = Annotated[str, AfterValidator(_well_formed)]
+"""``module:attribute``, as entry points are written."""
+
+
+def _plain(value: Any) -> Any:
+    """Raises ValueError unless ``value`` is something that YAML and JSON can hold."""
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if value is None or (isinstance(value, (str, bool, int, float)) and finite):
+        return value
+    raise ValueError(
+        f"found {value!r}; expected plain data: text, a finite number, true, false, null, or a "
+        "list or mapping of these"
+    )
+
+
+Argument = Annotated[Any, AfterValidator(_plain)]
+"""What a part from elsewhere may be called with."""
+
+
+class OwnPart(Part):
+    """A part from elsewhere: ``name`` is ``module:attribute``, all else are its arguments."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Argument] = Field(init=False)
+
+    name: OwnName
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments, those that this package has a meaning for left out."""
+        return dict(self.__pydantic_extra__)
+
+
+def _by_name(value: Any) -> str | None:
+    """Which of a group's alternatives is meant, by its ``name``."""
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    return OWN if is_own(name) else name if isinstance(name, str) else None
+
+
+def _own_or_not(value: Any) -> str:
+    """Whether a name, or the group that has it, is that of a part from elsewhere."""
+    return OWN if is_own(value) or _by_name(value) == OWN else BUILT_IN
 
 
 # --- data -------------------------------------------------------------------------------------
@@ -79,11 +156,14 @@ class FileSetting:
     """Marks a setting that names a file or a folder.
 
     ``beside_data``: whether a relative path is searched in the data's folder first. ``names``:
-    values that are not paths.
+    values that are not paths. ``or_name``: a text without a folder or suffix is a name, unless
+    there is such a file. ``or_text``: any text may be something else, unless there is such a file.
     """
 
     beside_data: bool = False
     names: tuple[str, ...] = ()
+    or_name: bool = False
+    or_text: bool = False
 
 
 NoiseFile = Annotated[str, Field(min_length=1), FileSetting(beside_data=True)]
@@ -255,9 +335,20 @@ class DataConfig(Part):
     shorter side of each image is scaled to it and the centre is cropped. ``subset`` and
     ``test_subset`` keep only a number or a fraction of the training and test images, with the class
     proportions unchanged; the test subset does not depend on ``seed``.
+
+    ``dataset: "my_data:load"`` is a function of one's own, and ``sklearn:load_breast_cancer`` one
+    of scikit-learn; ``options`` are its keyword arguments. ``augment`` may be one's own too, with
+    its keyword arguments beside its ``name``. See docs/own-parts.md.
     """
 
-    dataset: Literal["digits", "cifar10", "cifar100", "parquet", "folder", "npz"] = "digits"
+    dataset: Annotated[
+        Annotated[
+            Literal["digits", "cifar10", "cifar100", "parquet", "folder", "npz"], Tag(BUILT_IN)
+        ]
+        | Annotated[OwnName, Tag(OWN)],
+        Discriminator(_own_or_not),
+    ] = "digits"
+    options: Annotated[dict[str, Argument], FileSetting(or_text=True)] = Field(default_factory=dict)
     dir: Annotated[str, FileSetting()] | None = None
     download: bool = True
     label_column: str | None = None
@@ -267,8 +358,18 @@ class DataConfig(Part):
     test_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     noise: Noise = NoNoise()
     validation: Validation = Validation()
-    augment: Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"] = "none"
+    augment: Annotated[
+        Annotated[
+            Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"], Tag(BUILT_IN)
+        ]
+        | Annotated[OwnPart, Tag(OWN)],
+        Discriminator(_own_or_not),
+        BeforeValidator(_own_name_shorthand),
+    ] = "none"
     seed: Annotated[int, Field(ge=0)] = 0
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
 
     @property
     def truth_known(self) -> bool:
@@ -277,7 +378,12 @@ class DataConfig(Part):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
-        column, noise = self.label_column, self.noise
+        column, noise, own = self.label_column, self.noise, is_own(self.dataset)
+        if self.options and not own:
+            raise ValueError(
+                f"options: {self.dataset} takes none. They are the keyword arguments of a data set "
+                f"of one's own, dataset: {OWN}"
+            )
         if column is not None and self.dataset not in ("parquet", "cifar100"):
             raise ValueError(
                 f"label_column: {self.dataset} has one label per image; only parquet and cifar100 "
@@ -286,7 +392,7 @@ class DataConfig(Part):
         if self.dataset == "cifar100" and column not in (None, "fine_label", "coarse_label"):
             raise ValueError(f"label_column: found {column!r}; allowed: fine_label, coarse_label")
         own_column = noise.kind == "given" and noise.key is not None and noise.file is None
-        if own_column and self.dataset not in ("parquet", "npz"):
+        if own_column and not own and self.dataset not in ("parquet", "npz"):
             raise ValueError(
                 f"noise.key: {self.dataset} has no columns; only parquet and npz have. Name a "
                 "CSV with noise.file"
@@ -337,7 +443,7 @@ class ModelConfig(Part):
     ] = "small_cnn"
     width: Annotated[float, Field(gt=0, le=16)] = 1.0
     stem: Literal["cifar", "imagenet"] = "cifar"
-    weights: Annotated[str, FileSetting(names=("imagenet",))] | None = None
+    weights: Annotated[str, FileSetting(names=("imagenet",), or_name=True)] | None = None
 
     @model_validator(mode="after")
     def _has_what_is_asked_for(self) -> Self:
@@ -357,6 +463,24 @@ class ModelConfig(Part):
                 f"{self.width:g}: leave it out, or widen another network"
             )
         return self
+
+
+class OwnModel(OwnPart):
+    """A network from elsewhere: ``my_nets:Tiny``, ``timm:NAME`` or ``torchvision:NAME``.
+
+    ``last_layer``: the name of the last linear layer in the network, as in ``classifier.2``, whose
+    gradient ``sals`` looks at; by default the last ``torch.nn.Linear`` that it has. All else are
+    keyword arguments of its constructor. See docs/own-parts.md.
+    """
+
+    last_layer: str | None = None
+
+
+Model = Annotated[
+    Annotated[ModelConfig, Tag(BUILT_IN)] | Annotated[OwnModel, Tag(OWN)],
+    Discriminator(_own_or_not),
+    BeforeValidator(_name_shorthand),
+]
 
 
 # --- schedules of rho and alpha ---------------------------------------------------------------
@@ -631,10 +755,23 @@ class BootstrapSoft(Part):
     beta: Fraction = 0.95
 
 
+class OwnLoss(OwnPart):
+    """A loss of one's own, as ``my_losses:focal``, with its keyword arguments beside its name.
+
+    It is called with logits (B, K) and targets (B, K), and returns what each sample costs, (B,).
+    See docs/own-parts.md.
+    """
+
+
 Loss = Annotated[
-    CrossEntropy | GeneralizedCrossEntropy | SymmetricCrossEntropy | BootstrapHard | BootstrapSoft,
+    Annotated[CrossEntropy, Tag("ce")]
+    | Annotated[GeneralizedCrossEntropy, Tag("gce")]
+    | Annotated[SymmetricCrossEntropy, Tag("sce")]
+    | Annotated[BootstrapHard, Tag("bootstrap_hard")]
+    | Annotated[BootstrapSoft, Tag("bootstrap_soft")]
+    | Annotated[OwnLoss, Tag(OWN)],
+    Discriminator(_by_name),
     BeforeValidator(_name_shorthand),
-    Field(discriminator="name"),
 ]
 
 
@@ -717,8 +854,27 @@ class AdamWConfig(Part):
     weight_decay: NonNegative = 1e-2
 
 
+class OwnOptimizer(OwnPart):
+    """An optimizer from elsewhere, as ``torch.optim:RAdam``, with its arguments beside its name.
+
+    ``lr`` is its learning rate, by default its own; ``lr_schedule`` multiplies it as any other. See
+    docs/own-parts.md.
+    """
+
+    lr: Positive | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments, ``lr`` among them if it is given."""
+        return super().arguments | ({} if self.lr is None else {"lr": self.lr})
+
+
 Optimizer = Annotated[
-    SgdConfig | AdamWConfig, BeforeValidator(_name_shorthand), Field(discriminator="name")
+    Annotated[SgdConfig, Tag("sgd")]
+    | Annotated[AdamWConfig, Tag("adamw")]
+    | Annotated[OwnOptimizer, Tag(OWN)],
+    Discriminator(_by_name),
+    BeforeValidator(_name_shorthand),
 ]
 
 
@@ -843,6 +999,13 @@ def with_earlier_preset(document: dict[str, Any]) -> dict[str, Any]:
     return _fill(earlier, document) if earlier else document
 
 
+class OwnLoop(OwnPart):
+    """A training loop of one's own, as ``my_loop:train``, with its settings beside its name.
+
+    It is called with these settings and a trial to report to. See docs/own-loop.md.
+    """
+
+
 class TrainConfig(Part):
     """One training run. On the CPU, two equal configurations give exactly the same numbers.
 
@@ -860,12 +1023,16 @@ class TrainConfig(Part):
     ``float32`` on an NVIDIA GPU from Ampere on means TF32 in convolutions (a mantissa of 10 bits),
     as PyTorch does by default; ``torch.backends.cudnn.allow_tf32 = False`` turns that off.
     ``cuda_graphs`` records the training steps as CUDA graphs and replays them, which saves the time
-    to launch the kernels one by one. It has not been verified on a GPU yet, and has no effect on a
-    CPU.
+    to launch the kernels one by one. It needs the optimizer sgd or adamw. It has not been verified
+    on a GPU yet, and has no effect on a CPU.
+
+    ``loop`` trains by a function of the user's own instead. Then only ``epochs`` (the most reports
+    that a trial gives), ``seed`` and ``threads`` apply beside it.
     """
 
+    loop: Annotated[OwnLoop | None, BeforeValidator(_name_shorthand)] = None
     data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
+    model: Model = ModelConfig()
     method: Method | None = None
     sam: SamConfig | None = None
     saner: SanerConfig | None = None
@@ -911,6 +1078,21 @@ class TrainConfig(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _loop_does_it_all(self) -> Self:
+        if self.loop is None:
+            return self
+        defaults = {name: field.get_default() for name, field in type(self).model_fields.items()}
+        defaults["data"] = DataConfig(seed=self.data.seed)
+        given = {name: getattr(self, name) for name in defaults if name not in LOOP_SETTINGS}
+        idle = [name for name, value in given.items() if value != defaults[name]]
+        if idle:
+            raise ValueError(
+                f"{', '.join(idle)}: no effect beside loop: {self.loop.name}, which trains by "
+                "itself. Give the loop what it needs as settings of its own, under loop"
+            )
+        return self
+
     @property
     def passes_per_step(self) -> int:
         """The gradient evaluations per step: 2 with a perturbation, 1 without."""
@@ -925,6 +1107,24 @@ class TrainConfig(Part):
     def gradient_evaluations(self) -> int:
         """The compute of the run, in forward and backward passes over the training set."""
         return self.passes_per_step * self.total_epochs
+
+
+LOOP_SETTINGS = ("loop", "epochs", "seed", "threads")
+"""The settings that apply to a loop of one's own."""
+
+
+def own_parts(config: TrainConfig) -> dict[str, str]:
+    """The parts from elsewhere that ``config`` names: ``module:attribute`` by its setting."""
+    data = config.data
+    named = {
+        "data.dataset": data.dataset,
+        "data.augment": data.augment.name if isinstance(data.augment, OwnPart) else "",
+        "model.name": config.model.name,
+        "loss.name": config.loss.name,
+        "optimizer.name": config.optimizer.name,
+        "loop": config.loop.name if config.loop is not None else "",
+    }
+    return {setting: name for setting, name in named.items() if is_own(name)}
 
 
 EARLIER_PATHS = {"data.noise.column": "data.noise.key"}

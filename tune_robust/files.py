@@ -19,6 +19,11 @@ from typing import BinaryIO
 _ASIDE = ".aside"
 
 
+def cache_root() -> Path:
+    """This machine's own place for what can be made or fetched again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tune-robust"
+
+
 def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write ``data`` under a temporary name, then rename it: ``path`` is never half-written.
 

@@ -66,13 +66,15 @@ def _message(model: type[BaseModel], document: Any, detail: Mapping[str, Any]) -
             return f"there is no such key.{nearest(key, allowed)} Allowed: {', '.join(allowed)}"
         case "literal_error":
             allowed = [o.strip(" '") for o in context["expected"].replace(" or ", ",").split(",")]
-            return f"found {found}; allowed: {', '.join(allowed)}.{nearest(given, allowed)}"
+            own = " or your own, module:attribute" if "built-in" in detail["loc"] else ""
+            return f"found {found}; allowed: {', '.join(allowed)}{own}.{nearest(given, allowed)}"
         case "union_tag_invalid":
             allowed = [o.strip(" '") for o in context["expected_tags"].split(",")]
             tag = context["tag"]
             return f"found {tag!r}; allowed: {', '.join(allowed)}.{nearest(tag, allowed)}"
         case "union_tag_not_found":
-            key = context["discriminator"].strip("'")
+            quoted = context["discriminator"]  # otherwise a function, which looks at the name
+            key = quoted.strip("'") if quoted.startswith("'") else "name"
             return f"found {found}; expected a mapping with the key {key!r}"
         case "value_error":
             return str(context["error"])
@@ -95,7 +97,8 @@ def _keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]
             candidates = {m for f in fields for m in _models_in(f.annotation)}
         else:
             candidates = {c for c in candidates if part in _tags(c)} or candidates
-    return sorted({key for candidate in candidates for key in candidate.model_fields})
+    refusing = {c for c in candidates if c.model_config.get("extra") != "allow"}
+    return sorted({key for candidate in refusing for key in candidate.model_fields})
 
 
 def _models_in(annotation: Any) -> set[type[BaseModel]]:

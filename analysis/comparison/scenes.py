@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 from scipy import stats
 
 from analysis.figures.best_so_far import cost_of_epochs, settled
@@ -25,13 +26,13 @@ from analysis.stored.ranking import baseline, label_sets, ranking
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
 from analysis.surrogate.robust_region import robust_region
-from tune_robust.config import DataConfig, ModelConfig
+from tune_robust.config import DataConfig, Model
 from tune_robust.errors import UserError
 from tune_robust.spaces.objective import Objective
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate
 
 _DATA = (
-    *("dataset", "label_column", "subset", "test_subset", "test_size"),
+    *("dataset", "options", "label_column", "subset", "test_subset", "test_size"),
     *("image_size", "noise", "validation"),
 )
 _OWN_FILES = ("folder", "npz", "parquet")
@@ -326,14 +327,27 @@ def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
 def _labels_and_network(run: Run) -> dict[str, Any]:
     """Return the settings on which scores depend, except the method, by their current names."""
     config = json.loads(run.trials["config"].iloc[0])
+    if config.get("loop") is not None:
+        return _own_loop(run, config["loop"])
     config["data"] = DataConfig.model_validate(config["data"]).model_dump(mode="json")
-    config["model"] = ModelConfig.model_validate(config["model"]).model_dump(mode="json")
+    config["model"] = TypeAdapter(Model).validate_python(config["model"]).model_dump(mode="json")
     data = {name: config["data"][name] for name in _DATA}
     if isinstance(file := data["noise"].get("file"), str):
         data["noise"] = {**data["noise"], "file": Path(file).name}
     if data["dataset"] in _OWN_FILES:
         data["dir"] = config["data"]["dir"]
     return {"data": data, "model": config["model"]}
+
+
+def _own_loop(run: Run, loop: dict[str, Any]) -> dict[str, Any]:
+    """The same of a loop of the user's own: its name, and the settings that all trials share."""
+    fixed = {k: v for k, v in loop.items() if f"loop.{k}" not in run.searched}
+    data = {"dataset": fixed.pop("name", loop["name"]), "noise": {"kind": _BY_THE_LOOP}}
+    return {"data": data, "model": fixed}
+
+
+_BY_THE_LOOP = "by the loop"
+"""The kind of label noise where only the user's loop knows it."""
 
 
 def _family(run: Run) -> str:
@@ -386,7 +400,8 @@ def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
         kind = "no" if kind == "none" else kind
         noise = f"{rate:.0%} {kind} noise" if rate is not None else f"{kind} noise"
         rest = [f"{p.partition('.')[2]} {number(scene.get(p))}" for p in differing if p not in said]
-        labels.append(", ".join([f"{scene['data.dataset']}, {noise}", *rest]))
+        about = [scene["data.dataset"], *([] if kind == _BY_THE_LOOP else [noise]), *rest]
+        labels.append(", ".join(map(str, about)))
     return labels
 
 

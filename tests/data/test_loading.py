@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import torch
@@ -33,8 +34,8 @@ def decodings(monkeypatch):
 
 
 def test_every_configured_dataset_has_a_source():
-    choices = DataConfig.model_fields["dataset"].annotation.__args__
-    assert set(SOURCES) == set(choices)
+    built_in, _ = get_args(DataConfig.model_fields["dataset"].annotation)
+    assert set(SOURCES) == set(get_args(get_args(built_in)[0]))
 
 
 def test_without_a_cache_every_call_decodes(config, decodings):

@@ -15,7 +15,7 @@ DOCS = ROOT / "docs"
 
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text().partition("nav:")[2].partition("\n\n")[0]
-    listed = set(re.findall(r"([\w/]+\.md)", navigation))
+    listed = set(re.findall(r"([\w/-]+\.md)", navigation))
     assert listed == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
 
 

@@ -21,7 +21,7 @@ METHODS = ("sam", "asam", "saner", "slaw", "methods")
 SEARCHES = {
     *(f"{method}_{labels}" for method in METHODS for labels in SETS),
     *("saner_digits", "slaw_digits", "methods_digits", "rho_knots_digits"),
-    "pareto_digits",
+    *("pareto_digits", "methods_tabular"),
     "sam_rho_search_cifar10",
 }
 TABLES = {
@@ -64,7 +64,7 @@ def test_it_opens_with_its_purpose_the_command_and_an_override_that_works(name):
     purpose, command, override, *_ = load_space(name).description.split("\n")
     assert purpose.endswith(".")
     assert command.strip().startswith(f"tune-robust search --space {name}")
-    assert ("--data-dir" in command) == (not name.endswith("_digits"))
+    assert ("--data-dir" in command) == (not name.endswith(("_digits", "_tabular")))
     assert override.strip().startswith(f"tune-robust search --space {name} --set ")
     settings = [s.strip().strip('"') for s in override.split("--set ")[1:]]
     assert load_space(name, overrides=settings) != load_space(name)
@@ -275,8 +275,21 @@ def images(space):
         given, true = torch.randint(classes, (2, count), generator=generator)
         return LabelledImages(pixels, given, true)
 
+    if dataset.startswith("sklearn:"):
+        return rows()
     names = tuple(map(str, range(classes)))
     return Splits(part(8), part(4), part(4), names, (0.5,) * channels, (0.25,) * channels)
+
+
+def rows():
+    """The same of rows of 30 numbers in two classes."""
+    generator = torch.Generator().manual_seed(0)
+
+    def part(count):
+        given, true = torch.randint(2, (2, count), generator=generator)
+        return LabelledImages(torch.rand(count, 30, generator=generator), given, true)
+
+    return Splits(part(8), part(4), part(4), ("0", "1"), (0.5,) * 30, (0.25,) * 30)
 
 
 def tiny(config):

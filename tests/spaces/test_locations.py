@@ -77,6 +77,17 @@ def test_the_name_of_published_weights_is_no_path(load, here):
         assert load({}, train=train).config_for({}).model.weights == kept
 
 
+def test_arguments_of_own_parts_are_paths_only_where_there_is_such_a_file(load, here):
+    (here / "spaces" / "birds").mkdir()
+    options = {"root": "birds", "name": "crow", "long": "x" * 5000, "n": 3}
+    space = load({"dataset": "my_data:load", "options": options})
+    expected = options | {"root": str(here / "spaces" / "birds")}
+    assert space.train["data"]["options"] == expected
+    model = {"name": "torchvision:resnet18", "weights": "IMAGENET1K_V1"}
+    space = load({}, train={"model": model, "epochs": 1, "method": "saner"})
+    assert space.train["model"]["weights"] == "IMAGENET1K_V1"
+
+
 def test_searched_and_known_ones_too(load, here):
     search = {
         "data.noise.file": {"choice": ["one.csv", "two.csv"]},
@@ -119,7 +130,8 @@ def test_a_training_configuration_likewise(here):
 
 
 def test_all_settings_that_name_files_are_known():
-    assert set(file_settings()) == {"data.dir", "data.noise.file", "model.weights"}
+    expected = {"data.dir", "data.noise.file", "data.options", "model.weights"}
+    assert set(file_settings()) == expected
 
 
 plain = st.recursive(

@@ -56,5 +56,5 @@ def test_an_error_is_a_failure_by_its_name(monkeypatch):
     def broken(*arguments, **settings):
         raise RuntimeError("no kernel image")
 
-    monkeypatch.setattr(loop, "build_model", broken)
+    monkeypatch.setattr(loop, "build_network", broken)
     assert set(failures("sgd").values()) == {"RuntimeError: no kernel image"}

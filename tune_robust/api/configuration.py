@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tune_robust.config import TrainConfig, parse_config
+from tune_robust.config import TrainConfig, own_parts, parse_config
 from tune_robust.metrics import TIMINGS, finite_or_none
+from tune_robust.own import collect_code, use_code, used_code
 from tune_robust.spaces.locations import locate_config
 from tune_robust.spaces.overrides import Overrides, apply_overrides
 from tune_robust.spaces.yaml_text import read_yaml
@@ -39,7 +40,9 @@ class Configuration(NamedTuple):
     exported: Exported | None
 
 
-def load_configuration(path: str | Path, *, settings: Overrides = ()) -> Configuration:
+def load_configuration(
+    path: str | Path, *, settings: Overrides = (), code: str | Path | None = None
+) -> Configuration:
     """Load a training configuration, also from a file written by ``export``.
 
     Args:
@@ -47,6 +50,9 @@ def load_configuration(path: str | Path, *, settings: Overrides = ()) -> Configu
         settings: changes, as a mapping from key paths to values or as ``path=value``. With
             changes, it is no longer the configuration of the exported trial, and ``exported`` is
             None.
+        code: the folder with the modules of its own parts, which can be imported from then on; by
+            default the folder ``code`` that ``export`` wrote beside the file, else the working
+            directory.
 
     Raises:
         UserError: there is no such file, or it is not valid; the message has every problem with its
@@ -57,7 +63,23 @@ def load_configuration(path: str | Path, *, settings: Overrides = ()) -> Configu
     given = document.get("train", document) if isinstance(document, dict) else document
     located, changes = locate_config(given, settings, path.expanduser().absolute().parent)
     config = parse_config(apply_overrides(located, changes), str(path))
+    _use_code(config, path, "code" in (document.get("provenance") or {}), code)
     result = document.get("result") or {}
     if settings or "epoch" not in result or "metrics" not in result:
         return Configuration(config, None)
     return Configuration(config, Exported(result["epoch"], result["metrics"]))
+
+
+def _use_code(config: TrainConfig, path: Path, exported: bool, given: str | Path | None) -> None:
+    """Make the code of own parts importable, by default what was ``exported`` beside ``path``."""
+    beside = path.expanduser().absolute().parent / "code"
+    folder = beside if given is None and exported and beside.is_dir() else given
+    use_code(collect_code(own_parts(config).values(), folder))
+
+
+def uses_other_code(path: str | Path) -> bool:
+    """Whether this process uses other code than the trial that was exported to ``path``."""
+    document = read_yaml(Path(path))
+    before = (document.get("provenance") or {}).get("code") or {}
+    code = used_code()
+    return code is not None and before.get("hash", code.hash) != code.hash

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import code_meta, code_of_run, register_loop
 from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import SearchFailed, UserError
@@ -26,6 +27,7 @@ from tune_robust.tuning.winners.retraining import (
 )
 
 if TYPE_CHECKING:
+    from tune_robust.loops import Loop
     from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 
@@ -39,6 +41,8 @@ def confirm(
     trials: Sequence[str] = (),
     seeds: int = 5,
     baselines: bool = True,
+    code: str | Path | None = None,
+    train: Loop | None = None,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -58,6 +62,8 @@ def confirm(
         trials: the names of trials to confirm, such as ``t0012``.
         seeds: the number of fresh seeds on which each trial is trained.
         baselines: whether to train the baselines on the same seeds.
+        code: the folder of other code for the run's own parts, as in ``resume``.
+        train: the training loop again, as in ``resume``.
         storage: the folder or URI that holds the runs.
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -75,6 +81,8 @@ def confirm(
     """
     from tune_robust.tuning.engine.searching import RayOptions
 
+    if train is not None:
+        register_loop(train)
     watcher = watcher_of(progress)
     folder = folder_of(run, storage)
     meta = folder.read_meta()
@@ -98,24 +106,32 @@ def confirm(
             "so far are confirmed."
         )
     store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher)
+    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher, code)
 
 
-def run_confirmation(store: RunStore, ray: RayOptions, watcher: Watcher) -> dict[str, Any]:
+def run_confirmation(
+    store: RunStore, ray: RayOptions, watcher: Watcher, code: str | Path | None = None
+) -> dict[str, Any]:
     """Run the remaining trials of a confirmation, and write and return its results.
+
+    ``code`` is as in ``confirm``.
 
     Raises:
         SearchFailed: there are no results.
     """
     from tune_robust.config import parse_config
-    from tune_robust.tuning.engine.preparing import prepare
+    from tune_robust.tuning.engine.preparing import prepare_configs
     from tune_robust.tuning.engine.searching import run_search
 
     folder = store.folder
     source = confirmed_by(folder)
     space = Space.from_document(folder.read_meta()["space"])
+    meta = folder.read_meta()
+    own = code_meta(code_of_run(meta, space, code, watcher))
+    if own and own["code"] != meta.get("code"):
+        folder.write_meta({**meta, **own})
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
-    prepare([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
+    prepare_configs([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
     conductor = run_search(space, store, source.storage, ray, watcher)
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(

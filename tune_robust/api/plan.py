@@ -9,8 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import new_code
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
+from tune_robust.errors import UserError
 from tune_robust.formatting import count
 from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides
@@ -37,6 +39,7 @@ def plan(
     download: bool = True,
     seconds: float = 4.0,
     price: float | None = None,
+    code: str | Path | None = None,
     storage: str | Path = STORAGE,
     progress: ProgressLike = True,
 ) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def plan(
         data_dir: the folder of the data set.
         download: whether missing data may be downloaded.
         seconds: how long to time each kind of trial.
+        code: the folder with the modules of own parts, as in ``search``.
         price: the price of an hour of this machine, to compute the cost of the search.
         storage: the folder or URI next to which the decoded data is cached.
         progress: as in ``search``.
@@ -67,9 +71,9 @@ def plan(
     """
     import torch
 
-    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.cache_folder import cache_of
     from tune_robust.runs.disk import predictions_bytes
-    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
     from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
     from tune_robust.tuning.simulation.trial_times import time_kinds
@@ -78,7 +82,13 @@ def plan(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
     )
     storage, watcher = str(storage), watcher_of(progress)
-    data = prepare(one_of_each_data(loaded), storage)
+    new_code(loaded, code)
+    if loaded.has_loop:
+        raise UserError(
+            f"{loaded.name} trains by a loop of your own, which plan cannot time: only it knows "
+            "what an epoch takes. Search with --trials 1 to see."
+        )
+    data = prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)
     at_a_time = min(slots.concurrency, loaded.trials)
@@ -114,7 +124,7 @@ def plan(
 
 def _slots(space: Space, storage: str, cpus: int, gpus: int, watcher: Watcher) -> Slots:
     """Return the slots on this machine; only the sharing of a GPU is measured, with Ray."""
-    from tune_robust.data.cache_folder import cache_of
+    from tune_robust.cache_folder import cache_of
     from tune_robust.tuning.engine.allocation import new_slots
     from tune_robust.tuning.engine.ray_session import ray_session
     from tune_robust.tuning.engine.slots import Node
@@ -148,8 +158,8 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
 
 def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
     """Return the size of the decoded data sets, which all trials map into memory."""
+    from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset
-    from tune_robust.data.cache_folder import cache_of
 
     different = {config.data.dataset: config.data for config in configs}
     return sum(

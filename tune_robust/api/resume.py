@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import code_meta, code_of_run, register_loop
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import Problem, UserError, nearest
@@ -18,6 +19,7 @@ from tune_robust.spaces.space import Space
 
 if TYPE_CHECKING:
     from analysis.stored.run import Run
+    from tune_robust.loops import Loop
     from tune_robust.tuning.engine.watching import Watcher
 
 MAY_CHANGE = ("budget.trials", "resources.concurrency", "resources.cpus", "resources.gpus")
@@ -31,6 +33,8 @@ def resume(
     retry_failed: bool = False,
     settings: Overrides | None = None,
     rebuild_log: bool = False,
+    code: str | Path | None = None,
+    train: Loop | None = None,
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
@@ -50,6 +54,10 @@ def resume(
             ``budget.trials`` and ``resources`` may change, so that all trials
             of a run are comparable.
         rebuild_log: whether to rebuild a lost event log from the run's two tables.
+        code: the folder of other code for the run's own parts; by default the code that the run
+            began with.
+        train: the training loop again, if the run's was given as a function of a script or
+            notebook.
         storage: the folder or URI that holds the runs.
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
@@ -65,10 +73,12 @@ def resume(
         KeyboardInterrupt: as in ``search``.
     """
     from tune_robust.api.confirm import run_confirmation
-    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
     from tune_robust.tuning.winners.retraining import add_missing
 
+    if train is not None:
+        register_loop(train)
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
     folder = folder_of(run, storage)
     meta = folder.read_meta()
@@ -76,12 +86,15 @@ def resume(
         if trials is not None or settings:
             raise _is_confirmation(folder)
         add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
-        run_confirmation(store, ray, watcher)
+        run_confirmation(store, ray, watcher, code)
         return load_run(folder.place)
     # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)
-    prepare(one_of_each_data(space), folder.storage)
+    own = code_meta(code_of_run(meta, space, code, watcher))
+    prepare_space(space, folder.storage)
     store = _opened(folder, watcher, retry_failed, rebuild_log)
+    if own and own["code"] != meta.get("code"):
+        folder.write_meta({**folder.read_meta(), **own})
     run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
     folder.upload()
     return load_run(folder.place)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.own_code import code_meta, new_code, with_loop
 from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
@@ -18,6 +19,7 @@ from tune_robust.tuning.engine.watching import Watcher
 
 if TYPE_CHECKING:
     from analysis.stored.run import Run
+    from tune_robust.loops import Loop
 
 
 def search(
@@ -33,6 +35,8 @@ def search(
     address: str | None = None,
     dashboard: bool = True,
     tensorboard: bool = False,
+    code: str | Path | None = None,
+    train: Loop | str | None = None,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> Run:
@@ -55,6 +59,10 @@ def search(
             variable RAY_ADDRESS and, if that is not set, Ray on this machine alone.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs into the run's folder.
+        code: the folder with the modules of own parts (``my_nets:Tiny``); by default the working
+            directory. Their source is stored with the run.
+        train: a training loop of your own, ``train(config, trial)``; short for ``train.loop``. All
+            dimensions of the space are then its settings. See docs/own-loop.md.
         progress: True shows the progress on standard error, or in the notebook; False shows
             nothing. An object with the methods of ``Watcher`` is called for every trial instead.
         verbose: whether to show Ray's own messages.
@@ -71,21 +79,19 @@ def search(
     from tune_robust.runs.provenance import provenance
     from tune_robust.runs.store import RunStore
 
+    space, code = with_loop(space, train, code)
     loaded = load_space(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
     )
 
-    from tune_robust.data.cache_folder import cache_of
-    from tune_robust.runs.disk import check_disk
-    from tune_robust.tuning.engine.preparing import one_of_each_data, prepare
+    from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
 
     watcher, storage = watcher_of(progress), str(storage)
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document(), **_warm_start(loaded, warm_start, storage, watcher)}
-    meta |= prepare(one_of_each_data(loaded), storage)
-    # Checked before the run exists: not even one trial at a time would fit.
-    check_disk(loaded, folder, cache_of(storage), concurrency=1)
+    meta |= code_meta(new_code(loaded, code))
+    meta |= prepare_space(loaded, storage, folder)
     store = RunStore.create(folder, {**meta, **provenance()})
     ray = RayOptions(address, dashboard, verbose)
     run_search(loaded, store, storage, ray, watcher, tensorboard=tensorboard)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Address, Dashboard, Json, Run, Storage, Verbose
+from tune_robust.cli.options import (
+    STORAGE,
+    Address,
+    Dashboard,
+    Json,
+    OtherCode,
+    Run,
+    Storage,
+    Verbose,
+)
 from tune_robust.errors import UserError
 from tune_robust.formatting import listed
 
@@ -43,6 +52,7 @@ def confirm(
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
+    code: OtherCode = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -75,6 +85,7 @@ def confirm(
             storage=storage,
             address=address,
             dashboard=dashboard,
+            code=code,
             progress=Display(console),
             verbose=verbose,
         )
@@ -159,9 +170,15 @@ def status_line(source: RunFolder) -> str | None:
 def _seeds_as_text(found: dict[str, Any]) -> str:
     """Return which seeds were used, and what each of them changes."""
     seeds, varies = found["seeds"], found["varies"]
-    fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
     which = f"Seed {seeds[0]}" if len(seeds) == 1 else f"Seeds {seeds[0]} to {seeds[-1]}"
     return (
-        f"{which}, the same for all trials: each draws a new {listed(varies)}{fixed}. "
+        f"{which}, the same for all trials: {_what_a_seed_draws(varies)}. "
         "P(best) is the posterior probability of being the best, with flat priors, paired by seed."
     )
+
+
+def _what_a_seed_draws(varies: list[str]) -> str:
+    if varies == ["loop"]:
+        return "what each of them changes is up to the loop"
+    fixed = "" if "noise draw" in varies else "; the wrong labels are given and stay the same"
+    return f"each draws a new {listed(varies)}{fixed}"

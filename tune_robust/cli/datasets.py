@@ -62,8 +62,8 @@ def prepare(
       tune-robust datasets prepare folder --data-dir ~/webvision \\
         --set data.image_size=224
     """
+    from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset
-    from tune_robust.data.cache_folder import cache_of
 
     config = _config("prepare", name, data_dir, {}, settings, no_download)
     dataset = load_dataset(config, cache_of(storage))
@@ -115,8 +115,8 @@ def check(
         --noise given --noise-file labels.csv
       tune-robust datasets check digits --noise symmetric --noise-rate 0.5 --json
     """
+    from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset, summarise
-    from tune_robust.data.cache_folder import cache_of
 
     options = {"kind": noise, "rate": noise_rate, "file": noise_file, "key": noise_key}
     described = {key: value for key, value in options.items() if value is not None}

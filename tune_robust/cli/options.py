@@ -78,4 +78,21 @@ Address = Annotated[
         "that is not set, Ray starts on this machine alone.",
     ),
 ]
+Code = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Import your own parts, such as model.name: my_nets:Tiny, from this folder; by "
+        "default from the working directory.",
+    ),
+]
+OtherCode = Annotated[
+    Path | None,
+    typer.Option(
+        "--code",
+        metavar="DIR",
+        help="Go on with the code in this folder for your own parts; by default with the code that "
+        "the run began with.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show Ray's own messages.")]

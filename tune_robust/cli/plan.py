@@ -9,6 +9,7 @@ import typer
 
 from tune_robust.cli.options import (
     STORAGE,
+    Code,
     DataDir,
     Json,
     NoDownload,
@@ -37,6 +38,7 @@ def plan(
         typer.Option(help="The price of an hour of this machine, to show the cost.", min=0),
     ] = None,
     storage: Storage = STORAGE,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
     """Estimate the time and cost of a search from a few training steps of each method.
@@ -63,6 +65,7 @@ def plan(
         seconds=seconds,
         price=price,
         storage=storage,
+        code=code,
     )
     if as_json:
         print(json.dumps(found, indent=2))

@@ -11,6 +11,7 @@ from tune_robust.cli.options import (
     Address,
     Dashboard,
     Json,
+    OtherCode,
     Run,
     Storage,
     TensorBoard,
@@ -48,6 +49,7 @@ def resume(
     address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
+    code: OtherCode = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -79,6 +81,7 @@ def resume(
             address=address,
             dashboard=dashboard,
             tensorboard=tensorboard,
+            code=code,
             progress=Display(console),
             verbose=verbose,
         )

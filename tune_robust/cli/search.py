@@ -10,6 +10,7 @@ from tune_robust.cli.completion import complete_run
 from tune_robust.cli.options import (
     STORAGE,
     Address,
+    Code,
     Dashboard,
     DataDir,
     Json,
@@ -45,6 +46,7 @@ def search(
     address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
+    code: Code = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
@@ -83,6 +85,7 @@ def search(
             address=address,
             dashboard=dashboard,
             tensorboard=tensorboard,
+            code=code,
             progress=Display(console),
             verbose=verbose,
         )

@@ -115,7 +115,7 @@ def _row(space: Space) -> dict[str, Any]:
     searched = {dimension.path for dimension in space.dimensions}
     return {
         "name": space.name,
-        "dataset": "searched" if "data.dataset" in searched else data.dataset,
+        "dataset": "searched" if "data.dataset" in searched else _dataset(space, data.dataset),
         "noise": "searched" if "data.noise.kind" in searched else data.noise.kind,
         "noise_rate": getattr(data.noise, "rate", None) or 0.0,
         "methods": [method or "composed" for method in space.methods],
@@ -123,6 +123,11 @@ def _row(space: Space) -> dict[str, Any]:
         "trials": space.trials,
         "purpose": space.purpose,
     }
+
+
+def _dataset(space: Space, name: str) -> str:
+    """The name of the data set; only a loop of the user's own knows its own."""
+    return "by the loop" if space.has_loop else name
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

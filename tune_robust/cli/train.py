@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tune_robust.cli.options import ConfigSettings, DataDir, NoDownload
 from tune_robust.errors import UserError
+from tune_robust.files import write_aside
 from tune_robust.metrics import EPOCH_LINE, finite_or_none
+
+if TYPE_CHECKING:
+    from tune_robust.config import TrainConfig
+    from tune_robust.loops import LoopEpoch
+    from tune_robust.training import EpochResult
 
 
 def train(
@@ -34,6 +40,14 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Continue from this checkpoint (last.pt).")
     ] = None,
+    code: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Import your own parts from this folder; by default from the folder `code` that "
+            "`export` wrote beside the file, else from the working directory.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per epoch.")] = False,
 ) -> None:
     """Train one configuration and print the metrics of each epoch.
@@ -47,29 +61,57 @@ def train(
       tune-robust train --config my.yaml --set epochs=60 --out trained
       tune-robust train --config my.yaml --resume trained/last.pt
     """
-    from tune_robust.api.configuration import load_configuration
+    from tune_robust.api.configuration import load_configuration, uses_other_code
 
-    found = load_configuration(config, settings=_overrides(settings, data_dir, no_download))
+    found = load_configuration(
+        config, settings=_overrides(settings, data_dir, no_download), code=code
+    )
     exported = found.exported
-
-    from tune_robust.training import save_epoch
-    from tune_robust.training import train as run_training
+    if uses_other_code(config) and not as_json:
+        print("The code of its own parts differs from that of the exported trial.")
 
     metrics: dict[str, float] = {}
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        for result in run_training(found.config, resume=resume, device=device):
+        for result in _epochs(found.config, resume, device):
             metrics = result.metrics
-            _print_epoch(result.epoch, found.config.total_epochs, metrics, as_json)
+            _print_epoch(result.epoch, found.config, metrics, as_json)
             if out is not None:
-                save_epoch(result, out)
+                _save(result, out)
             if exported is not None and result.epoch == exported.epoch:
                 break
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}.") from error
     if exported is not None and not as_json:
         _print_comparison(exported.differing(metrics))
+
+
+def _epochs(
+    config: TrainConfig, resume: Path | None, device: str | None
+) -> Iterator[EpochResult | LoopEpoch]:
+    if config.loop is not None:
+        from tune_robust.loops import run_loop
+
+        return run_loop(config, resume=resume)
+    # Only here: PyTorch, which a loop of the user's own may do without.
+    from tune_robust.training import train
+
+    return train(config, resume=resume, device=device)
+
+
+def _save(result: EpochResult | LoopEpoch, out: Path) -> None:
+    from tune_robust.loops import LoopEpoch
+
+    if not isinstance(result, LoopEpoch):
+        from tune_robust.training import save_epoch
+
+        save_epoch(result, out)
+        return
+    if result.files is not None:
+        result.save(out / "last.pt")
+    metrics = {"epoch": result.epoch, **finite_or_none(result.metrics)}
+    write_aside(out / "metrics.json", json.dumps(metrics, indent=2).encode())
 
 
 def _overrides(
@@ -84,14 +126,15 @@ def _overrides(
     return overrides
 
 
-def _print_epoch(epoch: int, epochs: int, metrics: dict[str, float], as_json: bool) -> None:
+def _print_epoch(epoch: int, config: TrainConfig, metrics: dict[str, float], as_json: bool) -> None:
     if as_json:
         print(json.dumps({"epoch": epoch, **finite_or_none(metrics)}), flush=True)
         return
+    shown: Sequence[str] = EPOCH_LINE if config.loop is None else [*metrics]
     figures = "  ".join(
-        f"{name} {metrics[name]:.4g}" for name in EPOCH_LINE if not math.isnan(metrics[name])
+        f"{name} {metrics[name]:.4g}" for name in shown if not math.isnan(metrics[name])
     )
-    print(f"epoch {epoch}/{epochs}  {figures}", flush=True)
+    print(f"epoch {epoch}/{config.total_epochs}  {figures}", flush=True)
 
 
 def _print_comparison(differing: Mapping[str, tuple[float | None, ...]]) -> None:

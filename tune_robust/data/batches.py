@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tune_robust.data.images import LabelledImages
+from tune_robust.config import OwnPart
+from tune_robust.data.images import LabelledImages, is_image
+from tune_robust.data.own_augmentation import own_augmentation
 from tune_robust.data.randaugment import RandAugment, draw_choices
 from tune_robust.data.resized_crop import draw_boxes, resized_crops
 from tune_robust.errors import UserError
@@ -36,7 +38,9 @@ class Batches:
             eighth of their side (4 of 32 pixels) in each direction and pads with black.
             ``resized_crop_flip`` enlarges a crop of 8 to 100 % of their area (see resized_crop).
             ``randaugment`` crops, flips and applies two of fourteen operations (see RandAugment).
-        mean, std: one value per channel, for pixels in [0, 1].
+            A part from elsewhere is called with the inputs before they are normalised.
+        mean, std: one value per channel, for pixels in [0, 1]; for floating-point inputs, of the
+            values themselves.
         generator: the source of randomness, on any device.
         drop_last: whether to leave out a last batch that is not full.
         memory_format: the memory format of the inputs.
@@ -50,7 +54,7 @@ class Batches:
         part: LabelledImages,
         batch_size: int,
         *,
-        augment: Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"],
+        augment: Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"] | OwnPart,
         mean: Sequence[float],
         std: Sequence[float],
         generator: torch.Generator,
@@ -64,13 +68,19 @@ class Batches:
             )
         self.part, self.batch_size, self.generator = part, batch_size, generator
         self.drop_last, self._memory_format = drop_last, memory_format
-        self._flip = augment != "none"
-        _, height, width = part.image_shape
+        self._own = own_augmentation(augment) if isinstance(augment, OwnPart) else None
+        self._flip = augment != "none" and self._own is None
+        if self._flip and not is_image(part.source):
+            raise UserError(
+                f"data.augment: {augment} is for images, uint8 (C, H, W) with 1 or 3 channels; the "
+                f"inputs are {part.source.dtype} {part.input_shape} each. Use none, or your own."
+            )
+        height, width = part.image_shape[1:] if is_image(part.source) else (0, 0)
         self._padding = min(height, width) // 8 if augment in ("crop_flip", "randaugment") else 0
         self._resizes = augment == "resized_crop_flip"
         self._randaugment = RandAugment(height, width) if augment == "randaugment" else None
         self._device = part.source.device
-        self._mean, self._std = _pixel_scale(mean, std, self._device)
+        self._scale = _input_scale(mean, std, part.source)
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
@@ -95,8 +105,9 @@ class Batches:
                 pixels = torch.where(flip, pixels.flip(-1), pixels)
             if self._randaugment is not None and chosen is not None:
                 pixels = self._randaugment(pixels, chosen[:, start:end])
-            pixels = pixels.contiguous(memory_format=self._memory_format)
-            inputs = _normalised(pixels, self._mean, self._std)
+            if self._own is not None:
+                pixels = torch.cat([self._own(batch) for batch in pixels.split(self.batch_size)])
+            inputs = _normalised(_laid_out(pixels, self._memory_format), self._scale)
             together = (inputs, self.part.labels[indices], indices)
             yield from zip(*(t.split(self.batch_size) for t in together), strict=True)
 
@@ -129,11 +140,11 @@ def evaluation_batches(
 
     Inputs are float32 (B, C, H, W), labels int64 (B,).
     """
-    scale = _pixel_scale(mean, std, part.source.device)
+    scale = _input_scale(mean, std, part.source)
     for start in range(0, len(part), batch_size):
         batch = slice(start, start + batch_size)
-        pixels = part.pixels(batch).contiguous(memory_format=memory_format)
-        yield _normalised(pixels, *scale), part.labels[batch]
+        pixels = _laid_out(part.pixels(batch), memory_format)
+        yield _normalised(pixels, scale), part.labels[batch]
 
 
 def _shifted(images: Tensor, rows: Tensor, columns: Tensor, padding: int) -> Tensor:
@@ -148,13 +159,27 @@ def _shifted(images: Tensor, rows: Tensor, columns: Tensor, padding: int) -> Ten
     return windows[torch.arange(len(images), device=images.device), :, rows, columns]
 
 
-def _pixel_scale(
-    mean: Sequence[float], std: Sequence[float], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation in pixel values, each (C, 1, 1)."""
-    scale = 255 * torch.tensor([mean, std], device=device, dtype=torch.float32)
-    return scale[0, :, None, None], scale[1, :, None, None]
+Scale = tuple[Tensor, Tensor]
+"""What to subtract and what to divide by, each (C, 1, 1) of images."""
 
 
-def _normalised(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    return pixels.float().sub_(mean).div_(std)
+def _input_scale(mean: Sequence[float], std: Sequence[float], source: Tensor) -> Scale | None:
+    """Mean and deviation of inputs as ``source`` has them; None where they stay as they are."""
+    if not mean:
+        return None
+    scale = torch.tensor([mean, std], device=source.device, dtype=torch.float32)
+    if source.dtype == torch.uint8:
+        scale = 255 * scale
+    shape = (-1, *[1] * (source.ndim - 2))
+    return scale[0].view(shape), scale[1].view(shape)
+
+
+def _laid_out(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """Images in ``memory_format``; channels-last is defined for nothing else."""
+    return inputs.contiguous(memory_format=memory_format) if inputs.ndim == 4 else inputs
+
+
+def _normalised(inputs: Tensor, scale: Scale | None) -> Tensor:
+    if scale is None:
+        return inputs
+    return inputs.to(torch.float32, copy=True).sub_(scale[0]).div_(scale[1])

@@ -17,16 +17,30 @@ def channel_statistics(images: torch.Tensor, positions: torch.Tensor | None = No
 
     Sums of integers below 2**53 are exact, so the result does not depend on the order of summation.
     A constant channel gets the standard deviation 1, so that it is normalised to zero.
+
+    Of float32 (M, C, ...), the statistics are those of the values themselves; integers such as
+    token ids have none.
     """
+    if images.is_floating_point():
+        return _statistics_of_numbers(images if positions is None else images[positions])
+    if images.dtype != torch.uint8:
+        return (), ()
     total = torch.zeros(images.shape[1], dtype=torch.float64)
     squares = torch.zeros_like(total)
     chosen = torch.arange(len(images)) if positions is None else positions
     for chunk in chosen.split(max(1, _PIXELS_AT_ONCE // images[0].numel())):
         pixels = images[chunk].double()
-        total += pixels.sum((0, 2, 3))
-        squares += pixels.square().sum((0, 2, 3))
+        total += pixels.sum((0, *range(2, images.ndim)))
+        squares += pixels.square().sum((0, *range(2, images.ndim)))
     count = len(chosen) * images[0, 0].numel()
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
     std[std == 0] = 255
     return tuple((mean / 255).tolist()), tuple((std / 255).tolist())
+
+
+def _statistics_of_numbers(inputs: torch.Tensor) -> Statistics:
+    each = inputs.double().transpose(0, 1).flatten(1)
+    mean, std = each.mean(1), each.std(1, correction=0)
+    std[std == 0] = 1
+    return tuple(mean.tolist()), tuple(std.tolist())

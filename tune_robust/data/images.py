@@ -12,8 +12,15 @@ UNKNOWN = -1
 """The true label of an image whose label was never verified."""
 
 
+def is_image(inputs: Tensor) -> bool:
+    """Whether ``inputs`` (N, ...) are images, and not rows of a table, token ids or the like."""
+    return inputs.ndim == 4 and inputs.dtype == torch.uint8 and inputs.shape[1] in (1, 3)
+
+
 class Images(NamedTuple):
     """Images from a source: uint8 (N, C, H, W) with C = 1 or 3, and labels int64 (N,).
+
+    A user's own data may be anything: uint8 or float32 (N, C, ...), or int64 (N, ...).
 
     ``given_labels``, int64 (N,), are noisy labels that the source has in addition to the true ones.
     ``names`` are the file names of the images, if a table of labels may refer to them.
@@ -60,6 +67,11 @@ class LabelledImages:
         return channels, height, width
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input, (C, H, W) of an image."""
+        return tuple(self.source.shape[1:])
+
+    @property
     def images(self) -> Tensor:
         """Return all images, uint8 (N, C, H, W): a copy unless they are the complete source."""
         return self.source if self.positions is None else self.source[self.positions]
@@ -102,7 +114,7 @@ class Splits:
     """The parts of one run.
 
     ``mean`` and ``std``, one value per channel for pixels in [0, 1], are those of the training
-    part.
+    part. Those of floating-point inputs are of the values themselves; integers have none.
     """
 
     train: LabelledImages

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from tune_robust.config import DataConfig
+from tune_robust.config import DataConfig, is_own
 from tune_robust.data import cache
-from tune_robust.data.images import Dataset, Images
+from tune_robust.data.images import Dataset, Images, is_image
 from tune_robust.data.locking import one_at_a_time
 from tune_robust.data.sources import SOURCES, Source
+from tune_robust.data.sources.own import load_own
 from tune_robust.data.sources.pixels import fitted
 from tune_robust.errors import UserError
 
@@ -22,11 +23,14 @@ def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
     Args:
         config: which data set, where its files are, and whether they may be downloaded.
         cache_dir: where to store the decoded images as one file, which later calls map into memory
-            instead of decoding again; by default they are not stored.
+            instead of decoding again; by default they are not stored. Data that the user's own
+            function loads are never stored.
 
     Raises:
         UserError: files are missing or damaged; the message names them and says what to do.
     """
+    if is_own(config.dataset):
+        return _decoded(config, load_own(config))
     source = SOURCES[config.dataset]
     files = source.locate(config)
     if cache_dir is None:
@@ -72,7 +76,11 @@ def _with_given_labels(
 
 
 def _decode(config: DataConfig, source: Source, files: Sequence[Path]) -> Dataset:
-    train, test, classes = source.decode(config, files)
+    return _decoded(config, source.decode(config, files))
+
+
+def _decoded(config: DataConfig, dataset: Dataset) -> Dataset:
+    train, test, classes = dataset
     return Dataset(_finished(train, config.image_size), _finished(test, config.image_size), classes)
 
 
@@ -85,5 +93,11 @@ def _finished(images: Images, image_size: int | None) -> Images:
     """
     pixels = images.images
     if image_size is not None:
+        if not is_image(pixels):
+            raise UserError(
+                f"data.image_size: the inputs are {pixels.dtype} {tuple(pixels.shape[1:])} each, "
+                "and only images, uint8 (C, H, W) with 1 or 3 channels, can be resized. Leave it "
+                "out."
+            )
         pixels = torch.from_numpy(fitted(pixels.numpy(), image_size))
     return images._replace(images=pixels.contiguous().flatten().view(pixels.shape))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tune_robust.config import LawConfig, SalsConfig
 from tune_robust.errors import UserError
-from tune_robust.methods.losses import SampleLoss, cross_entropy
+from tune_robust.methods.losses import LossOfLogits, SampleLoss, cross_entropy
 from tune_robust.methods.numbers import Number
 from tune_robust.methods.smoothing import (
     KnownGradient,
@@ -69,7 +69,7 @@ class BatchLoss:
         law: LawConfig | None = None,
         label_smoothing: float = 0.0,
         smoothing_over: str = "all",
-        loss: SampleLoss = cross_entropy,
+        loss: SampleLoss | LossOfLogits = cross_entropy,
     ) -> None:
         if sals is not None and loss is not cross_entropy:
             raise UserError(
@@ -119,7 +119,9 @@ class BatchLoss:
         if self.smoothing_over == "all":  # includes the label's own class, as in torch
             others *= (classes - 1) / classes
         epsilon = log_p.new_full((len(labels),), others)
-        losses = self.loss(log_p, smoothed_targets(epsilon, labels, classes))
+        targets = smoothed_targets(epsilon, labels, classes)
+        of_logits = isinstance(self.loss, LossOfLogits)
+        losses = self.loss(logits if of_logits else log_p, targets)
         return losses.mean() if reduction == "mean" else losses
 
     @torch.no_grad()

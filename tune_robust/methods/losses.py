@@ -12,6 +12,8 @@ from functools import partial
 from torch import Tensor
 
 from tune_robust import config
+from tune_robust.errors import UserError
+from tune_robust.own import bound
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """Maps (log_p (B, K), targets (B, K)) to losses (B,)."""
@@ -91,7 +93,37 @@ LOSSES: dict[str, SampleLoss] = {
 """By ``loss.name``."""
 
 
-def sample_loss(settings: config.Loss) -> SampleLoss:
+_SETTING = "loss.name"
+
+
+class LossOfLogits:
+    """A loss from elsewhere, (logits (B, K), targets (B, K)) -> losses (B,).
+
+    Raises:
+        UserError: there is no such loss, or its arguments do not fit; when it is called, that it
+            returns something else than a number for each sample.
+    """
+
+    def __init__(self, settings: config.OwnLoss) -> None:
+        self.name = settings.name
+        self._loss = bound(settings.name, _SETTING, 2, settings.arguments)
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return what each sample costs, (B,)."""
+        losses = self._loss(logits, targets)
+        if not isinstance(losses, Tensor) or losses.shape != logits.shape[:1]:
+            shape = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+            raise UserError(
+                f"{_SETTING}: {self.name} returned {shape} for logits {tuple(logits.shape)}; "
+                f"expected the loss of each sample, ({len(logits)},), not yet averaged "
+                '(reduction="none").'
+            )
+        return losses
+
+
+def sample_loss(settings: config.Loss) -> SampleLoss | LossOfLogits:
     """Return the loss that ``settings`` describes, with its parameters filled in."""
+    if isinstance(settings, config.OwnLoss):
+        return LossOfLogits(settings)
     parameters = settings.model_dump(exclude={"name"})
     return partial(LOSSES[settings.name], **parameters) if parameters else LOSSES[settings.name]

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tune_robust import config
+from tune_robust.errors import UserError
+from tune_robust.own import call_part, import_part
 
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
@@ -18,7 +20,13 @@ def build_optimizer(
     parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
     device: torch.device,
 ) -> torch.optim.Optimizer:
-    """Return SGD or AdamW over ``parameters``, fused if ``device`` has the kernel."""
+    """Return SGD or AdamW over ``parameters``, fused if ``device`` has the kernel, or another.
+
+    Raises:
+        UserError: there is no such optimizer, or its arguments do not fit.
+    """
+    if isinstance(settings, config.OwnOptimizer):
+        return _own_optimizer(settings, parameters)
     fused = device.type in _FUSED_DEVICES
     match settings:
         case config.SgdConfig():
@@ -39,6 +47,19 @@ def build_optimizer(
                 fused=fused,
             )
     raise TypeError(f"not an optimizer's settings: {settings!r}")
+
+
+def _own_optimizer(
+    settings: config.OwnOptimizer, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    name, setting = settings.name, "optimizer.name"
+    part = import_part(name, setting)
+    made = call_part(part, name, setting, [*parameters], arguments=settings.arguments)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise UserError(
+            f"{setting}: {name} returned {type(made).__name__}; expected a torch.optim.Optimizer."
+        )
+    return made
 
 
 class CpuSGD(torch.optim.SGD):

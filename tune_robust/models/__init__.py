@@ -1,4 +1,4 @@
-"""Networks; ``build_model`` makes the one that a configuration names.
+"""Networks; ``build_network`` makes the one that a configuration names.
 
 ``classifier``    the common structure of all networks
 ``small_cnn``     trains in seconds on one CPU core
@@ -6,6 +6,7 @@
 ``densenet``, ``wide_resnet``
 ``mlp``, ``vision_transformer``  networks without convolutions
 ``inception``     from timm, an optional dependency
+``own``           the user's own, timm's and torchvision's
 ``weights``       pretrained ImageNet weights
 """
 
@@ -14,21 +15,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from tune_robust.config import IMAGENET_NETWORKS, ModelConfig
+from tune_robust.config import IMAGENET_NETWORKS, Model, ModelConfig, OwnModel
 from tune_robust.errors import UserError
 from tune_robust.models.classifier import Classifier, initialise
 from tune_robust.models.densenet import densenet121
 from tune_robust.models.inception import inception_resnet_v2
-from tune_robust.models.mlp import mlp
+from tune_robust.models.mlp import mlp, mlp_of_rows
+from tune_robust.models.own import WithFeatures, last_linear, own_network
 from tune_robust.models.resnet import resnet18, resnet20, resnet32, resnet34, resnet56
 from tune_robust.models.small_cnn import small_cnn
 from tune_robust.models.vision_transformer import vit_tiny
 from tune_robust.models.weights import load_weights
 from tune_robust.models.wide_resnet import wrn28_10, wrn40_2
 
-__all__ = ["NETWORKS", "SMALLEST_IMAGE", "Classifier", "build_model"]
+__all__ = [
+    "NETWORKS",
+    "SMALLEST_IMAGE",
+    "Classifier",
+    "WithFeatures",
+    "build_model",
+    "build_network",
+    "last_linear",
+]
 
 NETWORKS: dict[str, Callable[..., tuple[nn.Module, int]]] = {
     "densenet121": densenet121,
@@ -55,6 +66,39 @@ SMALLEST_IMAGE = {"inception_resnet_v2": 75} | {
     name: 8 for name in NETWORKS if name != "inception_resnet_v2"
 }
 """Maps ``model.name`` to the smallest allowed side of an image in pixels."""
+
+
+def build_network(
+    config: Model, *, inputs: Tensor, classes: int, download: bool = True
+) -> nn.Module:
+    """The network of ``config`` for such ``inputs``, built in or from elsewhere.
+
+    Args:
+        config: its name and settings.
+        inputs: (N, ...), of whose shape and type the network's inputs are.
+        classes: K, the size of the output.
+        download: whether pretrained weights may be downloaded.
+
+    Raises:
+        UserError: as ``build_model`` and ``own_network`` say, or the network takes images alone.
+    """
+    if isinstance(config, OwnModel):
+        return own_network(config, inputs=inputs, classes=classes, download=download)
+    numbers = inputs.dtype == torch.uint8 or inputs.is_floating_point()
+    if inputs.ndim == 4 and numbers:
+        channels, image_size = inputs.shape[1:3]
+        return build_model(
+            config, channels=channels, image_size=image_size, classes=classes, download=download
+        )
+    if config.name != "mlp" or not numbers:
+        raise UserError(
+            f"model.name: {config.name} takes images (C, H, W), and mlp images or rows of a table; "
+            f"the inputs are {inputs.dtype} {tuple(inputs.shape[1:])} each. Choose mlp, or a "
+            "network of your own."
+        )
+    model = Classifier(*mlp_of_rows(inputs[0].numel(), config.width), classes)
+    initialise(model)
+    return model
 
 
 def build_model(

@@ -28,4 +28,5 @@ def inception_resnet_v2(channels: int, width: float) -> tuple[nn.Module, int]:
     features: Any = timm.create_model(
         "inception_resnet_v2", pretrained=False, num_classes=0, in_chans=channels
     )
-    return features, features.num_features
+    dimension: Any = features.num_features
+    return features, dimension

@@ -7,14 +7,21 @@ import math
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tune_robust.config import TrainConfig
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri, link_aside, make_two_levels, sync_folder
+from tune_robust.loops import LoopCheckpoint, LoopEpoch, read_loop_checkpoint
+from tune_robust.loops.running import check_continues
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, EpochResult, continued_config, read_checkpoint
+
+if TYPE_CHECKING:
+    from tune_robust.training import Checkpoint, EpochResult
+
+AnyCheckpoint: TypeAlias = "Checkpoint | LoopCheckpoint"
+AnyEpoch: TypeAlias = "EpochResult | LoopEpoch"
 
 
 class Owner(NamedTuple):
@@ -25,19 +32,33 @@ class Owner(NamedTuple):
     config: TrainConfig
 
 
-def read_own_checkpoint(path: Path, owner: Owner) -> Checkpoint:
+def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
     """Read a checkpoint of ``owner``; checkpoints of earlier versions do not name their owner.
 
     Raises:
         UserError: it is missing, damaged, or belongs to another trial; the message says which.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = _read(path, owner)
     named = checkpoint.owner or {}
     trial, run = named.get("trial", owner.trial), named.get("run")
     if trial != owner.trial or (run is not None and owner.run is not None and run != owner.run):
         raise UserError(f"{path} belongs to {trial} of {_same_or_another(run, owner)} run.")
-    continued_config(checkpoint, owner.config, path)
+    if isinstance(checkpoint, LoopCheckpoint):
+        check_continues(checkpoint, owner.config, path)
+    else:
+        from tune_robust.training import continued_config
+
+        continued_config(checkpoint, owner.config, path)
     return checkpoint
+
+
+def _read(path: Path, owner: Owner) -> AnyCheckpoint:
+    if owner.config.loop is not None:
+        return read_loop_checkpoint(path)
+    # Only here: PyTorch, which loops of the user's own may do without.
+    from tune_robust.training import read_checkpoint
+
+    return read_checkpoint(path)
 
 
 def _same_or_another(run: str | None, owner: Owner) -> str:
@@ -64,7 +85,7 @@ class Checkpoints:
         self._best_value: float | None = None
         self.notes: list[str] = []
 
-    def newest(self) -> tuple[Path, Checkpoint] | None:
+    def newest(self) -> tuple[Path, AnyCheckpoint] | None:
         """Return the newest checkpoint that is intact and belongs to the trial.
 
         Any other one is set aside, and the previous one is used instead.
@@ -82,7 +103,7 @@ class Checkpoints:
         self._tell_where_from("nothing")
         return None
 
-    def save(self, result: EpochResult) -> bool:
+    def save(self, result: AnyEpoch) -> bool:
         """Save this epoch's state, also as the best one if it is; return whether it is.
 
         Raises:
@@ -131,7 +152,7 @@ class RemoteCheckpoints(Checkpoints):
         for path in (self._last, self._previous, self._best):
             remote.fetch(path.name, path)
 
-    def save(self, result: EpochResult) -> bool:
+    def save(self, result: AnyEpoch) -> bool:
         """Save this epoch's state; the previous one is kept until the upload has finished."""
         had = self._last.exists()
         best = super().save(result)

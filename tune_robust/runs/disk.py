@@ -7,25 +7,33 @@ from pathlib import Path
 
 import torch
 
-from tune_robust.config import SgdConfig, TrainConfig
+from tune_robust.config import OwnModel, SgdConfig, TrainConfig
 from tune_robust.data import load_dataset
 from tune_robust.data.splits import held_out_for_test, validation_size
 from tune_robust.errors import UserError
-from tune_robust.models import build_model
+from tune_robust.models import build_network
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.retention import FILES, KEPT
 from tune_robust.spaces.space import Space
 
+_SIZES = {"model", "optimizer", "average", "data"}
+"""The settings that a checkpoint's size depends on."""
+
 
 def weight_count(config: TrainConfig, cache: Path) -> int:
-    """Return the number of weights in the network of ``config``, without creating it."""
+    """Return the number of weights in the network of ``config``.
+
+    A network of the user's own is created for that; the others are not.
+    """
     dataset = load_dataset(config.data, cache)
-    channels, size = dataset.train.images.shape[1:3]
-    untrained = config.model.model_copy(update={"weights": None})
-    with torch.device("meta"):
-        network = build_model(
-            untrained, channels=channels, image_size=size, classes=len(dataset.classes)
-        )
+    inputs, classes = dataset.train.images, len(dataset.classes)
+    if isinstance(config.model, OwnModel):  # which may not be made without memory
+        with torch.random.fork_rng(devices=[]):
+            network = build_network(config.model, inputs=inputs, classes=classes)
+    else:
+        untrained = config.model.model_copy(update={"weights": None})
+        with torch.device("meta"):
+            network = build_network(untrained, inputs=inputs, classes=classes)
     return sum(p.numel() for p in network.parameters())
 
 
@@ -62,7 +70,8 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     """
     if not folder.checkpoints_are_here:
         return None
-    largest = max(checkpoint_bytes(config, cache) for config in space.examples)
+    networks = {config.model_dump_json(include=_SIZES): config for config in space.examples}
+    largest = max(checkpoint_bytes(config, cache) for config in networks.values())
     trials = concurrency + min(KEPT, space.trials)
     there = sum(p.stat().st_size for p in folder.path.glob("checkpoints/*/*"))
     # A run that does not exist yet will be on the disk of its storage.

@@ -33,6 +33,15 @@ class StoredSlots(_Kept):
     concurrency: Annotated[int, Field(ge=1)]
 
 
+class StoredCode(_Kept):
+    """The source of the user's own parts: text by path in a folder, which it may not leave."""
+
+    hash: str
+    folder: str
+    files: dict[Annotated[str, Field(pattern=r"^\w+(/\w+)*\.py$")], str]
+    packages: dict[str, str]
+
+
 class RunMeta(_Kept):
     """The document; ``space`` is validated when it is loaded as a space."""
 
@@ -52,6 +61,7 @@ class RunMeta(_Kept):
     git_commit: str | None = None
     hardware: dict[str, Any] | None = None
     command: list[str] | None = None
+    code: StoredCode | None = None
 
     @field_validator("format")
     @classmethod

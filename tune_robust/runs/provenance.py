@@ -58,7 +58,16 @@ def _git_commit() -> str | None:
 
 
 def gpu_names() -> list[str]:
-    """Return the names of all GPUs that PyTorch finds."""
-    import torch
-
+    """Return the names of all GPUs that PyTorch finds or, if it is not imported, the driver."""
+    if (torch := sys.modules.get("torch")) is None:
+        return _names_by_driver()
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def _names_by_driver() -> list[str]:
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.strip().splitlines()

@@ -34,7 +34,17 @@ def epochs_table(trials: Mapping[str, Trial], history: Iterable[tuple[str, int]]
     # By columns: several times as fast as by rows, of which a large run has a hundred thousand.
     columns = {name: [row.get(name) for row in rows] for name in METRICS}
     names, epochs = [name for name, _ in seen], [epoch for _, epoch in seen]
-    return pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
+    table = pa.table({"trial": names, "epoch": epochs, **columns}, schema=EPOCHS_SCHEMA)
+    for name in own_metrics(rows):
+        table = table.append_column(name, _floats(row.get(name) for row in rows))
+    return table
+
+
+def own_metrics(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The metrics that a loop of the user's own has added, in the order of their first report."""
+    return [
+        name for name in dict.fromkeys(key for row in rows for key in row) if name not in METRICS
+    ]
 
 
 def trials_table(
@@ -54,7 +64,7 @@ def trials_table(
     columns["objective"] = _floats(objective.value(t.epochs) for t in trials)
     columns[f"{objective.metric}_last"] = _floats(objective.last(t.epochs) for t in trials)
     columns[f"{objective.metric}_best"] = _floats(objective.best(t.epochs) for t in trials)
-    for metric in METRICS:
+    for metric in (*METRICS, *own_metrics(t.last for t in trials)):
         if metric not in columns:
             columns[metric] = _floats(t.last.get(metric) for t in trials)
     columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())

@@ -69,7 +69,7 @@ _REFUSED = {
     "--set train.{path}=...",
 }
 _DATA_ALLOWED = "data.augment"
-_LABEL_SETS = ("data.dataset", "data.label_column", "data.noise", "data.subset")
+_LABEL_SETS = ("data.dataset", "data.options", "data.label_column", "data.noise", "data.subset")
 
 
 def refusal(path: str, *, grid: bool = False, epochs: bool = False) -> str | None:
@@ -79,7 +79,7 @@ def refusal(path: str, *, grid: bool = False, epochs: bool = False) -> str | Non
     ``epochs``: whether the number of epochs is searched.
     """
     in_a_table = grid and (path == "seed" or varies_labels(path))
-    if path == _DATA_ALLOWED or in_a_table or (epochs and path == "epochs"):
+    if f"{path}.".startswith(f"{_DATA_ALLOWED}.") or in_a_table or (epochs and path == "epochs"):
         return None
     reason = _REFUSED.get(path.partition(".")[0])
     return f"it cannot be searched: {reason.format(path=path)}" if reason else None

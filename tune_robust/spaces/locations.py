@@ -99,4 +99,7 @@ def _absolute(text: str, setting: FileSetting, folder: Path, data_dir: Path) -> 
     path = Path(text).expanduser()
     if setting.beside_data and (data_dir / path).exists():
         return os.path.abspath(data_dir / path)
+    is_name = setting.or_text or (setting.or_name and path.parent == Path() and not path.suffix)
+    if is_name and not os.path.exists(folder / path):  # also of names too long for a file
+        return text
     return os.path.abspath(folder / path)

@@ -118,11 +118,11 @@ def spent(unit: Unit, epoch: int, metrics: Mapping[str, float | None]) -> float:
 
 
 def is_finished(space: Space, epoch: int, total_epochs: int, cost: float) -> bool:
-    """Return whether a trial is complete: by its last epoch or, for a budget in seconds, its time.
+    """Return whether a trial is complete: by its last epoch or, where that ends it, by its cost.
 
     ``cost``: the compute used up to ``epoch``, in the budget's unit.
     """
-    used_up = space.budget.unit == "seconds" and cost >= space.max_resource
+    used_up = space.ends_by_cost and cost >= space.max_resource
     return used_up or epoch >= total_epochs
 
 

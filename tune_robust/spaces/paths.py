@@ -18,9 +18,24 @@ def config_paths() -> tuple[str, ...]:
     return tuple(dict.fromkeys(_paths(TrainConfig)))
 
 
+_OPEN = ("model", "loss", "optimizer", "data.options", "data.augment", "loop")
+"""The groups that may have arguments of the user's own parts."""
+
+_NAMED = ("model", "loss", "optimizer", "augment", "loop")
+"""The groups whose alternatives have a ``name``; those of the others have a ``kind``."""
+
+
 def is_path(path: object) -> bool:
-    """Return whether TrainConfig has this path, or had it in an earlier version."""
-    return path in config_paths() or path in EARLIER_PATHS
+    """Return whether TrainConfig has this path, had it in an earlier version, or may have it.
+
+    What arguments the user's own parts take is known only to them.
+    """
+    return path in config_paths() or path in EARLIER_PATHS or _is_argument(path)
+
+
+def _is_argument(path: object) -> bool:
+    group = next((g for g in _OPEN if isinstance(path, str) and path.startswith(f"{g}.")), None)
+    return group is not None and all(map(str.isidentifier, str(path)[len(group) + 1 :].split(".")))
 
 
 def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -57,14 +72,13 @@ def get_path(config: TrainConfig, path: str) -> Any:
     """Return the setting at ``path``: the kind or name of a tagged group, None if absent."""
     here: Any = config
     for key in EARLIER_PATHS.get(path, path).split("."):
-        here = getattr(here, key, None)
+        here = here.get(key) if isinstance(here, dict) else getattr(here, key, None)
     return getattr(here, _tag(key), here) if isinstance(here, Part) else here
 
 
 def _tag(key: str) -> str:
     """Return the setting that selects an alternative of a group: ``kind`` or ``name``."""
-    field = TrainConfig.model_fields.get(key)
-    return getattr(field, "discriminator", None) or "kind"
+    return "name" if key in _NAMED else "kind"
 
 
 def nested_copy(value: Any) -> Any:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tune_robust.config import Part, TrainConfig, parse_config, with_earlier_preset
+from tune_robust.config import Part, TrainConfig, own_parts, parse_config, with_earlier_preset
 from tune_robust.errors import ConfigError, Problem, UserError, unknown
 from tune_robust.spaces.checks import (
     baseline_problems,
@@ -22,6 +22,12 @@ from tune_robust.spaces.distributions import Choice, Grid
 from tune_robust.spaces.draws import Draws, grid_points
 from tune_robust.spaces.known import KnownPoints
 from tune_robust.spaces.locations import locate_space
+from tune_robust.spaces.loop_settings import (
+    expand_loop_settings,
+    has_loop,
+    loop_problems,
+    metric_problems,
+)
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import objectives_problems, searcher_problems
@@ -115,20 +121,39 @@ class Space(Part):
         return (*self._drawn, *given)
 
     @property
+    def own_parts(self) -> tuple[str, ...]:
+        """``module:attribute`` of all the parts from elsewhere that its trials may use."""
+        return tuple(dict.fromkeys(n for c in self.examples for n in own_parts(c).values()))
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether its trials train by a loop of the user's own."""
+        return self.train.get("loop") is not None
+
+    @property
     def max_resource(self) -> float:
         """The compute of a complete trial, in the budget's unit.
 
         This is that of ``train.epochs`` of the most expensive method, or ``budget.max`` if that is
-        less; in seconds, it is ``budget.max``.
+        less; in seconds, it is ``budget.max``. The compute of a loop of the user's own is known
+        only as it reports: it is ``budget.max``, or without one its epochs.
         """
-        if self.budget.unit == "seconds" and self.budget.max is not None:
+        if self.budget.max is not None and (self.has_loop or self.budget.unit == "seconds"):
             return self.budget.max
         return self._laid_out
+
+    @property
+    def ends_by_cost(self) -> bool:
+        """Whether trials are over once they have spent ``max_resource``."""
+        bounded = self.has_loop and self.budget.max is not None
+        return bounded or self.budget.unit == "seconds"
 
     @property
     def _laid_out(self) -> float:
         """The compute that determines the number of epochs, in epochs or gradient evaluations."""
         epochs = max(config.epochs for config in self._drawn)
+        if self.has_loop:
+            return epochs
         full = epochs * max(map(self._cost_per_epoch, self._drawn))
         if self.budget.max is None or self.budget.unit == "seconds":
             return full
@@ -212,6 +237,7 @@ def parse_space(
         raise UserError(f"{source}: found {document!r}; expected a space: name, train, search, ...")
     document = nested_copy(document)
     done = override_space(document, overrides)
+    expand_loop_settings(document, done)
     searcher = _searcher_name(document.get("searcher"))
     grid = searcher == "grid"
     takes_all = _takes_all(document, grid)
@@ -231,6 +257,9 @@ def parse_space(
     baselines = _with_each_seed(baselines, resolved.dimensions)
     problems += baseline_problems(baselines, train, resolved.dimensions)
     problems += searcher_problems(searcher, resolved.dimensions)
+    if has_loop(document):
+        problems += loop_problems(document)
+    problems += metric_problems(document)
     if sections is not None:
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)

@@ -4,6 +4,7 @@ from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
 from tune_robust.training.device import choose_device
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
 from tune_robust.training.saving import save_epoch
+from tune_robust.training.trying import slow_imports
 
 __all__ = [
     "Checkpoint",
@@ -13,5 +14,6 @@ __all__ = [
     "continued_config",
     "read_checkpoint",
     "save_epoch",
+    "slow_imports",
     "train",
 ]

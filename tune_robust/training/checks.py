@@ -18,7 +18,7 @@ from torch import nn
 
 from tune_robust.config import PRESETS, TrainConfig, parse_config
 from tune_robust.data import LabelledImages, Splits
-from tune_robust.models import build_model
+from tune_robust.models import build_network
 from tune_robust.training.loop import EpochResult, train
 
 CLASSES, SIDE, BATCH, STEPS = 4, 8, 16, 4
@@ -135,7 +135,8 @@ def _not_finite(trial: Trial) -> str | None:
     if result.metrics["skipped_steps"] != STEPS:
         return f"{result.metrics['skipped_steps']:g} of {STEPS} steps skipped on NaN images"
     torch.manual_seed(trial.config.seed)
-    fresh = build_model(trial.config.model, channels=1, image_size=SIDE, classes=CLASSES)
+    images = torch.zeros(1, 1, SIDE, SIDE)
+    fresh = build_network(trial.config.model, inputs=images, classes=CLASSES)
     touched = [
         name
         for (name, ours), theirs in zip(

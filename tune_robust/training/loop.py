@@ -13,7 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_robust.config import SwaConfig, TrainConfig, file_settings, parse_config
+from tune_robust.config import (
+    OwnModel,
+    SwaConfig,
+    TrainConfig,
+    file_settings,
+    own_parts,
+    parse_config,
+)
 from tune_robust.data import (
     Batches,
     LabelledImages,
@@ -36,7 +43,7 @@ from tune_robust.methods import (
     swa_lr_factor,
 )
 from tune_robust.methods.mixing import Batch
-from tune_robust.models import Classifier, build_model
+from tune_robust.models import Classifier, WithFeatures, build_network, last_linear
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
@@ -59,6 +66,7 @@ from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
 from tune_robust.training.step import Step
+from tune_robust.training.trying import try_parts
 
 EVALUATION_BATCH = 1024
 
@@ -128,12 +136,17 @@ def train(
 def check_fits(config: TrainConfig, splits: Splits) -> None:
     """Build the network and the batches, to find what would fail in each trial.
 
-    No optimizer is made: creating torch's first one takes longer than everything else here.
+    No optimizer is made: creating torch's first one takes longer than everything else here. Parts
+    of the user's own take a step as well.
 
     Raises:
-        UserError: the network or the batches do not fit the data.
+        UserError: the network or the batches do not fit the data, or a part of the user's own does
+            not do what it should.
     """
-    _network(config, splits.train, len(splits.classes))
+    if own_parts(config):
+        try_parts(config, splits)
+    else:
+        _network(config, splits.train, len(splits.classes))
     _batches(config, splits.train, splits.mean, splits.std, torch.Generator())
 
 
@@ -143,17 +156,42 @@ def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
     return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
 
 
-def _network(config: TrainConfig, part: LabelledImages, classes: int) -> Classifier:
+def _network(config: TrainConfig, part: LabelledImages, classes: int) -> nn.Module:
     """Return a network with new weights for such images."""
-    channels, image_size, _ = part.image_shape
     with float32_by_default():
-        return build_model(
+        return build_network(
             config.model,
-            channels=channels,
-            image_size=image_size,
+            inputs=part.source,
             classes=classes,
             download=config.data.download,
         )
+
+
+Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Inputs (B, ...) -> logits (B, K) and the features (B, D) that the last layer saw."""
+
+
+def _forward(config: TrainConfig, model: nn.Module) -> Forward:
+    """``model`` as a function; of networks from elsewhere, features only where SALS needs them."""
+    if isinstance(model, Classifier):
+        features = compiled(model.features) if config.compile else model.features
+        head = model.head
+
+        def of_classifier(inputs: Tensor) -> tuple[Tensor, Tensor]:
+            found = features(inputs)
+            return head(found), found
+
+        return of_classifier
+    whole = compiled(model) if config.compile else model
+    if config.sals is not None and config.sals.scope == "last_layer":
+        name = config.model.last_layer if isinstance(config.model, OwnModel) else None
+        return WithFeatures(model, last_linear(model, name), whole)
+
+    def of_any(inputs: Tensor) -> tuple[Tensor, Tensor]:
+        logits = whole(inputs)
+        return logits, logits  # nothing looks at the features
+
+    return of_any
 
 
 def _batches(
@@ -212,7 +250,7 @@ class _Run:
         config, device = self.config, self.device
         model = _network(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
-        self.features = compiled(self.model.features) if config.compile else self.model.features
+        self._pass = _forward(config, self.model)
         self.parameters = [*self.model.parameters()]
         self.batch_loss = BatchLoss(
             sals=config.sals,
@@ -221,8 +259,8 @@ class _Run:
             smoothing_over=config.label_smoothing_over,
             loss=sample_loss(config.loss),
         )
-        self.base_lr = config.optimizer.lr
         self._build_optimizer()
+        self.base_lr = self.optimizer.param_groups[0]["lr"]
 
     def _build_optimizer(self) -> None:
         config = self.config
@@ -251,8 +289,7 @@ class _Run:
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, K) and features (B, D), the input of the last layer."""
         with autocast(self.config, self.device):
-            features = self.features(inputs)
-            return self.model.head(features), features
+            return self._pass(inputs)
 
     def train_epoch(self) -> dict[str, float]:
         """Train and evaluate one epoch, count it, and return its metrics."""
@@ -263,10 +300,12 @@ class _Run:
         observed = Observation(self.train_part)
         passes = self.optimizer.passes
         self.model.train()
+        self._set_mode("train")
         for step, (inputs, labels, indices) in enumerate(self._mixed_batches()):
             self._set_learning_rate(step)
             observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
+        self._set_mode("eval")
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
@@ -287,6 +326,15 @@ class _Run:
         }
         self.history.append(metrics)
         return metrics
+
+    def _set_mode(self, mode: str) -> None:
+        """Tell the optimizer to train or to evaluate: schedule-free ones keep two sets of weights.
+
+        Others have no such methods.
+        """
+        switch = getattr(self.optimizer.base_optimizer, mode, None)
+        if switch is not None:
+            switch()
 
     def _mixed_batches(self) -> Iterable[Batch]:
         if self.config.mixup is None:

@@ -256,7 +256,8 @@ class _Result:
 
 def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
     place = tmp_path / "run" / "checkpoints" / "t0001"
-    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    owner = Owner("r", "t0001", parse_config({}))
+    checkpoints = Checkpoints(place, Objective(**OBJECTIVE), owner)
     with pytest.raises(FileNotFoundError):
         checkpoints.save(_Result(0.1))
     assert not (tmp_path / "run").exists()
@@ -266,7 +267,9 @@ def test_a_run_that_was_taken_away_is_not_made_again(tmp_path):
 
 
 def test_the_last_two_and_the_best_checkpoints_are_kept(tmp_path):
-    checkpoints = Checkpoints(tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", None))
+    checkpoints = Checkpoints(
+        tmp_path / "t", Objective(**OBJECTIVE), Owner("r", "t0001", parse_config({}))
+    )
     for value in (0.1, 0.9, 0.3, math.nan, 0.5):
         checkpoints.save(_Result(value))
     kept = {path.name: path.read_text() for path in (tmp_path / "t").iterdir()}

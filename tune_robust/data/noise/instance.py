@@ -10,7 +10,7 @@ from torch.special import ndtr, ndtri
 
 from tune_robust.config import InstanceNoise
 from tune_robust.data.channels import channel_statistics
-from tune_robust.data.images import Images
+from tune_robust.data.images import Images, is_image
 from tune_robust.data.noise.replacing import replaced
 from tune_robust.errors import UserError
 
@@ -41,6 +41,12 @@ def instance(
     split, except that the exact count of ``saner`` decides within each part which images flip.
     """
     count = len(classes)
+    if not is_image(source.images):
+        raise UserError(
+            "data.noise: instance noise is drawn from pixels, uint8 (C, H, W) with 1 or 3 "
+            f"channels; the inputs are {source.images.dtype} {tuple(source.images.shape[1:])} "
+            "each. Use symmetric or asymmetric noise."
+        )
     if count < 2:
         raise UserError(
             f"data.noise: instance noise needs at least 2 classes; the dataset has {count}."

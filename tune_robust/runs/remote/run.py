@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from tune_robust.data.cache_folder import cache_root
+from tune_robust.files import cache_root
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.remote.lease import is_held
 from tune_robust.runs.remote.mirror import Mirror, Uploaded, download, upload

@@ -12,9 +12,10 @@ import torch
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from tune_robust.cache_folder import received, sent
 from tune_robust.config import TrainConfig
 from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
-from tune_robust.data.cache_folder import received, sent
+from tune_robust.own import Code, use_code, used_code
 from tune_robust.runs.disk import weight_count
 from tune_robust.spaces.space import Space
 from tune_robust.training import train
@@ -48,7 +49,7 @@ def sharing_of_gpu(space: Space, cache: Path, *, cpus: int, at_most: int) -> Sha
             "scheduling_strategy": PlacementGroupSchedulingStrategy(bundle),
         }
         start = _Trial.options(**options)  # type: ignore[attr-defined]  # of ray.remote
-        return [start.remote(config, sent(cache)) for _ in range(count)]
+        return [start.remote(config, sent(cache), used_code()) for _ in range(count)]
 
     def memory() -> Memory:
         trials = together(1)
@@ -91,7 +92,8 @@ def costliest(space: Space, cache: Path) -> TrainConfig:
 class _Trial:
     """A trial on a part of its data, without checkpoints."""
 
-    def __init__(self, config: TrainConfig, cache: str | None):
+    def __init__(self, config: TrainConfig, cache: str | None, code: Code | None):
+        use_code(code)
         whole = make_splits(config.data, load_dataset(config.data, received(cache)))
         part = shortened(whole, STEPS * config.batch_size)
         self._left_out = _size(whole) - _size(part)

@@ -31,17 +31,19 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 from rich.console import Console
 
-from tune_robust.data.cache_folder import sent
+from tune_robust.cache_folder import sent
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri
 from tune_robust.formatting import short, visible
 from tune_robust.metrics import METRICS
+from tune_robust.own import Code, functions
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.trial import Trial
+from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.ray_death import watched_ray
+from tune_robust.tuning.engine.runner import Runner
 from tune_robust.tuning.engine.slots import fit_slots
-from tune_robust.tuning.engine.trainable import TrialRunner
 
 _log = logging.getLogger(__name__)
 _LOOKS_EVERY = 2.0
@@ -69,7 +71,7 @@ def run_trials(conductor: Conductor, cache: Path) -> None:
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as rays_own:
         tuner = tune.Tuner(
-            _with_credentials(conductor),
+            _with_what_it_needs(conductor),
             tune_config=tune.TuneConfig(
                 search_alg=_Proposals(conductor, cache, storage),
                 scheduler=_Decisions(conductor, storage),
@@ -123,15 +125,35 @@ class _Storage(Stopper):
         return self.error is not None
 
 
-def _with_credentials(conductor: Conductor) -> type[TrialRunner]:
-    """Pass the credentials of remote storage to the trials by Ray's object store.
+def _with_what_it_needs(conductor: Conductor) -> type[Runner]:
+    """Pass the code of the user's own parts and the credentials of remote storage to the trials.
 
-    A runtime environment would show it in the dashboard, and write it into Ray's log files.
+    By Ray's object store alone: a runtime environment would show credentials in the dashboard, and
+    write them into Ray's log files.
     """
-    if not is_uri(conductor.store.folder.place):
-        return TrialRunner
-    held = {name: value for name, value in os.environ.items() if name.startswith(_CREDENTIALS)}
-    return tune.with_parameters(TrialRunner, environment=held)
+    code, remote = Code.of(conductor.store.meta), is_uri(conductor.store.folder.place)
+    runner, given = _runner(conductor.space), own_functions(conductor.space)
+    if code is None and not remote and not given:
+        return runner
+    environment = os.environ.items() if remote else ()
+    held = {name: value for name, value in environment if name.startswith(_CREDENTIALS)}
+    return tune.with_parameters(runner, environment=held, code=code, functions=given)
+
+
+def _runner(space: Space) -> type[Runner]:
+    """What runs its trials; a loop of the user's own may do without PyTorch, and so does this."""
+    if space.has_loop:
+        from tune_robust.tuning.engine.loop_runner import LoopRunner
+
+        return LoopRunner
+    from tune_robust.tuning.engine.trainable import TrialRunner
+
+    return TrialRunner
+
+
+def own_functions(space: Space) -> dict[str, Any]:
+    """The functions that were given as such, by their names."""
+    return {name: functions[name] for name in space.own_parts if name in functions}
 
 
 def _name(trial: tune.experiment.Trial) -> str:
@@ -212,7 +234,10 @@ class _Decisions(FIFOScheduler):
         if "note" in result:
             self._conductor.note(name, result["note"])
             return self.CONTINUE
-        metrics = {key: value for key, value in result.items() if key in METRICS}
+        if "returned" in result:
+            self._conductor.end(name, "done")
+            return self.STOP
+        metrics = metrics_of(result)
         decision = self._conductor.on_epoch(
             name, result["epoch"], metrics, reliability=result.get("reliability")
         )
@@ -226,6 +251,16 @@ class _Decisions(FIFOScheduler):
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Ray pickles its scheduler into a file that is never read."""
         return {}
+
+
+def metrics_of(result: dict[str, Any]) -> dict[str, float | None]:
+    """Return the metrics in a result as Ray hands it to a scheduler, nested mappings flattened.
+
+    Those of a loop of the user's own have any names, and come in a mapping of their own.
+    """
+    own = "metrics/"
+    found = {k.removeprefix(own): value for k, value in result.items() if k.startswith(own)}
+    return found or {key: value for key, value in result.items() if key in METRICS}
 
 
 _LOST = {

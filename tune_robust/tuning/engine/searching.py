@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune_robust.data.cache_folder import cache_of
+from tune_robust.cache_folder import cache_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
 from tune_robust.runs.folder import RunFolder
@@ -208,12 +208,11 @@ def _cluster(
 
 
 def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None) -> None:
-    from tune_robust.runs.disk import check_disk
     from tune_robust.tuning.engine.ray_backend import run_trials
 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
-    warning = check_disk(space, folder, cache, concurrency=conductor.slots.concurrency)
+    warning = None if space.has_loop else _check_disk(conductor, cache)
     _keep_space(conductor)
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
         watcher.warn(text)
@@ -222,6 +221,14 @@ def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: 
         folder.noting(dashboard=dashboard),
     ):
         run_trials(conductor, cache)
+
+
+def _check_disk(conductor: Conductor, cache: Path) -> str | None:
+    # Only here: PyTorch, which loops of the user's own may do without.
+    from tune_robust.runs.disk import check_disk
+
+    concurrency = conductor.slots.concurrency
+    return check_disk(conductor.space, conductor.store.folder, cache, concurrency=concurrency)
 
 
 def _hopeless(conductor: Conductor) -> SearchFailed:

@@ -1,110 +1,51 @@
-"""A trial as a class trainable of Ray Tune, in an actor that is reused for the next trial."""
+"""A trial of the built-in training loop, in an actor that is reused for the next trial."""
 
 from __future__ import annotations
 
-import gc
-import os
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from ray import tune
-from ray._raylet import setproctitle  # type: ignore[attr-defined]  # written in Cython
 
+from tune_robust.cache_folder import received
 from tune_robust.config import DataConfig, TrainConfig
 from tune_robust.data import Splits, load_dataset, make_splits
-from tune_robust.data.cache_folder import received
-from tune_robust.errors import UserError
-from tune_robust.runs.checkpoints import Checkpoints, Owner, open_checkpoints
+from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import Checkpoint, EpochResult, train
+from tune_robust.training import EpochResult, train
+from tune_robust.tuning.engine.runner import Runner, Unsaved, explain
 
 
-class TrialRunner(tune.Trainable):
+class TrialRunner(Runner):
     """Trains one configuration, one epoch per step, with checkpoints in the run's folder.
 
-    Ray's config is ``{"run", "trial", "label", "config", "checkpoints", "predictions", "cache",
-    "objective", "cpus", "gpus", "process"}``. A trial that has checkpoints continues from the
-    newest valid one and first reports its epoch again, so that no epoch is missing in the store.
-
-    An error in training is reported as a result with ``error``, and with ``out_of_memory`` if the
-    GPU was too small. A checkpoint that could not be written is reported as ``unsaved``: (errno,
-    message, file).
+    An error is reported with ``out_of_memory`` if the GPU was too small.
     """
-
-    @classmethod
-    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """Return the resources that Ray reserves for the trial on one node.
-
-        A process is reused only for trials with identical requests. Trials that need their own
-        process therefore request a few more bytes of memory.
-        """
-        bundle = {"CPU": config["cpus"], "GPU": config["gpus"], "memory": config["process"]}
-        return tune.PlacementGroupFactory([{what: n for what, n in bundle.items() if n}])
-
-    def setup(self, config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
-        """Prepare the trial; called by Ray in a new actor.
-
-        ``environment``: environment variables for this process, such as a storage's credentials.
-        """
-        os.environ.update(environment or {})
-        # Without the imported modules, garbage collection between trials takes much less time.
-        gc.freeze()
-        self._begin(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Prepare the next trial in the same actor, without any state of the previous one."""
-        self.cleanup()
-        self._begin(new_config)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        """Train one epoch."""
-        # Ray labels an actor by its first trial, so the process is named after the current one.
-        setproctitle(f"ray::{self._label}")
-        try:
-            result = next(self._epochs)
-        except _Unsaved as error:
-            return {"trial": self._trial, "unsaved": error.args}
-        except Exception as error:
-            too_large = _is_out_of_memory(error)
-            if not too_large and _has_broken_cuda(error):
-                raise  # Ray ends this process, and the conductor retries the trial in a new one
-            explained = str(error) if too_large else _explain(error)
-            return {"trial": self._trial, "error": explained, "out_of_memory": too_large}
-        return {"trial": self._trial, **result}
 
     def cleanup(self) -> None:
         """Release the network and the data that only this trial used."""
-        self._epochs: Iterator[dict[str, Any]] = iter(())
-        gc.collect()
+        super().cleanup()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
-    def __repr__(self) -> str:
-        """Return the actor's label in Ray's dashboard, which Ray reads once."""
-        return self._label
-
-    def _begin(self, config: dict[str, Any]) -> None:
-        self._trial, self._label = config["trial"], config["label"]
+    def _begin(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         _stay_within(config["gpus"])
         train_config = TrainConfig.model_validate(config["config"])
         objective = Objective(**config["objective"])
-        self._epochs = _epochs(
+        return _epochs(
             train_config,
             open_checkpoints(
                 config["checkpoints"],
                 objective,
-                Owner(config["run"], self._trial, train_config),
+                Owner(config["run"], config["trial"], train_config),
             ),
             KeptPredictions(
                 **config["predictions"],
-                trial=self._trial,
+                trial=config["trial"],
                 total_epochs=train_config.total_epochs,
                 objective=objective,
                 config=config["config"],
@@ -113,9 +54,12 @@ class TrialRunner(tune.Trainable):
             config["known"],
         )
 
-
-class _Unsaved(Exception):
-    """A checkpoint could not be written: an error of the storage, not of the trial."""
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        too_large = _is_out_of_memory(error)
+        if not too_large and _has_broken_cuda(error):
+            raise error  # Ray ends this process, and the conductor retries the trial in a new one
+        explained = str(error) if too_large else explain(error)
+        return {"error": explained, "out_of_memory": too_large}
 
 
 def _stay_within(gpus: float) -> None:
@@ -193,11 +137,11 @@ def _epochs(
             predictions.save(result, splits.validation)
             checkpoints.save(result)
         except OSError as error:
-            raise _Unsaved(error.errno, error.strerror, str(error.filename)) from error
+            raise Unsaved(error.errno, error.strerror, str(error.filename)) from error
         yield _report(result, config)
 
 
-def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, Any]:
+def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[str, Any]:
     """Return what the search records of an epoch; only the last one has its calibration."""
     report: dict[str, Any] = {"epoch": result.epoch, **result.metrics}
     if result.epoch == config.total_epochs and result.reliability:
@@ -209,9 +153,3 @@ def _report(result: EpochResult | Checkpoint, config: TrainConfig) -> dict[str, 
 def _splits(data: DataConfig, cache: Path) -> Splits:
     """Return the split, which an actor loads once for all trials of a search."""
     return make_splits(data, load_dataset(data, cache))
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, UserError):
-        return str(error)
-    return "".join(traceback.format_exception(error))

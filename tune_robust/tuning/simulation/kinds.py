@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tune_robust.config import TrainConfig
+from tune_robust.config import Model, ModelConfig, TrainConfig
 from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import from_unit
@@ -34,14 +34,22 @@ class Kind(NamedTuple):
         return f"{self.method or 'own parts'}, {self.network}{width}, {self.dataset}{rounds}"
 
 
+def network_name(model: Model) -> str:
+    """Its name, and of a network from elsewhere the arguments that decide its structure."""
+    if isinstance(model, ModelConfig):
+        return model.name
+    given = {k: v for k, v in model.arguments.items() if not isinstance(v, float)}
+    return " ".join([model.name, *(f"{key}={value}" for key, value in given.items())])
+
+
 def kind_of(config: TrainConfig) -> Kind:
     """Return the kind of a configuration."""
     return Kind(
         config.method,
         config.passes_per_step,
         config.data.dataset,
-        config.model.name,
-        config.model.width,
+        network_name(config.model),
+        config.model.width if isinstance(config.model, ModelConfig) else 1.0,
         config.batch_size,
         config.bootstrap_rounds,
     )

@@ -13,9 +13,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from tune_robust.config import parse_config
+from tune_robust.config import LOOP_SETTINGS, parse_config
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
+from tune_robust.loops import LoopCheckpoint
+from tune_robust.loops.checkpoints import unpack_loop_checkpoint
+from tune_robust.own import Code
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
 from tune_robust.runs.replicates import by_setting
@@ -69,6 +72,7 @@ def export_yaml(folder: RunFolder, trials: Iterable[Trial], out: Path) -> list[P
     """Write ``<place>_<trial>.yaml`` for each trial, best first, and return the paths."""
     out.mkdir(parents=True, exist_ok=True)
     meta = folder.read_meta()
+    _export_code(meta, out)
     paths = []
     for place, trial in enumerate(trials, 1):
         path = out / f"{place}_{trial.name}.yaml"
@@ -77,6 +81,16 @@ def export_yaml(folder: RunFolder, trials: Iterable[Trial], out: Path) -> list[P
         write_aside(path, text.encode())
         paths.append(path)
     return paths
+
+
+CODE = "code"
+"""The folder, beside exported configurations, with the source of their own parts."""
+
+
+def _export_code(meta: dict[str, Any], out: Path) -> None:
+    code = Code.of(meta)
+    if code is not None and code.files:
+        code.unpack(out / CODE)
 
 
 def _heading(trial: Trial, place: int, meta: dict[str, Any], path: Path) -> str:
@@ -89,7 +103,7 @@ def _heading(trial: Trial, place: int, meta: dict[str, Any], path: Path) -> str:
 
 def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
     return {
-        "train": trial.config,
+        "train": _settings(trial.config),
         "result": {
             "trial": trial.name,
             "place": place,
@@ -101,7 +115,15 @@ def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, without what does not apply to a loop of the user's own."""
+    if config.get("loop") is None:
+        return config
+    return {key: value for key, value in config.items() if key in LOOP_SETTINGS}
+
+
 def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
+    code = Code.of(meta)
     return {
         "run": meta["name"],
         "created": meta.get("created"),
@@ -109,6 +131,7 @@ def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
         "git_commit": meta.get("git_commit"),
         "versions": meta.get("versions"),
         "hardware": meta.get("hardware"),
+        **({} if code is None else {"code": {"hash": code.hash, "packages": {**code.packages}}}),
     }
 
 
@@ -120,6 +143,7 @@ def export_settings(
     ``why`` is a line on their origin. Without values, the trial's own configuration is written.
     """
     meta = folder.read_meta()
+    _export_code(meta, path.parent)
     config = nested_copy(trial.config)
     for setting, value in values.items():
         set_path(config, setting, value)
@@ -162,11 +186,12 @@ def export_table(
 def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path:
     """Write the trial's weights as safetensors, from the epoch that ranks it, last or best.
 
+    Of a loop of the user's own, the files that it has saved, in a folder instead.
+
     Raises:
         UserError: the checkpoint is no longer kept; the message says how to train it again.
     """
     from tune_robust.runs.checkpoints import Owner, read_own_checkpoint
-    from tune_robust.training.saving import write_weights
 
     checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
     if checkpoint is None:
@@ -175,5 +200,11 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
             "Train it again from its exported YAML: `tune-robust train --config ... --out DIR`."
         )
     owner = Owner(folder.id, trial.name, parse_config(trial.config, trial.name))
-    write_weights(path, read_own_checkpoint(checkpoint, owner).state["model"])
+    found = read_own_checkpoint(checkpoint, owner)
+    if isinstance(found, LoopCheckpoint):
+        unpack_loop_checkpoint(checkpoint, path.with_suffix(""))
+        return path.with_suffix("")
+    from tune_robust.training.saving import write_weights
+
+    write_weights(path, found.state["model"])
     return path

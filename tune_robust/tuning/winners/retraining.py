@@ -91,7 +91,8 @@ def choose(
 
 def label_set(trial: Trial) -> str:
     """Return a text that identifies the labels of a trial; equal ones are comparable."""
-    data = trial.config["data"].items()
+    # Without options: trials of earlier versions have none.
+    data = ((k, v) for k, v in trial.config["data"].items() if v != {})
     return json.dumps({k: v for k, v in data if varies_labels(f"data.{k}")}, sort_keys=True)
 
 
@@ -108,7 +109,8 @@ def open_confirmation(source: RunFolder, trials: Iterable[str], seeds: int) -> R
         store, before = RunStore(folder), folder.read_meta()["confirms"]
     else:
         before = {"run": source.path.resolve().name, "trials": [], "seeds": []}
-        meta = {"space": source.read_meta()["space"], "confirms": before, **provenance()}
+        taken = {key: v for key, v in source.read_meta().items() if key in ("space", "code")}
+        meta = {**taken, "confirms": before, **provenance()}
         store = RunStore.create(folder, meta)
     names = list(dict.fromkeys([*before["trials"], *trials]))
     known = read_trials(source)
@@ -214,7 +216,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "metric": objective.metric,
         "mode": objective.mode,
         "at": objective.at,
-        "varies": what_varies(base),
+        "varies": ["loop"] if space.has_loop else what_varies(base),
         "conclusion": conclusion(judged, objective.metric),
         "trials": [_row(j) for j in judged],
     }

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from tune_robust.files import is_uri
-
-
-def cache_root() -> Path:
-    """Return the folder on this machine for data that can be made or downloaded again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tune-robust"
+from tune_robust.files import cache_root, is_uri
 
 
 def cache_of(storage: str) -> Path:

@@ -1,0 +1,53 @@
+"""Augmentation from elsewhere: a function of the user's own, or a transform of torchvision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tune_robust.config import OwnPart
+from tune_robust.errors import UserError
+from tune_robust.own import bound
+
+_SETTING = "data.augment"
+_TRANSFORMS = "torchvision.transforms.v2:"
+
+
+def own_augmentation(settings: OwnPart) -> Callable[[Tensor], Tensor]:
+    """What ``settings`` names, inputs (B, ...) -> inputs of the same shape and type.
+
+    A transform of ``torchvision.transforms.v2`` is called once an input: it draws its random
+    parameters once a call.
+
+    Raises:
+        UserError: there is no such part, or its arguments do not fit; when it is called, that it
+            returns something else.
+    """
+    name = settings.name
+    change = bound(name, _SETTING, 1, settings.arguments)
+    one_by_one = name.startswith(_TRANSFORMS)
+
+    def augmented(inputs: Tensor) -> Tensor:
+        found = torch.stack([change(i) for i in inputs]) if one_by_one else change(inputs)
+        if not _is_alike(found, inputs):
+            raise UserError(
+                f"{_SETTING}: {name} returned {_described(found)}; expected a batch as it was "
+                f"given, {_described(inputs)}."
+            )
+        return found
+
+    return augmented
+
+
+def _is_alike(found: Any, inputs: Tensor) -> bool:
+    tensor = isinstance(found, Tensor)
+    return tensor and found.dtype == inputs.dtype and found.shape == inputs.shape
+
+
+def _described(found: Any) -> str:
+    if not isinstance(found, Tensor):
+        return type(found).__name__
+    return f"{found.dtype} {tuple(found.shape)}"
