@@ -1023,8 +1023,8 @@ class TrainConfig(Part):
     ``float32`` on an NVIDIA GPU from Ampere on means TF32 in convolutions (a mantissa of 10 bits),
     as PyTorch does by default; ``torch.backends.cudnn.allow_tf32 = False`` turns that off.
     ``cuda_graphs`` records the training steps as CUDA graphs and replays them, which saves the time
-    to launch the kernels one by one. It has not been verified on a GPU yet, and has no effect on a
-    CPU.
+    to launch the kernels one by one. It needs the optimizer sgd or adamw. It has not been verified
+    on a GPU yet, and has no effect on a CPU.
 
     ``loop`` trains by a function of the user's own instead. Then only ``epochs`` (the most reports
     that a trial gives), ``seed`` and ``threads`` apply beside it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -35,6 +36,7 @@ def _asset(room: str, name: str) -> str:
     return (files(room) / name).read_text(encoding="utf-8")
 
 
+@cache
 def _packed_plotly() -> str:
     """Plotly's script, zipped, as text: it is most of a page, and takes two fifths so."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()

@@ -185,7 +185,8 @@ def _problem(dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str |
     needed = _FEWEST[len(dimensions)]
     places = len(readings.drop_duplicates([dimension.path for dimension in dimensions]))
     if places < needed:
-        return f"{count(places, 'setting')} with a {title} so far; a surface needs {needed}."
+        drawn = "curve" if len(dimensions) == 1 else "surface"
+        return f"{count(places, 'setting')} with a {title} so far; a {drawn} needs {needed}."
     if readings["value"].nunique() == 1:
         return f"Every trial has the same {title}, {number(readings['value'].iloc[0])}."
     return None

@@ -36,7 +36,7 @@ def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_pa
     confirm = ("confirm", "r1", "--top", 1, "--no-dashboard", "--seeds")
     said = " ".join(run(*confirm, 1, cwd=tmp_path).stdout.split())
     assert "The search has not finished: 3 of 6 trials have ended" in said
-    assert "says nothing of the spread" in said
+    assert "does not show the spread" in said
 
     more = run(*confirm, 2, "--json", cwd=tmp_path)
     assert "2 trials to run" in more.stderr

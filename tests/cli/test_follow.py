@@ -39,5 +39,5 @@ def test_a_run_that_is_over_is_shown_at_once(tmp_path):
 
 def test_following_and_json_are_two_things(tmp_path, refused):
     simulate(space(), tmp_path / "r1")
-    assert "give one" in refused("status", "./r1", "--follow", "--json")
+    assert "use only one" in refused("status", "./r1", "--follow", "--json")
     assert json.loads(run("status", "./r1", "--json", cwd=tmp_path).stdout)["ended"] == 12

@@ -17,7 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(";")[0])
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="the first case's number")
-    parser.add_argument("--slow-every", type=int, default=10, help="report and compare too")
+    slow = "run the slow verbs (report, compare, replay) in one case of so many"
+    parser.add_argument("--slow-every", type=int, default=20, help=slow)
     given = parser.parse_args()
     kinds: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as home:

@@ -121,15 +121,18 @@ def _without_training(*, reports: bool) -> Iterator[None]:
 
     ``reports``: whether it then writes its report, which takes longer than all else.
     """
-    finish = mock.patch("tune_robust.cli.summary.finish", return_value=None)
     engine = "tune_robust.tuning.engine"
-    with (
-        contextlib.nullcontext() if reports else finish,
-        mock.patch(f"{engine}.preparing.prepare", return_value={}),
-        mock.patch(f"{engine}.searching._cluster", return_value=contextlib.nullcontext()),
-        mock.patch(f"{engine}.searching._run_trials", return_value=None),
-        warnings.catch_warnings(),
-    ):
+    written = ("tune_robust.cli.summary.finish", "tune_robust.api.confirm._refresh_report")
+    with contextlib.ExitStack() as patched:
+        for function in () if reports else written:
+            patched.enter_context(mock.patch(function, return_value=None))
+        for function, result in (
+            (f"{engine}.preparing.prepare", {}),
+            (f"{engine}.searching._cluster", contextlib.nullcontext()),
+            (f"{engine}.searching._run_trials", None),
+        ):
+            patched.enter_context(mock.patch(function, return_value=result))
+        patched.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         yield
 

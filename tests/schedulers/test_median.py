@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tune_robust.schedulers import median
 from tune_robust.schedulers.median import Median
 
 
@@ -55,6 +56,13 @@ def test_methods_of_different_price_meet_at_equal_compute():
             scheduler.keep(f"sam{i}", 2 * epoch, 0.1 * epoch)
     assert scheduler.keep("sgd", 5, 0.16)  # their average up to 4: (0.1 + 0.2) / 2
     assert not scheduler.keep("other", 5, 0.14)
+
+
+def test_a_trial_is_compared_with_the_latest_of_many(monkeypatch):
+    monkeypatch.setattr(median, "PEERS", 8)
+    values = [0.9] * 20 + [0.1] * 7
+    assert with_flat_peers(*values).keep("a", 4, 0.5)
+    assert not with_flat_peers(*reversed(values)).keep("a", 4, 0.5)
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=6, max_size=6), min_size=6, max_size=9))

@@ -17,5 +17,8 @@ def run_argument(place: str) -> str:
     ``place`` is the run's path or URI, which is used otherwise.
     """
     path = Path(place)
-    in_default = not is_uri(place) and path.resolve().parent == Path(STORAGE).resolve()
+    try:
+        in_default = not is_uri(place) and path.resolve().parent == Path(STORAGE).resolve()
+    except FileNotFoundError:  # the working directory was deleted
+        in_default = False
     return shlex.quote(path.name if in_default else place)

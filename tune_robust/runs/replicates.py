@@ -22,9 +22,9 @@ def setting_of(origin: str, config: Mapping[str, Any]) -> str:
 
 
 def by_setting(trials: Iterable[Trial]) -> list[list[Trial]]:
-    """The trials of each setting, where a grid goes through seeds; else each trial by itself."""
+    """The trials of each setting of a grid with seeds or of a confirmation; else each by itself."""
     trials = list(trials)
-    if not any(SEED in trial.values for trial in trials):
+    if not any(SEED in trial.values or trial.confirms for trial in trials):
         return [[trial] for trial in trials]
     groups: dict[str, list[Trial]] = {}
     for trial in trials:

@@ -3,7 +3,8 @@
 Golovin et al. 2017 (Google Vizier), section 3.2: a trial is stopped if its best value so far is
 strictly worse than the median of the other trials' running averages up to the same resource. The
 rule makes no assumption on the shape of the curves and stops at most about half of the trials at
-any point, which makes it more cautious than successive halving, and slower. It depends only on the
+any point, which makes it more cautious than successive halving, and slower. A trial is compared
+with the latest PEERS at most, so that decisions do not become slower. The rule depends only on the
 results, so replaying the recorded epochs in their order restores it exactly.
 """
 
@@ -12,8 +13,12 @@ from __future__ import annotations
 import bisect
 import statistics
 from dataclasses import dataclass, field
+from itertools import islice
 
 from tune_robust.metrics import Mode, sign_of
+
+PEERS = 512
+"""The most trials that one is compared with: the latest ones."""
 
 
 @dataclass
@@ -64,6 +69,7 @@ class Median:
         curve.add(resource, self._sign * value)
         if resource < self._grace:
             return True
-        others = [c.average_at(resource) for name, c in self._curves.items() if name != trial]
+        peers = islice(reversed(self._curves.items()), PEERS)
+        others = [other.average_at(resource) for name, other in peers if name != trial]
         averages = [average for average in others if average is not None]
         return len(averages) < self._least or curve.best >= statistics.median(averages)

@@ -139,3 +139,4 @@ def test_a_trial_at_the_end_of_an_axis_is_drawn(build):
     assert all(low < x < high for trace in shown for x in trace.x)
     assert not any(trace.cliponaxis for trace in shown)
     assert figure.layout.legend.yref == "container"  # clear of what is said above the picture
+    assert "a curve needs 4" in figure.layout.annotations[0].text.replace("<br>", " ")

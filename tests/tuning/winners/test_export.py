@@ -9,6 +9,8 @@ from tests.tuning.simulated import peak, simulate, space
 from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.trial import Trial
+from tune_robust.spaces.objective import Objective
 from tune_robust.spaces.yaml_text import read_yaml
 from tune_robust.tuning.winners.export import (
     best_of_each_label_set,
@@ -55,6 +57,24 @@ def test_the_seeds_of_a_setting_rank_by_their_mean(tmp_path):
     conductor = simulate(grid, tmp_path / "r", curve)
     best = ranked(conductor.trials.values(), conductor.objective)
     assert [(t.values["sam.rho"], t.values["seed"]) for t in best] == [(0.2, 42), (0.1, 42)]
+
+
+def test_the_seeds_of_a_confirmed_trial_rank_by_their_mean():
+    scores = [("t0007", 1, 0.7), ("t0003", 1, 0.5), ("t0007", 2, 0.1), ("t0003", 2, 0.52)]
+    trials = [
+        Trial(
+            name=f"t{number:04d}",
+            origin="confirmation",
+            values={},
+            config={"seed": seed, "data": {"seed": seed}, "sam": {"rho": int(confirms[1:])}},
+            status="done",
+            epochs={1: {"val_accuracy": score}},
+            confirms=confirms,
+        )
+        for number, (confirms, seed, score) in enumerate(scores, 1)
+    ]
+    best = ranked(trials, Objective("val_accuracy", "max", "last"))
+    assert [trial.name for trial in best] == ["t0002", "t0001"]
 
 
 def test_stopped_trials_rank_when_none_has_finished(tmp_path):

@@ -21,7 +21,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -37,6 +37,7 @@ from tune_robust.spaces.distributions import (
 )
 from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import from_unit, to_unit
+from tune_robust.tuning.strategy.tpe import BoundedTpe
 
 
 def build_sampler(space: Space, number: int, *, given: int = 0) -> BaseSampler:
@@ -55,7 +56,7 @@ def _tpe(space: Space, number: int, given: int) -> BaseSampler:
     with warnings.catch_warnings():
         # multivariate and group are marked experimental; they are needed to model conditions.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(
+        return BoundedTpe(
             seed=space.searcher.seed + number,
             n_startup_trials=space.searcher.startup,
             multivariate=True,
