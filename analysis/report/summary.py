@@ -135,7 +135,7 @@ def _candidate(run: Run, row: pd.Series | None) -> Candidate | None:
 
 def _waiting(run: Run, ended: int) -> int:
     """Trials that have started or been proposed and not ended, and those still to be proposed."""
-    planned = run.space.get("budget", {}).get("trials") or 0
+    planned = (run.space.get("budget") or {}).get("trials") or 0
     if run.space.get("searcher", {}).get("name") == "grid":
         planned = 0  # a grid may hold fewer points than the budget allows
     elif run.space.get("format", 1) > 1:  # before, the budget's trials counted the baselines too

@@ -277,6 +277,8 @@ def test_a_damaged_run_json_is_named(store):
         ("[]", "expected an object"),
         ("[" * 100_000, "recursion"),
         ('{"format": 1, "name": "r1"}', "space: is required"),
+        ('{"format": 1, "name": "r1", "space": {"format": []}}', "space.format: "),
+        ('{"format": 1, "name": "r1", "space": {"budget": {"trials": [9]}}}', "space.budget"),
         ('{"format": 7, "name": "r1", "space": {}}', "reads 1. Install"),
         ('{"format": "1", "name": "r1", "space": {}}', "format: "),
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -42,14 +42,29 @@ class StoredCode(_Kept):
     packages: dict[str, str]
 
 
+class StoredBudget(_Kept):
+    """What is read of ``space.budget`` without loading the space."""
+
+    trials: int | Literal["all"] | None = None
+
+
+class StoredSpace(_Kept):
+    """What is read of ``space`` without loading it; the rest is validated when it is loaded."""
+
+    format: int = 1
+    baselines: list[Any] | None = None
+    budget: StoredBudget | None = None
+    searcher: dict[str, Any] = Field(default_factory=dict)
+
+
 class RunMeta(_Kept):
-    """The document; ``space`` is validated when it is loaded as a space."""
+    """The document."""
 
     format: int
     name: str
     id: str | None = None
     created: str | None = None
-    space: dict[str, Any]
+    space: StoredSpace
     confirms: Confirms | None = None
     warm_start: dict[str, Any] | None = None
     images: dict[str, int] | None = None

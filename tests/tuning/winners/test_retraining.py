@@ -95,6 +95,16 @@ def test_seeds_that_the_search_used_are_not_fresh(tmp_path):
     assert folder.read_meta()["confirms"]["seeds"] == [2001, 2002]
 
 
+def test_a_confirmation_that_no_longer_says_what_it_confirms_is_refused(searched):
+    prepared(searched, ["t0001"], 1)
+    folder = confirmation_of(searched)
+    meta = folder.read_meta()
+    del meta["confirms"]
+    folder.write_meta(meta)
+    with pytest.raises(UserError, match="does not say which trials it confirms"):
+        open_confirmation(searched, ["t0001"], 2)
+
+
 def test_more_seeds_and_more_trials_add_only_what_is_missing(searched):
     names = winners(searched)
     folder = prepared(searched, names[:1], 2)

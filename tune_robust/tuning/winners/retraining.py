@@ -106,7 +106,8 @@ def open_confirmation(source: RunFolder, trials: Iterable[str], seeds: int) -> R
     """
     folder = confirmation_of(source)
     if folder.meta.exists():
-        store, before = RunStore(folder), folder.read_meta()["confirms"]
+        before = _confirms(folder)
+        store = RunStore(folder)
     else:
         before = {"run": source.path.resolve().name, "trials": [], "seeds": []}
         taken = {key: v for key, v in source.read_meta().items() if key in ("space", "code")}
@@ -123,13 +124,24 @@ def open_confirmation(source: RunFolder, trials: Iterable[str], seeds: int) -> R
     return store
 
 
+def _confirms(folder: RunFolder) -> dict[str, Any]:
+    """Return what the confirmation in ``folder`` retrains."""
+    confirms = folder.read_meta().get("confirms")
+    if confirms is None:
+        raise UserError(
+            f"{folder.meta} does not say which trials it confirms. Restore it from a copy, or move "
+            f"{folder.place} away and confirm again."
+        )
+    return confirms
+
+
 def add_missing(store: RunStore) -> None:
     """Record every pair of trial and seed of the confirmation that its store does not have yet.
 
     Raises:
         UserError: a trial to add is no longer in the run that it comes from.
     """
-    confirms = store.folder.read_meta()["confirms"]
+    confirms = _confirms(store.folder)
     have = {(trial.confirms, trial.config["seed"]) for trial in store.trials.values()}
     missing = [
         (name, seed)
