@@ -173,6 +173,17 @@ def written_without_run(lines, run_id):
     return made
 
 
+def test_a_line_whose_checksum_was_damaged_is_no_line_of_an_earlier_version(folder):
+    """Also where no line before it is whole."""
+    whole = told(read_record(folder))
+    lines = lines_of(folder)[:5]
+    lines[:4] = [line.replace(b"0", b"1") for line in lines[:4]]
+    lines[4] = lines[4].replace(b'"crc"', b'"crk"').replace(b"val_accuracy", b"val_accurazy")
+    folder.events.write_bytes(b"".join(lines))
+    RunStore(folder, rebuild=True).close()
+    assert told(read_record(folder)) == whole
+
+
 def test_without_tables_a_trial_whose_epochs_have_a_gap_is_trained_again(folder):
     for table in (folder.trials, folder.epochs):
         table.unlink()

@@ -92,6 +92,8 @@ def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | Non
                 checksum is not None and checksum not in computed
             ):
                 stated = [] if checksum is None else [checksum]
+                # Also a wrong one tells that the lines of this log have checksums.
+                is_sealed = is_sealed or checksum is not None
                 before = [*stated, *before, *computed][:_CANDIDATES]
                 yield None, "it was changed"
                 continue
