@@ -120,7 +120,9 @@ def test_the_end_of_a_blocked_search_stores_all_and_says_how_to_go_on(tmp_path):
         (
             "ray.exceptions.ActorDiedError: The actor died. class_name: Trial\nactor_id: 4f\n"
             "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR "
-            "Worker exit detail: Worker unexpectedly exits with a connection error code 2.",
+            "Worker exit detail: Worker unexpectedly exits with a connection error code 2. End of "
+            "file. Some common causes include: (1) the process was killed by the OOM killer, (2) "
+            "ray stop --force was called, or (3) the worker crashed unexpectedly due to SIGSEGV.",
             "it ended unexpectedly, perhaps killed or out of memory",
         ),
         ("ray.exceptions.OutOfMemoryError: Task was killed\nby the OOM killer", "memory was full"),

@@ -265,12 +265,13 @@ def metrics_of(result: dict[str, Any]) -> dict[str, float | None]:
 
 _LOST = {
     "OutOfMemoryError": "the machine's memory was full",
+    # Before the others: Ray goes on to list their signs as common causes, whatever the cause was.
+    "connection error code 2": "it ended unexpectedly, perhaps killed or out of memory",
     "killed by SIGKILL": "it was killed (SIGKILL), by a user or because the memory was full",
     "SIGSEGV": "it crashed (SIGSEGV)",
     "The node was terminated": "its node was terminated",
     "node has been marked dead": "its node is gone",
     "preempted": "its node was preempted",
-    "connection error code 2": "it ended unexpectedly, perhaps killed or out of memory",
 }
 """Parts of Ray's message about a lost process, and their meaning in a sentence."""
 
