@@ -1,7 +1,6 @@
 """``ray job submit`` of the real command, to the head of a real Ray cluster."""
 
 import json
-import signal
 import subprocess
 
 import pandas as pd
@@ -21,7 +20,7 @@ PATIENCE = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
 def work(tmp_path):
     """The folder that a job comes with: the space's file."""
     budget = {"trials": 2, "scheduler": "none"}
-    train = {**SPACE["train"], "epochs": 200}
+    train = {**SPACE["train"], "epochs": 300}
     space = {**SPACE, "train": train, "baselines": [], "budget": budget}
     folder = tmp_path / "work"
     folder.mkdir()
@@ -46,7 +45,7 @@ def test_a_submitted_search_stops_cleanly_resumes_and_ends(
     events = storage / "r1" / "events.jsonl"
     started.wait_until(lambda: events.exists() and events.read_text().count('"epoch",') >= 3)
     # The job does not depend on the command that shows its output.
-    started.interrupt(signal.SIGINT)
+    started.kill_tree()
     subprocess.run([RAY, "job", "stop", "first"], check=True, timeout=120, capture_output=True)
     output = subprocess.run(
         [RAY, "job", "logs", "first"], check=True, timeout=60, capture_output=True, text=True
@@ -64,5 +63,5 @@ def test_a_submitted_search_stops_cleanly_resumes_and_ends(
         pd.read_parquet(storage / "r1" / f"{table}.parquet") for table in ("trials", "epochs")
     )
     assert list(trials["status"]) == ["done", "done"]
-    assert list(epochs.groupby("trial").size()) == [200, 200]
+    assert list(epochs.groupby("trial").size()) == [300, 300]
     assert not epochs.duplicated(["trial", "epoch"]).any()

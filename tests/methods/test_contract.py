@@ -79,7 +79,7 @@ class TestEveryPreset:
         self, method, monkeypatch
     ):
         seen, contexts = [], []
-        build, autocast = loop.build_model, loop.autocast
+        build, autocast = loop.build_network, loop.autocast
 
         def counted(*args):
             contexts.append(None)
@@ -96,7 +96,7 @@ class TestEveryPreset:
                 assert torch.equal(output, F.linear(*low))
                 seen.append(head.weight.detach().clone())
 
-        monkeypatch.setattr(loop, "build_model", watched)
+        monkeypatch.setattr(loop, "build_network", watched)
         monkeypatch.setattr(loop, "autocast", counted)
         data = {"dataset": "digits", "subset": 60, "validation": {"size": 0.2}}
         settings = {"model": {"width": 0.125}, "precision": "bfloat16", "batch_size": 16}

@@ -13,24 +13,23 @@ from pathlib import Path
 import torch
 
 from tests.tuning.simulated import space, store_at
-from tune_robust.tuning.engine import ray_backend, ray_session
+from tune_robust.tuning.engine import ray_backend, ray_session, trainable
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.slots import Node, fit_slots
 
 
-class Greedy(ray_backend.TrialRunner):
+class Greedy(trainable.TrialRunner):
     """Runs out of memory after an epoch."""
 
     def _begin(self, config):
-        super()._begin(config)
+        epochs = super()._begin(config)
         seen = Path(config["cache"]).parent / "seen"
         seen.mkdir(exist_ok=True)
         what = f"{config['gpus']:g} gpus={os.environ.get('CUDA_VISIBLE_DEVICES')!r}"
         with (seen / self._trial).open("a") as file:
             file.write(f"{what} threads={os.environ.get('OMP_NUM_THREADS')}\n")
         needs = {"t0002": 0.5 if config["gpus"] else 0.0, "t0003": 2.0}.get(self._trial, 0.0)
-        if config["gpus"] < needs:
-            self._epochs = _until_memory_is_out(self._epochs)
+        return _until_memory_is_out(epochs) if config["gpus"] < needs else epochs
 
 
 def _until_memory_is_out(epochs):
@@ -39,7 +38,7 @@ def _until_memory_is_out(epochs):
 
 
 def main(folder: Path, gpus: float) -> None:
-    ray_backend.TrialRunner = Greedy
+    ray_backend._runner = lambda space: Greedy
     train = {
         "data": {"dataset": "digits", "subset": 300, "validation": {"size": 0.2}},
         "model": {"name": "small_cnn", "width": 0.25},

@@ -18,6 +18,9 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that requests no GPU sees none
     "RAY_AUTH_MODE": "token",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # One idle process per core, which no trial would use: trials have an environment of their own.
+    "RAY_enable_worker_prestart": "0",
+    "RAY_prestart_worker_first_driver": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
