@@ -112,9 +112,9 @@ def _export(
 def _export_weights(folder: RunFolder, space: Space, best: list[Trial], out: Path) -> list[Path]:
     from tune_robust.tuning.winners.export import export_weights
 
-    at = objective_of(space).at
+    objective = objective_of(space)
     return [
-        export_weights(folder, trial, at, out / f"{place}_{trial.name}.safetensors")
+        export_weights(folder, trial, objective, out / f"{place}_{trial.name}.safetensors")
         for place, trial in enumerate(best, 1)
     ]
 

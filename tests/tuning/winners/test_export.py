@@ -1,6 +1,8 @@
 """Winners as files: ranked by the objective alone, and accepted by ``train`` as they are."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import Objective
 from tune_robust.spaces.yaml_text import read_yaml
 from tune_robust.tuning.winners.export import (
+    _check_epoch,
     best_of_each_label_set,
     export_json,
     export_settings,
@@ -122,7 +125,23 @@ def test_json_and_tables_hold_the_same_trials_in_the_same_order(run, tmp_path):
 def test_weights_that_are_not_kept_are_explained(run, tmp_path):
     conductor, folder = run
     with pytest.raises(UserError, match="weights of t0001 are not kept"):
-        export_weights(folder, conductor.trials["t0001"], "last", tmp_path / "w.safetensors")
+        export_weights(
+            folder, conductor.trials["t0001"], conductor.objective, tmp_path / "w.safetensors"
+        )
+
+
+@pytest.mark.parametrize(("at", "right"), [("last", 3), ("best", 2)])
+def test_weights_are_those_of_the_epoch_that_ranks_the_trial(at, right):
+    """Another checkpoint of the same trial may lie in its place."""
+    epochs = {n: {"val_accuracy": value} for n, value in enumerate((0.1, 0.3, 0.2), 1)}
+    trial = SimpleNamespace(name="t0001", epochs=epochs)
+    objective = Objective("val_accuracy", "max", at)
+    for epoch in (1, 2, 3, 4):
+        if epoch == right:
+            _check_epoch(epoch, trial, objective, Path("last.pt"))
+        else:
+            with pytest.raises(UserError, match=f"weights of epoch {epoch}, which is not"):
+                _check_epoch(epoch, trial, objective, Path("last.pt"))
 
 
 def test_label_sets_are_led_each_by_its_own_best(tmp_path):

@@ -183,17 +183,18 @@ def export_table(
     return path
 
 
-def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path:
+def export_weights(folder: RunFolder, trial: Trial, objective: Objective, path: Path) -> Path:
     """Write the trial's weights as safetensors, from the epoch that ranks it, last or best.
 
     Of a loop of the user's own, the files that it has saved, in a folder instead.
 
     Raises:
-        UserError: the checkpoint is no longer kept; the message says how to train it again.
+        UserError: the checkpoint is no longer kept, or is of another epoch; the message says how to
+            train it again.
     """
     from tune_robust.runs.checkpoints import Owner, read_own_checkpoint
 
-    checkpoint = folder.fetch_checkpoint(trial.name, f"{at}.pt")
+    checkpoint = folder.fetch_checkpoint(trial.name, f"{objective.at}.pt")
     if checkpoint is None:
         raise UserError(
             f"the weights of {trial.name} are not kept: a run keeps those of its best few trials. "
@@ -201,6 +202,7 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
         )
     owner = Owner(folder.id, trial.name, parse_config(trial.config, trial.name))
     found = read_own_checkpoint(checkpoint, owner)
+    _check_epoch(found.epoch, trial, objective, checkpoint)
     if isinstance(found, LoopCheckpoint):
         unpack_loop_checkpoint(checkpoint, path.with_suffix(""))
         return path.with_suffix("")
@@ -208,3 +210,17 @@ def export_weights(folder: RunFolder, trial: Trial, at: str, path: Path) -> Path
 
     write_weights(path, found.state["model"])
     return path
+
+
+def _check_epoch(epoch: int, trial: Trial, objective: Objective, checkpoint: Path) -> None:
+    """Refuse a checkpoint of the trial's own that took the place of another one of it."""
+    if objective.at == "last":
+        ranks = epoch == max(trial.epochs)
+    else:
+        ranks = trial.epochs.get(epoch, {}).get(objective.metric) == objective.best(trial.epochs)
+    if not ranks:
+        raise UserError(
+            f"{checkpoint} has the weights of epoch {epoch}, which is not the epoch that ranks "
+            f"{trial.name}. If its search was interrupted, finish it with `tune-robust resume "
+            "RUN`; if not, train it again from its exported YAML: `tune-robust train --config ...`."
+        )
