@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tune_robust.config import TrainConfig
-from tune_robust.loops import LoopEpoch, run_loop
-from tune_robust.runs.checkpoints import AnyCheckpoint, Owner, open_checkpoints
+from tune_robust.loops import run_loop
+from tune_robust.runs.checkpoints import Owner, open_checkpoints
 from tune_robust.spaces.objective import Objective
-from tune_robust.tuning.engine.runner import Runner, Unsaved
+from tune_robust.tuning.engine.runner import Runner, Unsaved, reported_again
 
 
 class LoopRunner(Runner):
@@ -20,23 +20,19 @@ class LoopRunner(Runner):
         objective = Objective(**config["objective"])
         owner = Owner(config["run"], config["trial"], train_config)
         checkpoints = open_checkpoints(config["checkpoints"], objective, owner)
-        found, resume = checkpoints.newest(), None
-        if checkpoints.notes:
-            yield {"note": ". ".join(checkpoints.notes)}
+        resume = None
+        found = yield from reported_again(checkpoints, config["known"], _report)
         if found is not None:
             resume, saved = found
-            for epoch, metrics in enumerate(saved.earlier, 1):
-                if epoch > config["known"]:
-                    yield {"epoch": epoch, "metrics": metrics}
-            yield _report(saved)
+            yield _report(saved.epoch, saved.metrics)
         for result in run_loop(train_config, name=config["trial"], resume=resume):
             if result.files is not None:
                 try:
                     checkpoints.save(result)
                 except OSError as error:
                     raise Unsaved(error.errno, error.strerror, str(error.filename)) from error
-            yield _report(result)
+            yield _report(result.epoch, result.metrics)
 
 
-def _report(result: LoopEpoch | AnyCheckpoint) -> dict[str, Any]:
-    return {"epoch": result.epoch, "metrics": dict(result.metrics)}
+def _report(epoch: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {"epoch": epoch, "metrics": dict(metrics)}

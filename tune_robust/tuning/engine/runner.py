@@ -6,7 +6,8 @@ import gc
 import os
 import traceback
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -14,6 +15,7 @@ from ray._raylet import setproctitle  # type: ignore[attr-defined]  # written in
 
 from tune_robust.errors import UserError
 from tune_robust.own import Code, register_functions, use_code
+from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints
 
 
 class Unsaved(Exception):
@@ -100,6 +102,26 @@ class Runner(tune.Trainable):
     def _failed(self, error: Exception) -> dict[str, Any]:
         """What the search is told of an error, unless it is raised again."""
         return {"error": explain(error), "out_of_memory": False}
+
+
+def reported_again(
+    checkpoints: Checkpoints,
+    known: int,
+    report: Callable[[int, Mapping[str, Any]], dict[str, Any]],
+) -> Generator[dict[str, Any], None, tuple[Path, AnyCheckpoint] | None]:
+    """Report what the search lost with its machine, and return the newest good checkpoint.
+
+    These are what became of damaged checkpoints, and the epochs above ``known`` before the newest
+    good one, each by ``report(epoch, metrics)``. That checkpoint's own epoch is left to the caller.
+    """
+    found = checkpoints.newest()
+    if checkpoints.notes:
+        yield {"note": " ".join(checkpoints.notes)}
+    if found is not None:
+        for epoch, metrics in enumerate(found[1].earlier, 1):
+            if epoch > known:
+                yield report(epoch, metrics)
+    return found
 
 
 def explain(error: Exception) -> str:

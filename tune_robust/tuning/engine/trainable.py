@@ -16,7 +16,7 @@ from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import EpochResult, train
-from tune_robust.tuning.engine.runner import Runner, Unsaved, explain
+from tune_robust.tuning.engine.runner import Runner, Unsaved, explain, reported_again
 
 
 class TrialRunner(Runner):
@@ -121,14 +121,12 @@ def _epochs(
     The first are those in the checkpoint that the search lost with its machine, all above
     ``known``, and in any case the checkpoint's own epoch.
     """
-    found, resume = checkpoints.newest(), None
-    if checkpoints.notes:
-        yield {"note": " ".join(checkpoints.notes)}
+    resume = None
+    found = yield from reported_again(
+        checkpoints, known, lambda epoch, metrics: {"epoch": epoch, **metrics}
+    )
     if found is not None:
         resume, saved = found
-        for epoch, metrics in enumerate(saved.earlier, 1):
-            if epoch > known:
-                yield {"epoch": epoch, **metrics}
         yield _report(saved, config)
     splits = _splits(config.data, cache)
     for result in train(config, resume=resume, splits=splits):
