@@ -193,7 +193,7 @@ def judged_trials(folder: RunFolder) -> list[Judged]:
         if trial.confirms is not None:
             again.setdefault(trial.confirms, []).append(trial)
     retrained = [_retrained(known[name], again[name], objective) for name in again]
-    return judge(retrained, objective.mode)
+    return judge(retrained, objective.metric, objective.mode)
 
 
 def _retrained(trial: Trial, again: Sequence[Trial], objective: Objective) -> Retrained:
