@@ -159,6 +159,8 @@ def status_line(source: RunFolder) -> str | None:
     if not folder.meta.exists():
         return None
     trials = read_trials(folder).values()
+    if not trials:
+        return None
     waiting = sum(trial.status not in ENDED for trial in trials)
     if waiting:
         return (
