@@ -125,7 +125,8 @@ def _print(
     if space.objective.against:
         print_front(console, pareto_front(best_first, space), space)
     check = check_run(space, record)
-    if check and (check.enough or space.budget.sentinels):
+    stops = space.budget.scheduler != "none"
+    if check and stops and (check.enough or space.budget.sentinels):
         print_rung_check(console, check, space.budget.unit)
     live = folder.is_live()
     console.print(
