@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,16 +88,24 @@ def run_search(
     watcher: Watcher,
     *,
     tensorboard: bool = False,
+    retry_failed: bool = False,
+    request: Callable[[], None] = lambda: None,
 ) -> Conductor:
     """Run the remaining trials of the search in ``store``, and close the run in any case.
 
+    What a command asks to change in the run is changed when the search begins, or is interrupted
+    before: a search that cannot begin (as Ray does not start, or the disk is too full) changes
+    nothing.
+
     Args:
-        space: the space to search, which run.json contains once the first trial can start.
+        space: the space to search, which run.json contains once the search has begun.
         store: the run, opened for writing.
         storage: the folder or URI next to which the decoded data is cached.
         ray: where and how trials run.
         watcher: is informed of the progress.
         tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        retry_failed: whether trials that have failed start again from the beginning.
+        request: makes further changes in ``store``.
 
     Raises:
         UserError: the run's folder cannot be written, or Ray cannot run the trials.
@@ -105,7 +113,8 @@ def run_search(
         Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
     """
     try:
-        conductor = _run(space, store, storage, ray, watcher, tensorboard=tensorboard)
+        changes = _Changes(store, retry_failed, request)
+        conductor = _run(space, store, storage, ray, watcher, changes, tensorboard=tensorboard)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -116,6 +125,30 @@ def run_search(
         progress = conductor.progress
         raise Interrupted(store.folder.place, progress.ended, progress.total)
     return conductor
+
+
+class _Changes:
+    """What a command asks to change in a run, which is done once."""
+
+    def __init__(self, store: RunStore, retry_failed: bool, request: Callable[[], None]):
+        failed = any(trial.status == "failed" for trial in store.trials.values())
+        self._store, self.retries, self._request = store, retry_failed and failed, request
+        self._made = False
+
+    def make(self, conductor: Conductor) -> None:
+        """Make the changes; run.json gets the space, since a resumed search may be larger."""
+        if self._made:
+            return
+        self._made = True
+        store, space = self._store, conductor.space.document()
+        if Space.from_document(store.meta["space"]).document() != space:
+            store.update_meta(space=space)
+        before = len(store.trials)
+        self._request()
+        if self.retries:
+            store.retry_failed()
+        if self.retries or len(store.trials) > before:
+            conductor.reload()
 
 
 class _Watchers:
@@ -138,6 +171,7 @@ def _run(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
+    changes: _Changes,
     *,
     tensorboard: bool,
 ) -> Conductor:
@@ -147,27 +181,17 @@ def _run(
     watchers = _Watchers(watcher, board)
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
     try:
-        if not conductor.complete:
+        if changes.retries or not conductor.complete:
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
-                _run_trials(conductor, cache, watcher, url)
+                _run_trials(conductor, cache, watcher, url, changes)
     except KeyboardInterrupt:
-        _keep_space(conductor)  # the conductor knows that the search is not complete
+        changes.make(conductor)  # the conductor knows that the search is not complete
     finally:
         with _undisturbed():
             conductor.close()
             if board:
                 board.close()
     return conductor
-
-
-def _keep_space(conductor: Conductor) -> None:
-    """Write the space to run.json, since a resumed search may be larger.
-
-    This happens only when the search begins, so that the run does not change if it cannot begin.
-    """
-    store, space = conductor.store, conductor.space.document()
-    if Space.from_document(store.meta["space"]).document() != space:
-        store.update_meta(space=space)
 
 
 @contextmanager
@@ -207,13 +231,15 @@ def _cluster(
         yield url
 
 
-def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None) -> None:
+def _run_trials(
+    conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None, changes: _Changes
+) -> None:
     from tune_robust.tuning.engine.ray_backend import run_trials
 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
     warning = None if space.has_loop else _check_disk(conductor, cache)
-    _keep_space(conductor)
+    changes.make(conductor)
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
         watcher.warn(text)
     with (
