@@ -23,6 +23,7 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.lock import lock
 from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, mark_of
 from tune_robust.runs.meta import FORMAT
+from tune_robust.runs.provenance import owner
 from tune_robust.runs.record import Record, take_new
 from tune_robust.runs.recovery import recover_log
 from tune_robust.runs.trial import Status
@@ -94,6 +95,7 @@ class RunStore(TrialStore):
             "format": FORMAT,
             "name": folder.path.name,
             "id": uuid.uuid4().hex,
+            "owner": owner(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             **meta,
         }
