@@ -28,6 +28,7 @@ from tune_robust.tuning.winners.retraining import (
 
 if TYPE_CHECKING:
     from tune_robust.loops import Loop
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 
@@ -46,6 +47,9 @@ def confirm(
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
+    tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> dict[str, Any]:
@@ -67,6 +71,11 @@ def confirm(
         storage: the folder or URI that holds the runs.
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
+        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
@@ -79,8 +88,10 @@ def confirm(
         UserError: there is no such run or trial, or nothing to confirm yet, or all trials failed.
         KeyboardInterrupt: as in ``search``.
     """
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.searching import RayOptions
 
+    logs = Logs(tensorboard, wandb, mlflow)
     if train is not None:
         register_loop(train)
     watcher = watcher_of(progress)
@@ -106,11 +117,16 @@ def confirm(
             "so far are confirmed."
         )
     store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher, code)
+    ray = RayOptions(address, dashboard, verbose)
+    return run_confirmation(store, ray, watcher, logs, code)
 
 
 def run_confirmation(
-    store: RunStore, ray: RayOptions, watcher: Watcher, code: str | Path | None = None
+    store: RunStore,
+    ray: RayOptions,
+    watcher: Watcher,
+    logs: Logs,
+    code: str | Path | None = None,
 ) -> dict[str, Any]:
     """Run the remaining trials of a confirmation, and write and return its results.
 
@@ -132,7 +148,7 @@ def run_confirmation(
         folder.write_meta({**meta, **own})
     one_of_each = {label_set(trial): trial for trial in store.trials.values()}
     prepare_configs([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
-    conductor = run_search(space, store, source.storage, ray, watcher)
+    conductor = run_search(space, store, source.storage, ray, watcher, logs)
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(
             f"all {count(len(conductor.trials), 'trial')} failed. See why: `tune-robust status "

@@ -39,6 +39,8 @@ def resume(
     address: str | None = None,
     dashboard: bool = True,
     tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> Run:
@@ -62,6 +64,10 @@ def resume(
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
@@ -73,10 +79,12 @@ def resume(
         KeyboardInterrupt: as in ``search``.
     """
     from tune_robust.api.confirm import run_confirmation
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
     from tune_robust.tuning.winners.retraining import add_missing
 
+    logs = Logs(tensorboard, wandb, mlflow)
     if train is not None:
         register_loop(train)
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
@@ -86,7 +94,7 @@ def resume(
         if trials is not None or settings:
             raise _is_confirmation(folder)
         add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
-        run_confirmation(store, ray, watcher, code)
+        run_confirmation(store, ray, watcher, logs, code)
         return load_run(folder.place)
     # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)
@@ -95,7 +103,7 @@ def resume(
     store = _opened(folder, watcher, retry_failed, rebuild_log)
     if own and own["code"] != meta.get("code"):
         folder.write_meta({**folder.read_meta(), **own})
-    run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
+    run_search(space, store, folder.storage, ray, watcher, logs)
     folder.upload()
     return load_run(folder.place)
 

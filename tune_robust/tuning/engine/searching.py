@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,14 @@ from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.allocation import slots_of_run
 from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.logs import Log, Logs
 from tune_robust.tuning.engine.watching import Watcher
 
 if TYPE_CHECKING:
-    from tune_robust.runs.tensorboard import TensorBoard
     from tune_robust.tuning.engine.ray_metrics import RayMetrics
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_LOGS = Logs()
 UNWRITABLE = _FULL | {
     errno.EROFS,
     errno.EACCES,
@@ -86,8 +87,7 @@ def run_search(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
-    *,
-    tensorboard: bool = False,
+    logs: Logs = _NO_LOGS,
 ) -> Conductor:
     """Run the remaining trials of the search in ``store``, and close the run in any case.
 
@@ -97,7 +97,7 @@ def run_search(
         storage: the folder or URI next to which the decoded data is cached.
         ray: where and how trials run.
         watcher: is informed of the progress.
-        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        logs: where to log the trials beside the run's folder; logs that exist are continued.
 
     Raises:
         UserError: the run's folder cannot be written, or Ray cannot run the trials.
@@ -105,7 +105,7 @@ def run_search(
         Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
     """
     try:
-        conductor = _run(space, store, storage, ray, watcher, tensorboard=tensorboard)
+        conductor = _run(space, store, storage, ray, watcher, logs)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -119,17 +119,18 @@ def run_search(
 
 
 class _Watchers:
-    """Informs the watcher, TensorBoard and Ray's metrics of every trial."""
+    """Informs the watcher, the logs and Ray's metrics of every trial."""
 
-    def __init__(self, watcher: Watcher, board: TensorBoard | None):
-        self._watcher, self._board = watcher, board
+    def __init__(self, watcher: Watcher, logs: Sequence[Log]):
+        self._watcher, self._logs = watcher, logs
         self.gauges: RayMetrics | None = None
 
     def update(self, trial: Trial) -> None:
         self._watcher.update(trial)
-        for other in (self._board, self.gauges):
-            if other is not None:
-                other.update(trial)
+        for log in self._logs:
+            log.update(trial)
+        if self.gauges is not None:
+            self.gauges.update(trial)
 
 
 def _run(
@@ -138,13 +139,12 @@ def _run(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
-    *,
-    tensorboard: bool,
+    logs: Logs,
 ) -> Conductor:
     """Run until everything is done or the search is interrupted."""
-    folder, cache = store.folder, cache_of(storage)
-    board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
-    watchers = _Watchers(watcher, board)
+    cache = cache_of(storage)
+    opened = logs.open(store, watcher)
+    watchers = _Watchers(watcher, opened)
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
     try:
         if not conductor.complete:
@@ -155,8 +155,8 @@ def _run(
     finally:
         with _undisturbed():
             conductor.close()
-            if board:
-                board.close()
+            for log in opened:
+                log.close()
     return conductor
 
 
@@ -255,12 +255,3 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
         "continue with the command below. The search has stopped, and what was recorded is kept.\n"
         f"  tune-robust resume {run_argument(folder.place)}"
     )
-
-
-def _tensorboard(store: RunStore) -> TensorBoard:
-    # Slow to import, and seldom needed.
-    from tune_robust.runs.tensorboard import TensorBoard
-
-    board = TensorBoard(store.folder)
-    board.open(store.trials.values())
-    return board
