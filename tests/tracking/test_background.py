@@ -94,6 +94,12 @@ def test_a_trial_that_is_trained_again_gets_a_new_run(state):
     assert runs == {"run0": ["t0001", [1], "failed"], "run1": ["t0001", [1, 2], "done"]}
 
 
+def test_a_trial_that_fails_and_is_trained_again_at_once_gets_a_new_run_too(state):
+    runs = {}
+    logged([running([1], "failed"), running([]), running([1, 2], "done")], Kept(runs), state)
+    assert runs == {"run0": ["t0001", [1], "failed"], "run1": ["t0001", [1, 2], "done"]}
+
+
 def test_a_trial_handed_over_is_the_one_of_that_moment(state):
     runs, begun = {}, threading.Event()
 

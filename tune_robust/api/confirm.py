@@ -21,6 +21,8 @@ from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.retraining import (
     choose,
     confirmed_by,
+    discard_empty,
+    extension_of,
     label_set,
     open_confirmation,
     write_summary,
@@ -116,9 +118,13 @@ def confirm(
             f"The search has not finished: {ended} of {space.trials} trials have ended. The best "
             "so far are confirmed."
         )
-    store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    ray = RayOptions(address, dashboard, verbose)
-    return run_confirmation(store, ray, watcher, logs, code)
+    ray, names = RayOptions(address, dashboard, verbose), [trial.name for trial in chosen]
+    try:
+        store = open_confirmation(folder)
+        return run_confirmation(store, ray, watcher, logs, code, trials=names, seeds=seeds)
+    except BaseException:
+        discard_empty(folder)
+        raise
 
 
 def run_confirmation(
@@ -127,10 +133,14 @@ def run_confirmation(
     watcher: Watcher,
     logs: Logs,
     code: str | Path | None = None,
+    *,
+    trials: Sequence[str] = (),
+    seeds: int = 0,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     """Run the remaining trials of a confirmation, and write and return its results.
 
-    ``code`` is as in ``confirm``.
+    ``code`` is as in ``confirm``; ``trials`` and ``seeds`` are confirmed at least.
 
     Raises:
         SearchFailed: there are no results.
@@ -141,14 +151,31 @@ def run_confirmation(
 
     folder = store.folder
     source = confirmed_by(folder)
-    space = Space.from_document(folder.read_meta()["space"])
-    meta = folder.read_meta()
-    own = code_meta(code_of_run(meta, space, code, watcher))
-    if own and own["code"] != meta.get("code"):
-        folder.write_meta({**meta, **own})
-    one_of_each = {label_set(trial): trial for trial in store.trials.values()}
-    prepare_configs([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
-    conductor = run_search(space, store, source.storage, ray, watcher, logs)
+    try:
+        added = extension_of(store, trials, seeds)
+        own = code_meta(code_of_run(store.meta, added.space, code, watcher))
+        confirmed = [*store.trials.values(), *(trial for trial, _ in added.missing)]
+        one_of_each = {label_set(trial): trial for trial in confirmed}.values()
+        prepare_configs([parse_config(t.config, t.name) for t in one_of_each], source.storage)
+    except BaseException:
+        store.close()
+        raise
+
+    def request() -> None:
+        if own:
+            store.update_meta(**own)
+        added.record(store)
+
+    conductor = run_search(
+        added.space,
+        store,
+        source.storage,
+        ray,
+        watcher,
+        logs,
+        retry_failed=retry_failed,
+        request=request,
+    )
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(
             f"all {count(len(conductor.trials), 'trial')} failed. See why: `tune-robust status "

@@ -119,6 +119,7 @@ class Tracking:
             self._epochs[trial.name] = epoch
         if trial.status in ENDED:
             self._tracker.end(trial)
+            del self._epochs[trial.name]
             self._write(trial.name, Logged(id=self._logged[trial.name].id, ended=trial.status))
 
     def _read(self) -> None:
