@@ -30,6 +30,7 @@ from tune_robust.tuning.winners.retraining import (
 
 if TYPE_CHECKING:
     from tune_robust.loops import Loop
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 
@@ -48,6 +49,9 @@ def confirm(
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
+    tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> dict[str, Any]:
@@ -69,6 +73,11 @@ def confirm(
         storage: the folder or URI that holds the runs.
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
+        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
@@ -81,8 +90,10 @@ def confirm(
         UserError: there is no such run or trial, or nothing to confirm yet, or all trials failed.
         KeyboardInterrupt: as in ``search``.
     """
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.searching import RayOptions
 
+    logs = Logs(tensorboard, wandb, mlflow)
     if train is not None:
         register_loop(train)
     watcher = watcher_of(progress)
@@ -110,7 +121,7 @@ def confirm(
     ray, names = RayOptions(address, dashboard, verbose), [trial.name for trial in chosen]
     try:
         store = open_confirmation(folder)
-        return run_confirmation(store, ray, watcher, code, trials=names, seeds=seeds)
+        return run_confirmation(store, ray, watcher, logs, code, trials=names, seeds=seeds)
     except BaseException:
         discard_empty(folder)
         raise
@@ -120,6 +131,7 @@ def run_confirmation(
     store: RunStore,
     ray: RayOptions,
     watcher: Watcher,
+    logs: Logs,
     code: str | Path | None = None,
     *,
     trials: Sequence[str] = (),
@@ -160,6 +172,7 @@ def run_confirmation(
         source.storage,
         ray,
         watcher,
+        logs,
         retry_failed=retry_failed,
         request=request,
     )

@@ -38,6 +38,8 @@ def resume(
     address: str | None = None,
     dashboard: bool = True,
     tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> Run:
@@ -61,6 +63,10 @@ def resume(
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
@@ -72,9 +78,11 @@ def resume(
         KeyboardInterrupt: as in ``search``.
     """
     from tune_robust.api.confirm import run_confirmation
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
 
+    logs = Logs(tensorboard, wandb, mlflow)
     if train is not None:
         register_loop(train)
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
@@ -85,7 +93,7 @@ def resume(
             raise _is_confirmation(folder)
         store = _opened(folder, watcher, rebuild_log)
         _point_out_failed(store, watcher, retry_failed)
-        run_confirmation(store, ray, watcher, code, retry_failed=retry_failed)
+        run_confirmation(store, ray, watcher, logs, code, retry_failed=retry_failed)
         return load_run(folder.place)
     # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)
@@ -99,7 +107,7 @@ def resume(
         folder.storage,
         ray,
         watcher,
-        tensorboard=tensorboard,
+        logs,
         retry_failed=retry_failed,
         request=lambda: store.update_meta(**own) if own else None,
     )

@@ -12,10 +12,13 @@ from tune_robust.cli.options import (
     Address,
     Dashboard,
     Json,
+    Mlflow,
     OtherCode,
     Run,
     Storage,
+    TensorBoard,
     Verbose,
+    Wandb,
 )
 from tune_robust.errors import UserError
 from tune_robust.formatting import listed
@@ -52,6 +55,9 @@ def confirm(
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
+    wandb: Wandb = False,
+    mlflow: Mlflow = False,
     code: OtherCode = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -85,6 +91,9 @@ def confirm(
             storage=storage,
             address=address,
             dashboard=dashboard,
+            tensorboard=tensorboard,
+            wandb=wandb,
+            mlflow=mlflow,
             code=code,
             progress=Display(console),
             verbose=verbose,
@@ -136,7 +145,8 @@ def confirmation_table(found: dict[str, Any]) -> Table:
             style="bold" if row["leads"] else None,
         )
     table.caption = (
-        "★ best mean  ± half of the 95 % interval, or (a to b) at a bound  * not used for selection"
+        "★ best mean  ± half of the 95 % interval, or its ends where it is clipped to possible "
+        "values  * not used for selection"
     )
     table.caption_justify = "left"
     return table

@@ -39,6 +39,10 @@ class RunFolder:
         self.lock = path / "run.lock"
         self.tensorboard = path / "tensorboard"
 
+    def tracking(self, tracker: str) -> Path:
+        """Return the file with what an experiment tracker (``wandb``, ``mlflow``) has."""
+        return self.path / f"{tracker}.json"
+
     @property
     def place(self) -> str:
         """The path or URI of the run."""

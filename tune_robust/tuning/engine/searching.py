@@ -23,13 +23,14 @@ from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.allocation import slots_of_run
 from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.logs import Log, Logs
 from tune_robust.tuning.engine.watching import Watcher
 
 if TYPE_CHECKING:
-    from tune_robust.runs.tensorboard import TensorBoard
     from tune_robust.tuning.engine.ray_metrics import RayMetrics
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_LOGS = Logs()
 UNWRITABLE = _FULL | {
     errno.EROFS,
     errno.EACCES,
@@ -86,8 +87,8 @@ def run_search(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
+    logs: Logs = _NO_LOGS,
     *,
-    tensorboard: bool = False,
     retry_failed: bool = False,
     request: Callable[[], None] = lambda: None,
 ) -> Conductor:
@@ -103,7 +104,7 @@ def run_search(
         storage: the folder or URI next to which the decoded data is cached.
         ray: where and how trials run.
         watcher: is informed of the progress.
-        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        logs: where to log the trials beside the run's folder; logs that exist are continued.
         retry_failed: whether trials that have failed start again from the beginning.
         request: makes further changes in ``store``.
 
@@ -114,7 +115,7 @@ def run_search(
     """
     try:
         changes = _Changes(store, retry_failed, request)
-        conductor = _run(space, store, storage, ray, watcher, changes, tensorboard=tensorboard)
+        conductor = _run(space, store, storage, ray, watcher, logs, changes)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -152,17 +153,27 @@ class _Changes:
 
 
 class _Watchers:
-    """Informs the watcher, TensorBoard and Ray's metrics of every trial."""
+    """Informs the watcher, the logs and Ray's metrics of every trial."""
 
-    def __init__(self, watcher: Watcher, board: TensorBoard | None):
-        self._watcher, self._board = watcher, board
+    def __init__(self, watcher: Watcher):
+        self._watcher = watcher
+        self._logs: list[Log] = []
         self.gauges: RayMetrics | None = None
+
+    def open(self, logs: Logs, store: RunStore) -> None:
+        """Open the logs, once trials that are to be trained again have lost their epochs."""
+        self._logs = logs.open(store, self._watcher)
 
     def update(self, trial: Trial) -> None:
         self._watcher.update(trial)
-        for other in (self._board, self.gauges):
-            if other is not None:
-                other.update(trial)
+        for log in self._logs:
+            log.update(trial)
+        if self.gauges is not None:
+            self.gauges.update(trial)
+
+    def close(self) -> None:
+        for log in self._logs:
+            log.close()
 
 
 def _run(
@@ -171,26 +182,30 @@ def _run(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
+    logs: Logs,
     changes: _Changes,
-    *,
-    tensorboard: bool,
 ) -> Conductor:
     """Run until everything is done or the search is interrupted."""
-    folder, cache = store.folder, cache_of(storage)
-    board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
-    watchers = _Watchers(watcher, board)
+    cache = cache_of(storage)
+    watchers = _Watchers(watcher)
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
+
+    def begin() -> None:
+        changes.make(conductor)
+        watchers.open(logs, store)
+
     try:
         if changes.retries or not conductor.complete:
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
-                _run_trials(conductor, cache, watcher, url, changes)
+                _run_trials(conductor, cache, watcher, url, begin)
+        else:
+            watchers.open(logs, store)
     except KeyboardInterrupt:
         changes.make(conductor)  # the conductor knows that the search is not complete
     finally:
         with _undisturbed():
             conductor.close()
-            if board:
-                board.close()
+            watchers.close()
     return conductor
 
 
@@ -232,14 +247,19 @@ def _cluster(
 
 
 def _run_trials(
-    conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None, changes: _Changes
+    conductor: Conductor,
+    cache: Path,
+    watcher: Watcher,
+    dashboard: str | None,
+    begin: Callable[[], None],
 ) -> None:
+    """Run the trials; ``begin`` is called once nothing can prevent it any more."""
     from tune_robust.tuning.engine.ray_backend import run_trials
 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
     warning = None if space.has_loop else _check_disk(conductor, cache)
-    changes.make(conductor)
+    begin()
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
         watcher.warn(text)
     with (
@@ -281,12 +301,3 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
         "continue with the command below. The search has stopped, and what was recorded is kept.\n"
         f"  tune-robust resume {run_argument(folder.place)}"
     )
-
-
-def _tensorboard(store: RunStore) -> TensorBoard:
-    # Slow to import, and seldom needed.
-    from tune_robust.runs.tensorboard import TensorBoard
-
-    board = TensorBoard(store.folder)
-    board.open(store.trials.values())
-    return board
