@@ -42,7 +42,7 @@ def cost_data(run: Run) -> pd.DataFrame:
 
 
 def saved(run: Run) -> float:
-    """Return the gradient evaluations that stopped trials would still have used, at their own cost."""
+    """Return the gradient evaluations that early stopping has saved, each trial at its own cost."""
     total = 0.0
     stopped = run.trials[run.trials["status"] == "stopped"]
     for row in stopped.filter(["config", "epoch", "gradient_evaluations"]).to_dict("records"):
