@@ -160,7 +160,7 @@ def _choices(run: Run) -> list[Section]:
 
 
 def _methods(run: Run) -> list[Section]:
-    """Return sections on training: of the best trial of each method, and of each value of a grid."""
+    """Return sections on training: the best trial of each method, and each value of a grid."""
     sections = []
     means, best = (_MEANS, "setting") if is_repeated(run) else ("", "trial")
     panels = fitting_panels(run) if len(leaders(run)) > 1 else []
