@@ -49,7 +49,7 @@ class Summary(NamedTuple):
     other finished trials whose score differs from the winner's by no more than two standard
     errors; with two seeds or more, those whose paired difference has a 95 % interval that holds 0.
     ``error``: the winner's standard error from the number of validation images alone, None where
-    that number is not known or several seeds show the spread. ``settings``: the number of trials,
+    it is not known or several seeds show the spread. ``settings``: the number of trials,
     the seeds of a setting counted once. ``counts``: trials by status. ``waiting``: trials still to
     end. ``spent`` and ``saved``: gradient evaluations used, and saved by stopping early.
     ``stopped_ahead``: trials that scored higher than the winner when they were stopped, and so were
@@ -152,11 +152,16 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
-    """The standard error of a fraction of the validation images."""
-    if best is not None and best.seeds > 1:
+    """The standard error of the winner's score, due to the number of validation images."""
+    if best is None or best.seeds > 1:
         return None
+    stored = f"{run.objective.metric}_error"
+    if stored in run.epochs:
+        epochs = run.epochs[run.epochs["trial"] == best.trial]
+        error = scored_epochs(epochs, run.objective)[stored].iloc[0]
+        return None if math.isnan(error) else float(error)
     possible = limits(run, run.objective.metric)
-    return float(possible.error(best.score)) if best is not None and possible.images else None
+    return float(possible.error(best.score)) if possible.images else None
 
 
 def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:

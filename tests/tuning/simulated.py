@@ -15,6 +15,7 @@ from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 
 Curve = Callable[[Trial, int], float | None]
+Metrics = Callable[[Trial, int, dict[str, Any]], dict[str, Any]]
 
 
 def space(**changes: Any) -> Space:
@@ -58,9 +59,17 @@ def store_at(path: Path, space: Space) -> RunStore:
 
 
 def simulate(
-    space: Space, path: Path, curve: Curve = peak, *, stop_after: int | None = None
+    space: Space,
+    path: Path,
+    curve: Curve = peak,
+    *,
+    stop_after: int | None = None,
+    metrics: Metrics = lambda trial, epoch, metrics: metrics,
 ) -> Conductor:
-    """Run trials one after the other; ``stop_after`` epochs the process dies without a word."""
+    """Run trials one after the other; ``stop_after`` epochs the process dies without a word.
+
+    ``metrics`` changes those of an epoch.
+    """
     store = store_at(path, space)
     conductor = Conductor(space, store, threads=1)
     epochs = 0
@@ -71,13 +80,15 @@ def simulate(
                 store.close()
                 return conductor
             epochs += 1
-            metrics = {
+            found = {
                 "val_accuracy": curve(trial, epoch),
+                "val_information": curve(trial, epoch),
                 "val_loss": trial.values.get("saner.alpha", 1.0),
                 "gradient_evaluations": cost * epoch,
                 "seconds": 0.3 * cost * epoch,
             }
-            if conductor.on_epoch(trial.name, epoch, metrics) is Decision.END:
+            found = metrics(trial, epoch, found)
+            if conductor.on_epoch(trial.name, epoch, found) is Decision.END:
                 break
     conductor.close()
     return conductor
