@@ -22,7 +22,7 @@ from analysis.figures.style import (
 )
 from analysis.formatting import plain
 from tune_robust.metrics import metric
-from tune_robust.statistics import Estimate, estimate
+from tune_robust.statistics import Estimate
 
 COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", GREY)
 _FAINT = 0.18
@@ -99,7 +99,7 @@ def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
         scores = entry.scores(scene.compute)
         shown = [
             ("a run", scores, "circle-open", 9, None),
-            ("mean", None, "line-ns-open", 22, estimate(scores)),
+            ("mean", None, "line-ns-open", 22, entry.mean_score(scene.compute)),
             ("confirmed", None, "diamond", 11, entry.confirmed),
         ]
         for role, points, symbol, size, about in shown:
@@ -135,10 +135,10 @@ def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
 
 
 def _error(about: Estimate | None, colour: str) -> dict[str, Any] | None:
-    if about is None or about.low is None:
+    if about is None or about.low is None or about.high is None:
         return None
-    half = about.mean - about.low
-    return {"type": "data", "array": [half], "color": colour, "thickness": 1.6, "width": 5}
+    ends = {"array": [about.high - about.mean], "arrayminus": [about.mean - about.low]}
+    return {"type": "data", **ends, "color": colour, "thickness": 1.6, "width": 5}
 
 
 def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.Figure:

@@ -28,8 +28,9 @@ from analysis.stored.run import Run, load_run, require_epochs, scored_by, scored
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.config import DataConfig, Model
 from tune_robust.errors import UserError
+from tune_robust.metrics import Bounds, metric
 from tune_robust.spaces.objective import Objective
-from tune_robust.statistics import CONFIDENCE, Estimate, estimate
+from tune_robust.statistics import CONFIDENCE, Estimate, estimate, of_differences
 
 _DATA = (
     *("dataset", "options", "label_column", "subset", "test_subset", "test_size"),
@@ -97,10 +98,19 @@ class Entry:
         values = [repeat.curve.at(compute) for repeat in self.repeats]
         return [value for value in values if not math.isnan(value)]
 
+    def mean_score(self, compute: float) -> Estimate | None:
+        """The mean of ``scores``; None if no trial had ended by then."""
+        return estimate(self.scores(compute), self._bounds)
+
     @property
     def final(self) -> list[float]:
         """The best of each repeat at its own end."""
         return [float(repeat.curve.best[-1]) for repeat in self.repeats]
+
+    @property
+    def mean_final(self) -> Estimate | None:
+        """The mean of ``final``."""
+        return estimate(self.final, self._bounds)
 
     @property
     def confirmed(self) -> Estimate | None:
@@ -108,24 +118,29 @@ class Entry:
         found = [r.confirmed for r in self.repeats if r.confirmed is not None]
         if len(found) == 1:
             return found[0]
-        return estimate([confirmed.mean for confirmed in found])
+        return estimate([confirmed.mean for confirmed in found], self._bounds)
 
     @property
     def test_accuracy(self) -> Estimate | None:
         """The test accuracy of the winners, which is not used for selection."""
         known = [r.test_accuracy for r in self.repeats if not math.isnan(r.test_accuracy)]
-        return estimate(known)
+        return estimate(known, metric("test_accuracy").bounds)
 
     @property
     def baseline(self) -> Estimate | None:
         """The scores of the best baseline of each repetition that has one."""
-        return estimate([r.baseline for r in self.repeats if not math.isnan(r.baseline)])
+        known = [r.baseline for r in self.repeats if not math.isnan(r.baseline)]
+        return estimate(known, self._bounds)
 
     def cost(self, level: float, objective: Objective) -> tuple[float | None, int]:
         """The median compute to ``level`` over the repeats that get there, and how many do."""
         reached = [r.curve.reaches(level, objective) for r in self.repeats]
         costs = [cost for cost in reached if cost is not None]
         return (float(np.median(costs)) if costs else None), len(costs)
+
+    @property
+    def _bounds(self) -> Bounds:
+        return metric(self.repeats[0].run.objective.metric).bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +192,8 @@ class Scene:
         low, high = sorted(
             self.objective.gain(bound, 0.0) for bound in welch.confidence_interval(CONFIDENCE)
         )
-        return Estimate(n, mean, None, float(low), float(high))
+        possible = of_differences(metric(self.objective.metric).bounds)
+        return Estimate(n, mean, None, float(low), float(high)).within(possible)
 
 
 class Place(NamedTuple):

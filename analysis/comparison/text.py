@@ -18,7 +18,7 @@ from analysis.formatting import (
 )
 from tune_robust.formatting import count, listed
 from tune_robust.metrics import metric
-from tune_robust.statistics import Estimate, estimate
+from tune_robust.statistics import Estimate
 
 
 class Row(NamedTuple):
@@ -43,9 +43,9 @@ def rows(scene: Scene) -> list[Row]:
         Row(
             label=entry.label,
             runs=len(entry.repeats),
-            at_compute=estimate(entry.scores(scene.compute)),
+            at_compute=entry.mean_score(scene.compute),
             lead=scene.lead(entry) if place else None,
-            final=estimate(entry.final),
+            final=entry.mean_final,
             confirmed=entry.confirmed,
             test_accuracy=entry.test_accuracy,
             baseline=entry.baseline,
@@ -72,7 +72,7 @@ def headings(scene: Scene) -> list[str]:
 
 
 def cells(row: Row, scene: Scene) -> list[str]:
-    """A row as plain text; ± is half of the 95% interval."""
+    """A row as plain text, each mean with its 95% interval."""
     name = scene.objective.metric
     cost, reached = row.cost
     got_there = "" if reached in (0, row.runs) else f" ({reached} of {row.runs} runs)"
@@ -92,13 +92,11 @@ def cells(row: Row, scene: Scene) -> list[str]:
 def _estimate(name: str, found: Estimate | None) -> str:
     if found is None:
         return MISSING
-    half = "" if found.low is None else f" ±{_bare(name, found.mean - found.low)}"
-    return f"{score(name, found.mean)}{half}"
+    return found.as_text(lambda value: score(name, value), lambda value: _bare(name, value))
 
 
 def _difference(name: str, found: Estimate) -> str:
-    half = "" if found.low is None else f" ±{_bare(name, found.mean - found.low)}"
-    return f"{_bare(name, found.mean)}{half}"
+    return found.as_text(lambda value: _bare(name, value))
 
 
 def _bare(name: str, value: float) -> str:
@@ -119,7 +117,7 @@ def _ahead(scene: Scene) -> str:
     first, *others = scene.ranked
     name = scene.objective.metric
     title, compute = metric(name).title, number(scene.compute)
-    at = estimate(first.scores(scene.compute))
+    at = first.mean_score(scene.compute)
     if at is None:
         return f"after {compute} gradient evaluations, none has a finished trial yet."
     text = (
@@ -142,7 +140,7 @@ def _beaten(scene: Scene) -> str:
     """Return a sentence on searches that are worse than their own baseline."""
     names = []
     for entry in scene.entries:
-        final, reference = estimate(entry.final), entry.baseline
+        final, reference = entry.mean_final, entry.baseline
         if final and reference and scene.objective.gain(reference.mean, final.mean) > 0:
             names.append(f"{entry.label} ({score(scene.objective.metric, reference.mean)})")
     return f" A baseline of its own is better than {listed(names)}." if names else ""
@@ -183,7 +181,7 @@ def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
 
 def _repeats(scene: Scene) -> str:
     name, entry = scene.objective.metric, scene.entries[0]
-    runs, found = count(len(entry.final), "run"), estimate(entry.final)
+    runs, found = count(len(entry.final), "run"), entry.mean_final
     return (
         f"these are {runs} of one search: their best {metric(name).title} is "
         f"{_estimate(name, found)}, from {score(name, min(entry.final))} to "

@@ -16,6 +16,7 @@ from analysis.stored.replicates import averaged, replicates
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label, settings
 from analysis.surrogate.robust_region import Region, robust_region
+from tune_robust.metrics import metric
 from tune_robust.statistics import gain
 
 ENDS = {"done": "finished", "stopped": "stopped early", "failed": "failed"}
@@ -185,10 +186,10 @@ def _level_over_seeds(run: Run, best: Candidate) -> tuple[str, ...]:
         known = own.dropna(subset=["objective"])
         return dict(zip(known["seed"].astype(int), known["objective"].astype(float), strict=True))
 
-    won = scores(best.trial)
+    won, bounds = scores(best.trial), metric(run.objective.metric).bounds
     level = []
     for trial in ranking(run).table.dropna(subset=["objective"])["trial"]:
-        ahead = gain(won, scores(trial), run.objective.mode)
+        ahead = gain(won, scores(trial), run.objective.mode, bounds)
         if trial != best.trial and ahead is not None and not ahead.excludes_zero:
             level.append(trial)
     return tuple(level)

@@ -25,7 +25,7 @@ def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Pro
     if conditional and name in _UNCONDITIONAL:
         message = (
             f"found {name}, which does not support conditions and would draw "
-            f"{_listed(conditional)} at random. Choose tpe, qmc, random or grid, "
+            f"{_listed(conditional)} at random. Choose tpe, gp_mf, qmc, random or grid, "
             "or search these without `when`"
         )
         problems.append(Problem("searcher.name", message))
@@ -33,7 +33,7 @@ def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Pro
     if unordered and name in _RANGES_ALONE:
         message = (
             f"found {name}, which supports only ranges and would draw "
-            f"{_listed(unordered)} at random. Choose tpe, gp, qmc, random or grid, "
+            f"{_listed(unordered)} at random. Choose tpe, gp, gp_mf, qmc, random or grid, "
             "or give these a range"
         )
         problems.append(Problem("searcher.name", message))

@@ -68,18 +68,21 @@ class Searcher(Part):
     """The sampler that proposes the trials.
 
     ``tpe`` supports every space. ``gp`` (Gaussian process) learns more from few trials, but only
-    from finished ones. ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
-    the space evenly, ``random`` samples it at random, and ``grid`` runs each point once. ``nsga2``
-    searches the Pareto front of several objectives. gp, cmaes and nsga2 do not support conditional
-    dimensions. ``startup`` is the number of trials that must have ended before tpe and gp use their
-    models; earlier trials are drawn at random. It is also the size of nsga2's generations. ``seeds:
-    own`` trains each trial with its own seed, counted up from ``train.seed``; ``shared`` trains all
-    with ``train.seed``, so that they differ only in their settings (common random numbers). The
-    default is ``shared`` for a grid and ``own`` for a search. A grid over ``search.seed`` trains
-    every cell once with each of those seeds.
+    from finished ones. ``gp_mf`` (multi-fidelity Gaussian process) also learns from running and
+    stopped trials, and supports every space. ``cmaes`` is for many trials over ranges. ``qmc``
+    (scrambled Sobol) covers the space evenly, ``random`` samples it at random, and ``grid`` runs
+    each point once. ``nsga2`` searches the Pareto front of several objectives. gp, cmaes and nsga2
+    do not support conditional dimensions. ``startup`` is the number of trials that must have ended
+    before tpe and gp use their models; earlier trials are drawn at random. gp_mf ignores it: its
+    first trials are at least four and have each value of each unconditional choice once.
+    ``startup`` is also the size of nsga2's generations. ``seeds: own`` trains each trial with its
+    own seed, counted up from ``train.seed``; ``shared`` trains all with ``train.seed``, so that
+    they differ only in their settings (common random numbers). The default is ``shared`` for a grid
+    and ``own`` for a search. A grid over ``search.seed`` trains every cell once with each of those
+    seeds.
     """
 
-    name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
+    name: Literal["tpe", "gp", "gp_mf", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
     seeds: Literal["own", "shared"] = "own"

@@ -84,19 +84,24 @@ class Conductor(Generic[Store]):
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
-        self.progress = SearchProgress(space, store.trials)
+        self._given_proposals = proposals
         self._given: Slots | None = None
         self._slots: Slots | None = None
         self._began_with: dict[str, Slots] = {}
         self._needed: dict[str, Slots] = {}
         self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
+        self.reload()
+
+    def reload(self) -> None:
+        """Start from the store as it is now, after changes of which this object has not heard."""
+        self.progress = SearchProgress(self.space, self.store.trials)
         self._exhausted = False
         self.hopeless: str | None = None
-        self._scheduler = build_scheduler(space)
+        self._scheduler = build_scheduler(self.space)
         self._replay()
-        self._proposals = proposals or self._study()
-        self._upkeep = store.upkeep(space)
+        self._proposals = self._given_proposals or self._study()
+        self._upkeep = self.store.upkeep(self.space)
         self._waiting = [t for t in self.trials.values() if t.status in {"pending", "interrupted"}]
         self._upkeep.write()
 
