@@ -63,7 +63,7 @@ def lead(audit: AuditSummary) -> str:
         source = f"the validation images by {plain(', '.join(audit.trials))}"
     text = (
         f"Estimated from the predictions of {source}: {audit.rate:.1%} of {audit.images:,} labels "
-        f"are wrong (95 % interval {audit.low:.1%} to {audit.high:.1%}, which does not cover "
+        f"are wrong (95% interval {audit.low:.1%} to {audit.high:.1%}, which does not cover "
         "systematic errors of the networks)."
     )
     if audit.truth is None:
@@ -77,8 +77,7 @@ def lead(audit: AuditSummary) -> str:
 def _guide(audit: AuditSummary) -> str:
     return (
         f"The {count(len(audit.suspects), 'image')} with the highest probability of a wrong label, "
-        "with the given label (struck out) and the likely one. <code>labels.csv</code> has all "
-        "images."
+        "with the given label, an arrow and the likely one. <code>labels.csv</code> has all images."
     )
 
 
@@ -95,7 +94,7 @@ def _figure(suspect: Suspect) -> str:
     if suspect.png is not None:
         picture = f'<img src="data:image/png;base64,{suspect.png}" alt="{name}" loading="lazy">'
     return (
-        f"<figure>{picture}<figcaption><s>{plain(suspect.given)}</s> {plain(suspect.likely)}"
+        f"<figure>{picture}<figcaption>{plain(suspect.given)} → <b>{plain(suspect.likely)}</b>"
         f"<span>{suspect.wrong:.0%} · {suspect.part} · {name}</span></figcaption></figure>"
     )
 

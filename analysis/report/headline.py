@@ -147,7 +147,7 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     return text
 
 
-def reached(name: str, value: float) -> str:
+def reached(name: str, value: float | None) -> str:
     """``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
     about = metric(name)
     of = f" {about.unit}</b> of" if about.unit else "</b>"
