@@ -113,10 +113,11 @@ class Objective(Part):
     @model_validator(mode="before")
     @classmethod
     def _default_mode(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("mode") is None:
-            metric = str(given.get("metric", "val_accuracy"))
-            return {**given, "mode": OBJECTIVES.get(metric, "max")}
-        return given
+        if not isinstance(given, dict):
+            return given
+        given = {key: value for key, value in given.items() if value is not None}
+        metric = str(given.get("metric", "val_accuracy"))
+        return {"mode": OBJECTIVES.get(metric, "max"), **given}
 
     @field_validator("metric")
     @classmethod

@@ -34,6 +34,7 @@ def finished(trials):
 def test_noisy_validation_labels_are_judged_by_information_unless_the_space_says_otherwise():
     assert noisy_space().objective.metric == "val_information"
     assert noisy_space(objective={"metric": "val_accuracy"}).objective.metric == "val_accuracy"
+    assert noisy_space(objective={"metric": None}).objective.metric == "val_information"
     assert noisy_space(objective={"at": "best"}).objective.at == "best"
     assert space().objective.metric == "val_accuracy"
 
