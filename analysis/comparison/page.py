@@ -97,8 +97,8 @@ def _scene(scene: Scene, place: int, colour: dict[str, str], several: bool) -> l
     return [
         figures,
         f'<section id="table-{place}"><h2>In numbers{where}</h2><p class="guide">± is half of the '
-        "95% interval, or (a to b) the interval where it ends at a value that cannot be exceeded, "
-        "over runs (of a single confirmed run: over its seeds); columns marked * "
+        "95% interval, or its ends where it is clipped to possible values, over runs (of a single "
+        "confirmed run: over its seeds); columns marked * "
         'are not used for selection.</p><div class="scroll" tabindex="0">'
         f"{_table(scene)}</div></section>",
     ]

@@ -139,8 +139,9 @@ def _without_training(*, reports: bool) -> Iterator[None]:
         yield
 
 
-def _begun(conductor: Any, cache: Any, watcher: Any, dashboard: Any, changes: Any) -> None:
-    changes.make(conductor)
+def _begun(*given: Any) -> None:
+    begin = given[-1]
+    begin()
 
 
 def _unexpected(error: BaseException | None) -> str | None:

@@ -98,6 +98,11 @@ def test_more_than_there_are_sampled_trials_are_refused():
     assert "expected at most 9" in message
 
 
+def test_a_number_of_trials_that_no_search_has_is_refused_before_they_are_numbered():
+    message = problems(budget={"trials": 10**12, "sentinels": 6})
+    assert "less than or equal to 1000000" in message["budget.trials"]
+
+
 @pytest.mark.parametrize(
     ("override", "left"),
     [("budget.trials=10", 2), ("budget.trials=2", 0), ("budget.trials=90", 6)],

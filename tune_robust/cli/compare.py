@@ -73,7 +73,8 @@ def _table(scene: Scene) -> Table:
     for row in rows(scene):
         table.add_row(*cells(row, scene))
     table.caption = (
-        "± half of the 95 % interval over runs, or (a to b) at a bound.  * not used for selection."
+        "± half of the 95 % interval over runs, or its ends where it is clipped to possible "
+        "values.  * not used for selection."
     )
     table.caption_justify = "left"
     return table

@@ -145,7 +145,8 @@ def confirmation_table(found: dict[str, Any]) -> Table:
             style="bold" if row["leads"] else None,
         )
     table.caption = (
-        "★ best mean  ± half of the 95 % interval, or (a to b) at a bound  * not used for selection"
+        "★ best mean  ± half of the 95 % interval, or its ends where it is clipped to possible "
+        "values  * not used for selection"
     )
     table.caption_justify = "left"
     return table

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tune_robust.data.progress import progress
+from tune_robust.data.scratch import new_array
 from tune_robust.errors import UserError
 
 # Images per task: for small images, starting a task costs as much as decoding one.
@@ -51,7 +52,7 @@ def decode_images(
             place.
     """
     height, width, _ = _decode(encoded[0], places[0], image_size).pixels.shape
-    pixels = np.empty((len(encoded), 3, height, width), np.uint8)
+    pixels = new_array((len(encoded), 3, height, width))
 
     def decode_from(start: int) -> tuple[int, list[int], list[int]]:
         """Return how many images were decoded, and which are in colour and have alpha."""
@@ -102,7 +103,9 @@ def _of_one_mode(
             pixels[row, 0] = np.asarray(image.convert("L"))
         if coloured:
             _log_converted(len(coloured), len(pixels), "colour", "grayscale", places[coloured[0]])
-        return pixels[:, :1].copy()
+        gray_only = new_array((len(pixels), 1, *pixels.shape[2:]))
+        gray_only[:] = pixels[:, :1]
+        return gray_only
     if gray:
         first = next(row for row, known in enumerate([*coloured, -1]) if row != known)
         _log_converted(gray, len(pixels), "grayscale", "colour", places[first])
