@@ -13,6 +13,7 @@ that it computed, which other work on the machine hardly changes.
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
 import statistics
 import subprocess
@@ -42,11 +43,11 @@ WRITE = (
 def make_run(path: Path, trials: int, epochs: int) -> None:
     """Write a run's folder as a search would have left it."""
     draw = np.random.default_rng(0)
-    tables, rows = [], []
+    tables, rows, rungs = [], [], _Rungs(epochs)
     for number in range(1, trials + 1):
         settings, good = _settings(draw, number)
         full = _epochs(draw, good, epochs, passes=1 if number == 1 else 2)
-        ran = _ran(full, tables, epochs)
+        ran = epochs if number == 1 else rungs.ran(full["val_accuracy"].to_numpy())
         table = full.iloc[:ran].assign(trial=f"t{number:04d}")
         tables.append(table)
         config = {"method": "sgd" if number == 1 else "saner", "epochs": epochs}
@@ -106,13 +107,22 @@ def _epochs(draw: np.random.Generator, good: float, epochs: int, passes: int) ->
     )
 
 
-def _ran(full: pd.DataFrame, before: list[pd.DataFrame], epochs: int) -> int:
-    """Until which epoch it runs: the worse two thirds of those before stop at each rung."""
-    for rung in (epochs // 10, epochs * 3 // 10):
-        seen = [table["val_accuracy"].iloc[rung - 1] for table in before[1:] if len(table) >= rung]
-        if len(seen) > 3 and full["val_accuracy"].iloc[rung - 1] < np.quantile(seen, 2 / 3):
-            return rung
-    return epochs
+class _Rungs:
+    """Stops the worse two thirds of the trials so far after a tenth and three tenths."""
+
+    def __init__(self, epochs: int):
+        self._epochs = epochs
+        self._seen: dict[int, list[float]] = {epochs // 10: [], epochs * 3 // 10: []}
+
+    def ran(self, scores: np.ndarray) -> int:
+        """Return the epoch until which a trial with these scores runs."""
+        for rung, seen in self._seen.items():
+            score = scores[rung - 1]
+            stops = len(seen) > 3 and score < np.quantile(seen, 2 / 3)
+            bisect.insort(seen, score)
+            if stops:
+                return rung
+        return self._epochs
 
 
 def _meta(trials: int, epochs: int) -> dict[str, Any]:

@@ -78,12 +78,12 @@ def measure(trials: int, searcher: str, at_a_time: int, *, through_ray: bool) ->
     """One search of so many trials, and what reads it afterwards; times in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "r"
-        space = _space(trials, searcher)
+        space = search_space(trials, searcher)
         store = RunStore.create(RunFolder(path), {"space": space.document(), **provenance()})
         next(epochs(0, 0.0, 0.0))  # reads the curves, before anything is measured
         memory, cpu, began = _peak_mb(), time.process_time(), time.perf_counter()
         conductor = _Timed(space, store, threads=1)
-        (_conduct_through_ray if through_ray else _conduct)(conductor, at_a_time)
+        (_conduct_through_ray if through_ray else conduct)(conductor, at_a_time)
         conductor.close()
         cpu, decided = time.process_time() - cpu, conductor.decided
         return {
@@ -133,7 +133,7 @@ class _Timed(Conductor):
         return decision
 
 
-def _conduct(conductor: Conductor, at_a_time: int) -> None:
+def conduct(conductor: Conductor, at_a_time: int) -> None:
     """Run all trials, an epoch of a trial drawn by lot at a time."""
     live: dict[str, Iterator[dict[str, float]]] = {}
     draw = random.Random(0)
@@ -168,7 +168,8 @@ def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
     ray.shutdown()
 
 
-def _space(trials: int, searcher: str) -> Space:
+def search_space(trials: int, searcher: str) -> Space:
+    """Return the space of the search, of so many trials."""
     document = {
         "name": "scale",
         "train": {"data": {"dataset": "digits"}, "method": "saner", "epochs": EPOCHS},

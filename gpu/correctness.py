@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from rows import Bench, Row, checked
@@ -53,6 +54,8 @@ def correctness(bench: Bench) -> Iterator[Row]:
     for method in ("sam", "saner_slaw"):
         what = f"{method}: resumed, deterministic cuDNN"
         yield checked(PART, what, "bit for bit", lambda m=method: _resumed(bench, m))
+    what = "images on the host, deterministic cuDNN"
+    yield checked(PART, what, "as on the GPU, bit for bit", lambda: _on_host(bench))
     for one, other in (("cpu", str(bench.device)), (str(bench.device), "cpu")):
         what = f"a checkpoint of {one} on {other}"
         yield checked(PART, what, "goes on", lambda a=one, b=other: _moved(bench, a, b))
@@ -187,6 +190,23 @@ def _resumed(bench: Bench, method: str) -> tuple[str, bool]:
         whole = next(results).model.state_dict()
         *_, rest = train(config, device=str(bench.device), splits=splits, resume=path)
     same = all(torch.equal(t, whole[name]) for name, t in rest.model.state_dict().items())
+    return "bit for bit" if same else "other weights", same
+
+
+def _on_host(bench: Bench) -> tuple[str, bool]:
+    """Compare two epochs with images that are gathered ahead from the host's memory."""
+    config = _configured(bench, method="saner_slaw", data={"augment": "randaugment"})
+    splits = _images(config, 4 if bench.quick else 20, size=_size(bench))
+
+    def weights() -> dict[str, torch.Tensor]:
+        *_, last = train(config, device=str(bench.device), splits=splits)
+        return last.model.state_dict()
+
+    with _deterministic():
+        kept = weights()
+        with patch("tune_robust.training.loop.fits_images", lambda device, size: False):
+            gathered = weights()
+    same = all(torch.equal(tensor, kept[name]) for name, tensor in gathered.items())
     return "bit for bit" if same else "other weights", same
 
 

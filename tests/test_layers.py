@@ -14,7 +14,7 @@ TIERS = (
     {"training", "loops"},
     {"spaces"},
     {"runs"},
-    {"schedulers", "statistics"},
+    {"schedulers", "statistics", "tracking"},
     {"analysis"},
     {"tuning.strategy"},
     {"tuning.engine", "tuning.winners"},

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tune_robust.api.search import search
     from tune_robust.api.sensitivity import sensitivity
     from tune_robust.api.spaces import load_space
-    from tune_robust.api.status import status
+    from tune_robust.api.status import list_runs, status
     from tune_robust.config import TrainConfig
     from tune_robust.errors import UserError
     from tune_robust.methods import SharpnessAware
@@ -48,6 +48,7 @@ _MODULES = {
     # look at what it found
     "load_run": "tune_robust.api.runs",
     "Run": "analysis",
+    "list_runs": "tune_robust.api.status",
     "status": "tune_robust.api.status",
     "report": "tune_robust.api.report",
     "write_figures": "tune_robust.api.report",
@@ -72,6 +73,7 @@ __all__ = [
     "confirm",
     "export",
     "figures",
+    "list_runs",
     "load_run",
     "load_space",
     "plan",

@@ -14,6 +14,10 @@ from typing import Literal
 Mode = Literal["max", "min"]
 """Whether larger (``max``) or smaller (``min``) values of a metric are better."""
 
+Bounds = tuple[float, float]
+"""The smallest and the largest possible value; infinite where there is none."""
+UNBOUNDED: Bounds = (-math.inf, math.inf)
+
 
 def sign_of(mode: Mode) -> int:
     """Return the factor by which larger values become better: 1 or -1."""
@@ -29,7 +33,8 @@ class Metric:
         title: the name in figures and text, lower case.
         mode: whether larger or smaller values are better.
         unit: the unit of the values; empty if there is none.
-        is_fraction: whether the values are in [0, 1] and shown in percent.
+        is_fraction: whether the values are fractions, or differences of two, shown in percent.
+        bounds: the smallest and the largest possible value, to which intervals are clipped.
         images: the part of the data (``validation``, ``test``) over whose images it is the mean of
             a value per image; empty if it is not such a mean.
         is_diagnostic: whether it needs the true labels or the test set and must not be used for
@@ -43,10 +48,16 @@ class Metric:
     mode: Mode = "max"
     unit: str = ""
     is_fraction: bool = False
+    bounds: Bounds = UNBOUNDED
     images: Literal["validation", "test", ""] = ""
     is_diagnostic: bool = False
     is_objective: bool = False
     is_traded: bool = False
+
+
+_FRACTION: Bounds = (0.0, 1.0)
+_GAP: Bounds = (-1.0, 1.0)
+_LOSS: Bounds = (0.0, math.inf)
 
 
 def _diagnostic(
@@ -54,14 +65,19 @@ def _diagnostic(
     title: str,
     mode: Mode = "max",
     *,
-    is_fraction: bool = True,
+    bounds: Bounds = _FRACTION,
     images: Literal["validation", "test", ""] = "",
 ) -> Metric:
-    return Metric(name, title, mode, is_fraction=is_fraction, images=images, is_diagnostic=True)
+    is_fraction = bounds in (_FRACTION, _GAP)
+    return Metric(name, title, mode, "", is_fraction, bounds, images, is_diagnostic=True)
+
+
+def _group(name: str, title: str) -> Metric:
+    return Metric(name, title, is_fraction=True, bounds=_FRACTION)
 
 
 def _loss(name: str, title: str) -> Metric:
-    return Metric(name, title, "min", is_objective=True, is_traded=True)
+    return Metric(name, title, "min", bounds=_LOSS, is_objective=True, is_traded=True)
 
 
 def _cost(name: str, title: str, mode: Mode = "min", unit: str = "") -> Metric:
@@ -74,6 +90,7 @@ _TABLE = (
         "val_accuracy",
         "validation accuracy",
         is_fraction=True,
+        bounds=_FRACTION,
         images="validation",
         is_objective=True,
         is_traded=True,
@@ -88,27 +105,27 @@ _TABLE = (
     ),
     _diagnostic("val_accuracy_clean", "validation accuracy on true labels", images="validation"),
     _diagnostic("test_accuracy", "test accuracy", images="test"),
-    _diagnostic("test_loss", "test loss", "min", is_fraction=False, images="test"),
+    _diagnostic("test_loss", "test loss", "min", bounds=_LOSS, images="test"),
     _diagnostic("test_ece", "test calibration error", "min"),
     _diagnostic("clean_fit", "correct labels learned"),
     _diagnostic("noisy_fit", "wrong labels memorised", "min"),
-    _diagnostic("fit_gap", "correct minus wrong labels learned"),
-    _diagnostic("generalization_gap", "training minus test accuracy", "min"),
-    Metric("group_a", "gradient components in group A", is_fraction=True),
-    Metric("group_b", "gradient components in group B", is_fraction=True),
-    Metric("group_c", "gradient components in group C", is_fraction=True),
-    _diagnostic("p_r_a", "p_r of group A", is_fraction=False),
-    _diagnostic("p_r_b", "p_r of group B", is_fraction=False),
-    _diagnostic("p_r_c", "p_r of group C", is_fraction=False),
-    _diagnostic("gradient_cosine", "cosine of clean and noisy gradients", is_fraction=False),
+    _diagnostic("fit_gap", "correct minus wrong labels learned", bounds=_GAP),
+    _diagnostic("generalization_gap", "training minus test accuracy", "min", bounds=_GAP),
+    _group("group_a", "gradient components in group A"),
+    _group("group_b", "gradient components in group B"),
+    _group("group_c", "gradient components in group C"),
+    _diagnostic("p_r_a", "p_r of group A", bounds=UNBOUNDED),
+    _diagnostic("p_r_b", "p_r of group B", bounds=UNBOUNDED),
+    _diagnostic("p_r_c", "p_r of group C", bounds=UNBOUNDED),
+    _diagnostic("gradient_cosine", "cosine of clean and noisy gradients", bounds=UNBOUNDED),
     _diagnostic("gradient_sign_agreement", "sign agreement of clean and noisy gradients"),
     _cost("grad_norm", "gradient norm"),
     _cost("sharpness", "sharpness"),
-    Metric("sals_epsilon", "label smoothing by SALS", is_fraction=True),
+    Metric("sals_epsilon", "label smoothing by SALS", is_fraction=True, bounds=_FRACTION),
     Metric("sals_sharpness", "sharpness measured by SALS"),
     Metric("sals_mean_sharpness", "running mean of SALS's sharpness"),
-    _diagnostic("law_weight_clean", "LAW's weight of correct labels", is_fraction=False),
-    _diagnostic("law_weight_noisy", "LAW's weight of wrong labels", "min", is_fraction=False),
+    _diagnostic("law_weight_clean", "LAW's weight of correct labels", bounds=UNBOUNDED),
+    _diagnostic("law_weight_noisy", "LAW's weight of wrong labels", "min", bounds=UNBOUNDED),
     Metric("rho", "perturbation radius rho"),
     Metric("alpha", "weight alpha of group B"),
     Metric("lr", "learning rate"),

@@ -7,12 +7,12 @@ seed by seed: the effect of a split that is common to all trials cancels out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from tune_robust.metrics import Mode, sign_of
+from tune_robust.metrics import UNBOUNDED, Bounds, Mode, sign_of
 
 CONFIDENCE = 0.95
 _DRAWS = 100_000
@@ -40,9 +40,45 @@ class Estimate(NamedTuple):
             return False
         return self.low > 0 or self.high < 0
 
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval; None without one, and where it is not symmetric (as clipped)."""
+        if self.low is None or self.high is None:
+            return None
+        below, above = self.mean - self.low, self.high - self.mean
+        return above if math.isclose(below, above, rel_tol=1e-6, abs_tol=1e-9) else None
 
-def estimate(values: Sequence[float]) -> Estimate | None:
-    """Return mean and Student's t interval of independent ``values``; None if there are none."""
+    def as_text(
+        self, shown: Callable[[float], str], width: Callable[[float], str] | None = None
+    ) -> str:
+        """Return ``0.352 ±0.010``, or ``0.352 (0.000 to 0.720)`` if the interval is not symmetric.
+
+        Args:
+            shown: formats the mean and the ends of the interval.
+            width: formats the half width; ``shown`` by default.
+        """
+        if self.low is None or self.high is None:
+            return shown(self.mean)
+        if self.half_width is None:
+            return f"{shown(self.mean)} ({shown(self.low)} to {shown(self.high)})"
+        return f"{shown(self.mean)} ±{(width or shown)(self.half_width)}"
+
+    def within(self, bounds: Bounds) -> Estimate:
+        """Return the same with its interval clipped to the values that are possible.
+
+        A mean outside of ``bounds`` stays inside its interval.
+        """
+        if self.low is None or self.high is None:
+            return self
+        lowest, highest = min(bounds[0], self.mean), max(bounds[1], self.mean)
+        return self._replace(low=max(self.low, lowest), high=min(self.high, highest))
+
+
+def estimate(values: Sequence[float], bounds: Bounds = UNBOUNDED) -> Estimate | None:
+    """Return mean and Student's t interval of independent ``values``; None if there are none.
+
+    The interval is clipped to ``bounds``: that of few fractions may otherwise leave [0, 1].
+    """
     n = len(values)
     if not n:
         return None
@@ -54,16 +90,25 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     from scipy.stats import t
 
     half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
-    return Estimate(n, mean, sd, mean - half, mean + half)
+    return Estimate(n, mean, sd, mean - half, mean + half).within(bounds)
 
 
-def gain(scores: Scores, reference: Scores, mode: Mode) -> Estimate | None:
+def of_differences(bounds: Bounds) -> Bounds:
+    """Return the bounds of the difference of two values that are within ``bounds``."""
+    width = bounds[1] - bounds[0]
+    return -width, width
+
+
+def gain(
+    scores: Scores, reference: Scores, mode: Mode, bounds: Bounds = UNBOUNDED
+) -> Estimate | None:
     """Return how much better ``scores`` are than ``reference``, paired over their common seeds.
 
-    Positive is better in both modes; None if there is no common seed.
+    Positive is better in both modes; None if there is no common seed. ``bounds``: of the scores.
     """
     sign = sign_of(mode)
-    return estimate([sign * (scores[s] - reference[s]) for s in scores if s in reference])
+    paired = [sign * (scores[s] - reference[s]) for s in scores if s in reference]
+    return estimate(paired, of_differences(bounds))
 
 
 def probability_best(

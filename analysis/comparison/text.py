@@ -18,12 +18,14 @@ from analysis.formatting import (
 )
 from tune_robust.formatting import count, listed
 from tune_robust.metrics import metric
-from tune_robust.statistics import Estimate, estimate
+from tune_robust.statistics import Estimate
 
 
 class Row(NamedTuple):
-    """A line of a scene's table; ``cost``: median compute to the scene's level, and how many of
-    the repeats got there."""
+    """A row of a scene's table.
+
+    ``cost``: the median compute to the scene's level, and the number of repeats that reached it.
+    """
 
     label: str
     runs: int
@@ -37,15 +39,15 @@ class Row(NamedTuple):
 
 
 def rows(scene: Scene) -> list[Row]:
-    """The scene's entries, best at equal compute first."""
+    """Return the scene's entries, the best at equal compute first."""
     level = scene.level
     return [
         Row(
             label=entry.label,
             runs=len(entry.repeats),
-            at_compute=estimate(entry.scores(scene.compute)),
+            at_compute=entry.mean_score(scene.compute),
             lead=scene.lead(entry) if place else None,
-            final=estimate(entry.final),
+            final=entry.mean_final,
             confirmed=entry.confirmed,
             test_accuracy=entry.test_accuracy,
             baseline=entry.baseline,
@@ -72,7 +74,7 @@ def headings(scene: Scene) -> list[str]:
 
 
 def cells(row: Row, scene: Scene) -> list[str]:
-    """A row as plain text; ± is half of the 95% interval."""
+    """Return a row as plain text, each mean with its 95 % interval."""
     name = scene.objective.metric
     cost, reached = row.cost
     got_there = "" if reached in (0, row.runs) else f" ({reached} of {row.runs} runs)"
@@ -92,13 +94,11 @@ def cells(row: Row, scene: Scene) -> list[str]:
 def _estimate(name: str, found: Estimate | None) -> str:
     if found is None:
         return MISSING
-    half = "" if found.low is None else f" ±{_bare(name, found.mean - found.low)}"
-    return f"{score(name, found.mean)}{half}"
+    return found.as_text(lambda value: score(name, value), lambda value: _bare(name, value))
 
 
 def _difference(name: str, found: Estimate) -> str:
-    half = "" if found.low is None else f" ±{_bare(name, found.mean - found.low)}"
-    return f"{_bare(name, found.mean)}{half}"
+    return found.as_text(lambda value: _bare(name, value))
 
 
 def _bare(name: str, value: float) -> str:
@@ -106,8 +106,11 @@ def _bare(name: str, value: float) -> str:
 
 
 def conclusion(comparison: Comparison) -> list[str]:
-    """The conclusion: a sentence or two for each scene with several searches, and one for each path
-    whose best setting moves with the noise."""
+    """Return the conclusion as sentences.
+
+    There are one or two for each scene with several searches, and one for each path whose best
+    setting changes with the noise.
+    """
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     several = len(comparison.scenes) > 1
     said = [(f"{s.label}: " if several else "") + _ahead(s) for s in scenes]
@@ -119,7 +122,7 @@ def _ahead(scene: Scene) -> str:
     first, *others = scene.ranked
     name = scene.objective.metric
     title, compute = metric(name).title, number(scene.compute)
-    at = estimate(first.scores(scene.compute))
+    at = first.mean_score(scene.compute)
     if at is None:
         return f"after {compute} gradient evaluations, none has a finished trial yet."
     text = (
@@ -142,7 +145,7 @@ def _beaten(scene: Scene) -> str:
     """Return a sentence on searches that are worse than their own baseline."""
     names = []
     for entry in scene.entries:
-        final, reference = estimate(entry.final), entry.baseline
+        final, reference = entry.mean_final, entry.baseline
         if final and reference and scene.objective.gain(reference.mean, final.mean) > 0:
             names.append(f"{entry.label} ({score(scene.objective.metric, reference.mean)})")
     return f" A baseline of its own is better than {listed(names)}." if names else ""
@@ -175,7 +178,7 @@ def _median(places: list[Place], scene: Scene) -> float:
 
 
 def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
-    """From the lowest to the highest value that some run holds as good as its best."""
+    """Return the lowest and the highest value that some run rates as good as its best."""
     own = [(place.low, place.high) for place in places if place.scene is scene]
     known = [(low, high) for low, high in own if low is not None and high is not None]
     return (min(low for low, _ in known), max(high for _, high in known)) if known else None
@@ -183,7 +186,7 @@ def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
 
 def _repeats(scene: Scene) -> str:
     name, entry = scene.objective.metric, scene.entries[0]
-    runs, found = count(len(entry.final), "run"), estimate(entry.final)
+    runs, found = count(len(entry.final), "run"), entry.mean_final
     return (
         f"these are {runs} of one search: their best {metric(name).title} is "
         f"{_estimate(name, found)}, from {score(name, min(entry.final))} to "
@@ -220,7 +223,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain data."""
+    """Return the comparison as plain data, for JSON."""
     return {
         "objective": asdict(comparison.objective),
         "conclusion": conclusion(comparison),
@@ -268,7 +271,7 @@ def _row_document(row: Row, entry: Entry) -> dict[str, Any]:
 
 
 def headline(comparison: Comparison) -> str:
-    """The result in one line."""
+    """Return the result in one line."""
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     if len(comparison.scenes) > 1 and comparison.places:
         path = next(iter(comparison.places))
@@ -291,5 +294,5 @@ def headline(comparison: Comparison) -> str:
 
 
 def lead(comparison: Comparison) -> str:
-    """The result in a few sentences, as HTML."""
+    """Return the result in a few sentences, as HTML."""
     return " ".join(plain(sentence_case(sentence)) for sentence in conclusion(comparison))

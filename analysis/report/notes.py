@@ -12,12 +12,12 @@ from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from tune_robust.formatting import count
 
-_SHORT = 3  # names that still fit into a sentence
-_FELT = 0.01  # an importance below is as good as none
+_SHORT = 3  # the most names in a sentence
+_FELT = 0.01  # lower importances are not mentioned
 
 
 def notes(run: Run, summary: Summary) -> str:
-    """The remarks as HTML list items."""
+    """Return the remarks as HTML list items."""
     remarks = [*_progress(summary), *_importance(run), *_labels(run, summary)]
     return "".join(f"<li>{remark}</li>" for remark in [*remarks, *_luck(run, summary)])
 
@@ -42,7 +42,7 @@ def _progress(summary: Summary) -> Iterator[str]:
 
 
 def _importance(run: Run) -> Iterator[str]:
-    """The settings that the score depends on most, where enough trials tell."""
+    """Yield the settings that the score depends on most, if there are enough trials."""
     table = importance_info(run).table.dropna(subset=["overall"])
     if table.empty or label_sets(run) > 1:
         return

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page that opens with the summary and shows why."""
+"""The report: one self-contained HTML page with the summary at the top and the evidence below."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
     """Write the report of a run, or of the run stored at that path, and return the page's path.
 
     ``out`` defaults to ``report.html`` in the run's folder. The page needs no network and no other
-    file; it is written aside and then renamed, so a reader never meets half of one.
+    file; it is written aside and then renamed, so that readers never see a partial page.
 
     Raises:
-        UserError: when the run cannot be read (see ``load_run``) or the file cannot be written.
+        UserError: The run cannot be read (see ``load_run``), or the file cannot be written.
     """
     if not isinstance(run, Run):
         run = load_run(run)
@@ -44,7 +44,7 @@ def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
 
 
 def render(run: Run) -> str:
-    """The whole page as text."""
+    """Return the whole page as HTML."""
     require_epochs(run)
     summary = summarise(run)
     surface = sensitivity_info(run)

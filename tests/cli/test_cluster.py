@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.segments import RemoteLog
 
 pytestmark = [
     pytest.mark.e2e,
@@ -37,9 +39,8 @@ def space(tmp_path):
 
 
 def events(folder, kind):
-    lines = (folder.read("events.jsonl") or b"").decode().splitlines(keepends=True)
-    found = [json.loads(line) for line in lines if line.endswith("\n")]
-    return [event for event in found if event["event"] == kind]
+    lines = RemoteLog(Path(), folder).read().decode().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == kind]
 
 
 def table(folder, name):

@@ -46,6 +46,7 @@ def test_times_rungs_disk_and_money(tmp_path, space):
     assert found["rungs"][0]["reach"] == 9
     assert found["checkpoints_bytes"] > found["checkpoint_bytes"] > 10_000
     assert found["data_bytes"] == 1797 * (64 + 8)
+    assert found["images"] == {"bytes": 1797 * 64, "tier": "device"}
     assert found["predictions_bytes"] == 0
     assert "more than 1 - 1/K = 90.0%" in found["cautions"][0]
     assert found["slots"] == {"cpus": 1, "gpus": 0.0, "concurrency": 1}
@@ -56,6 +57,7 @@ def test_times_rungs_disk_and_money(tmp_path, space):
         "saner, small_cnn x0.25",
         "1 at a time, 1 CPU each",
         "Expected with asha",
+        "Images: 115 kB in each trial, mapped into memory from the decoded file.",
         "cost",
         "Warning: 95.0% of the training labels are wrong",
     ):

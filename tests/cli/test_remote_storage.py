@@ -11,6 +11,7 @@ from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
 from tests.tuning.simulated import simulate
 from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.segments import RemoteLog
 from tune_robust.spaces.space import parse_space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -45,9 +46,9 @@ def test_a_run_in_a_bucket_survives_its_machine(tmp_path, storage):
     assert "Winner:" in done.stdout
     assert len(statuses(storage)) == 4
     names = Remote(f"{storage}/r1").names()
-    assert {"events.jsonl", "run.json", "epochs.parquet", "report.html"} <= set(names)
+    assert {"run.json", "epochs.parquet", "report.html"} <= set(names)
     assert "run.lease" not in names
-    events = Remote(f"{storage}/r1").read("events.jsonl").decode().splitlines()
+    events = RemoteLog(tmp_path, Remote(f"{storage}/r1")).read().decode().splitlines()
     epochs = [(e["trial"], e["epoch"]) for e in map(json.loads, events) if e["event"] == "epoch"]
     for name in {trial for trial, _ in epochs}:
         of_it = {epoch for trial, epoch in epochs if trial == name}

@@ -1,11 +1,13 @@
 """``tune-robust spaces``: list, show, check, cp."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from tune_robust.cli.spaces import app
+from tune_robust.cli.spaces import app, spaces_table
 from tune_robust.errors import ConfigError, UserError
 from tune_robust.spaces.space import builtin_spaces, load_space, space_text
 
@@ -28,6 +30,16 @@ def test_list_has_a_line_for_every_space():
     saner = next(line for line in lines if line.startswith("saner_digits"))
     assert "50% symmetric" in saner
     assert "minutes on two CPU cores." in saner
+
+
+def test_in_80_columns_no_name_is_shortened():
+    rows = json.loads(run("list", "--json"))
+    console = Console(width=80, file=io.StringIO())
+    console.print(spaces_table(rows, 80))
+    heading, *lines = console.file.getvalue().splitlines()
+    assert heading.split() == ["space", "trials", "purpose"]
+    assert [line.split()[:2] for line in lines] == [[r["name"], str(r["trials"])] for r in rows]
+    assert max(map(len, lines)) <= 80
 
 
 def test_list_as_json_has_the_same_for_programs():

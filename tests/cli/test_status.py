@@ -33,9 +33,12 @@ def test_it_marks_the_sentinels_and_says_what_the_rungs_are_worth(tmp_path):
 def test_it_says_nothing_of_rungs_where_there_are_no_sentinels(tmp_path):
     (tmp_path / "runs").mkdir()
     simulate(space(), tmp_path / "runs" / "r")
-    shown = run("status", "r", cwd=tmp_path).stdout
-    assert "Rung check" not in shown
-    assert "◆" not in shown
+    unstopped = {"trials": 20, "scheduler": "none"}
+    simulate(space(budget=unstopped), tmp_path / "runs" / "unstopped")
+    for name in ("r", "unstopped"):
+        shown = run("status", name, cwd=tmp_path).stdout
+        assert "Rung check" not in shown
+        assert "◆" not in shown
 
 
 def test_of_very_many_trials_it_shows_the_best_and_all_on_request(tmp_path):

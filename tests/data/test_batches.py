@@ -49,6 +49,20 @@ def test_positions_give_the_batches_of_a_copy(part, augment):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_images_on_the_host_give_the_batches_of_those_on_the_device(part, augment):
+    view = part.take(torch.tensor([30, 2, 17, 5, 9, 21, 33, 0, 12]))
+    for each in (part, view):
+        host = each.to("cpu", on_host=True)
+        pairs = [
+            *zip(*(batches(p, 4, augment, drop_last=False) for p in (each, host)), strict=True),
+            *zip(*(evaluation_batches(p, 4, MEAN, STD) for p in (each, host)), strict=True),
+        ]
+        assert len(pairs) == 2 * -(-len(each) // 4)
+        for one, other in pairs:
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 def test_an_epoch_has_every_image_at_most_once(part):
     epoch = list(batches(part))
     assert [len(labels) for _, labels, _ in epoch] == [8, 8, 8, 8]

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import yaml
@@ -117,7 +118,7 @@ class Fuzzer:
 
 @contextlib.contextmanager
 def _without_training(*, reports: bool) -> Iterator[None]:
-    """Everything but the training: a resumed search ends as soon as it would begin.
+    """Everything but the training: a resumed search ends as soon as it has begun.
 
     ``reports``: whether it then writes its report, which takes longer than all else.
     """
@@ -129,12 +130,18 @@ def _without_training(*, reports: bool) -> Iterator[None]:
         for function, result in (
             (f"{engine}.preparing.prepare", {}),
             (f"{engine}.searching._cluster", contextlib.nullcontext()),
-            (f"{engine}.searching._run_trials", None),
         ):
             patched.enter_context(mock.patch(function, return_value=result))
+        begun = mock.patch(f"{engine}.searching._run_trials", side_effect=_begun)
+        patched.enter_context(begun)
         patched.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         yield
+
+
+def _begun(*given: Any) -> None:
+    begin = given[-1]
+    begin()
 
 
 def _unexpected(error: BaseException | None) -> str | None:

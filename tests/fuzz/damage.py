@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -172,10 +173,23 @@ def _edited(chance: random.Random, run: Path, *, keep_checksum: bool) -> str | N
     where = _change_inside(chance, chance.choice(documents))
     if not keep_checksum:
         for document in documents:
-            document.pop("checksum", None)
-            document.pop("crc", None)
+            for key in ("crc", "run") if path.suffix == ".jsonl" else ("checksum",):
+                document.pop(key, None)
+        if path.suffix == ".jsonl":
+            _forget_id(path.parent / "run.json")
     path.write_text("".join(json.dumps(document) + "\n" for document in documents))
     return f"{path.relative_to(run)}: {where}"
+
+
+def _forget_id(path: Path) -> None:
+    """Make it the run.json of an earlier version, whose logs had no checksums."""
+    if path.is_symlink() or not path.is_file():
+        return
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        document = json.loads(path.read_text())
+        for key in ("checksum", "id"):
+            document.pop(key, None)
+        path.write_text(json.dumps(document))
 
 
 def _texts(path: Path) -> list[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from tests.tuning.simulated import simulate, space
+from tests.tuning.simulated import open_confirming, simulate, space
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_record
 from tune_robust.training.checkpoints import Checkpoint, write_checkpoint
-from tune_robust.tuning.winners.retraining import open_confirmation, write_summary
+from tune_robust.tuning.winners.retraining import write_summary
 
 SPACE = space(
     baselines=[{"method": "sgd"}],
@@ -71,7 +71,7 @@ def _write_checkpoints(folder: RunFolder) -> None:
 
 
 def _confirm(folder: RunFolder) -> None:
-    store = open_confirmation(folder, ["t0001", "t0002"], 2)
+    store = open_confirming(folder, ["t0001", "t0002"], 2)
     for number, name in enumerate([*store.trials]):
         store.start(name)
         for epoch in range(1, 7):

@@ -21,19 +21,20 @@ EVENTS = [
     {"event": "epoch", "trial": "t0001", "epoch": 2, "metrics": {"val_accuracy": 0.5}},
     {"event": "end", "trial": "t0001", "status": "stopped", "epoch": 2},
 ]
-SEED = seed_of("a run")
+ID = "a run"
 
 
-def written(events, path):
-    writer = LogWriter(path, SEED)
+def written(events, path, run_id=ID):
+    writer = LogWriter(path, seed_of(run_id))
     for event in events:
         writer.append(event)
     writer.close()
     return path.read_bytes().splitlines(keepends=True)
 
 
-def read(path):
-    return [{k: v for k, v in event.items() if k != "crc"} for event in EventLog(path, SEED).new()]
+def read(path, run_id=ID):
+    found = EventLog(path, run_id).new()
+    return [{k: v for k, v in event.items() if k != "crc"} for event in found]
 
 
 @pytest.fixture
@@ -82,24 +83,29 @@ def test_a_line_that_does_not_belong_there_is_named(path, lines, change):
 
 def test_a_log_of_another_run_is_refused(path, lines):
     with pytest.raises(LogDamaged, match="line 1"):
-        [*EventLog(path, seed_of("another run")).new()]
+        [*EventLog(path, "another run").new()]
 
 
 def test_a_log_of_an_earlier_version_opens_and_what_follows_covers_it(path):
     old = [json.dumps(event).encode() + b"\n" for event in EVENTS]
     path.write_bytes(b"".join(old))
-    log = EventLog(path, SEED)
+    log = EventLog(path, None)
     assert [*log.new()] == EVENTS
-    new = written([{"event": "retry", "trial": "t0001"}], path)
-    del new
     line = sealed({"event": "retry", "trial": "t0001"}, log.checksum)[0]
     path.write_bytes(b"".join(old) + line)
-    assert len(read(path)) == len(EVENTS) + 1
+    assert len(read(path, None)) == len(EVENTS) + 1
     path.write_bytes(b"".join(old).replace(b"0.25", b"0.75") + line)
     with pytest.raises(LogDamaged, match="line 6"):
-        read(path)
+        read(path, None)
     path.write_bytes(b"".join(old) + line + old[1])
     with pytest.raises(LogDamaged, match="line 7: it has no checksum"):
+        read(path, None)
+
+
+def test_a_log_without_checksums_is_refused_in_a_run_that_has_an_id(path):
+    """Which is not of the version that wrote such a log: it may be another run's."""
+    path.write_bytes(b"".join(json.dumps(event).encode() + b"\n" for event in EVENTS))
+    with pytest.raises(LogDamaged, match="line 1: it has no checksum"):
         read(path)
 
 
@@ -165,7 +171,7 @@ def test_a_log_deleted_in_mid_run_stops_the_writer(tmp_path):
 
 
 def test_a_log_that_shrinks_under_its_reader_is_refused(path, lines):
-    log = EventLog(path, SEED)
+    log = EventLog(path, ID)
     assert len([*log.new()]) == len(EVENTS)
     os.truncate(path, 10)
     with pytest.raises(LogDamaged, match="become shorter"):
@@ -176,7 +182,7 @@ def test_a_log_that_shrinks_under_its_reader_is_refused(path, lines):
 def test_what_is_no_file_is_named(path, kind):
     os.mkfifo(path) if kind == "pipe" else path.mkdir()
     with pytest.raises(OSError, match="no regular file") as raised:
-        [*EventLog(path, SEED).new()]
+        [*EventLog(path, ID).new()]
     assert raised.value.filename == str(path)
 
 

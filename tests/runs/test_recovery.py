@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_the_tables_of_another_run_are_not_believed(tmp_path):
     assert told(read_record(folder)) == whole
 
 
-@pytest.mark.parametrize("version", ["today's", "earlier"])
+@pytest.mark.parametrize("version", ["today's", "earlier", "earliest"])
 def test_the_log_of_another_run_is_not_believed(folder, tmp_path, version):
     whole = told(read_record(folder))
     other = RunFolder(tmp_path / "other")
@@ -147,11 +148,27 @@ def test_the_log_of_another_run_is_not_believed(folder, tmp_path, version):
     lines = lines_of(other)
     if version == "earlier":  # its lines had a checksum and did not name the run
         lines = written_without_run(lines, other.id)
+    elif version == "earliest":  # they had no checksum either
+        lines = [re.sub(rb', "(run|crc)": "[0-9a-f]{8}"', b"", line) for line in lines]
     folder.events.write_bytes(b"".join(lines))
     store = RunStore(folder, recover=True)
     store.close()
     assert told(read_record(folder)) == whole
-    assert "line 2 was left out: it may belong to another run" in store.recovered
+    why = "it was changed" if version == "earliest" else "it may belong to another run"
+    assert f"line 2 was left out: {why}" in store.recovered
+
+
+def test_lines_that_do_not_name_their_run_are_kept_behind_an_unbroken_beginning(folder):
+    lines = written_without_run(lines_of(folder), folder.id)
+    whole = told(read_record(folder))
+    lines[-1] = lines[-1].replace(b"done", b"stopped")
+    folder.events.write_bytes(b"".join(lines))
+    for table in (folder.trials, folder.epochs):
+        table.unlink()
+    store = RunStore(folder, recover=True)
+    store.close()
+    assert store.recovered[0] == f"line {len(lines)} was left out: it was changed"
+    assert told(read_record(folder))[1] == whole[1]
 
 
 def test_the_end_of_another_runs_log_is_not_believed(folder, tmp_path):

@@ -84,7 +84,7 @@ def test_a_damaged_line_is_named(store):
     store.add_trial("sampled", {}, CONFIG)
     store.close()
     store.folder.events.write_bytes(b"nonsense\n" + store.folder.events.read_bytes())
-    with pytest.raises(UserError, match="line 1: this is no event of a run: Invalid JSON"):
+    with pytest.raises(UserError, match="line 1: it has no checksum"):
         read_trials(store.folder)
 
 

@@ -77,7 +77,9 @@ def test_extending_a_run_keeps_them_and_adds_none(tmp_path):
 
 def test_runs_from_before_there_were_any_are_read(tmp_path):
     simulate(space(), tmp_path / "r", stop_after=3)
-    log = RunFolder(tmp_path / "r").events
+    folder = RunFolder(tmp_path / "r")
+    folder.write_meta({key: value for key, value in folder.read_meta().items() if key != "id"})
+    log = folder.events
     events = [json.loads(line) for line in log.read_text().splitlines()]
     older = [{k: v for k, v in e.items() if k not in ("sentinel", "crc")} for e in events]
     assert older != events
@@ -94,6 +96,11 @@ def test_more_than_there_are_sampled_trials_are_refused():
     budget = {"trials": 9, "sentinels": 10}
     message = problems(budget=budget, baselines=[{"method": "sgd"}])["budget.sentinels"]
     assert "expected at most 9" in message
+
+
+def test_a_number_of_trials_that_no_search_has_is_refused_before_they_are_numbered():
+    message = problems(budget={"trials": 10**12, "sentinels": 6})
+    assert "less than or equal to 1000000" in message["budget.trials"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
+from tune_robust.tuning.winners.retraining import extension_of, open_confirmation
 
 Curve = Callable[[Trial, int], float | None]
 
@@ -81,6 +82,13 @@ def simulate(
                 break
     conductor.close()
     return conductor
+
+
+def open_confirming(source: RunFolder, trials: Iterable[str], seeds: int) -> RunStore:
+    """The confirmation of ``source`` with these trials on so many seeds, none of them started."""
+    store = open_confirmation(source)
+    extension_of(store, trials, seeds).record(store)
+    return store
 
 
 def study_of(path: Path) -> optuna.Study:

@@ -21,6 +21,8 @@ from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.retraining import (
     choose,
     confirmed_by,
+    discard_empty,
+    extension_of,
     label_set,
     open_confirmation,
     write_summary,
@@ -28,6 +30,7 @@ from tune_robust.tuning.winners.retraining import (
 
 if TYPE_CHECKING:
     from tune_robust.loops import Loop
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.engine.watching import Watcher
 
@@ -46,6 +49,9 @@ def confirm(
     storage: str | Path = STORAGE,
     address: str | None = None,
     dashboard: bool = True,
+    tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> dict[str, Any]:
@@ -67,6 +73,11 @@ def confirm(
         storage: the folder or URI that holds the runs.
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
+        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
@@ -79,8 +90,10 @@ def confirm(
         UserError: there is no such run or trial, or nothing to confirm yet, or all trials failed.
         KeyboardInterrupt: as in ``search``.
     """
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.searching import RayOptions
 
+    logs = Logs(tensorboard, wandb, mlflow)
     if train is not None:
         register_loop(train)
     watcher = watcher_of(progress)
@@ -105,16 +118,29 @@ def confirm(
             f"The search has not finished: {ended} of {space.trials} trials have ended. The best "
             "so far are confirmed."
         )
-    store = open_confirmation(folder, [t.name for t in chosen], seeds)
-    return run_confirmation(store, RayOptions(address, dashboard, verbose), watcher, code)
+    ray, names = RayOptions(address, dashboard, verbose), [trial.name for trial in chosen]
+    try:
+        store = open_confirmation(folder)
+        return run_confirmation(store, ray, watcher, logs, code, trials=names, seeds=seeds)
+    except BaseException:
+        discard_empty(folder)
+        raise
 
 
 def run_confirmation(
-    store: RunStore, ray: RayOptions, watcher: Watcher, code: str | Path | None = None
+    store: RunStore,
+    ray: RayOptions,
+    watcher: Watcher,
+    logs: Logs,
+    code: str | Path | None = None,
+    *,
+    trials: Sequence[str] = (),
+    seeds: int = 0,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     """Run the remaining trials of a confirmation, and write and return its results.
 
-    ``code`` is as in ``confirm``.
+    ``code`` is as in ``confirm``; ``trials`` and ``seeds`` are confirmed at least.
 
     Raises:
         SearchFailed: there are no results.
@@ -125,14 +151,31 @@ def run_confirmation(
 
     folder = store.folder
     source = confirmed_by(folder)
-    space = Space.from_document(folder.read_meta()["space"])
-    meta = folder.read_meta()
-    own = code_meta(code_of_run(meta, space, code, watcher))
-    if own and own["code"] != meta.get("code"):
-        folder.write_meta({**meta, **own})
-    one_of_each = {label_set(trial): trial for trial in store.trials.values()}
-    prepare_configs([parse_config(t.config, t.name) for t in one_of_each.values()], source.storage)
-    conductor = run_search(space, store, source.storage, ray, watcher)
+    try:
+        added = extension_of(store, trials, seeds)
+        own = code_meta(code_of_run(store.meta, added.space, code, watcher))
+        confirmed = [*store.trials.values(), *(trial for trial, _ in added.missing)]
+        one_of_each = {label_set(trial): trial for trial in confirmed}.values()
+        prepare_configs([parse_config(t.config, t.name) for t in one_of_each], source.storage)
+    except BaseException:
+        store.close()
+        raise
+
+    def request() -> None:
+        if own:
+            store.update_meta(**own)
+        added.record(store)
+
+    conductor = run_search(
+        added.space,
+        store,
+        source.storage,
+        ray,
+        watcher,
+        logs,
+        retry_failed=retry_failed,
+        request=request,
+    )
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(
             f"all {count(len(conductor.trials), 'trial')} failed. See why: `tune-robust status "

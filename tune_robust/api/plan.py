@@ -63,7 +63,9 @@ def plan(
         Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations (passes
         over the training set) and cost of the search ``without_stopping`` and as ``expected`` with
         the space's scheduler; its
-        ``rungs``; the disk space of checkpoints and data, in bytes; and what is odd about the data
+        ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of the ``images`` of
+        a trial and their ``tier``: ``device`` if they are kept in the memory of its GPU (or CPU),
+        ``host`` if they are read in batches from the decoded file; and what is odd about the data
         (``cautions``), as the search would warn.
 
     Raises:
@@ -116,9 +118,10 @@ def plan(
         "expected": _course(expected, start, price),
         "rungs": [asdict(rung) for rung in expected.rungs],
         "checkpoint_bytes": size,
-        "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
+        "checkpoints_bytes": checkpoints_bytes(size, loaded, at_a_time),
         "predictions_bytes": predictions_bytes(loaded, cache_of(storage)),
         "data_bytes": _data_bytes(configs.values(), storage),
+        "images": _images(configs.values(), storage, slots.gpus),
     }
 
 
@@ -168,3 +171,19 @@ def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
         for images in load_dataset(data, cache_of(storage))[:2]
         for tensor in (images.images, images.labels)
     )
+
+
+def _images(configs: Iterable[TrainConfig], storage: str, gpus: float) -> dict[str, Any]:
+    """Return the size of the largest trial's images, and where they are while it trains."""
+    from tune_robust.cache_folder import cache_of
+    from tune_robust.data import load_dataset, make_splits
+    from tune_robust.training import choose_device, fits_images
+
+    different = {config.data.model_dump_json(): config.data for config in configs}
+    size = max(
+        make_splits(data, load_dataset(data, cache_of(storage))).image_bytes
+        for data in different.values()
+    )
+    fraction = gpus if 0 < gpus < 1 else 1.0
+    fits = fits_images(choose_device(), size / fraction)
+    return {"bytes": size, "tier": "device" if fits else "host"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,8 @@ def resume(
     address: str | None = None,
     dashboard: bool = True,
     tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     progress: ProgressLike = True,
     verbose: bool = False,
 ) -> Run:
@@ -62,6 +63,10 @@ def resume(
         address: the address of a Ray cluster, as in ``search``.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         progress: as in ``search``.
         verbose: whether to show Ray's own messages.
 
@@ -73,10 +78,11 @@ def resume(
         KeyboardInterrupt: as in ``search``.
     """
     from tune_robust.api.confirm import run_confirmation
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
-    from tune_robust.tuning.winners.retraining import add_missing
 
+    logs = Logs(tensorboard, wandb, mlflow)
     if train is not None:
         register_loop(train)
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
@@ -85,17 +91,26 @@ def resume(
     if "confirms" in meta:
         if trials is not None or settings:
             raise _is_confirmation(folder)
-        add_missing(store := _opened(folder, watcher, retry_failed, rebuild_log))
-        run_confirmation(store, ray, watcher, code)
+        store = _opened(folder, watcher, rebuild_log)
+        _point_out_failed(store, watcher, retry_failed)
+        run_confirmation(store, ray, watcher, logs, code, retry_failed=retry_failed)
         return load_run(folder.place)
     # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)
     own = code_meta(code_of_run(meta, space, code, watcher))
     prepare_space(space, folder.storage)
-    store = _opened(folder, watcher, retry_failed, rebuild_log)
-    if own and own["code"] != meta.get("code"):
-        folder.write_meta({**folder.read_meta(), **own})
-    run_search(space, store, folder.storage, ray, watcher, tensorboard=tensorboard)
+    store = _opened(folder, watcher, rebuild_log)
+    _point_out_failed(store, watcher, retry_failed)
+    run_search(
+        space,
+        store,
+        folder.storage,
+        ray,
+        watcher,
+        logs,
+        retry_failed=retry_failed,
+        request=lambda: store.update_meta(**own) if own else None,
+    )
     folder.upload()
     return load_run(folder.place)
 
@@ -113,9 +128,10 @@ def _changed(
     if problems:
         raise UserError("--set cannot change this: " + "; ".join(map(str, problems)))
     changes = dict(pairs)
-    before = document["budget"]["trials"]
+    # Validated and with all its entries, which one that was edited may lack.
+    changed = Space.from_document(document).document()
+    before = changed["budget"]["trials"]
     given = trials if trials is not None else changes.pop("budget.trials", None)
-    changed = json.loads(json.dumps(document))
     for path, value in changes.items():
         set_path(changed, path, value)
     changed["budget"]["trials"] = _total(given, before)
@@ -155,19 +171,20 @@ def _is_confirmation(folder: RunFolder) -> UserError:
     )
 
 
-def _opened(folder: RunFolder, watcher: Watcher, retry_failed: bool, rebuild_log: bool) -> RunStore:
+def _opened(folder: RunFolder, watcher: Watcher, rebuild_log: bool) -> RunStore:
     """Open the run for writing, after recovering a damaged log, which is reported."""
     store = RunStore(folder, recover=True, rebuild=rebuild_log)
     if store.recovered:
         told = "\n".join(f"  {line}" for line in store.recovered)
         watcher.warn(f"The event log {folder.events} was damaged and has been recovered:\n{told}")
+    return store
+
+
+def _point_out_failed(store: RunStore, watcher: Watcher, retry_failed: bool) -> None:
     failed = sum(trial.status == "failed" for trial in store.trials.values())
-    if retry_failed:
-        store.retry_failed()
-    elif failed:
+    if failed and not retry_failed:
         watcher.note(
             f"{failed} {'trial has' if failed == 1 else 'trials have'} failed before. To train "
             f"{'it' if failed == 1 else 'them'} again: tune-robust resume "
-            f"{run_argument(folder.place)} --retry-failed"
+            f"{run_argument(store.folder.place)} --retry-failed"
         )
-    return store

@@ -35,6 +35,8 @@ def search(
     address: str | None = None,
     dashboard: bool = True,
     tensorboard: bool = False,
+    wandb: bool = False,
+    mlflow: bool = False,
     code: str | Path | None = None,
     train: Loop | str | None = None,
     progress: ProgressLike = True,
@@ -59,6 +61,10 @@ def search(
             variable RAY_ADDRESS and, if that is not set, Ray on this machine alone.
         dashboard: whether to start Ray's dashboard (on this machine only).
         tensorboard: whether to write TensorBoard logs into the run's folder.
+        wandb: whether to log each trial as a run of Weights & Biases, in a group with the name of
+            the search. Needs ``pip install "tune-robust[wandb]"``.
+        mlflow: whether to log each trial as a run of MLflow, in an experiment with the name of the
+            search. Needs ``pip install "tune-robust[mlflow]"``.
         code: the folder with the modules of own parts (``my_nets:Tiny``); by default the working
             directory. Their source is stored with the run.
         train: a training loop of your own, ``train(config, trial)``; short for ``train.loop``. All
@@ -84,9 +90,11 @@ def search(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
     )
 
+    from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.preparing import prepare_space
     from tune_robust.tuning.engine.searching import RayOptions, run_search
 
+    logs = Logs(tensorboard, wandb, mlflow)
     watcher, storage = watcher_of(progress), str(storage)
     folder = new_run(storage, name or f"{loaded.name}-{datetime.now():%Y%m%d-%H%M%S}")
     meta = {"space": loaded.document(), **_warm_start(loaded, warm_start, storage, watcher)}
@@ -94,7 +102,7 @@ def search(
     meta |= prepare_space(loaded, storage, folder)
     store = RunStore.create(folder, {**meta, **provenance()})
     ray = RayOptions(address, dashboard, verbose)
-    run_search(loaded, store, storage, ray, watcher, tensorboard=tensorboard)
+    run_search(loaded, store, storage, ray, watcher, logs)
     folder.upload()
     return load_run(folder.place)
 

@@ -63,3 +63,23 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
             for trial in best_first
         ],
     }
+
+
+def list_runs(storage: str | Path = STORAGE) -> list[dict[str, Any]]:
+    """Return a summary of each run in a storage, the newest first.
+
+    Args:
+        storage: the folder or URI that holds the runs.
+
+    Returns:
+        Plain data: the ``name`` of each run, its ``state`` (``running``, ``finished``,
+        ``interrupted`` or ``unreadable``, with the ``problem``), how many of its ``total`` trials
+        have ``ended``, the ``best`` value of its objective ``metric``, the ``owner`` (user and
+        machine) who created it, and when it was ``created``. Unknown values are None.
+
+    Raises:
+        UserError: the storage cannot be read.
+    """
+    from tune_robust.runs.listing import list_runs as summaries
+
+    return [run._asdict() for run in summaries(str(storage))]

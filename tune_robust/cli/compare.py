@@ -72,6 +72,9 @@ def _table(scene: Scene) -> Table:
         table.add_column(heading, justify="right" if place else "left")
     for row in rows(scene):
         table.add_row(*cells(row, scene))
-    table.caption = "± half of the 95 % interval over runs.  * not used for selection."
+    table.caption = (
+        "± half of the 95 % interval over runs, or its ends where it is clipped to possible "
+        "values.  * not used for selection."
+    )
     table.caption_justify = "left"
     return table

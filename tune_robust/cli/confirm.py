@@ -12,10 +12,13 @@ from tune_robust.cli.options import (
     Address,
     Dashboard,
     Json,
+    Mlflow,
     OtherCode,
     Run,
     Storage,
+    TensorBoard,
     Verbose,
+    Wandb,
 )
 from tune_robust.errors import UserError
 from tune_robust.formatting import listed
@@ -52,6 +55,9 @@ def confirm(
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
+    tensorboard: TensorBoard = False,
+    wandb: Wandb = False,
+    mlflow: Mlflow = False,
     code: OtherCode = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -85,6 +91,9 @@ def confirm(
             storage=storage,
             address=address,
             dashboard=dashboard,
+            tensorboard=tensorboard,
+            wandb=wandb,
+            mlflow=mlflow,
             code=code,
             progress=Display(console),
             verbose=verbose,
@@ -116,7 +125,7 @@ def print_confirmation(place: str, console: Console, *, as_json: bool) -> None:
 
 
 def confirmation_table(found: dict[str, Any]) -> Table:
-    """Return the confirmed trials as rows, each mean with half of its 95 % interval."""
+    """Return the confirmed trials as rows, each mean with its 95 % interval."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -135,16 +144,19 @@ def confirmation_table(found: dict[str, Any]) -> Table:
             _estimate(row["test_accuracy"]),
             style="bold" if row["leads"] else None,
         )
-    table.caption = "★ best mean  ± half of the 95 % interval  * not used for selection"
+    table.caption = (
+        "★ best mean  ± half of the 95 % interval, or its ends where it is clipped to possible "
+        "values  * not used for selection"
+    )
     table.caption_justify = "left"
     return table
 
 
 def _estimate(estimate: dict[str, Any]) -> str:
-    if estimate["mean"] is None:
-        return "-"
-    mean, low = estimate["mean"], estimate["low"]
-    return f"{mean:.3f}" + ("" if low is None else f" ±{mean - low:.3f}")
+    from tune_robust.statistics import Estimate
+
+    found = Estimate(*(estimate[field] for field in Estimate._fields))
+    return "-" if found.mean is None else found.as_text("{:.3f}".format)
 
 
 def status_line(source: RunFolder) -> str | None:
@@ -157,6 +169,8 @@ def status_line(source: RunFolder) -> str | None:
     if not folder.meta.exists():
         return None
     trials = read_trials(folder).values()
+    if not trials:
+        return None
     waiting = sum(trial.status not in ENDED for trial in trials)
     if waiting:
         return (

@@ -70,6 +70,22 @@ Dashboard = Annotated[
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Also write TensorBoard logs into the run's folder.")
 ]
+Wandb = Annotated[
+    bool,
+    typer.Option(
+        "--wandb",
+        help="Also log each trial as a run of Weights & Biases, in a group with the name of the "
+        "search. Needs the extra tune-robust[wandb].",
+    ),
+]
+Mlflow = Annotated[
+    bool,
+    typer.Option(
+        "--mlflow",
+        help="Also log each trial as a run of MLflow, in an experiment with the name of the "
+        "search. Needs the extra tune-robust[mlflow].",
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(

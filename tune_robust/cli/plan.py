@@ -107,10 +107,24 @@ def _print(found: dict[str, Any]) -> None:
         f"{size(found['checkpoints_bytes'])} at a time; data {size(found['data_bytes'])}"
         + (f"; predictions, at most {size(kept)}." if kept else ".")
     )
+    lines.append(images_line(found))
     for line in lines:
         console.print(line, highlight=False)
     for text in found["cautions"]:
         console.print(f"Warning: {text}", style="yellow", markup=False, highlight=False)
+
+
+def images_line(found: dict[str, Any]) -> str:
+    """Say where the images are while a trial trains."""
+    images, on_gpu = found["images"], found["slots"]["gpus"] > 0
+    if images["tier"] == "host":
+        memory = "its part of the GPU's memory" if on_gpu else "this machine's memory"
+        return (
+            f"Images: {size(images['bytes'])} in each trial, more than half of {memory}. They are "
+            "read in batches from the decoded file, ahead of their use."
+        )
+    where = "copied to its GPU" if on_gpu else "mapped into memory from the decoded file"
+    return f"Images: {size(images['bytes'])} in each trial, {where}."
 
 
 def _table(kinds: list[dict[str, Any]]) -> Table:

@@ -11,11 +11,13 @@ from tune_robust.cli.options import (
     Address,
     Dashboard,
     Json,
+    Mlflow,
     OtherCode,
     Run,
     Storage,
     TensorBoard,
     Verbose,
+    Wandb,
 )
 
 
@@ -49,6 +51,8 @@ def resume(
     address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
+    wandb: Wandb = False,
+    mlflow: Mlflow = False,
     code: OtherCode = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -81,6 +85,8 @@ def resume(
             address=address,
             dashboard=dashboard,
             tensorboard=tensorboard,
+            wandb=wandb,
+            mlflow=mlflow,
             code=code,
             progress=Display(console),
             verbose=verbose,

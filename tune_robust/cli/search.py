@@ -14,6 +14,7 @@ from tune_robust.cli.options import (
     Dashboard,
     DataDir,
     Json,
+    Mlflow,
     NoDownload,
     Settings,
     Space,
@@ -21,6 +22,7 @@ from tune_robust.cli.options import (
     TensorBoard,
     Trials,
     Verbose,
+    Wandb,
 )
 
 
@@ -46,6 +48,8 @@ def search(
     address: Address = None,
     dashboard: Dashboard = True,
     tensorboard: TensorBoard = False,
+    wandb: Wandb = False,
+    mlflow: Mlflow = False,
     code: Code = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -85,6 +89,8 @@ def search(
             address=address,
             dashboard=dashboard,
             tensorboard=tensorboard,
+            wandb=wandb,
+            mlflow=mlflow,
             code=code,
             progress=Display(console),
             verbose=verbose,

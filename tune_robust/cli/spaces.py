@@ -14,6 +14,8 @@ from tune_robust.files import write_aside
 from tune_robust.formatting import count, visible
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tune_robust.spaces.space import Space
 
 app = typer.Typer(help="List, show, check and copy search spaces.", no_args_is_help=True)
@@ -131,29 +133,37 @@ def _dataset(space: Space, name: str) -> str:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
     from tune_robust.console.plain import PlainConsole
 
     console = PlainConsole()
     if not console.is_terminal:
         console.width = 300  # one line per space, for grep and the like
+    console.print(spaces_table(rows, console.width), highlight=False)
+
+
+def spaces_table(rows: list[dict[str, Any]], width: int) -> Table:
+    """Return the spaces as rows, of which a narrow terminal gets name, trials and purpose."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("space", no_wrap=True)
-    if console.width < _ALL_COLUMNS:
-        table.add_column("trials", justify="right")
-        table.add_column("purpose", no_wrap=True, overflow="ellipsis")
+    # Never shortened, since names are what other commands take.
+    longest = max((len(row["name"]) for row in rows), default=0)
+    table.add_column("space", no_wrap=True, min_width=longest)
+    if width < _ALL_COLUMNS:
+        left = max(1, width - longest - len("trials") - 4)
+        table.add_column("trials", justify="right", no_wrap=True)
+        table.add_column("purpose", no_wrap=True, overflow="ellipsis", width=left)
         for row in rows:
             table.add_row(row["name"], str(row["trials"]), row["purpose"])
-    else:
-        for heading in ("dataset", "noise", "methods"):
-            table.add_column(heading)
-        for heading in ("dimensions", "trials"):
-            table.add_column(heading, justify="right")
-        table.add_column("purpose")
-        for row in rows:
-            table.add_row(*_cells(row))
-    console.print(table, highlight=False)
+        return table
+    for heading in ("dataset", "noise", "methods"):
+        table.add_column(heading)
+    for heading in ("dimensions", "trials"):
+        table.add_column(heading, justify="right")
+    table.add_column("purpose")
+    for row in rows:
+        table.add_row(*_cells(row))
+    return table
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

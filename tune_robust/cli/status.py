@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.cli.completion import complete_run
+from tune_robust.cli.options import STORAGE, Json, Storage
 from tune_robust.errors import UserError
 from tune_robust.formatting import count
 from tune_robust.runs.naming import run_argument
@@ -25,7 +26,14 @@ SHOWN = 200
 
 
 def status(
-    run: Run,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="The run: its name under --storage, its path or its URI. Without it, all runs in "
+            "--storage are listed.",
+            autocompletion=complete_run,
+        ),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Keep showing the run until its search ends.")
     ] = False,
@@ -38,9 +46,11 @@ def status(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Show the trials of a run, best first, and how many remain.
+    """Show the trials of a run, best first, and how many remain; or list all runs.
 
     Examples:
+      tune-robust status
+      tune-robust status --storage s3://bucket/runs
       tune-robust status r1
       tune-robust status r1 --follow
       tune-robust status r1 --all
@@ -52,8 +62,14 @@ def status(
         raise UserError(
             "--follow shows the run as it changes, and --json prints its state once: use only one."
         )
+    if run is None and follow:
+        raise UserError("--follow shows one run: name it, as in `tune-robust status r1 --follow`.")
     if as_json:
-        print(json.dumps(tr.status(run, storage=storage), indent=2))
+        found = tr.list_runs(storage) if run is None else tr.status(run, storage=storage)
+        print(json.dumps(found, indent=2))
+        return
+    if run is None:
+        _print_runs(storage)
         return
 
     from tune_robust.cli.follow import follow as follow_run
@@ -67,6 +83,21 @@ def status(
     if follow and folder.is_live():
         follow_run(console, space, folder)
     _print(console, folder, space, read_record(folder), every=every)
+
+
+def _print_runs(storage: str) -> None:
+    from tune_robust.cli.run_table import run_table
+    from tune_robust.console.overview import open_console
+    from tune_robust.runs.listing import list_runs
+
+    console, runs = open_console(), list_runs(storage)
+    if runs:
+        console.print(run_table(runs))
+    else:
+        console.print(f"There are no runs in {storage}.", markup=False, highlight=False)
+    for each in runs:
+        if each.problem:
+            console.print(f"{each.name}: {each.problem}", style="red", markup=False)
 
 
 def _print(
@@ -94,7 +125,8 @@ def _print(
     if space.objective.against:
         print_front(console, pareto_front(best_first, space), space)
     check = check_run(space, record)
-    if check and (check.enough or space.budget.sentinels):
+    stops = space.budget.scheduler != "none"
+    if check and stops and (check.enough or space.budget.sentinels):
         print_rung_check(console, check, space.budget.unit)
     live = folder.is_live()
     console.print(

@@ -18,6 +18,7 @@ COLUMNS = 4
 STYLES = {
     "running": "cyan",
     "done": "green",
+    "paused": "blue",
     "stopped": "dim",
     "failed": "red",
     "interrupted": "yellow",
@@ -76,7 +77,7 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
             style="bold" if trial is best else None,
         )
     sentinel = "◆ sentinel, never stopped early.  " if any(t.sentinel for t in trials) else ""
-    table.caption = f"★ best so far.  {sentinel}* * not used for selection."
+    table.caption = f"★ best so far.  {sentinel}* not used for selection."
     table.caption_justify = "left"
     return table
 

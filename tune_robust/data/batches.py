@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tune_robust.config import OwnPart
+from tune_robust.data.gathering import gathered
 from tune_robust.data.images import LabelledImages, is_image
 from tune_robust.data.own_augmentation import own_augmentation
 from tune_robust.data.randaugment import RandAugment, draw_choices
@@ -32,7 +33,7 @@ class Batches:
     repeats the same batches.
 
     Args:
-        part: the training images, on the device where the batches are wanted.
+        part: the training images; the batches are on the device of its labels.
         batch_size: images per batch, at most ``len(part)``.
         augment: ``flip`` mirrors half of the images. ``crop_flip`` also shifts them by up to an
             eighth of their side (4 of 32 pixels) in each direction and pads with black.
@@ -79,8 +80,8 @@ class Batches:
         self._padding = min(height, width) // 8 if augment in ("crop_flip", "randaugment") else 0
         self._resizes = augment == "resized_crop_flip"
         self._randaugment = RandAugment(height, width) if augment == "randaugment" else None
-        self._device = part.source.device
-        self._scale = _input_scale(mean, std, part.source)
+        self._device = part.labels.device
+        self._scale = _input_scale(mean, std, part)
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
@@ -95,10 +96,10 @@ class Batches:
         chosen = self._draw_operations(count)
         boxes = draw_boxes(count, self.generator) if self._resizes else order[:, None]
         draws = [draw.to(self._device) for draw in (order, *shifts, flips, boxes)]
-        for start in range(0, len(self) * self.batch_size, self._at_once):
-            end = min(start + self._at_once, len(self) * self.batch_size)
+        for start, source in self._gathered(order):
+            end = start + len(source)
             indices, rows, columns, flip, box = (draw[start:end] for draw in draws)
-            pixels = _shifted(self.part.pixels(indices), rows, columns, self._padding)
+            pixels = _shifted(source, rows, columns, self._padding)
             if self._resizes:
                 pixels = resized_crops(pixels, box)
             if self._flip:
@@ -110,6 +111,13 @@ class Batches:
             inputs = _normalised(_laid_out(pixels, self._memory_format), self._scale)
             together = (inputs, self.part.labels[indices], indices)
             yield from zip(*(t.split(self.batch_size) for t in together), strict=True)
+
+    def _gathered(self, order: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield the source's pixels of the images ``order``, and where in ``order`` they begin."""
+        count = len(self) * self.batch_size
+        starts = range(0, count, self._at_once)
+        groups = order.to(self.part.source.device)[:count].split(self._at_once)
+        return zip(starts, gathered(self.part, groups), strict=True)
 
     @property
     def _at_once(self) -> int:
@@ -140,11 +148,11 @@ def evaluation_batches(
 
     Inputs are float32 (B, C, H, W), labels int64 (B,).
     """
-    scale = _input_scale(mean, std, part.source)
-    for start in range(0, len(part), batch_size):
-        batch = slice(start, start + batch_size)
-        pixels = _laid_out(part.pixels(batch), memory_format)
-        yield _normalised(pixels, scale), part.labels[batch]
+    scale = _input_scale(mean, std, part)
+    groups = (slice(start, start + batch_size) for start in range(0, len(part), batch_size))
+    labels = part.labels.split(batch_size)
+    for source, given in zip(gathered(part, groups), labels, strict=True):
+        yield _normalised(_laid_out(source, memory_format), scale), given
 
 
 def _shifted(images: Tensor, rows: Tensor, columns: Tensor, padding: int) -> Tensor:
@@ -163,11 +171,12 @@ Scale = tuple[Tensor, Tensor]
 """What to subtract and what to divide by, each (C, 1, 1) of images."""
 
 
-def _input_scale(mean: Sequence[float], std: Sequence[float], source: Tensor) -> Scale | None:
-    """Mean and deviation of inputs as ``source`` has them; None where they stay as they are."""
+def _input_scale(mean: Sequence[float], std: Sequence[float], part: LabelledImages) -> Scale | None:
+    """Return mean and deviation of inputs as the source has them; None if they stay as they are."""
     if not mean:
         return None
-    scale = torch.tensor([mean, std], device=source.device, dtype=torch.float32)
+    source, device = part.source, part.labels.device
+    scale = torch.tensor([mean, std], device=device, dtype=torch.float32)
     if source.dtype == torch.uint8:
         scale = 255 * scale
     shape = (-1, *[1] * (source.ndim - 2))

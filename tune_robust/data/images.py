@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import torch
@@ -50,12 +50,16 @@ class LabelledImages:
     The images are those of ``source``, uint8 (M, C, H, W), at ``positions`` (N,), by default all.
     The parts of a run share one source, which all trials of a machine share as one file in memory.
     A true label may be ``UNKNOWN``; its image then counts neither as noisy nor as clean.
+
+    ``on_host`` means that the images stay in that file, with their positions, while the labels are
+    on the device that trains; batches are then gathered by a thread (see ``gathering``).
     """
 
     source: Tensor
     labels: Tensor
     true_labels: Tensor
     positions: Tensor | None = None
+    on_host: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -82,13 +86,15 @@ class LabelledImages:
         return len(self) * self.source[:1].nbytes
 
     def pixels(self, which: Tensor | slice) -> Tensor:
-        """Return the images at the positions ``which`` of the part, uint8."""
+        """Return the images at the positions ``which`` of the part, uint8, where the source is."""
         return self.source[which if self.positions is None else self.positions[which]]
 
     def take(self, which: Tensor) -> Self:
         """Return the part with the images at the positions ``which``, int64 (n,), in that order."""
-        positions = which if self.positions is None else self.positions[which]
-        return type(self)(self.source, self.labels[which], self.true_labels[which], positions)
+        there = which.to(self.source.device)
+        positions = there if self.positions is None else self.positions[there]
+        labels, true_labels = self.labels[which], self.true_labels[which]
+        return replace(self, labels=labels, true_labels=true_labels, positions=positions)
 
     @property
     def noisy(self) -> Tensor:
@@ -100,8 +106,14 @@ class LabelledImages:
         """Return which labels are known to be right: bool (N,)."""
         return self.labels == self.true_labels
 
-    def to(self, device: torch.device | str) -> Self:
-        """Return the part with its tensors on ``device``: itself, or a copy of its own images."""
+    def to(self, device: torch.device | str, *, on_host: bool = False) -> Self:
+        """Return the part with its tensors on ``device``: itself, or a copy of its own images.
+
+        With ``on_host``, the images stay where they are, and only the labels are moved.
+        """
+        if on_host:
+            labels, true_labels = self.labels.to(device), self.true_labels.to(device)
+            return replace(self, labels=labels, true_labels=true_labels, on_host=True)
         if torch.device(device) == self.source.device:
             return self
         return type(self)(
@@ -123,3 +135,8 @@ class Splits:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @property
+    def image_bytes(self) -> int:
+        """Return the size of all images in bytes."""
+        return sum(part.image_bytes for part in (self.train, self.validation, self.test))

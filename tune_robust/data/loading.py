@@ -11,6 +11,7 @@ from tune_robust.config import DataConfig, is_own
 from tune_robust.data import cache
 from tune_robust.data.images import Dataset, Images, is_image
 from tune_robust.data.locking import one_at_a_time
+from tune_robust.data.scratch import large_arrays_in
 from tune_robust.data.sources import SOURCES, Source
 from tune_robust.data.sources.own import load_own
 from tune_robust.data.sources.pixels import fitted
@@ -48,8 +49,11 @@ def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory
         with one_at_a_time(path):
             dataset = cache.read(path)
             if dataset is None:
-                dataset = _decode(config, source, files)
+                with large_arrays_in(directory):
+                    dataset = _decode(config, source, files)
                 cache.write(path, dataset, files)
+                # From now on mapped from the file, as in all other processes.
+                dataset = cache.read(path) or dataset
     return dataset
 
 

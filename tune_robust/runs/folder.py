@@ -39,6 +39,10 @@ class RunFolder:
         self.lock = path / "run.lock"
         self.tensorboard = path / "tensorboard"
 
+    def tracking(self, tracker: str) -> Path:
+        """Return the file with what an experiment tracker (``wandb``, ``mlflow``) has."""
+        return self.path / f"{tracker}.json"
+
     @property
     def place(self) -> str:
         """The path or URI of the run."""
@@ -111,10 +115,15 @@ class RunFolder:
                 if folder.name not in trials:
                     self.drop_checkpoints(folder.name)
 
+    def drop_inside(self, folder: Path) -> None:
+        """Delete a folder of the run, unless a link leads out of the run to it."""
+        if not folder.is_symlink() and lies_in(folder, self.path):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _drop(self, trial: str, folder: Path) -> None:
         """Delete a trial's ``folder``, unless a link leads out of the run to it."""
-        if is_trial_name(trial) and not folder.is_symlink() and lies_in(folder, self.path):
-            shutil.rmtree(folder, ignore_errors=True)
+        if is_trial_name(trial):
+            self.drop_inside(folder)
 
     def fetch_checkpoint(self, trial: str, name: str) -> Path | None:
         """Return the file of one checkpoint; None if there is none."""

@@ -1,8 +1,8 @@
 """The event log of a run: append-only, one JSON object on each line, one writer.
 
 Each line ends in a checksum of itself and of all lines before it, beginning with the run's id. A
-line that was changed, removed, inserted or taken from another run is therefore detected. Logs of
-earlier versions have no checksums; the first line with one covers the lines before it.
+line that was changed, removed, inserted or taken from another run is therefore detected. A run of
+an earlier version has no id, and lines without checksums; the first line with one covers these.
 """
 
 from __future__ import annotations
@@ -64,15 +64,16 @@ def parse(line: bytes) -> dict[str, Any]:
 class EventLog:
     """Reads the events of a run, each time from where the last reading ended.
 
+    ``run_id`` is None for a run of an earlier version, whose first lines may have no checksums.
     ``checksum`` is that of the last line read.
 
     Raises:
         LogDamaged: by ``new``, at a line that was changed.
     """
 
-    def __init__(self, path: Path, seed: int):
+    def __init__(self, path: Path, run_id: str | None):
         self._path, self._offset, self._line = path, 0, 0
-        self.checksum, self._sealed = seed, False
+        self.checksum, self._sealed = seed_of(run_id), run_id is not None
 
     def new(self) -> Iterator[dict[str, Any]]:
         """Yield the events since the last call, without a line that is still being written."""
@@ -103,7 +104,7 @@ class EventLog:
         content, checksum = split(line)
         expected = zlib.crc32(content, self.checksum)
         if checksum is None and self._sealed:
-            raise self.damage("it has no checksum, though lines before it have one")
+            raise self.damage("it has no checksum")
         if checksum is not None and checksum != expected:
             raise self.damage("its checksum differs from its content")
         self.checksum, self._sealed = expected, checksum is not None

@@ -63,6 +63,7 @@ class RunMeta(_Kept):
     format: int
     name: str
     id: str | None = None
+    owner: str | None = None
     created: str | None = None
     space: StoredSpace
     confirms: Confirms | None = None

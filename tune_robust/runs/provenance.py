@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
+import socket
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +28,15 @@ def provenance() -> dict[str, Any]:
         },
         "command": _command(),
     }
+
+
+def owner() -> str:
+    """Return the user and the machine, as in ``alice@gpu-1``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def _command() -> list[str]:

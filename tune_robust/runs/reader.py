@@ -5,7 +5,7 @@ from __future__ import annotations
 from tune_robust.runs.completeness import check_complete, read_ends
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.from_tables import record_of_tables
-from tune_robust.runs.log import EventLog, seed_of
+from tune_robust.runs.log import EventLog
 from tune_robust.runs.record import Record, take_new
 from tune_robust.runs.trial import Trial
 
@@ -15,7 +15,7 @@ class RunReader:
 
     def __init__(self, folder: RunFolder):
         self._folder = folder
-        self._log = EventLog(folder.events, seed_of(folder.id))
+        self._log = EventLog(folder.events, folder.id)
         self.record = Record()
 
     def read(self) -> bool:

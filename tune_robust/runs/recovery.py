@@ -58,13 +58,14 @@ def _whole_lines(
 ) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
     """Return the valid lines (from 1) of this run, and a sentence on each other line.
 
-    A chain of checksums that does not begin with the run's id may be another run's. Its lines have
-    to name the run, which those of earlier versions do not.
+    A chain of checksums that does not begin with the run's id may be another run's: its lines have
+    to name the run. Lines of an earlier version do not; they are of this run if none before them in
+    the chain is missing from its beginning on.
     """
     whole: list[tuple[int, dict[str, Any]]] = []
     told: list[str] = []
     own, named = True, mark_of(run_id).get("run")
-    for number, (event, why) in enumerate(_checked_lines(path, seed_of(run_id)), 1):
+    for number, (event, why) in enumerate(_checked_lines(path, run_id), 1):
         if event is None:
             own = own and number > 1
             told.append(f"line {number} was left out: {why}")
@@ -75,7 +76,7 @@ def _whole_lines(
     return whole, told
 
 
-def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | None, str]]:
+def _checked_lines(path: Path, run_id: str | None) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Yield each line's event, or None and the reason.
 
     The line after a damaged one may follow the checksum written there, the checksum of its content
@@ -83,7 +84,7 @@ def _checked_lines(path: Path, seed: int) -> Iterator[tuple[dict[str, Any] | Non
     """
     if not path.exists():
         return
-    before, is_sealed = [seed], False
+    before, is_sealed = [seed_of(run_id)], run_id is not None
     with open_regular(path) as file:
         for line in file:
             content, checksum = split(line)

@@ -21,8 +21,9 @@ from tune_robust.files import is_aside, lies_in, sync_folder
 from tune_robust.runs.completeness import check_complete, read_ends
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.lock import lock
-from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, mark_of, seed_of
+from tune_robust.runs.log import EventLog, LogDamaged, LogWriter, mark_of
 from tune_robust.runs.meta import FORMAT
+from tune_robust.runs.provenance import owner
 from tune_robust.runs.record import Record, take_new
 from tune_robust.runs.recovery import recover_log
 from tune_robust.runs.trial import Status
@@ -56,24 +57,24 @@ class RunStore(TrialStore):
         self._uploader = None
         try:
             self._uploader = folder.uploader()
-            self._open(seed_of(run_id), recover=recover, rebuild=rebuild)
+            self._open(run_id, recover=recover, rebuild=rebuild)
         except BaseException:
             self._release()
             raise
 
-    def _open(self, seed: int, *, recover: bool, rebuild: bool) -> None:
+    def _open(self, run_id: str | None, *, recover: bool, rebuild: bool) -> None:
         folder = self.folder
         _drop_torn_line(folder)
         _remove_asides(folder)
         if rebuild:
             self.recovered = recover_log(folder)
         try:
-            self._record, checksum = _read(folder, seed)
+            self._record, checksum = _read(folder, run_id)
         except LogDamaged:
             if not recover:
                 raise
             self.recovered = recover_log(folder)
-            self._record, checksum = _read(folder, seed)
+            self._record, checksum = _read(folder, run_id)
         self._record.interrupt()
         new = not folder.events.exists()
         self._log = LogWriter(folder.events, checksum)
@@ -94,6 +95,7 @@ class RunStore(TrialStore):
             "format": FORMAT,
             "name": folder.path.name,
             "id": uuid.uuid4().hex,
+            "owner": owner(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             **meta,
         }
@@ -157,9 +159,9 @@ class RunStore(TrialStore):
         self._record.take(record)
 
 
-def _read(folder: RunFolder, seed: int) -> tuple[Record, int]:
+def _read(folder: RunFolder, run_id: str | None) -> tuple[Record, int]:
     """Return the record of the log, and the checksum of its last line."""
-    record, log = Record(), EventLog(folder.events, seed)
+    record, log = Record(), EventLog(folder.events, run_id)
     take_new(log, record)
     check_complete(folder, record, read_ends(folder))
     return record, log.checksum

@@ -11,7 +11,7 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
-from tune_robust.metrics import HPARAMS, METRICS
+from tune_robust.metrics import HPARAMS
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.trial import ENDED, Trial
 
@@ -50,8 +50,7 @@ class TensorBoard:
 
     def _write(self, name: str, metrics: Mapping[str, float | None]) -> None:
         step = round(metrics["gradient_evaluations"] or 0)
-        for metric in METRICS:
-            value = metrics.get(metric)
+        for metric, value in metrics.items():
             if value is not None and math.isfinite(value):
                 self._writer(name).add_scalar(metric, value, step)
         self._writer(name).flush()

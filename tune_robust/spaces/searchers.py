@@ -14,6 +14,7 @@ from tune_robust.spaces.sections import Budget, Objective
 
 _UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
+_FROM_ENDED = ("tpe", "gp", "cmaes")
 
 
 def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Problem]:
@@ -25,7 +26,7 @@ def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Pro
     if conditional and name in _UNCONDITIONAL:
         message = (
             f"found {name}, which does not support conditions and would draw "
-            f"{_listed(conditional)} at random. Choose tpe, qmc, random or grid, "
+            f"{_listed(conditional)} at random. Choose tpe, gp_mf, qmc, random or grid, "
             "or search these without `when`"
         )
         problems.append(Problem("searcher.name", message))
@@ -33,7 +34,7 @@ def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Pro
     if unordered and name in _RANGES_ALONE:
         message = (
             f"found {name}, which supports only ranges and would draw "
-            f"{_listed(unordered)} at random. Choose tpe, gp, qmc, random or grid, "
+            f"{_listed(unordered)} at random. Choose tpe, gp, gp_mf, qmc, random or grid, "
             "or give these a range"
         )
         problems.append(Problem("searcher.name", message))
@@ -63,6 +64,18 @@ def objectives_problems(name: object, objective: Objective, budget: Budget) -> l
         )
         problems.append(Problem("budget.scheduler", message))
     return problems
+
+
+def promotion_problems(name: object, budget: Budget) -> list[Problem]:
+    """Return why the searcher ``name`` cannot be used with the scheduler promotion, if so."""
+    name = name or "tpe"
+    if budget.scheduler != "promotion" or name not in _FROM_ENDED:
+        return []
+    message = (
+        f"found promotion; expected asha, median or none, as {name} learns from trials that have "
+        "ended: a paused one does not end until the search does. Or choose searcher.name: gp_mf"
+    )
+    return [Problem("budget.scheduler", message)]
 
 
 def _unlisted(dimensions: Sequence[Dimension]) -> list[Problem]:

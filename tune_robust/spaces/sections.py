@@ -27,7 +27,9 @@ class Budget(Part):
     ``rounds: each`` gives every bootstrap round the compute of a complete trial, as in published
     tables; by default the rounds share it, so that self-training costs no more than other methods.
     ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
-    trials below the median of at least five others at any epoch from ``grace`` on. ``grace``
+    trials below the median of at least five others at any epoch from ``grace`` on. ``promotion``
+    pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
+    it is among the best ``1 / reduction`` at its rung. ``grace``
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost.
     """
@@ -36,7 +38,7 @@ class Budget(Part):
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
-    scheduler: Literal["asha", "median", "none"] = "asha"
+    scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
     sentinels: Annotated[int, Field(ge=0)] = 0
@@ -68,18 +70,21 @@ class Searcher(Part):
     """The sampler that proposes the trials.
 
     ``tpe`` supports every space. ``gp`` (Gaussian process) learns more from few trials, but only
-    from finished ones. ``cmaes`` is for many trials over ranges. ``qmc`` (scrambled Sobol) covers
-    the space evenly, ``random`` samples it at random, and ``grid`` runs each point once. ``nsga2``
-    searches the Pareto front of several objectives. gp, cmaes and nsga2 do not support conditional
-    dimensions. ``startup`` is the number of trials that must have ended before tpe and gp use their
-    models; earlier trials are drawn at random. It is also the size of nsga2's generations. ``seeds:
-    own`` trains each trial with its own seed, counted up from ``train.seed``; ``shared`` trains all
-    with ``train.seed``, so that they differ only in their settings (common random numbers). The
-    default is ``shared`` for a grid and ``own`` for a search. A grid over ``search.seed`` trains
-    every cell once with each of those seeds.
+    from finished ones. ``gp_mf`` (multi-fidelity Gaussian process) also learns from running and
+    stopped trials, and supports every space. ``cmaes`` is for many trials over ranges. ``qmc``
+    (scrambled Sobol) covers the space evenly, ``random`` samples it at random, and ``grid`` runs
+    each point once. ``nsga2`` searches the Pareto front of several objectives. gp, cmaes and nsga2
+    do not support conditional dimensions. ``startup`` is the number of trials that must have ended
+    before tpe and gp use their models; earlier trials are drawn at random. gp_mf ignores it: its
+    first trials are at least four and have each value of each unconditional choice once.
+    ``startup`` is also the size of nsga2's generations. ``seeds: own`` trains each trial with its
+    own seed, counted up from ``train.seed``; ``shared`` trains all with ``train.seed``, so that
+    they differ only in their settings (common random numbers). The default is ``shared`` for a grid
+    and ``own`` for a search. A grid over ``search.seed`` trains every cell once with each of those
+    seeds.
     """
 
-    name: Literal["tpe", "gp", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
+    name: Literal["tpe", "gp", "gp_mf", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
     seeds: Literal["own", "shared"] = "own"

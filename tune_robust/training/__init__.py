@@ -1,7 +1,7 @@
 """One training run as a generator of epochs, in PyTorch alone: no printing and no Ray."""
 
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
-from tune_robust.training.device import choose_device
+from tune_robust.training.device import choose_device, fits_images
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
 from tune_robust.training.saving import save_epoch
 from tune_robust.training.trying import slow_imports
@@ -12,6 +12,7 @@ __all__ = [
     "check_fits",
     "choose_device",
     "continued_config",
+    "fits_images",
     "read_checkpoint",
     "save_epoch",
     "slow_imports",

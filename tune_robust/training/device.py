@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 
 import torch
 
 from tune_robust.config import TrainConfig
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -89,3 +93,31 @@ def peak_memory_mb(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+_IMAGES_FRACTION = 0.5
+"""The largest fraction of a device's memory for images; the rest is for the training."""
+
+
+def fits_images(device: torch.device, size: float) -> bool:
+    """Return whether a trial keeps images of ``size`` bytes on ``device``.
+
+    On a GPU, larger ones stay in the host's memory, or rather in the file that is mapped into it.
+    On a CPU they are in this file in any case, but larger ones are read ahead by a thread, since
+    the file may not stay in memory.
+    """
+    return size <= _IMAGES_FRACTION * _memory_bytes(device)
+
+
+def _memory_bytes(device: torch.device) -> float:
+    """Return the memory that this process may use: its fraction of a GPU, or of its container."""
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        if hasattr(torch.cuda, "get_per_process_memory_fraction"):  # from PyTorch 2.7 on
+            return total * torch.cuda.get_per_process_memory_fraction(device)
+        return total
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(physical, float(_CONTAINER_LIMIT.read_text()))
+    except (OSError, ValueError):  # "max": without a limit
+        return physical

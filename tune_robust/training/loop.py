@@ -49,6 +49,7 @@ from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
     choose_device,
+    fits_images,
     float32_by_default,
     memory_format,
     peak_memory_mb,
@@ -223,8 +224,10 @@ class _Run:
         prepare_convolutions(device)
         torch.manual_seed(config.seed)
         splits = splits or make_splits(config.data, load_dataset(config.data))
+        on_host = not fits_images(device, splits.image_bytes)
         self.train_part, self.validation, self.test = (
-            part.to(device) for part in (splits.train, splits.validation, splits.test)
+            part.to(device, on_host=on_host)
+            for part in (splits.train, splits.validation, splits.test)
         )
         self.mean, self.std, self.classes = splits.mean, splits.std, len(splits.classes)
         self._evaluation_batch = _evaluation_batch(config, splits)

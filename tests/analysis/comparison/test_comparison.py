@@ -14,12 +14,12 @@ from analysis.comparison.page import render
 from analysis.comparison.scenes import Curve, compare_runs, noise_axis
 from analysis.comparison.text import conclusion, document, headline, rows
 from analysis.stored.run import load_run
-from tests.tuning.simulated import peak, simulate, space
+from tests.tuning.simulated import open_confirming, peak, simulate, space
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.spaces.objective import Objective
 from tune_robust.spaces.space import Space
-from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation, write_summary
+from tune_robust.tuning.winners.retraining import confirmation_of, write_summary
 
 ACCURACY = Objective("val_accuracy", "max", "last")
 
@@ -169,7 +169,7 @@ def test_the_cost_of_a_score_counts_those_that_reach_it(runs):
 
 def test_confirmed_scores_are_shown(tmp_path):
     paths = [search(tmp_path / f"r{seed}", seed) for seed in range(2)]
-    open_confirmation(RunFolder(paths[0]), ["t0001"], 3).close()
+    open_confirming(RunFolder(paths[0]), ["t0001"], 3).close()
     folder = confirmation_of(RunFolder(paths[0]))
     simulate(Space.from_document(folder.read_meta()["space"]), folder.path)
     expected = write_summary(folder)["trials"][0]

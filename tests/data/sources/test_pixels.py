@@ -53,6 +53,16 @@ def test_gray_images_among_colour_ones_are_said_once(caplog):
     assert "2 of 5 images are grayscale, the first one place 3" in said
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_dropped_alpha_channel_is_said_once(mode, caplog):
+    decode(*[encode(picture(mode))] * 600)
+    (said,) = caplog.messages
+    assert "600 of 600 images have an alpha channel, the first one place 0: it is dropped" in said
+    caplog.clear()
+    decode(encode(picture("RGB")), encode(picture("L")), encode(picture("RGB")))
+    assert "alpha" not in caplog.text
+
+
 def test_a_gray_image_among_colour_fills_all_channels():
     gray = picture("L")
     pixels = decode(encode(gray), encode(picture("RGB")))

@@ -1,6 +1,7 @@
 """A local folder uploaded to a remote one while it is written, and back."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +9,12 @@ from tests.tuning.simulated import space, store_at
 from tune_robust.runs.reader import read_record
 from tune_robust.runs.remote import mirror as module
 from tune_robust.runs.remote.lease import Lease, TakenOver, is_held
-from tune_robust.runs.remote.mirror import Mirror, download, upload
+from tune_robust.runs.remote.local_copy import LocalCopy
+from tune_robust.runs.remote.mirror import Mirror
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.run import RemoteRunFolder
+from tune_robust.runs.remote.segments import RemoteLog
+from tune_robust.runs.store import RunStore
 
 
 @pytest.fixture
@@ -25,6 +29,10 @@ def remote(tmp_path):
     return Remote(f"file://{tmp_path}/there/r1")
 
 
+def log_at(remote):
+    return RemoteLog(Path(), remote).read()
+
+
 def until(condition):
     deadline = time.monotonic() + 20
     while not condition():
@@ -37,21 +45,21 @@ def test_what_changes_goes_over_and_the_rest_stays(folder, remote):
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "last.pt").write_bytes(b"")
     (folder / ".aside").write_bytes(b"")
-    mirror = Mirror(folder, remote, {})
+    mirror = Mirror(LocalCopy(folder, remote))
     mirror.upload_soon()
-    until(lambda: remote.read("events.jsonl") == b"1\n")
+    until(lambda: log_at(remote) == b"1\n")
     assert is_held(remote)
     with (folder / "events.jsonl").open("ab") as file:
         file.write(b"2\n")
     mirror.close()
-    assert remote.read("events.jsonl") == b"1\n2\n"
-    assert remote.names() == ["events.jsonl"]
+    assert log_at(remote) == b"1\n2\n"
+    assert len(remote.names()) == 2
 
 
 def test_another_writer_ends_it(folder, remote, monkeypatch):
     monkeypatch.setattr(module, "RENEWED_EVERY", 0.0)
     monkeypatch.setattr(module, "EVERY", 0.01)
-    mirror = Mirror(folder, remote, {})
+    mirror = Mirror(LocalCopy(folder, remote))
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
     remote.delete("run.lease")
     Lease(remote)
@@ -67,7 +75,7 @@ def test_another_writer_ends_it(folder, remote, monkeypatch):
     until(taken)
     with pytest.raises(TakenOver):
         mirror.close()
-    assert remote.read("events.jsonl") is None
+    assert log_at(remote) == b""
 
 
 class Watched(Remote):
@@ -80,6 +88,11 @@ class Watched(Remote):
     def send(self, file, name):
         self._before()
         super().send(file, name)
+        self._after()
+
+    def write(self, name, data):
+        self._before()
+        super().write(name, data)
         self._after()
 
     def read(self, name):
@@ -123,32 +136,71 @@ def test_killed_at_any_moment_an_upload_leaves_no_tables_ahead_of_the_log(
 
     watched = Watched(remote.uri, before=search, after=look)
     search()
-    uploaded = {}
+    copy = LocalCopy(folder, watched)
     for _ in range(3):
-        upload(folder, watched, uploaded)
+        copy.upload_run()
     assert len(seen) == 1 + 3 * 3  # run.json, then each time the log and two tables
-    assert seen[-1] > 8
+    assert seen[-1] == 8  # as many as were recorded when the last upload read the log
 
 
 def test_a_run_that_is_uploaded_while_it_is_read_is_read_whole(folder, remote, search, tmp_path):
     search()
-    uploaded = {}
+    copy = LocalCopy(folder, remote)
 
     def goes_on():
         search()
-        upload(folder, remote, uploaded)
+        copy.upload_run()
 
     goes_on()
     there = RemoteRunFolder(Watched(remote.uri, before=goes_on), tmp_path / "copy")
-    download(there._remote, tmp_path / "copy", {})
+    there.download()
     assert read_record(there).trials["t0001"].epochs
+
+
+def test_the_tables_of_a_large_run_go_over_rarely_and_at_the_end(folder, remote, monkeypatch):
+    monkeypatch.setattr("tune_robust.runs.remote.local_copy._TABLES_FREE", 0)
+    copy = LocalCopy(folder, remote)
+    events, table = folder / "events.jsonl", folder / "epochs.parquet"
+    sent = 0
+    for number in range(300):
+        with events.open("ab") as file:
+            file.write(b"x" * 99 + b"\n")
+        table.write_bytes(b"%04d" % number * 25)
+        before = remote.read("epochs.parquet")
+        copy.upload_run()
+        sent += remote.read("epochs.parquet") != before
+    assert 12 <= sent <= 15, "5 % of the bytes"
+    copy.upload_run(closing=True)
+    assert remote.read("epochs.parquet") == b"0299" * 25
+
+
+def test_a_run_of_an_earlier_version_goes_on_in_a_bucket(bucket, tmp_path):
+    """Its log is one object; what follows goes over in segments."""
+    searched = space(budget={"trials": 2, "scheduler": "none"})
+    old = store_at(tmp_path / "old", searched)
+    config = searched.config_for({}).model_dump(mode="json")
+    trial = old.add_trial("sampled", {}, config).name
+    old.add_epoch(trial, 1, {"val_accuracy": 0.5, "gradient_evaluations": 1.0})
+    old.close()
+    remote = Remote(f"{bucket}/runs/r1")
+    for name in ("run.json", "events.jsonl"):
+        remote.store(tmp_path / "old" / name, name)
+    assert read_there(remote, tmp_path / "reader") == 1
+
+    store = RunStore(RemoteRunFolder(remote, tmp_path / "one").download())
+    store.add_epoch(trial, 2, {"val_accuracy": 0.6, "gradient_evaluations": 2.0})
+    store.close()
+    assert read_there(remote, tmp_path / "reader") == 2
+    store = RunStore(RemoteRunFolder(remote, tmp_path / "another").download())
+    assert list(store.trials[trial].epochs) == [1, 2]
+    store.close()
 
 
 def test_an_object_whose_name_leads_out_of_the_run_is_left_where_it_is(folder, remote, monkeypatch):
     remote.write("run.json", b"{}")
     monkeypatch.setattr(remote, "names", lambda: ["../outside.txt", "run.json"])
     remote.parent.write("outside.txt", b"not yours")
-    download(remote, folder, {})
+    LocalCopy(folder, remote).download()
     assert not (folder.parent / "outside.txt").exists()
     assert (folder / "run.json").exists()
 
@@ -158,9 +210,9 @@ def test_events_that_never_got_over_are_kept(folder, remote):
     remote.write("run.json", b"{}")
     remote.write("exported/1.yaml", b"a: 1\n")
     (folder / "events.jsonl").write_bytes(b"1\n2\n3\n")
-    download(remote, folder, {})
+    LocalCopy(folder, remote).download()
     assert (folder / "events.jsonl").read_bytes() == b"1\n2\n3\n"
     assert (folder / "exported" / "1.yaml").read_bytes() == b"a: 1\n"
     (folder / "events.jsonl").write_bytes(b"another history, and a longer one\n")
-    download(remote, folder, {})
+    LocalCopy(folder, remote).download()
     assert (folder / "events.jsonl").read_bytes() == b"1\n2\n"

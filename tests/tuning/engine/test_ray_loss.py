@@ -1,8 +1,11 @@
 """A process of Ray's own dies: seen at once, told in one sentence, and not waited for."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -138,3 +141,16 @@ def test_why_a_process_was_lost_is_a_few_words(tmp_path, said, expected):
     assert expected in found
     assert "actor_id" not in found
     assert "\n" not in found
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_ends_a_search_as_ctrl_c_does(end):
+    def closed():
+        with ray_backend._signals_as_ctrl_c():
+            os.kill(os.getpid(), end)
+            time.sleep(5)
+
+    before = signal.getsignal(end)
+    with pytest.raises(KeyboardInterrupt):
+        closed()
+    assert signal.getsignal(end) is before

@@ -115,7 +115,7 @@ class TestEverySampler:
         assert len(sampled.drop_duplicates()) == len(sampled)
 
 
-@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes"])
+@pytest.mark.parametrize("name", ["tpe", "gp", "gp_mf", "cmaes"])
 def test_a_model_gets_better_than_chance(tmp_path, name):
     two = {path: RANGES[path] for path in KNOWN}
     budget = {"trials": 30, "scheduler": "none"}
@@ -132,7 +132,7 @@ def test_a_model_gets_better_than_chance(tmp_path, name):
     assert mean_of_last(name) > 0.7 * mean_of_last("random")  # both below zero
 
 
-@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes", "qmc", "random"])
+@pytest.mark.parametrize("name", ["tpe", "gp", "gp_mf", "cmaes", "qmc", "random"])
 def test_one_dimension_is_enough(tmp_path, name):
     one = {"sam.rho": RANGES["sam.rho"]}
     budget = {"trials": 13, "scheduler": "none"}
@@ -266,10 +266,10 @@ def test_conditions_are_refused_where_they_would_be_ignored(name):
     message = refusals(name, CONDITIONAL)[0]
     assert message.startswith(f"found {name}")
     assert "draw sam.rho at random" in message
-    assert "Choose tpe, qmc, random or grid" in message
+    assert "Choose tpe, gp_mf, qmc, random or grid" in message
 
 
-@pytest.mark.parametrize("name", ["tpe", "qmc", "random"])
+@pytest.mark.parametrize("name", ["tpe", "gp_mf", "qmc", "random"])
 def test_conditions_are_taken_elsewhere(tmp_path, name):
     train = {"data": {"dataset": "digits"}, "epochs": 6}
     searched = space(search=CONDITIONAL, train=train, searcher={"name": name})
@@ -283,7 +283,7 @@ def test_cmaes_refuses_lists():
     assert "draw method at random" in refusals("cmaes", search)[0]
 
 
-@pytest.mark.parametrize("name", ["gp", "qmc"])
+@pytest.mark.parametrize("name", ["gp", "gp_mf", "qmc"])
 def test_lists_are_taken_by_the_others(tmp_path, name):
     search = {**RANGES, "saner.alpha": {"choice": [0.0, 0.5, 1.0]}, "saner.k": {"grid": [0, 9]}}
     simulate(space(search=search, searcher={"name": name}, budget=STOPPING), tmp_path / "r")

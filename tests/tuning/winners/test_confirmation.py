@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tune_robust.metrics import metric
 from tune_robust.statistics import estimate, gain, probability_best
 from tune_robust.tuning.winners.confirmation import Retrained, conclusion, judge
 
@@ -45,6 +46,41 @@ def test_one_seed_has_a_mean_and_nothing_more():
     assert estimate([0.5]) == (1, 0.5, None, None, None)
     assert not estimate([0.5]).excludes_zero
     assert estimate([]) is None
+
+
+@given(SCORES)
+def test_the_interval_of_a_fraction_is_clipped_to_what_is_possible(values):
+    found, whole = estimate(values, metric("val_accuracy").bounds), estimate(values)
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert (found.low, found.high) == (max(0, whole.low), min(1, whole.high))
+    behind = gain(by_seed(values), by_seed(values[::-1]), "min", metric("val_accuracy").bounds)
+    assert -1 <= behind.low <= behind.high <= 1
+    assert estimate(values, metric("val_loss").bounds).high == whole.high
+
+
+def test_a_clipped_interval_is_written_by_its_ends():
+    clipped = estimate([0.30, 0.404], metric("val_accuracy").bounds)
+    assert clipped.half_width is None
+    assert clipped.as_text("{:.3f}".format) == "0.352 (0.000 to 1.000)"
+    whole = estimate([0.350, 0.354], metric("val_accuracy").bounds)
+    assert whole.as_text("{:.3f}".format) == "0.352 ±0.025"
+    assert estimate([0.5]).as_text("{:.3f}".format) == "0.500"
+
+
+def test_a_mean_outside_of_its_bounds_stays_in_its_interval():
+    percent = estimate([85.0, 86.0], metric("val_accuracy").bounds)
+    assert percent.low < percent.mean == percent.high
+
+
+def test_two_seeds_of_an_accuracy_claim_nothing_impossible():
+    far_apart = retrained("t0001", [0.30, 0.404], test_accuracies=by_seed([0.2, 0.9]))
+    near_none = retrained("t0002", [0.05, 0.30], origin="baseline")
+    judged = judge([far_apart, near_none], "val_accuracy", "max")
+    for found in (judged[0].score, judged[0].test_accuracy, judged[1].score):
+        assert (found.low, found.high) == (0, 1)
+    assert (judged[1].behind.low, judged[1].behind.high) == (pytest.approx(-0.75, abs=0.01), 1)
+    assert "0.352, 95 % interval 0.000 to 1.000 over 2" in conclusion(judged, "val_accuracy")
+    assert judge([far_apart], "val_information", "max")[0].score.low < 0
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():
@@ -120,8 +156,8 @@ def test_equals_share_and_too_little_says_nothing():
 
 
 def test_optimism_is_positive_when_the_search_flattered_whichever_the_mode():
-    higher = judge([retrained("t0001", [0.7, 0.8], search_score=0.9)], "max")[0]
-    lower = judge([retrained("t0001", [0.7, 0.8], search_score=0.5)], "min")[0]
+    higher = judge([retrained("t0001", [0.7, 0.8], search_score=0.9)], "val_accuracy", "max")[0]
+    lower = judge([retrained("t0001", [0.7, 0.8], search_score=0.5)], "val_accuracy", "min")[0]
     assert higher.optimism == pytest.approx(0.15)
     assert lower.optimism == pytest.approx(0.25)
 
@@ -129,14 +165,14 @@ def test_optimism_is_positive_when_the_search_flattered_whichever_the_mode():
 def test_a_trial_that_fails_on_a_seed_does_not_lead():
     shaky = retrained("t0001", [0.99, 0.98], failed=(1002,))
     steady = retrained("t0002", [0.5, 0.51, 0.52])
-    judged = judge([shaky, steady], "max")
+    judged = judge([shaky, steady], "val_accuracy", "max")
     assert [j.of.trial for j in judged] == ["t0002", "t0001"]
     assert "Fresh seeds that failed are left out: t0001 on 1." in conclusion(judged, "val_accuracy")
 
 
 def test_label_sets_do_not_compare():
     sets = [retrained(f"t000{i}", [i / 10, i / 10 + 0.01], labels=str(i)) for i in (1, 2)]
-    judged = judge(sets, "max")
+    judged = judge(sets, "val_accuracy", "max")
     assert [j.leads for j in judged] == [True, True]
     assert {j.probability_best for j in judged} == {None}
     assert len(conclusion(judged, "val_accuracy").splitlines()) == 2
@@ -144,19 +180,21 @@ def test_label_sets_do_not_compare():
 
 def test_a_clear_lead_is_said_and_a_doubtful_one_is_not():
     best = retrained("t0001", [0.80, 0.81, 0.82], search_score=0.85)
-    clear = judge([best, retrained("t0002", [0.50, 0.52, 0.51], origin="baseline")], "max")
+    clear = judge(
+        [best, retrained("t0002", [0.50, 0.52, 0.51], origin="baseline")], "val_accuracy", "max"
+    )
     words = conclusion(clear, "val_accuracy")
     assert "It is better than the other, seed by seed" in words
     assert "gain over the baseline t0002 is 0.300" in words
     assert "scored it 0.850, 0.040 better than this mean" in words
-    doubtful = judge([best, retrained("t0003", [0.79, 0.82, 0.80])], "max")
+    doubtful = judge([best, retrained("t0003", [0.79, 0.82, 0.80])], "val_accuracy", "max")
     words = conclusion(doubtful, "val_accuracy")
     assert "statistically indistinguishable from t0003" in words
     assert "better than the other" not in words
 
 
 def test_one_seed_claims_nothing():
-    judged = judge([retrained("t0001", [0.8]), retrained("t0002", [0.1])], "max")
+    judged = judge([retrained("t0001", [0.8]), retrained("t0002", [0.1])], "val_accuracy", "max")
     words = conclusion(judged, "val_accuracy")
     assert "does not show the spread" in words
     assert "better than" not in words.replace("better than this mean", "")
@@ -164,5 +202,5 @@ def test_one_seed_claims_nothing():
 
 
 def test_nothing_left_is_said():
-    judged = judge([retrained("t0001", [], failed=(1000, 1001))], "max")
+    judged = judge([retrained("t0001", [], failed=(1000, 1001))], "val_accuracy", "max")
     assert conclusion(judged, "val_accuracy").startswith("t0001 failed on every fresh seed")

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.tuning.simulated import peak, simulate, space
+from tests.tuning.simulated import open_confirming, peak, simulate, space
 from tune_robust.config import DataConfig
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
@@ -15,9 +15,10 @@ from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.winners.export import ranked
 from tune_robust.tuning.winners.retraining import (
-    add_missing,
     choose,
     confirmation_of,
+    discard_empty,
+    extension_of,
     open_confirmation,
     read_summary,
     what_varies,
@@ -46,7 +47,7 @@ def winners(folder, **options):
 
 def prepared(folder, names, seeds):
     """The confirmation with all its trials recorded and none started."""
-    open_confirmation(folder, names, seeds).close()
+    open_confirming(folder, names, seeds).close()
     return confirmation_of(folder)
 
 
@@ -102,7 +103,7 @@ def test_a_confirmation_that_no_longer_says_what_it_confirms_is_refused(searched
     del meta["confirms"]
     folder.write_meta(meta)
     with pytest.raises(UserError, match="does not say which trials it confirms"):
-        open_confirmation(searched, ["t0001"], 2)
+        open_confirmation(searched)
 
 
 def test_more_seeds_and_more_trials_add_only_what_is_missing(searched):
@@ -142,7 +143,7 @@ def test_a_crash_before_all_trials_were_recorded_is_made_good(searched):
     lines = folder.events.read_bytes().splitlines(keepends=True)
     folder.events.write_bytes(b"".join(lines[:4]) + lines[4][:10])
     store = RunStore(folder)
-    add_missing(store)
+    extension_of(store).record(store)
     store.close()
     assert folder.events.read_bytes().count(b'"trial"') == len(lines) * 2
     pairs = {(t.confirms, t.config["seed"]) for t in read_trials(folder).values()}
@@ -155,6 +156,15 @@ def test_a_crash_before_anything_was_recorded_is_made_good(searched):
     folder.lock.touch()
     prepared(searched, winners(searched), 1)
     assert len(read_trials(folder)) == 3
+
+
+def test_only_a_confirmation_that_never_began_is_discarded(searched):
+    open_confirmation(searched).close()
+    discard_empty(searched)
+    assert not confirmation_of(searched).path.exists()
+    prepared(searched, ["t0001"], 1)
+    discard_empty(searched)
+    assert len(read_trials(confirmation_of(searched))) == 1
 
 
 def test_the_summary_says_who_leads_and_how_flattering_the_search_was(searched):
@@ -225,7 +235,7 @@ def test_a_confirmation_away_from_its_run_is_explained(searched, tmp_path):
     moved = RunFolder(folder.path.rename(tmp_path / "alone"))
     store = RunStore(moved)
     with pytest.raises(UserError, match="belongs in the folder of its run"):
-        add_missing(store)
+        extension_of(store)
     store.close()
 
 

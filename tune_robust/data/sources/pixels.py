@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from tune_robust.data.progress import progress
+from tune_robust.data.scratch import new_array
 from tune_robust.errors import UserError
 
 # Images per task: for small images, starting a task costs as much as decoding one.
@@ -23,6 +25,7 @@ _CHUNK = 256
 _BYTES_WORTH_A_THREAD = 8192
 _GRAY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
+_ALPHA = {"LA", "PA", "RGBA"}
 
 Encoded = bytes | Path
 
@@ -39,7 +42,8 @@ def decode_images(
 ) -> np.ndarray:
     """Decode images (PNG, JPEG, ...) in memory or in files to uint8 (N, C, H, W).
 
-    C is 1 if most of them are grayscale, else 3; the others are converted, which is logged.
+    C is 1 if most of them are grayscale, else 3; the others are converted, which is logged, as is
+    an alpha channel, which is dropped.
     ``places`` says where each image comes from. With ``image_size``, the shorter side of each image
     is scaled to this size, and the central square is cropped.
 
@@ -47,15 +51,15 @@ def decode_images(
         UserError: an image is damaged or differs in size from the first; the message names its
             place.
     """
-    height, width, _ = _decode(encoded[0], places[0], image_size).shape
-    pixels = np.empty((len(encoded), 3, height, width), np.uint8)
+    height, width, _ = _decode(encoded[0], places[0], image_size).pixels.shape
+    pixels = new_array((len(encoded), 3, height, width))
 
-    def decode_from(start: int) -> tuple[int, list[int]]:
-        """Return how many images were decoded, and which of them are in colour."""
+    def decode_from(start: int) -> tuple[int, list[int], list[int]]:
+        """Return how many images were decoded, and which are in colour and have alpha."""
         end = min(start + _CHUNK, len(encoded))
-        colour = []
+        colour, alpha = [], []
         for row in range(start, end):
-            image = _decode(encoded[row], places[row], image_size)
+            image, has_alpha = _decode(encoded[row], places[row], image_size)
             if image.shape[:2] != (height, width):
                 raise UserError(
                     f"{places[row]}: the image has {image.shape[1]}x{image.shape[0]} pixels, the "
@@ -65,17 +69,23 @@ def decode_images(
             pixels[row] = image.transpose(2, 0, 1)  # a gray image fills all channels
             if image.shape[2] == 3:
                 colour.append(row)
-        return end - start, colour
+            if has_alpha:
+                alpha.append(row)
+        return end - start, colour, alpha
 
     coloured: list[int] = []
+    with_alpha: list[int] = []
     starts = range(0, len(encoded), _CHUNK)
     with (
         ThreadPoolExecutor(_threads(encoded)) as threads,
         progress("Decoding images", len(encoded)) as advance,
     ):
-        for count, colour in threads.map(decode_from, starts):
+        for count, colour, alpha in threads.map(decode_from, starts):
             advance(count)
             coloured += colour
+            with_alpha += alpha
+    if with_alpha:
+        _log_alpha(len(with_alpha), len(encoded), places[with_alpha[0]])
     return _of_one_mode(pixels, coloured, places)
 
 
@@ -93,7 +103,9 @@ def _of_one_mode(
             pixels[row, 0] = np.asarray(image.convert("L"))
         if coloured:
             _log_converted(len(coloured), len(pixels), "colour", "grayscale", places[coloured[0]])
-        return pixels[:, :1].copy()
+        gray_only = new_array((len(pixels), 1, *pixels.shape[2:]))
+        gray_only[:] = pixels[:, :1]
+        return gray_only
     if gray:
         first = next(row for row, known in enumerate([*coloured, -1]) if row != known)
         _log_converted(gray, len(pixels), "grayscale", "colour", places[first])
@@ -110,6 +122,24 @@ def _log_converted(count: int, total: int, mode: str, other: str, first: object)
         first,
         other,
     )
+
+
+def _log_alpha(count: int, total: int, first: object) -> None:
+    _log.warning(
+        "%d of %d images %s an alpha channel, the first one %s: it is dropped, so that transparent "
+        "pixels get the colour that is stored for them.",
+        count,
+        total,
+        "has" if count == 1 else "have",
+        first,
+    )
+
+
+class _Decoded(NamedTuple):
+    """Pixels as uint8 (H, W, 1 or 3), and whether the image has transparency besides."""
+
+    pixels: np.ndarray
+    has_alpha: bool
 
 
 def fitted(pixels: np.ndarray, image_size: int) -> np.ndarray:
@@ -135,8 +165,8 @@ def _fitted(image: Image.Image, image_size: int) -> Image.Image:
     return ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
 
 
-def _decode(encoded: Encoded, place: object, image_size: int | None) -> np.ndarray:
-    """Decode one image to uint8 (H, W, 1 or 3)."""
+def _decode(encoded: Encoded, place: object, image_size: int | None) -> _Decoded:
+    """Decode one image."""
     try:
         image: Image.Image = Image.open(encoded if isinstance(encoded, Path) else BytesIO(encoded))
         if image.width * image.height > _MOST_PIXELS:
@@ -152,6 +182,7 @@ def _decode(encoded: Encoded, place: object, image_size: int | None) -> np.ndarr
             f"{place}: the image has pixels of mode {image.mode}; allowed are 8-bit grayscale and "
             "colour. Convert it first."
         )
+    has_alpha = image.mode in _ALPHA or "transparency" in image.info
     image = image.convert("L" if image.mode in _GRAY else "RGB")
     pixels = np.asarray(image if image_size is None else _fitted(image, image_size))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return _Decoded(pixels[:, :, None] if pixels.ndim == 2 else pixels, has_alpha)

@@ -108,6 +108,15 @@ class Remote:
         with self._explained("read"):
             return self._whole(name)
 
+    def read_constant(self, name: str) -> bytes | None:
+        """Return the content of an object that is never replaced; None if it was deleted."""
+        with self._explained("read"):
+            try:
+                with self._system.open_input_stream(self._path(name)) as stream:
+                    return stream.read()
+            except FileNotFoundError:
+                return None
+
     def _whole(self, name: str) -> bytes | None:
         """Repeat reading while an object is replaced: its parts may be of two versions."""
         before = self._system.get_file_info(self._path(name))

@@ -10,7 +10,8 @@ from pathlib import Path
 from tune_robust.files import cache_root
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.remote.lease import is_held
-from tune_robust.runs.remote.mirror import Mirror, Uploaded, download, upload
+from tune_robust.runs.remote.local_copy import LocalCopy
+from tune_robust.runs.remote.mirror import Mirror
 from tune_robust.runs.remote.objects import Remote
 
 
@@ -25,7 +26,7 @@ class RemoteRunFolder(RunFolder):
         super().__init__(path or cache_root() / "runs" / key / remote.name)
         self._remote = remote
         self._dropped: set[str] = set()
-        self._uploaded: Uploaded = {}
+        self._copy = LocalCopy(self.path, remote)
 
     @property
     def place(self) -> str:
@@ -54,7 +55,7 @@ class RemoteRunFolder(RunFolder):
         """Update the local folder, unless a search on this machine is ahead of the remote one."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not super().is_live():
-            download(self._remote, self.path, self._uploaded)
+            self._copy.download()
         return self
 
     def is_live(self) -> bool:
@@ -72,11 +73,11 @@ class RemoteRunFolder(RunFolder):
 
     def uploader(self) -> Mirror:
         """Start uploading the local folder, and hold the run's lease."""
-        return Mirror(self.path, self._remote, self._uploaded)
+        return Mirror(self._copy)
 
     def upload(self) -> None:
         """Upload what was written since the run was closed."""
-        upload(self.path, self._remote, self._uploaded)
+        self._copy.upload_files()
 
     def checkpoints(self, trial: str) -> str:
         """Return the URI of one trial's checkpoints."""

@@ -18,7 +18,7 @@ from tune_robust.data import LabelledImages, Splits, load_dataset, make_splits
 from tune_robust.own import Code, use_code, used_code
 from tune_robust.runs.disk import weight_count
 from tune_robust.spaces.space import Space
-from tune_robust.training import train
+from tune_robust.training import choose_device, fits_images, train
 from tune_robust.tuning.engine.gpu_sharing import Memory, Sharing, measure_sharing
 
 STEPS = 20
@@ -96,7 +96,8 @@ class _Trial:
         use_code(code)
         whole = make_splits(config.data, load_dataset(config.data, received(cache)))
         part = shortened(whole, STEPS * config.batch_size)
-        self._left_out = _size(whole) - _size(part)
+        kept = fits_images(choose_device(), whole.image_bytes)
+        self._left_out = whole.image_bytes - part.image_bytes if kept else 0
         self._images = len(part.train)
         self._epochs = train(config.model_copy(update={"epochs": 10**6}), splits=part)
         next(self._epochs)
@@ -132,8 +133,3 @@ def shortened(splits: Splits, images: int) -> Splits:
         validation=first(splits.validation, EVALUATED),
         test=first(splits.test, EVALUATED),
     )
-
-
-def _size(splits: Splits) -> int:
-    """Return the bytes of all images, which are on the GPU."""
-    return sum(part.image_bytes for part in (splits.train, splits.validation, splits.test))

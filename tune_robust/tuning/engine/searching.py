@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,14 @@ from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.allocation import slots_of_run
 from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.engine.logs import Log, Logs
 from tune_robust.tuning.engine.watching import Watcher
 
 if TYPE_CHECKING:
-    from tune_robust.runs.tensorboard import TensorBoard
     from tune_robust.tuning.engine.ray_metrics import RayMetrics
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_LOGS = Logs()
 UNWRITABLE = _FULL | {
     errno.EROFS,
     errno.EACCES,
@@ -86,18 +87,26 @@ def run_search(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
+    logs: Logs = _NO_LOGS,
     *,
-    tensorboard: bool = False,
+    retry_failed: bool = False,
+    request: Callable[[], None] = lambda: None,
 ) -> Conductor:
     """Run the remaining trials of the search in ``store``, and close the run in any case.
 
+    What a command asks to change in the run is changed when the search begins, or is interrupted
+    before: a search that cannot begin (as Ray does not start, or the disk is too full) changes
+    nothing.
+
     Args:
-        space: the space to search, which run.json contains once the first trial can start.
+        space: the space to search, which run.json contains once the search has begun.
         store: the run, opened for writing.
         storage: the folder or URI next to which the decoded data is cached.
         ray: where and how trials run.
         watcher: is informed of the progress.
-        tensorboard: whether to write TensorBoard logs; logs that exist are continued.
+        logs: where to log the trials beside the run's folder; logs that exist are continued.
+        retry_failed: whether trials that have failed start again from the beginning.
+        request: makes further changes in ``store``.
 
     Raises:
         UserError: the run's folder cannot be written, or Ray cannot run the trials.
@@ -105,7 +114,8 @@ def run_search(
         Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
     """
     try:
-        conductor = _run(space, store, storage, ray, watcher, tensorboard=tensorboard)
+        changes = _Changes(store, retry_failed, request)
+        conductor = _run(space, store, storage, ray, watcher, logs, changes)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -118,18 +128,52 @@ def run_search(
     return conductor
 
 
-class _Watchers:
-    """Informs the watcher, TensorBoard and Ray's metrics of every trial."""
+class _Changes:
+    """What a command asks to change in a run, which is done once."""
 
-    def __init__(self, watcher: Watcher, board: TensorBoard | None):
-        self._watcher, self._board = watcher, board
+    def __init__(self, store: RunStore, retry_failed: bool, request: Callable[[], None]):
+        failed = any(trial.status == "failed" for trial in store.trials.values())
+        self._store, self.retries, self._request = store, retry_failed and failed, request
+        self._made = False
+
+    def make(self, conductor: Conductor) -> None:
+        """Make the changes; run.json gets the space, since a resumed search may be larger."""
+        if self._made:
+            return
+        self._made = True
+        store, space = self._store, conductor.space.document()
+        if Space.from_document(store.meta["space"]).document() != space:
+            store.update_meta(space=space)
+        before = len(store.trials)
+        self._request()
+        if self.retries:
+            store.retry_failed()
+        if self.retries or len(store.trials) > before:
+            conductor.reload()
+
+
+class _Watchers:
+    """Informs the watcher, the logs and Ray's metrics of every trial."""
+
+    def __init__(self, watcher: Watcher):
+        self._watcher = watcher
+        self._logs: list[Log] = []
         self.gauges: RayMetrics | None = None
+
+    def open(self, logs: Logs, store: RunStore) -> None:
+        """Open the logs, once trials that are to be trained again have lost their epochs."""
+        self._logs = logs.open(store, self._watcher)
 
     def update(self, trial: Trial) -> None:
         self._watcher.update(trial)
-        for other in (self._board, self.gauges):
-            if other is not None:
-                other.update(trial)
+        for log in self._logs:
+            log.update(trial)
+        if self.gauges is not None:
+            self.gauges.update(trial)
+
+    def close(self) -> None:
+        for log in self._logs:
+            log.close()
 
 
 def _run(
@@ -138,36 +182,31 @@ def _run(
     storage: str,
     ray: RayOptions,
     watcher: Watcher,
-    *,
-    tensorboard: bool,
+    logs: Logs,
+    changes: _Changes,
 ) -> Conductor:
     """Run until everything is done or the search is interrupted."""
-    folder, cache = store.folder, cache_of(storage)
-    board = _tensorboard(store) if tensorboard or folder.tensorboard.exists() else None
-    watchers = _Watchers(watcher, board)
+    cache = cache_of(storage)
+    watchers = _Watchers(watcher)
     conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
+
+    def begin() -> None:
+        changes.make(conductor)
+        watchers.open(logs, store)
+
     try:
-        if not conductor.complete:
+        if changes.retries or not conductor.complete:
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
-                _run_trials(conductor, cache, watcher, url)
+                _run_trials(conductor, cache, watcher, url, begin)
+        else:
+            watchers.open(logs, store)
     except KeyboardInterrupt:
-        _keep_space(conductor)  # the conductor knows that the search is not complete
+        changes.make(conductor)  # the conductor knows that the search is not complete
     finally:
         with _undisturbed():
             conductor.close()
-            if board:
-                board.close()
+            watchers.close()
     return conductor
-
-
-def _keep_space(conductor: Conductor) -> None:
-    """Write the space to run.json, since a resumed search may be larger.
-
-    This happens only when the search begins, so that the run does not change if it cannot begin.
-    """
-    store, space = conductor.store, conductor.space.document()
-    if Space.from_document(store.meta["space"]).document() != space:
-        store.update_meta(space=space)
 
 
 @contextmanager
@@ -207,13 +246,20 @@ def _cluster(
         yield url
 
 
-def _run_trials(conductor: Conductor, cache: Path, watcher: Watcher, dashboard: str | None) -> None:
+def _run_trials(
+    conductor: Conductor,
+    cache: Path,
+    watcher: Watcher,
+    dashboard: str | None,
+    begin: Callable[[], None],
+) -> None:
+    """Run the trials; ``begin`` is called once nothing can prevent it any more."""
     from tune_robust.tuning.engine.ray_backend import run_trials
 
     space, folder = conductor.space, conductor.store.folder
     conductor.give(slots_of_run(space, folder, cache, watcher))
     warning = None if space.has_loop else _check_disk(conductor, cache)
-    _keep_space(conductor)
+    begin()
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
         watcher.warn(text)
     with (
@@ -255,12 +301,3 @@ def _cannot_write(folder: RunFolder, error: OSError) -> UserError:
         "continue with the command below. The search has stopped, and what was recorded is kept.\n"
         f"  tune-robust resume {run_argument(folder.place)}"
     )
-
-
-def _tensorboard(store: RunStore) -> TensorBoard:
-    # Slow to import, and seldom needed.
-    from tune_robust.runs.tensorboard import TensorBoard
-
-    board = TensorBoard(store.folder)
-    board.open(store.trials.values())
-    return board

@@ -37,6 +37,8 @@ from tune_robust.spaces.distributions import (
 )
 from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import from_unit, to_unit
+from tune_robust.tuning.strategy.encoding import Encoding
+from tune_robust.tuning.strategy.multi_fidelity import MultiFidelity, Seen
 from tune_robust.tuning.strategy.tpe import BoundedTpe
 
 
@@ -70,6 +72,10 @@ def _gp(space: Space, number: int, given: int) -> BaseSampler:
         return GPSampler(seed=space.searcher.seed + number, n_startup_trials=space.searcher.startup)
 
 
+def _gp_mf(space: Space, number: int, given: int) -> BaseSampler:
+    return MultiFidelityGp(space)
+
+
 def _cmaes(space: Space, number: int, given: int) -> BaseSampler:
     return CmaEs(space.dimensions, seed=space.searcher.seed + number, given=given)
 
@@ -90,6 +96,7 @@ def _random(space: Space, number: int, given: int) -> BaseSampler:
 SAMPLERS: dict[str, Callable[[Space, int, int], BaseSampler]] = {
     "tpe": _tpe,
     "gp": _gp,
+    "gp_mf": _gp_mf,
     "cmaes": _cmaes,
     "qmc": _qmc,
     "random": _random,
@@ -202,6 +209,21 @@ class CmaEs(_WholeSpace):
 
     def _coordinates(self, trial: FrozenTrial) -> np.ndarray:
         return np.array([to_unit(range_, trial.params[name]) for name, range_ in self._ranges])
+
+
+class MultiFidelityGp(_WholeSpace):
+    """A Gaussian process over settings and budgets: ``multi_fidelity``."""
+
+    def __init__(self, space: Space):
+        super().__init__(space.dimensions)
+        self._space = space
+
+    def point(self, study: optuna.Study) -> Sequence[float]:
+        """Return the proposal, a function of the seed and of all trials that have settings."""
+        trials = study.get_trials(deepcopy=False)
+        seen = [Seen.of(self._space, trial) for trial in trials if trial.params]
+        encoding = Encoding(self._space.dimensions)
+        return [*MultiFidelity(encoding, seed=self._space.searcher.seed).propose(seen)]
 
 
 class NsgaTwo(NSGAIISampler):

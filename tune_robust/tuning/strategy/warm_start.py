@@ -21,7 +21,7 @@ from tune_robust.spaces.paths import get_path
 from tune_robust.spaces.space import Space
 from tune_robust.validation import collect_problems
 
-_LEARNS = ("tpe", "gp", "cmaes")
+_LEARNS = ("tpe", "gp", "gp_mf", "cmaes")
 
 
 class EarlierTrial(Part):

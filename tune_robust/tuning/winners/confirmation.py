@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune_robust.formatting import listed
-from tune_robust.metrics import Mode, sign_of
+from tune_robust.metrics import Mode, metric, sign_of
 from tune_robust.statistics import Estimate, Scores, estimate, gain, probability_best
 
 
@@ -52,33 +52,34 @@ class Judged:
     leads: bool
 
 
-def judge(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
+def judge(retrained: Sequence[Retrained], scored_by: str, mode: Mode) -> list[Judged]:
     """Compare each trial with those of its label set, best mean first.
 
+    ``scored_by``: the metric whose values the scores are; the intervals are within its bounds.
     Trials that failed on a seed come after the others, and trials without a score come last.
     """
     sets = dict.fromkeys(trial.labels for trial in retrained)
     return [
         judged
         for labels in sets
-        for judged in _judge_set([t for t in retrained if t.labels == labels], mode)
+        for judged in _judge_set([t for t in retrained if t.labels == labels], scored_by, mode)
     ]
 
 
-def _judge_set(retrained: Sequence[Retrained], mode: Mode) -> list[Judged]:
-    sign = sign_of(mode)
-    scores = ((trial, estimate([*trial.scores.values()])) for trial in retrained)
+def _judge_set(retrained: Sequence[Retrained], scored_by: str, mode: Mode) -> list[Judged]:
+    sign, bounds = sign_of(mode), metric(scored_by).bounds
+    scores = ((trial, estimate([*trial.scores.values()], bounds)) for trial in retrained)
     scored = [(trial, score) for trial, score in scores if score is not None]
     scored.sort(key=lambda pair: (bool(pair[0].failed), -sign * pair[1].mean))
     chances = probability_best([trial.scores for trial, _ in scored], mode)
     judged = []
     for place, (trial, score) in enumerate(scored):
-        test = estimate([*(trial.test_accuracies or {}).values()])
+        test = estimate([*(trial.test_accuracies or {}).values()], metric("test_accuracy").bounds)
         judged.append(
             Judged(
                 of=trial,
                 score=score,
-                behind=gain(scored[0][0].scores, trial.scores, mode) if place else None,
+                behind=gain(scored[0][0].scores, trial.scores, mode, bounds) if place else None,
                 probability_best=chances[place] if chances else None,
                 optimism=_above(trial.search_score, score, sign),
                 test_accuracy=test,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -96,32 +98,28 @@ def label_set(trial: Trial) -> str:
     return json.dumps({k: v for k, v in data if varies_labels(f"data.{k}")}, sort_keys=True)
 
 
-def open_confirmation(source: RunFolder, trials: Iterable[str], seeds: int) -> RunStore:
-    """Open the confirmation of ``source`` for writing, with at least these trials and seeds.
-
-    Trials and seeds of an earlier command are kept; only missing ones are added.
+def open_confirmation(source: RunFolder) -> RunStore:
+    """Open the confirmation of ``source`` for writing; a new one has no trials yet.
 
     Raises:
         UserError: another process is working on it.
     """
     folder = confirmation_of(source)
     if folder.meta.exists():
-        before = _confirms(folder)
-        store = RunStore(folder)
-    else:
-        before = {"run": source.path.resolve().name, "trials": [], "seeds": []}
-        taken = {key: v for key, v in source.read_meta().items() if key in ("space", "code")}
-        meta = {**taken, "confirms": before, **provenance()}
-        store = RunStore.create(folder, meta)
-    names = list(dict.fromkeys([*before["trials"], *trials]))
-    known = read_trials(source)
-    used = [s for t in known.values() for s in (t.config["seed"], t.config["data"]["seed"])]
-    asked = [*before["seeds"], *_fresh(seeds - len(before["seeds"]), used + before["seeds"])]
-    space = _space(Space.from_document(source.read_meta()["space"]), len(names) * len(asked))
-    confirms = {**before, "trials": names, "seeds": asked}
-    folder.write_meta(folder.read_meta() | {"space": space.document(), "confirms": confirms})
-    add_missing(store)
-    return store
+        _confirms(folder)
+        return RunStore(folder)
+    confirms = {"run": source.path.resolve().name, "trials": [], "seeds": []}
+    taken = {key: v for key, v in source.read_meta().items() if key in ("space", "code")}
+    return RunStore.create(folder, {**taken, "confirms": confirms, **provenance()})
+
+
+def discard_empty(source: RunFolder) -> None:
+    """Delete the confirmation of ``source`` if it never began: it has no trial."""
+    folder = confirmation_of(source)
+    # One that cannot be read is kept.
+    with suppress(UserError, OSError):
+        if not folder.is_live() and not _confirms(folder)["trials"]:
+            source.drop_inside(folder.path)
 
 
 def _confirms(folder: RunFolder) -> dict[str, Any]:
@@ -135,31 +133,59 @@ def _confirms(folder: RunFolder) -> dict[str, Any]:
     return confirms
 
 
-def add_missing(store: RunStore) -> None:
-    """Record every pair of trial and seed of the confirmation that its store does not have yet.
+@dataclass(frozen=True)
+class Extension:
+    """What is to be added to a confirmation.
+
+    ``confirms`` is the new entry of run.json, and ``space`` the space of all its trials.
+    ``missing`` has the (confirmed trial, configuration) of each trial that is not recorded yet.
+    """
+
+    confirms: Mapping[str, Any]
+    space: Space
+    missing: Sequence[tuple[Trial, dict[str, Any]]]
+
+    def record(self, store: RunStore) -> None:
+        """Record it in the confirmation's store."""
+        store.update_meta(space=self.space.document(), confirms=self.confirms)
+        for trial, config in self.missing:
+            store.add_trial("confirmation", trial.values, config, confirms=trial.name)
+
+
+def extension_of(store: RunStore, trials: Iterable[str] = (), seeds: int = 0) -> Extension:
+    """Return what a confirmation lacks to have at least these trials and seeds.
+
+    Trials and seeds of an earlier command are kept; what a crash left out is added, too.
 
     Raises:
         UserError: a trial to add is no longer in the run that it comes from.
     """
-    confirms = _confirms(store.folder)
-    have = {(trial.confirms, trial.config["seed"]) for trial in store.trials.values()}
-    missing = [
-        (name, seed)
-        for seed in confirms["seeds"]
-        for name in confirms["trials"]
-        if (name, seed) not in have
-    ]
-    known = read_trials(confirmed_by(store.folder)) if missing else {}
-    for name, seed in missing:
+    before = _confirms(store.folder)
+    names = list(dict.fromkeys([*before["trials"], *trials]))
+    more, have = seeds - len(before["seeds"]), _pairs(store)
+    asked = list(before["seeds"])
+    complete = more <= 0 and all((name, seed) in have for name in names for seed in asked)
+    known = {} if complete else read_trials(confirmed_by(store.folder))
+    if more > 0:
+        used = [s for t in known.values() for s in (t.config["seed"], t.config["data"]["seed"])]
+        asked += _fresh(more, used + asked)
+    missing = []
+    for name, seed in ((n, s) for s in asked for n in names if (n, s) not in have):
         if name not in known:
             raise UserError(
-                f"{store.folder.place} confirms {name} of the run {confirms['run']!r}, which no "
+                f"{store.folder.place} confirms {name} of the run {before['run']!r}, which no "
                 "longer contains it. A confirmation belongs in the folder of its run."
             )
-        trial = known[name]
-        data = {**trial.config["data"], "seed": seed}
-        config = {**trial.config, "data": data, "seed": seed}
-        store.add_trial("confirmation", trial.values, config, confirms=name)
+        config = known[name].config
+        data = {**config["data"], "seed": seed}
+        missing.append((known[name], {**config, "data": data, "seed": seed}))
+    space = _space(Space.from_document(store.meta["space"]), len(names) * len(asked))
+    return Extension({**before, "trials": names, "seeds": asked}, space, missing)
+
+
+def _pairs(store: RunStore) -> set[tuple[str | None, int]]:
+    """Return the (confirmed trial, seed) of each trial of a confirmation."""
+    return {(trial.confirms, trial.config["seed"]) for trial in store.trials.values()}
 
 
 def _fresh(count: int, used: Sequence[int]) -> list[int]:
@@ -193,7 +219,7 @@ def judged_trials(folder: RunFolder) -> list[Judged]:
         if trial.confirms is not None:
             again.setdefault(trial.confirms, []).append(trial)
     retrained = [_retrained(known[name], again[name], objective) for name in again]
-    return judge(retrained, objective.mode)
+    return judge(retrained, objective.metric, objective.mode)
 
 
 def _retrained(trial: Trial, again: Sequence[Trial], objective: Objective) -> Retrained:

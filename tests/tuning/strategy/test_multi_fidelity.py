@@ -1,0 +1,74 @@
+"""The multi-fidelity sampler: first design, choices and conditions, stopped and running trials."""
+
+import numpy as np
+import pytest
+
+from tests.tuning.simulated import simulate, space
+from tune_robust.spaces.space import load_space
+from tune_robust.spaces.unit_cube import from_unit
+from tune_robust.tuning.strategy.encoding import Encoding
+from tune_robust.tuning.strategy.multi_fidelity import MultiFidelity, Seen, _at_rungs
+
+METHODS = load_space("methods_digits")
+SEARCHER = {"name": "gp_mf"}
+
+
+def settings(dimensions, unit):
+    values = {}
+    for dim, coordinate in zip(dimensions, unit, strict=True):
+        if dim.active(values):
+            values[dim.path] = from_unit(dim.distribution, float(coordinate))
+    return values
+
+
+def test_features_tell_apart_what_is_active_alone():
+    encoding = Encoding(METHODS.dimensions)
+    rng = np.random.default_rng(0)
+    units = encoding.snapped(rng.random((50, encoding.dimensions)))
+    found = [settings(METHODS.dimensions, unit) for unit in units]
+    np.testing.assert_allclose(
+        encoding.features(encoding.units(found)), encoding.features(units), atol=1e-9
+    )
+    assert encoding.features(units).shape == (50, len(encoding.groups))
+
+
+def test_the_first_design_has_each_method_once_and_known_points_count(tmp_path):
+    budget = {"trials": 7, "scheduler": "none"}
+    document = METHODS.document() | {"budget": budget, "searcher": SEARCHER, "baselines": []}
+    conductor = simulate(type(METHODS).from_document(document), tmp_path / "r", lambda t, e: 0.5)
+    trials = list(conductor.trials.values())
+    assert [trial.origin for trial in trials[:5]] == ["known"] * 4 + ["sampled"]
+    assert {trial.values["method"] for trial in trials[:5]} == {
+        "sgd", "sam", "asam", "saner", "slaw"
+    }  # fmt: skip
+
+
+def test_it_learns_from_trials_that_were_all_stopped():
+    """Of ten trials none has been seen to its end; the next is where the best ones were."""
+    dimensions = space(search={"sam.rho": {"log_uniform": [0.01, 1.0]}}).dimensions
+    places = [(n + 0.5) / 10 for n in range(10)]
+    stopped = [
+        Seen({"sam.rho": 10 ** (2 * p - 2)}, {1 / 3: -abs(p - 0.72)}, awaited=False) for p in places
+    ]
+    [proposal] = MultiFidelity(Encoding(dimensions), seed=0).propose(stopped)
+    assert proposal == pytest.approx(0.72, abs=0.1)
+
+
+def test_a_space_of_few_points_is_gone_through(tmp_path):
+    search = {"sam.rho_schedule": {"choice": ["constant", "linear", "cosine"]},
+              "saner.k": {"int": [0, 2]}}  # fmt: skip
+    budget = {"trials": 9, "scheduler": "none"}
+    given = space(search=search, budget=budget, searcher=SEARCHER)
+    conductor = simulate(given, tmp_path / "r", lambda t, e: float(t.values["saner.k"]))
+    found = {tuple(trial.values.values()) for trial in conductor.trials.values()}
+    assert len(found) >= 8  # the first design may meet one twice
+
+
+def test_the_looks_are_at_the_rungs_that_were_reached():
+    curve = [(0.25, 1.0), (0.5, 2.0), (0.75, 3.0), (1.0, 2.5)]
+    assert _at_rungs(curve[:1], [1 / 3], complete=False, best=False) == {}
+    assert _at_rungs(curve[:3], [1 / 3], complete=False, best=False) == {1 / 3: 2.0}
+    assert _at_rungs(curve, [1 / 3], complete=True, best=False) == {1 / 3: 2.0, 1.0: 2.5}
+    assert _at_rungs(curve, [1 / 3], complete=True, best=True) == {1 / 3: 2.0, 1.0: 3.0}
+    fine = [(0.95, 1.0), (0.98, 2.0), (1.0, 3.0)]
+    assert _at_rungs(fine, [], complete=True, best=False) == {1.0: 2.0}

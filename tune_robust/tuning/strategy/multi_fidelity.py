@@ -1,0 +1,189 @@
+"""Bayesian optimisation that also learns from running and stopped trials.
+
+Proposals maximise the expected improvement of a Gaussian process over settings and budgets
+(``gaussian_process``) at the end of a trial. The first design gives each value of every
+unconditional choice a trial, at points of Sobol's sequence; known points count as part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
+
+from tune_robust.metrics import sign_of
+from tune_robust.schedulers.building import rungs_of
+from tune_robust.spaces.space import Space
+from tune_robust.tuning.strategy.encoding import Encoding
+from tune_robust.tuning.strategy.gaussian_process import Array, GaussianProcess, Looks
+
+_LEAST = 4
+"""The fewest trials of the first design."""
+
+_DRAWN, _NEAR = 1000, 500
+"""How many candidates are drawn from the whole space, and how many near the best trials."""
+
+_BEST = 5
+"""The number of trials that count as the best ones."""
+
+_STEP = 0.1
+"""The standard deviation of a step from one of the best trials, as a fraction of a range."""
+
+
+_SMOOTHED = 0.1
+"""The last part of a trial over which its value is averaged, as a fraction of a complete one."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trial as far as it has been seen.
+
+    Attributes:
+        values: its settings, by path.
+        looks: its values, larger ones being better, by the fraction of a complete trial.
+        awaited: whether it is running and nothing has been seen of it yet.
+    """
+
+    values: Mapping[str, Any]
+    looks: Mapping[float, float]
+    awaited: bool
+
+    @classmethod
+    def of(cls, space: Space, trial: FrozenTrial) -> Seen:
+        """Return what a study knows of a trial: its values at the rungs and at its end."""
+        sign = sign_of(space.objective.mode)
+        curve = [(_budget(space, step), sign * v) for step, v in trial.intermediate_values.items()]
+        complete = trial.state == TrialState.COMPLETE
+        values = {d.path: trial.params[d.name] for d in space.dimensions if d.name in trial.params}
+        best = space.objective.at == "best"
+        looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
+        return cls(values, looks, trial.state == TrialState.RUNNING and not looks)
+
+
+class MultiFidelity:
+    """Proposes the next trial of a search, as a function of the seed and the trials so far.
+
+    Args:
+        encoding: the features of the space's settings.
+        seed: the seed of the first design and of the candidates.
+    """
+
+    def __init__(self, encoding: Encoding, *, seed: int):
+        self._encoding, self._seed = encoding, seed
+
+    def propose(self, trials: Sequence[Seen]) -> Array:
+        """Return a coordinate in [0, 1] for each dimension.
+
+        Args:
+            trials: all trials so far, in the order of the proposals.
+        """
+        rng = np.random.default_rng([self._seed, len(trials)])
+        units = self._encoding.units([trial.values for trial in trials])
+        untried = self._encoding.untried(units, at_least=_LEAST)
+        if untried is not None or not any(trial.looks for trial in trials):
+            return self._designed(len(trials), untried or {}, rng)
+        return self._best(trials, units, rng)
+
+    def _designed(
+        self, number: int, untried: Mapping[int, Array], rng: np.random.Generator
+    ) -> Array:
+        # Slow to import, and only needed here.
+        from scipy.stats import qmc
+
+        sequence = qmc.Sobol(self._encoding.dimensions, scramble=True, seed=self._seed)
+        if number:
+            sequence.fast_forward(number)
+        point = sequence.random(1)[0]
+        for column, options in untried.items():
+            point[column] = rng.choice(options)
+        return point
+
+    def _best(self, trials: Sequence[Seen], units: Array, rng: np.random.Generator) -> Array:
+        points = self._encoding.features(units)
+        model = GaussianProcess(_looks(trials, points), self._encoding.groups)
+        model.imagine(points[[trial.awaited for trial in trials]])
+        means, _ = model.predict(points)
+        leaders = units[np.argsort(-means, kind="stable")[:_BEST]]
+        drawn = rng.random((_DRAWN, units.shape[1]))
+        candidates = self._encoding.snapped(np.concatenate([drawn, self._near(leaders, rng)]))
+        features = self._encoding.features(candidates)
+        gains = np.where(_tried(features, points), 0.0, _improvement(model, features, means.max()))
+        return candidates[gains.argmax()]
+
+    def _near(self, leaders: Array, rng: np.random.Generator) -> Array:
+        """Return steps from the leaders, in about half of the ranges and a tenth of the choices."""
+        starts = leaders[rng.integers(len(leaders), size=_NEAR)]
+        steps = starts + _STEP * rng.standard_normal(starts.shape)
+        steps = 1 - np.abs(1 - np.abs(steps))  # reflected at both ends
+        chance, drawn = rng.random(starts.shape), rng.random(starts.shape)
+        unordered = self._encoding.unordered
+        moved = np.where(unordered, drawn, steps)
+        return np.where(chance < np.where(unordered, 0.1, 0.5), moved, starts)
+
+
+def _rungs(space: Space) -> list[float]:
+    return [rung / space.max_resource for rung in rungs_of(space)]
+
+
+def _budget(space: Space, step: int) -> float:
+    """Return the fraction of a complete trial at a step of the study (``step_of``)."""
+    spent = step / 1000 if space.budget.unit == "seconds" else step
+    return spent / space.max_resource
+
+
+def _at_rungs(
+    curve: Sequence[tuple[float, float]], rungs: Sequence[float], *, complete: bool, best: bool
+) -> dict[float, float]:
+    """Return the values at the rungs that a trial has reached, and at 1 if it is complete.
+
+    Args:
+        curve: the value after each budget, in ascending order.
+        rungs: the budgets of the rungs, below 1.
+        complete: whether the last value is that of a complete trial.
+        best: whether the best value so far counts, and not that of the last epochs.
+    """
+    looks = {}
+    for rung in rungs:
+        reached = next((n for n, (budget, _) in enumerate(curve) if budget >= rung - 1e-9), None)
+        if reached is not None:
+            looks[rung] = _value(curve[: reached + 1], best=best)
+    if complete and curve:
+        looks[1.0] = _value(curve, best=best)
+    return looks
+
+
+def _value(curve: Sequence[tuple[float, float]], *, best: bool) -> float:
+    """Return the best value, or the mean over the last epochs, since one of them is noisy."""
+    if best:
+        return max(value for _, value in curve)
+    end = curve[-1][0]
+    return fmean(value for budget, value in curve if budget > end - _SMOOTHED or budget == end)
+
+
+def _looks(trials: Sequence[Seen], points: Array) -> Looks:
+    rows = [(n, r, y) for n, trial in enumerate(trials) for r, y in trial.looks.items()]
+    numbers = np.array([n for n, _, _ in rows])
+    budgets, values = np.array([(r, y) for _, r, y in rows]).T
+    return Looks(points[numbers], budgets, numbers, values)
+
+
+def _tried(features: Array, points: Array) -> NDArray[np.bool_]:
+    """Return which rows of ``features`` are among ``points``: a small space has few settings."""
+    known = {row.tobytes() for row in points}
+    return np.array([row.tobytes() in known for row in features])
+
+
+def _improvement(model: GaussianProcess, points: Array, best: float) -> Array:
+    """Return the expected improvement of ``points`` on ``best`` (Jones et al. 1998)."""
+    # Only needed here.
+    from scipy.special import ndtr
+
+    mean, deviation = model.predict(points)
+    gain = (mean - best) / deviation
+    density = np.exp(-0.5 * gain**2) / np.sqrt(2 * np.pi)
+    return deviation * (gain * ndtr(gain) + density)
