@@ -17,7 +17,7 @@ from analysis.stored.run import Run
 from analysis.stored.trial import configuration
 from tune_robust.runs.replicates import SEED, setting_of
 
-_COUNTED = ("done", "stopped", "running", "interrupted", "pending", "failed")
+_COUNTED = ("done", "stopped", "running", "paused", "interrupted", "pending", "failed")
 """Only a setting's trials with the first status in this list that occurs are used."""
 
 

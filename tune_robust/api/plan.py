@@ -120,7 +120,7 @@ def plan(
         "expected": _course(expected, start, price),
         "rungs": [asdict(rung) for rung in expected.rungs],
         "checkpoint_bytes": size,
-        "checkpoints_bytes": checkpoints_bytes(size, at_a_time),
+        "checkpoints_bytes": checkpoints_bytes(size, loaded, at_a_time),
         "predictions_bytes": predictions_bytes(loaded, cache_of(storage)),
         "data_bytes": _data_bytes(configs.values(), storage),
         "images": _images(configs.values(), storage, slots.gpus),

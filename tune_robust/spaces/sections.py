@@ -27,7 +27,9 @@ class Budget(Part):
     ``rounds: each`` gives every bootstrap round the compute of a complete trial, as in published
     tables; by default the rounds share it, so that self-training costs no more than other methods.
     ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
-    trials below the median of at least five others at any epoch from ``grace`` on. ``grace``
+    trials below the median of at least five others at any epoch from ``grace`` on. ``promotion``
+    pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
+    it is among the best ``1 / reduction`` at its rung. ``grace``
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost.
     """
@@ -36,7 +38,7 @@ class Budget(Part):
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
-    scheduler: Literal["asha", "median", "none"] = "asha"
+    scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
     sentinels: Annotated[int, Field(ge=0)] = 0
