@@ -66,6 +66,10 @@ OWN = "module:attribute"
 """Parts from elsewhere, by the names of a module and of what stands in it."""
 
 
+LIBRARIES = ("timm", "torchvision", "sklearn")
+"""The libraries whose parts go by a name of theirs, and not by a module's attribute."""
+
+
 def is_own(name: object) -> bool:
     """Whether ``name`` is that of a part from elsewhere, as ``my_nets:Tiny``."""
     return isinstance(name, str) and ":" in name
@@ -483,8 +487,9 @@ class OwnModel(OwnPart):
     """A network from elsewhere: ``my_nets:Tiny``, ``timm:NAME`` or ``torchvision:NAME``.
 
     ``last_layer``: the name of the last linear layer in the network, as in ``classifier.2``, whose
-    gradient ``sals`` looks at; by default the last ``torch.nn.Linear`` that it has. All else are
-    keyword arguments of its constructor. See docs/own-parts.md.
+    gradient ``sals`` looks at, and to which ``saner.layers: last`` applies; by default the last
+    ``torch.nn.Linear`` that it has. All else are keyword arguments of its constructor. See
+    docs/own-parts.md.
     """
 
     last_layer: str | None = None

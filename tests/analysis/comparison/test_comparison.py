@@ -274,6 +274,7 @@ def test_the_document_is_plain_json(runs, noisy):
     assert set(document(compare_runs(noisy))["best_settings"]) == {"sam.rho", "saner.alpha"}
 
 
+@pytest.mark.e2e
 def test_comparing_needs_neither_torch_nor_ray(runs):
     code = (
         "import sys; from analysis.comparison import page, scenes;"
