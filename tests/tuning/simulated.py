@@ -81,9 +81,10 @@ def simulate(
                 store.close()
                 return conductor
             epochs += 1
+            score = curve(trial, epoch)
             found = {
-                "val_accuracy": curve(trial, epoch),
-                "val_information": curve(trial, epoch),
+                "val_accuracy": score,
+                "val_information": score,
                 "val_loss": trial.values.get("saner.alpha", 1.0),
                 "gradient_evaluations": cost * epoch,
                 "seconds": 0.3 * cost * epoch,
