@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from replayed import EPOCHS, epochs, trainable
 from timing import machine
@@ -151,8 +152,7 @@ def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
     """Run all trials as a search does, each in a process that replays its curve."""
     from tune_robust.tuning.engine import ray_backend, ray_session
 
-    ray = ray_session.ray
-    ray_backend.TrialRunner = trainable()
+    ray, runner = ray_session.ray, trainable()
     ray.init(
         address="local",
         num_cpus=at_a_time,
@@ -163,7 +163,8 @@ def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
         logging_level="ERROR",
     )
     conductor.give(fit_slots(1, 1.0, None, [Node(at_a_time, at_a_time)]))
-    ray_backend.run_trials(conductor, conductor.store.folder.path / "cache")
+    with patch.object(ray_backend, "_runner", lambda space: runner):
+        ray_backend.run_trials(conductor, conductor.store.folder.path / "cache")
     ray.shutdown()
 
 

@@ -167,7 +167,9 @@ def run_optuna(trials: int, parallel: int, folder: Path) -> Measured:
     log = folder / "trials.log"
     share = [trials // parallel + (i < trials % parallel) for i in range(parallel)]
     processes = [
-        multiprocessing.get_context("spawn").Process(target=_optimize, args=(storage, n, log))
+        multiprocessing.get_context("spawn").Process(
+            target=_optimize, args=(storage, n, log, TRAIN)
+        )
         for n in share
     ]
     for process in processes:
@@ -177,7 +179,9 @@ def run_optuna(trials: int, parallel: int, folder: Path) -> Measured:
     return _read_log(log, parallel)
 
 
-def _optimize(storage: str, trials: int, log: Path) -> None:
+def _optimize(storage: str, trials: int, log: Path, settings: dict[str, Any]) -> None:
+    TRAIN.update(settings)  # this process has imported the module anew
+
     def objective(trial: optuna.Trial) -> float:
         values = {
             "sam.rho": trial.suggest_float("sam.rho", 0.05, 0.5, log=True),
@@ -251,11 +255,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
     parser.add_argument("--trials", type=int, default=32, help="of each run")
+    parser.add_argument("--epochs", type=int, default=TRAIN["epochs"], help="of each trial")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--at-a-time", type=int, default=os.cpu_count() or 1, help="by default one per core"
     )
     arguments = parser.parse_args()
+    TRAIN["epochs"] = arguments.epochs
     on = machine()
     rounds = 1 if arguments.quick else arguments.rounds
     ratios, seconds = measure(arguments.trials, rounds, arguments.at_a_time)
