@@ -3,12 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := 2  # tests at a time: each of the end-to-end ones has a search on Ray of its own
 
-.PHONY: demo test test-fast coverage lint docs clean
+.PHONY: demo test test-fast coverage lint style types docs clean
 
 demo: $(VENV)/.installed  ## search saner_digits on real digits with wrong labels, and report
 	$(BIN)/tune-robust search --space saner_digits
 
-test: $(VENV)/.installed lint  ## every test, the end-to-end ones included
+test: $(VENV)/.installed style  ## every test, the end-to-end ones and the types included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-fast: $(VENV)/.installed  ## unit tests alone
@@ -20,9 +20,13 @@ coverage: $(VENV)/.installed  ## lines and branches that the tests reach, also i
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered
 
-lint: $(VENV)/.installed
+lint: style types
+
+style: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed  ## the documentation, into build/site; a broken link is an error

@@ -1,22 +1,22 @@
-"""Figures and reports from a stored run. Reads its tables alone; needs neither PyTorch nor Ray.
+"""Figures and reports of stored runs. They read the run's tables and need neither PyTorch nor Ray.
 
     from analysis import load_run, sensitivity, sensitivity_data
     run = load_run("runs/r1")
     sensitivity(run).show()
     sensitivity_data(run).to_csv("sensitivity.csv")
 
-Every figure takes a ``Run`` and gives a Plotly figure; with ``_data`` behind its name, the numbers
-that it draws as a data frame.
+Every figure is a function of a ``Run`` that returns a Plotly figure; the function of the same name
+with the suffix ``_data`` returns the numbers that it draws as a data frame.
 
-From the ground up: ``stored`` reads a run, ``surrogate`` fits what its trials say of settings not
-tried, ``figures`` draw both, ``pages`` frame HTML, and ``report`` and ``comparison`` put pages
-together. A name is imported when it is first used.
+The sub-packages build on each other: ``stored`` reads a run, ``surrogate`` fits models to its
+trials, ``figures`` plots both, ``pages`` holds the common parts of the HTML pages, and ``report``
+and ``comparison`` assemble pages. A name is imported when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # what the names are, for type checkers and editors
+if TYPE_CHECKING:  # type checkers and editors need static imports
     from analysis.figures.best_so_far import best_so_far as best_so_far
     from analysis.figures.best_so_far import best_so_far_data as best_so_far_data
     from analysis.figures.by_method import best_so_far_by as best_so_far_by

@@ -1,4 +1,4 @@
-"""Format numbers and names for readers: fractions in percent, with three digits."""
+"""Format numbers and names for readers: fractions as percentages, numbers with three digits."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def difference(name: str, value: float) -> str:
 
 
 def near(name: str) -> str:
-    """Return what counts as close to the best in a metric: ``one point``, or 1 % of it."""
+    """Return what counts as close to the best in a metric: ``one point``, or ``1 %`` of it."""
     return "one point" if metric(name).is_fraction else "1%"
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``3 min``, ``2.5 h``."""
+    """Format a duration: ``45 s``, ``3 min``, ``2.5 h``."""
     if is_missing(seconds):
         return MISSING
     return formatting.duration(seconds)

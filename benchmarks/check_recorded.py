@@ -2,10 +2,11 @@
 
     python benchmarks/check_recorded.py --trials 10 --data-dir DIR
 
-Compared are all metrics of all epochs but the measured times, and the predictions at every moment.
-Exits 1 if any number differs. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; without it,
-only trials on the digits are drawn. Equal numbers can be expected on the kind of processor and with
-the version of PyTorch that recorded them, which are printed beside this machine's.
+Compared are all metrics of all epochs except the measured times, and the predictions at every
+recorded moment. The exit status is 1 if any number differs. DIR holds CIFAR-10's Parquet files and
+CIFAR-10_human.pt; without it, only trials on the digits are drawn. Numbers are expected to be equal
+on the kind of processor and with the version of PyTorch that recorded them, which are printed
+beside this machine's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tune_robust.training import train
 
 
 def differences(population: Recorded, trial: str, data_dir: Path | None) -> list[str]:
-    """What differs when ``trial`` is trained again: "epoch 3: val_loss" and the like."""
+    """Return what differs when ``trial`` is trained again, as in "epoch 3: val_loss"."""
     config = _config(population, trial, data_dir)
     rows = population.epochs[population.epochs["trial"] == trial].set_index("epoch")
     moments = {epoch_of(m, config.total_epochs): m for t, m in population.predictions if t == trial}
@@ -56,7 +57,7 @@ def _config(population: Recorded, trial: str, data_dir: Path | None) -> TrainCon
 
 
 def main() -> None:
-    """Draw trials, train them again, report."""
+    """Draw trials, train them again, and report differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="which")

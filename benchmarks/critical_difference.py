@@ -1,4 +1,4 @@
-"""The critical-difference picture of Demsar 2006 as an SVG: average ranks, and groups within it."""
+"""The critical-difference diagram of Demsar 2006 as an SVG: average ranks and groups of methods."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _STYLE = 'font-family="sans-serif" font-size="13"'
 
 
 def picture(ranking: Ranking, names: Mapping[str, str]) -> str:
-    """An SVG document: the axis of ranks, a mark per method, a bar per indistinguishable group.
+    """Return an SVG document: an axis of ranks, a mark per method, a bar per clique.
 
     Args:
-        ranking: the methods' average ranks; 1, the best, is on the left.
-        names: what to write for each method; those that it lacks stand as they are.
+        ranking: The average ranks of the methods; 1, the best, is on the left.
+        names: The label of each method; by default its own name.
     """
     count = len(ranking.ranks)
 
@@ -54,7 +54,7 @@ def _scale(count: int, x: Callable[[float], float]) -> list[str]:
 
 
 def _length(difference: float, count: int, x: Callable[[float], float]) -> list[str]:
-    """The critical difference, drawn to scale above the axis where it fits on it."""
+    """Draw the critical difference to scale above the axis, if it fits."""
     label = f"critical difference {difference:.1f}"
     if difference > count - 1:
         return [_text(x(1), 24, f"{label}, wider than the axis", "start")]

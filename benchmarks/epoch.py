@@ -1,31 +1,32 @@
-"""What a whole epoch costs beyond its forward and backward passes, and what evaluation adds.
+"""The cost of a whole epoch beyond its forward and backward passes, and the cost of evaluation.
 
     python benchmarks/epoch.py                 # three networks, up to ten minutes
     python benchmarks/epoch.py --quick         # the 8x8 CNN on digits, up to two minutes
     python benchmarks/epoch.py --quick --json
     python benchmarks/epoch.py --device cuda --steps 100
-    python benchmarks/epoch.py --quick --profile sam   # what an epoch of SAM spends its time on
+    python benchmarks/epoch.py --quick --profile sam   # the operations of an epoch of SAM
 
-An epoch is ``tune_robust.training.train``'s own: shuffling, augmentation, normalisation, schedules,
-the method's step, the fits and weights of every sample. It is set against bare passes of the same
-network over as many batches of the same size, made beforehand, in the same precision and memory
-layout: zeroed gradients, forward, cross-entropy, backward, as often a step as the method does.
+An epoch is that of ``tune_robust.training.train``: shuffling, augmentation, normalisation,
+schedules, the method's step, the fits and weights of every sample. It is compared with bare passes
+of the same network over as many batches of the same size, prepared beforehand, in the same
+precision and memory layout: zeroed gradients, forward, cross-entropy and backward, as often per
+step as the method does.
 
 The peer trains in the usual way: PIL images, RandomCrop, flip and Normalize by torchvision in a
-DataLoader (in the process itself, or in two workers that persist), SGD or SAM as davda54/sam takes
-it, and no note of what the network answers.
+DataLoader (in the process itself, or in two persistent workers), SGD or the SAM of davda54/sam,
+without recording any outputs of the network.
 
-All of it is done in one process, in turn: a round takes one epoch of each, in an order of its own,
-and a ratio is the median over the rounds of the times of the same round.
+Everything is measured in one process in turn: a round takes one epoch of each in random order, and
+a ratio is the median over the rounds of the ratios of times of the same round.
 
 - ``epoch_over_passes``: an epoch's training, from the shuffle to the end of the last step.
 - ``dataloader_over_passes``: the peer's, ``_0`` in the process, ``_2`` with two workers.
-- ``evaluation_over_epoch``: all else that an epoch takes, over its training. The validation part
-  and the test set are 1/9 and 2/9 as large as the training part: CIFAR's 5,000 and 10,000 beside
-  45,000.
+- ``evaluation_over_epoch``: everything else in an epoch, relative to its training. The validation
+  part and the test set are 1/9 and 2/9 as large as the training part: CIFAR's 5,000 and 10,000
+  beside 45,000.
 
-CIFAR-shaped images are CIFAR-10's where ``--data-dir`` has its parquet files, else random. On a CPU
-an epoch is short, so that rounds are.
+CIFAR-shaped images are those of CIFAR-10 if ``--data-dir`` has its Parquet files, otherwise random.
+On a CPU an epoch has few steps, so that a round is short.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ METHODS = ("sgd", "sam", "saner", "slaw")
 PEERS = {"sgd": plain_sgd, "sam": lambda model: one_at_a_time(model, rho=0.1)}
 LIMITS = {"epoch_over_passes": "1.05", "evaluation_over_epoch": "0.10"}
 WARM_UP = 2
-"""Rounds that ``rounds`` takes before those that it times."""
+"""The warm-up rounds of ``rounds``, which are not timed."""
 
 
 class Case(NamedTuple):
@@ -73,7 +74,7 @@ ON_GPU = (SMALL, Case("resnet32", 128, 100), Case("resnet18", 128, 100))
 
 
 class Result(NamedTuple):
-    """Which images a case trained on, in how many rounds, and (what, method, ratio) by row."""
+    """The images that a case trained on, the number of rounds, and (what, method, ratio) by row."""
 
     images: str
     n: int
@@ -81,7 +82,7 @@ class Result(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Seconds by round: of an epoch's training and of all of it, and of what it is set against."""
+    """Seconds by round of an epoch's training, of the whole epoch, and of the baselines."""
 
     training: dict[str, list[float]]
     whole: dict[str, list[float]]
@@ -90,7 +91,10 @@ class Times(NamedTuple):
 
 
 def configuration(case: Case, method: str, source: dict[str, Any], threads: int) -> TrainConfig:
-    """``case`` trained by ``method``; the weights hardly move, so that every round is alike."""
+    """Return the configuration of ``case`` with ``method`` and a tiny learning rate.
+
+    The weights hardly move, so that all rounds are alike.
+    """
     images = case.batch * case.steps
     data = {
         "subset": images + images // 9,
@@ -114,16 +118,16 @@ def configuration(case: Case, method: str, source: dict[str, Any], threads: int)
 
 
 def source_of(case: Case, data_dir: Path) -> dict[str, Any]:
-    """The dataset that ``case`` trains on, as a configuration's ``data`` names it."""
+    """Return the data of ``case`` as a configuration's ``data`` names it."""
     if case is SMALL:
         return {"dataset": "digits"}
     if (data_dir / "cifar10").is_dir():
         return {"dataset": "parquet", "dir": str(data_dir / "cifar10")}
-    return {"dataset": "cifar10"}  # the shape alone: nothing is loaded
+    return {"dataset": "cifar10"}  # only its shape is used; nothing is loaded
 
 
 def splits_of(config: TrainConfig, *, real: bool) -> Splits:
-    """The parts that ``config`` names or, if not ``real``, random ones as large."""
+    """Return the parts that ``config`` names or, if not ``real``, random ones of the same size."""
     if real:
         return make_splits(config.data, load_dataset(config.data))
 
@@ -138,14 +142,14 @@ def splits_of(config: TrainConfig, *, real: bool) -> Splits:
 
 
 def network(config: TrainConfig, splits: Splits, device: torch.device) -> nn.Module:
-    """The network that ``config`` trains."""
+    """Return the network that ``config`` trains."""
     channels, size, _ = splits.train.image_shape
     model = build_model(config.model, channels=channels, image_size=size, classes=10)
     return model.to(device, memory_format=memory_format(config)).train()
 
 
 def bare_epoch(config: TrainConfig, splits: Splits, device: torch.device) -> Callable[[], None]:
-    """One forward and backward pass over each batch of an epoch, and nothing else."""
+    """Return a function that runs one forward and backward pass per batch of an epoch."""
     model = network(config, splits, device)
     batches = [
         (inputs, labels)
@@ -168,7 +172,7 @@ def bare_epoch(config: TrainConfig, splits: Splits, device: torch.device) -> Cal
 
 
 def one_pass(config: TrainConfig, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
-    """Zeroed gradients, forward, loss, backward; the loss."""
+    """Zero the gradients, run forward and backward, and return the loss."""
     model.zero_grad()
     with autocast(config, inputs.device):
         logits = model(inputs)
@@ -178,7 +182,7 @@ def one_pass(config: TrainConfig, model: nn.Module, inputs: Tensor, labels: Tens
 
 
 class PilImages(torch.utils.data.Dataset):
-    """Images and labels as torchvision's datasets keep and transform them."""
+    """Images and labels, stored and transformed as in torchvision's datasets."""
 
     def __init__(self, part: LabelledImages, mean: tuple[float, ...], std: tuple[float, ...]):
         self._images = [to_pil_image(image) for image in part.images]
@@ -204,7 +208,7 @@ class PilImages(torch.utils.data.Dataset):
 def peer_epoch(
     config: TrainConfig, splits: Splits, device: torch.device, *, method: str, workers: int
 ) -> Callable[[], None]:
-    """One epoch of ``method`` as a usual script trains it."""
+    """Return a function that trains one epoch of ``method`` as a usual script does."""
     model = network(config, splits, device)
     step = PEERS[method](model)
     loader = DataLoader(
@@ -229,7 +233,7 @@ def peer_epoch(
 def measure(
     configs: dict[str, TrainConfig], splits: Splits, device: torch.device, count: int
 ) -> Times:
-    """Times of ``count`` rounds."""
+    """Return the times of ``count`` rounds."""
     any_config = configs["sgd"]
     torch.set_num_threads(any_config.threads)
     training: dict[str, list[float]] = {method: [] for method in configs}
@@ -262,7 +266,7 @@ def measure(
 
 
 def _finished(task: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """``task``, over when the device has done all of it."""
+    """Return ``task`` followed by waiting for the device."""
 
     def run() -> None:
         task()
@@ -272,7 +276,10 @@ def _finished(task: Callable[[], None], device: torch.device) -> Callable[[], No
 
 
 def compared(times: Times, passes: dict[str, int]) -> Iterator[tuple[str, str, Ratio]]:
-    """(what, method, its ratio) for each row of the table; ``passes`` a step, by method."""
+    """Yield (what, method, ratio) for each row of the table.
+
+    ``passes``: the passes per step of each method.
+    """
     for method, training in times.training.items():
         bare = [passes[method] * seconds for seconds in times.passes]
         yield "epoch_over_passes", method, ratio(training, bare)
@@ -285,7 +292,7 @@ def compared(times: Times, passes: dict[str, int]) -> Iterator[tuple[str, str, R
 
 
 def cases(arguments: argparse.Namespace) -> list[Case]:
-    """The networks to measure."""
+    """Return the networks to measure."""
     chosen = ON_GPU if arguments.device.startswith("cuda") else ON_CPU
     if arguments.quick:
         chosen = (SMALL,)
@@ -299,7 +306,7 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
 def prepared(
     case: Case, arguments: argparse.Namespace
 ) -> tuple[dict[str, TrainConfig], Splits, str]:
-    """The configuration of each method, what it trains on, and which images those are."""
+    """Return the configuration of each method, the splits, and the name of the images."""
     source = source_of(case, arguments.data_dir)
     configs = {m: configuration(case, m, source, arguments.threads) for m in METHODS}
     random = source["dataset"] == "cifar10"
@@ -308,7 +315,7 @@ def prepared(
 
 
 def profile(case: Case, arguments: argparse.Namespace) -> str:
-    """The operations that the third epoch of one method spends most of its time on."""
+    """Return the operations that take the most time in the third epoch of one method."""
     configs, splits, images = prepared(case, arguments)
     results = train(configs[arguments.profile], device=arguments.device, splits=splits)
     for _ in range(WARM_UP):
@@ -321,7 +328,7 @@ def profile(case: Case, arguments: argparse.Namespace) -> str:
 
 
 def result_of(case: Case, arguments: argparse.Namespace) -> Result:
-    """One case, measured."""
+    """Measure one case."""
     configs, splits, images = prepared(case, arguments)
     times = measure(configs, splits, choose_device(arguments.device), arguments.rounds)
     passes = {method: config.passes_per_step for method, config in configs.items()}
@@ -329,7 +336,7 @@ def result_of(case: Case, arguments: argparse.Namespace) -> Result:
 
 
 def show(results: dict[Case, Result], on: dict[str, Any]) -> None:
-    """One table a case, for a person."""
+    """Print a table per case."""
     tables = {
         f"{case.network}, {case.steps} steps of {case.batch} {images} images, n = {n}": rows
         for case, (images, n, rows) in results.items()

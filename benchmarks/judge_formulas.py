@@ -16,9 +16,9 @@ from tune_robust.information import label_information as information_of
 Judge = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 LEAST_PROBABILITY = 1e-3
-"""A single overconfident trial must not veto a class in a geometric mean."""
+"""The least probability in a geometric mean, so that a single trial cannot exclude a class."""
 ROUNDS = 10
-"""Of expectation maximisation."""
+"""Iterations of expectation maximisation."""
 
 
 def noisy_accuracy(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ JUDGES: dict[str, Judge] = {
     "agreement between halves": agreement_of_halves,
     "labels confirmed by the consensus": confirmed_labels,
 }
-"""By name as in the tables."""
+"""The judges, by their names in the tables."""
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -159,18 +159,18 @@ def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _votes(probabilities: np.ndarray) -> np.ndarray:
-    """(T, N, K): 1 for the predicted class."""
+    """Return votes (T, N, K): 1 for the predicted class."""
     return _one_hot(probabilities.argmax(2), probabilities.shape[2])
 
 
 def _confusion(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """(T, K, K): the number of images by predicted class and given label."""
+    """Return the number of images by predicted class and given label, (T, K, K)."""
     labels = _one_hot(given, probabilities.shape[2])
     return np.matmul(_votes(probabilities).transpose(0, 2, 1), labels)
 
 
 def _plug_in(counts: np.ndarray) -> np.ndarray:
-    """(T,): the mutual information of the two margins of ``counts`` (T, K, K) in nats."""
+    """Return the mutual information in nats of counts (T, K, K), shape (T,)."""
     joint = counts / counts.sum(axis=(1, 2), keepdims=True)
     independent = joint.sum(axis=2, keepdims=True) * joint.sum(axis=1, keepdims=True)
     ratio = np.divide(joint, independent, where=joint > 0, out=np.ones_like(joint))
@@ -182,7 +182,10 @@ def _normalised(values: np.ndarray) -> np.ndarray:
 
 
 def _others(quality: np.ndarray) -> np.ndarray:
-    """(T, T): for each trial equal weights on the best third, at least two, of the others."""
+    """Return weights (T, T): for each trial, equal ones on the best third of the other trials.
+
+    The best third has at least two trials.
+    """
     trials = len(quality)
     count = min(trials - 1, max(2, round((trials - 1) / 3)))
     order = np.argsort(-quality, kind="stable")
@@ -193,7 +196,7 @@ def _others(quality: np.ndarray) -> np.ndarray:
 
 
 def _posterior(prior: np.ndarray, given: np.ndarray, pseudocounts: float = 1.0) -> np.ndarray:
-    """(T, N, K): ``prior`` combined with the labels, through a transition matrix of its own."""
+    """Return ``prior`` combined with the labels by an estimated transition matrix, (T, N, K)."""
     classes, posterior = prior.shape[2], prior
     labels = _one_hot(given, classes)
     for _ in range(ROUNDS):
@@ -204,5 +207,5 @@ def _posterior(prior: np.ndarray, given: np.ndarray, pseudocounts: float = 1.0) 
 
 
 def _agreement(probabilities: np.ndarray, posterior: np.ndarray) -> np.ndarray:
-    """(T,): the mean posterior probability of the predicted classes."""
+    """Return the mean posterior probability of the predicted classes, (T,)."""
     return (_votes(probabilities) * posterior).sum(2).mean(1)

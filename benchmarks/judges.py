@@ -39,11 +39,11 @@ CASES = ("memorisers", "true labels", "60 % noise", "80 % noise")
 
 @dataclass(frozen=True)
 class Crowd:
-    """Trials with the same validation images, and what their choice is measured by.
+    """Trials with the same validation images, and their measured quality.
 
-    ``probabilities`` (T, N, K); ``given`` and ``true`` (N,); ``test`` (T,) the test accuracies,
-    ``memorised`` (T,) the fractions of wrong labels learned; ``recent`` (T,) the noisy accuracy
-    averaged over the last five epochs.
+    ``probabilities`` (T, N, K); ``given`` and ``true`` labels (N,); ``test`` (T,) the test
+    accuracies, ``memorised`` (T,) the fractions of wrong labels learned; ``recent`` (T,) the noisy
+    accuracy averaged over the last five epochs.
     """
 
     probabilities: np.ndarray
@@ -203,7 +203,7 @@ def _print(mark: str, names: Sequence[str], found: Mapping[str, Any]) -> None:
 def _interval(
     one: Mapping[str, float | None], places: int, low: float = -math.inf, high: float = math.inf
 ) -> str:
-    """Mean and interval, the latter cut at what the figure can be at all."""
+    """Format a mean and its interval, the latter clipped to the possible range."""
     mean = f"{one['mean']:.{places}f}"
     if one["low"] is None:
         return mean

@@ -1,8 +1,8 @@
-"""Methods compared over recorded populations, and what of it is decided.
+"""Compare methods over recorded populations, with tests of significance.
 
-A method stands for its best configuration by noisy validation accuracy, which is what a search
-without trusted labels would hand to its user; it is judged by that configuration's test accuracy.
-Over several populations methods are compared as Demsar 2006 recommends ("Statistical comparisons of
+A method is represented by its best configuration by noisy validation accuracy, which a search
+without trusted labels would return, and measured by that configuration's test accuracy. Over
+several populations methods are compared as Demsar 2006 recommends ("Statistical comparisons of
 classifiers over multiple data sets", JMLR 7): Friedman's test and the Nemenyi critical difference
 of average ranks for all of them, Wilcoxon's signed-rank test with Holm's correction for pairs.
 """
@@ -24,7 +24,7 @@ LEVEL = 0.05
 
 
 def chosen(population: Recorded) -> pd.DataFrame:
-    """Of each method the trial with the best noisy validation accuracy, the first among equals.
+    """Return each method's trial with the best noisy validation accuracy, the first of equal ones.
 
     Indexed by method: ``trial``, ``val_accuracy``, ``test_accuracy`` (fractions) and all settings.
     """
@@ -35,18 +35,18 @@ def chosen(population: Recorded) -> pd.DataFrame:
 
 
 def test_accuracies(populations: Sequence[Recorded]) -> pd.DataFrame:
-    """Test accuracy of each method's chosen trial: a row per population, a column per method."""
+    """Return test accuracies of the chosen trials: a row per population, a column per method."""
     return pd.DataFrame(
         {one.population.name: chosen(one)["test_accuracy"] for one in populations}
     ).T.dropna(axis="columns")
 
 
 class Ranking(NamedTuple):
-    """Average ranks over ``n`` populations (1 is best) and what tells them apart.
+    """Average ranks over ``n`` populations (1 is best) and their significance.
 
     ``p``: of Friedman's test that all methods are equal; None with fewer than two populations.
     Methods whose ranks differ by at most ``critical_difference`` (Nemenyi, 5 %) are statistically
-    indistinguishable; ``cliques`` are the largest groups of such, best first.
+    indistinguishable; ``cliques`` are the largest groups of such methods, best first.
     """
 
     n: int
@@ -68,16 +68,17 @@ def ranking(accuracies: pd.DataFrame) -> Ranking:
 
 
 def critical_difference(methods: int, n: int) -> float:
-    """By how much the average ranks of two of ``methods`` differ by chance, once in twenty.
+    """Return the difference of average ranks that is significant at 5 % between ``methods``.
 
-    Nemenyi's test: the studentized range over the square root of 2, times the deviation of a rank.
+    Nemenyi's test: the studentized range over the square root of 2, times the standard deviation of
+    a rank.
     """
     quantile = stats.studentized_range.ppf(1 - LEVEL, methods, np.inf) / math.sqrt(2)
     return float(quantile * math.sqrt(methods * (methods + 1) / (6 * n)))
 
 
 def cliques(ranks: pd.Series, difference: float) -> tuple[tuple[str, ...], ...]:
-    """The largest runs of neighbours in ``ranks`` (ascending) no further apart than that."""
+    """Return the largest runs of neighbours in ``ranks`` (ascending) within ``difference``."""
     found: list[tuple[int, int]] = []
     for first in range(len(ranks)):
         last = int((ranks - ranks.iloc[first] <= difference).to_numpy().nonzero()[0][-1])
@@ -87,10 +88,10 @@ def cliques(ranks: pd.Series, difference: float) -> tuple[tuple[str, ...], ...]:
 
 
 class Difference(NamedTuple):
-    """By how much ``method`` is above ``reference``, paired, in fractions of test accuracy.
+    """How much ``method`` is above ``reference``, paired, in fractions of test accuracy.
 
-    ``p``: of Wilcoxon's signed-rank test, two-sided; ``adjusted`` the same corrected for all the
-    comparisons made with it. Both None where nothing differs or there are fewer than two pairs.
+    ``p``: of Wilcoxon's signed-rank test, two-sided; ``adjusted``: the same corrected for all
+    comparisons made with it. Both are None if nothing differs or there are fewer than two pairs.
     """
 
     method: str
@@ -101,14 +102,14 @@ class Difference(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """``above``, ``below`` or ``open``, at 5 % after the correction."""
+        """Return ``above``, ``below`` or ``open``, at 5 % after the correction."""
         if self.adjusted is None or self.adjusted > LEVEL:
             return "open"
         return "above" if self.size.mean > 0 else "below"
 
 
 def differences(accuracies: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Difference]:
-    """Each (method, reference) compared over the rows, corrected for as many as there are.
+    """Compare each (method, reference) over the rows, corrected for the number of pairs.
 
     Pairs of which one is not a column are left out.
     """
@@ -127,12 +128,12 @@ def _difference(accuracies: pd.DataFrame, method: str, reference: str) -> Differ
 
 
 def _untied(values: pd.Series) -> bool:
-    """Whether the exact distribution of Wilcoxon's statistic holds: no zeros and no ties."""
+    """Return whether the exact distribution of Wilcoxon's statistic applies: no zeros or ties."""
     return bool((values != 0).all() and values.abs().is_unique)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979), in the order given."""
+    """Apply Holm's step-down correction (1979); the order is unchanged."""
     order = np.argsort(p_values, kind="stable")
     adjusted, largest = [0.0] * len(p_values), 0.0
     for place, index in enumerate(order):
@@ -142,17 +143,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def fewest_populations(comparisons: int) -> int:
-    """How many populations Wilcoxon's test needs before any of so many comparisons can be decided.
+    """Return how many populations Wilcoxon's test needs before a comparison can be significant.
 
-    With n pairs that all point the same way its two-sided p is 2 / 2^n.
+    With n pairs that all have the same sign its two-sided p is 2 / 2^n.
     """
     return math.ceil(math.log2(2 * comparisons / LEVEL))
 
 
 class Selection(NamedTuple):
-    """What choosing one trial of a whole population by noisy validation accuracy costs.
+    """The cost of selecting one trial of a whole population by noisy validation accuracy.
 
-    ``accuracy`` and ``best``: test accuracy of the chosen trial, and of the best of all.
+    ``accuracy`` and ``best``: test accuracy of the selected trial, and of the best of all.
     ``correlation``: Spearman's, of noisy validation with test accuracy over the trials.
     """
 
@@ -164,7 +165,7 @@ class Selection(NamedTuple):
 
 
 def selection(population: Recorded) -> Selection:
-    """The trial that a search would name the winner, beside what was there."""
+    """Return the trial that a search would select, compared with the best one."""
     last = population.last.sort_index()
     trial = last["val_accuracy"].idxmax()
     return Selection(
@@ -177,10 +178,10 @@ def selection(population: Recorded) -> Selection:
 
 
 def agreement(populations: Sequence[Recorded]) -> pd.DataFrame:
-    """Spearman's correlation of the trials' test accuracies between every two populations.
+    """Return Spearman's correlation of the trials' test accuracies between every two populations.
 
-    All populations have the same settings under the same trial names; each pair compares over the
-    trials that both have.
+    All populations have the same settings under the same trial names; each pair is compared over
+    the trials that both have.
     """
     accuracies = pd.DataFrame(
         {one.population.name: one.last["test_accuracy"] for one in populations}

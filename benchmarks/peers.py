@@ -1,4 +1,4 @@
-"""Other ways to take SAM's step, to set this project's beside: each is (optimizer, one step)."""
+"""Other implementations of SAM's step, to compare with: each is an (optimizer, step) pair."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Step = Callable[[Closure], object]
 
 
 def peers(model: nn.Module, rho: float) -> dict[str, Step]:
-    """By name, the peers that can run here: closure -> one step with SGD's own included."""
+    """Return the peers that can run here by name; a step takes a closure and includes SGD's own."""
     found = {
         "one tensor at a time": one_at_a_time(model, rho),
         "plain foreach": plain_foreach(model, rho),
@@ -24,7 +24,7 @@ def peers(model: nn.Module, rho: float) -> dict[str, Step]:
 
 
 def plain_sgd(model: nn.Module) -> Step:
-    """SGD as most write it."""
+    """Return SGD's step as in most training loops."""
     sgd = _sgd(list(model.parameters()))
 
     def step(closure: Closure) -> None:
@@ -35,7 +35,7 @@ def plain_sgd(model: nn.Module) -> Step:
 
 
 def one_at_a_time(model: nn.Module, rho: float) -> Step:
-    """The obvious SAM, a loop over parameters, in the way of davda54/sam."""
+    """Return SAM's step as a loop over parameters, in the way of davda54/sam."""
     params = list(model.parameters())
     sgd = _sgd(params)
 
@@ -58,7 +58,7 @@ def one_at_a_time(model: nn.Module, rho: float) -> Step:
 
 
 def plain_foreach(model: nn.Module, rho: float) -> Step:
-    """The obvious SAM in ``torch._foreach_*``: step up, step back down."""
+    """Return SAM's step with ``torch._foreach_*`` in the simplest way: up, then back down."""
     params = list(model.parameters())
     sgd = _sgd(params, foreach=True)
 

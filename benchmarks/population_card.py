@@ -1,4 +1,4 @@
-"""The card of the recorded populations: what is in them, how they came about, how to read them."""
+"""The card of the recorded populations: their contents, their origin and how to read them."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ PyTorch: it says on which they were recorded.
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md into ``folder`` about the populations recorded there."""
+    """Write README.md into ``folder``, about the populations recorded there."""
     there = [load(name, folder=folder) for name in recorded(folder=folder)]
     write_aside(folder / "README.md", card(there).encode())
 
 
 def card(there: Sequence[Recorded]) -> str:
-    """The text of the card about the populations that are ``there``."""
+    """Return the text of the card about the populations ``there``."""
     missing = [name for name in POPULATIONS if name not in {r.population.name for r in there}]
     parts = [_OPENING, _table(there)]
     if missing:

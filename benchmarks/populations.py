@@ -1,12 +1,11 @@
-"""The recorded populations: many configurations of all methods trained to their end, with all seen.
+"""The recorded populations: configurations of all methods trained completely, with all metrics.
 
 A population is one data set, one kind of label noise and one draw of both; each has the same 60
-configurations (populations/space.yaml). ``recorded()`` names those that there are, ``load`` reads
-one.
+configurations (populations/space.yaml). ``recorded()`` returns the names of the recorded ones,
+``load`` reads one.
 
-``mark`` was fixed before anything was recorded: whatever is tuned, is tuned on the populations
-marked ``develop``; those marked ``report`` are for figures about what came out of it, looked at
-once.
+``mark`` was fixed before anything was recorded: tuning uses the populations marked ``develop``
+only; those marked ``report`` are for evaluating the result, once.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _NOISE = {
     "aggregate": "{kind: human, file: CIFAR-10_human.pt, key: aggre_label}",
 }
 _NEXT_CLASS = "{kind: asymmetric, rate: 0.4, class_map: next_class}"
-"""The asymmetric noise of the digits, which have no published pairs of classes that look alike."""
+"""The asymmetric noise of the digits, for which no pairs of similar classes are published."""
 _CIFAR10 = ("train.data.dataset=parquet", "train.data.test_subset=2000", "train.data.augment=none")
 _DATA = {
     "digits": (),
@@ -73,12 +72,12 @@ class Population(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As in ``digits_symmetric_0``."""
+        """Return the name, as in ``digits_symmetric_0``."""
         return f"{self.data}_{self.noise}_{self.draw}"
 
     @property
     def overrides(self) -> list[str]:
-        """What it changes of the space, each as ``--set`` takes it."""
+        """Return the changes to the space, each as ``--set`` takes it."""
         ring = self.data == "digits" and self.noise == "asymmetric"
         return [
             f"name={self.name}",
@@ -90,7 +89,10 @@ class Population(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The command that records it; DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt."""
+        """Return the command that records it.
+
+        DIR in it holds CIFAR-10's Parquet files and CIFAR-10_human.pt.
+        """
         settings = " ".join(f"--set {shlex.quote(override)}" for override in self.overrides)
         data = "" if self.data == "digits" else " --data-dir DIR"
         space = "benchmarks/populations/space.yaml"
@@ -123,7 +125,7 @@ POPULATIONS = {
         Population("cifar10", "worse", 2, "report"),
     )
 }
-"""By name, in the order in which they are recorded."""
+"""All populations by name, in the order of recording."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,10 @@ class Recorded:
     """A recorded population.
 
     ``trials`` has a row per trial, with its settings by their paths and its ``config`` as JSON;
-    ``epochs`` one per trial and epoch, with every metric. ``labels`` are those of the validation
-    images, given and true; ``predictions`` the probabilities float16 (N, K) on them by trial and
-    moment (0.333, 0.667 and 1.0 of its training). ``confirmed``, where that has been done, has a
-    row per ``trial`` trained again and fresh ``seed``, with its ``method``, ``val_accuracy`` and
+    ``epochs`` has one per trial and epoch, with every metric. ``labels`` are the given and the true
+    ones of the validation images; ``predictions`` their probabilities, float16 (N, K), by trial and
+    moment (0.333, 0.667 and 1.0 of its training). ``confirmed``, if recorded, has a row per
+    ``trial`` trained again and fresh ``seed``, with its ``method``, ``val_accuracy`` and
     ``test_accuracy``.
     """
 
@@ -148,24 +150,24 @@ class Recorded:
 
     @property
     def last(self) -> pd.DataFrame:
-        """A row per finished trial, indexed by it: settings, and metrics of the last epoch."""
+        """Return a row per finished trial, indexed by it: settings and last epoch's metrics."""
         last = self.epochs.sort_values("epoch").groupby("trial").tail(1).set_index("trial")
         finished = self.trials[self.trials["status"] == "done"]
         return finished.set_index("trial").join(last)
 
     @property
     def planned(self) -> int:
-        """How many trials it will have once it is complete."""
+        """Return the number of trials of the complete population."""
         return self.meta["space"]["budget"]["trials"]
 
     @property
     def complete(self) -> bool:
-        """Whether all its trials have ended."""
+        """Return whether all its trials have ended."""
         return len(self.trials) >= self.planned
 
 
 def recorded(mark: Mark | None = None, *, folder: Path = RECORDED) -> list[str]:
-    """The names of the populations recorded in ``folder``, of one mark or of both."""
+    """Return the names of the populations recorded in ``folder``, of one mark or of both."""
     return [
         name
         for name, population in POPULATIONS.items()
@@ -174,10 +176,10 @@ def recorded(mark: Mark | None = None, *, folder: Path = RECORDED) -> list[str]:
 
 
 def load(name: str, *, folder: Path = RECORDED) -> Recorded:
-    """One recorded population.
+    """Return one recorded population.
 
     Raises:
-        UserError: there is none of that name, or it has not been recorded.
+        UserError: There is none of that name, or it has not been recorded.
     """
     if name not in POPULATIONS:
         raise UserError(unknown("population", name, POPULATIONS))

@@ -1,9 +1,9 @@
-"""A finished run cut down to what is read of it later, small enough to commit.
+"""Reduces a finished run to the data that is used later, small enough to commit.
 
     python benchmarks/record.py RUN FOLDER
 
 Writes run.json, trials.parquet and epochs.parquet, with the metrics that ``tune-robust replay``
-needs, as 32-bit floats. Where things lay on the machine that recorded it is left out.
+needs, as 32-bit floats. Paths on the machine that recorded it are left out.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _without_folder(config: str) -> str:
 
 
 def write(table: pa.Table, path: Path) -> None:
-    """Write a table as small as Parquet makes it, aside and then renamed."""
+    """Write a table as small as Parquet allows, aside and then renamed."""
     buffer = BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=19)
     write_aside(path, buffer.getvalue())

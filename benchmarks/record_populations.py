@@ -1,18 +1,18 @@
-"""Records the populations: trains their trials one by one, then keeps what they showed.
+"""Records the populations: trains their trials one by one and exports the results.
 
     python benchmarks/record_populations.py --list
     nice -n 19 python benchmarks/record_populations.py --storage RUNS --data-dir DIR
     nice -n 19 python benchmarks/record_populations.py --storage RUNS --data-dir DIR --confirm 5
     python benchmarks/record_populations.py --storage RUNS --export
 
-The second records, and goes on where it was, however it ended: a trial that was under way begins
-again, and comes to the same numbers. Everything runs in this one process and on one thread, without
-Ray, so that it can take hours at the lowest priority on a busy machine; ``tune-robust resume``
-finishes the same runs with Ray. --confirm trains the best configuration of each method, by noisy
-validation accuracy, again on so many fresh seeds. --export writes what has finished of each
-population into benchmarks/recorded/populations, with a card, once there are at least 24 trials, two
-for each method on average. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits
-need none.
+The second command records, and continues after any interruption: a trial that was running begins
+again and reproduces the same numbers. Everything runs in this one process and on one thread,
+without Ray, so that it can take hours at the lowest priority on a busy machine; ``tune-robust
+resume`` finishes the same runs with Ray. --confirm trains the best configuration of each method, by
+noisy validation accuracy, again with that number of fresh seeds. --export writes the finished
+trials of each population into benchmarks/recorded/populations, with a card, if there are at least
+24 trials, two per method on average. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the
+digits need none.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from tune_robust.tuning.engine.slots import Slots
 from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation
 
 FEWEST = 24
-"""Finished trials of a population from which on it is exported."""
+"""The fewest finished trials of a population that is exported."""
 
 
 def space_of(population: Population, data_dir: Path | None) -> Space:
-    """The space of one population."""
+    """Return the space of one population."""
     here = [] if data_dir is None else [f"train.data.dir={data_dir}", "train.data.download=false"]
     digits = population.data == "digits"
     return load_space(SPACE, overrides=[*population.overrides, *([] if digits else here)])
 
 
 def record_run(population: Population, storage: Path, data_dir: Path | None) -> None:
-    """Train what remains of a population's run."""
+    """Train the remaining trials of a population's run."""
     folder = RunFolder(storage / population.name)
     folder.make()
     if folder.meta.exists():
@@ -71,7 +71,7 @@ def record_run(population: Population, storage: Path, data_dir: Path | None) -> 
 
 
 def confirm_run(population: Population, storage: Path, seeds: int) -> None:
-    """Train each method's best configuration on ``seeds`` fresh seeds, as far as not done yet."""
+    """Train each method's best configuration on ``seeds`` fresh seeds, without those done."""
     folder = RunFolder(storage / population.name)
     done = _done(_ended(folder))
     if len(done) >= FEWEST:
@@ -96,7 +96,7 @@ def _train_rest(store: RunStore, cache: Path) -> None:
 
 
 def _train(trial: Trial, conductor: Conductor, cache: Path) -> None:
-    """One trial, without checkpoints: it is short, and comes to the same numbers again."""
+    """Train one trial, without checkpoints: it is short and reproducible."""
     config = TrainConfig.model_validate(trial.config)
     splits = _splits(config.data, cache)
     place, moments = conductor.store.folder.predictions, conductor.space.record.predictions
@@ -117,7 +117,7 @@ def _splits(data: DataConfig, cache: Path) -> Splits:
 
 
 def _note_labels(folder: RunFolder, splits: Splits) -> None:
-    """What run.json says of each part: its number of images and its fraction of wrong labels."""
+    """Record in run.json the number of images and the fraction of wrong labels of each part."""
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     facts = {
         "images": {name: len(part) for name, part in parts.items()},
@@ -127,7 +127,7 @@ def _note_labels(folder: RunFolder, splits: Splits) -> None:
 
 
 def export(storage: Path, out: Path) -> Iterator[str]:
-    """Write the populations with enough trials into ``out``, and the card; yields their names."""
+    """Write the populations with enough trials and the card into ``out``, and yield their names."""
     for name in POPULATIONS:
         folder = RunFolder(storage / name)
         ended = _ended(folder)
@@ -141,7 +141,7 @@ def export(storage: Path, out: Path) -> Iterator[str]:
 
 
 def _document(folder: RunFolder) -> dict[str, Any]:
-    """The document of a run's space.
+    """Return the document of a run's space.
 
     The first populations were begun when spaces had no format yet, but their presets were those of
     format 2 already, as the configurations of their trials show.
@@ -156,7 +156,7 @@ def _write_space(folder: RunFolder, out: RunFolder) -> None:
 
 
 def _ended(folder: RunFolder) -> pd.DataFrame:
-    """The trials that ended by the run's table, which may be a little behind a run that goes on."""
+    """Return the trials that have ended by the run's table, which may lag behind a live run."""
     if not folder.trials.exists():
         return pd.DataFrame(columns=["trial", "status"])
     table = pd.read_parquet(folder.trials)
@@ -168,7 +168,7 @@ def _done(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_confirmation(folder: RunFolder, out: Path) -> None:
-    """The fresh seeds that have ended, if there are any."""
+    """Write the results on fresh seeds that have ended, if there are any."""
     again = _done(_ended(confirmation_of(folder)))
     if again.empty:
         return
@@ -206,7 +206,7 @@ def _listed(populations: Iterable[Population]) -> None:
 
 
 def main() -> None:
-    """Record, list or export."""
+    """Record, list or export the populations."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--storage", type=Path, default=Path("runs"), help="where the runs lie")
     parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 and CIFAR-10_human.pt lie")

@@ -16,23 +16,24 @@ _RECORDED = Path(__file__).parent / "recorded" / "methods_grid_digits"
 
 
 def epochs(number: int, rho: float, alpha: float) -> Iterator[dict[str, float]]:
-    """The epochs of trial ``number``: as many metrics as a real one has, and ``epoch``.
+    """Yield the epochs of trial ``number``: as many metrics as a real trial has, and ``epoch``.
 
-    Which recorded curve it is goes by the number; it lies the lower, the further the settings are
-    from rho 0.3 and alpha 0.5, so that a sampler has something to find.
+    The number determines which recorded curve is used. It is lowered with the distance of the
+    settings from rho 0.3 and alpha 0.5, so that a sampler has something to find.
     """
     curves = _curves()
-    share = 1 - 0.4 * abs(rho - 0.3) - 0.2 * abs(alpha - 0.5)
+    factor = 1 - 0.4 * abs(rho - 0.3) - 0.2 * abs(alpha - 0.5)
     for epoch, recorded in enumerate(curves[number % len(curves)], 1):
         metrics = {**dict.fromkeys(METRICS, 0.123456789), **recorded}
-        metrics["val_accuracy"] *= share
+        metrics["val_accuracy"] *= factor
         yield {**metrics, "gradient_evaluations": 2.0 * epoch, "epoch": epoch}
 
 
 def trainable() -> type:
-    """A stand-in for ``TrialRunner``, without PyTorch: 64 processes with it take too much memory.
+    """Return a replacement of ``TrialRunner`` without PyTorch.
 
-    It has no checkpoints, and asks for one CPU and one GPU.
+    It has no checkpoints, and requests one CPU and one GPU. 64 processes with PyTorch would need
+    too much memory.
     """
     from ray import tune
 
@@ -58,6 +59,6 @@ def trainable() -> type:
 
 @lru_cache
 def _curves() -> list[list[dict[str, float]]]:
-    """The recorded trials' metrics, epoch by epoch."""
+    """Return the recorded trials' metrics, by epoch."""
     trials = read_recorded(RunFolder(_RECORDED)).values()
     return [[trial.epochs[epoch] for epoch in range(1, EPOCHS + 1)] for trial in trials]

@@ -1,13 +1,13 @@
-"""What the report of a large run costs: seconds and megabytes, at 1,000 trials of 100 epochs.
+"""The cost of the report of a large run: seconds and megabytes, at 1,000 trials of 100 epochs.
 
     python benchmarks/report.py            # three reports of one run
     python benchmarks/report.py --quick    # one report
     python benchmarks/report.py --quick --json
 
-The run is made up: rho, alpha, k and rho's schedule over a score that has a ridge, with all the
-metrics that a training run stores and successive halving after 10 and 30 epochs. Each report is
-written by a process of its own, imports included, as the command does; ``processor`` is the time
-that it computed, which other work on the machine hardly changes.
+The run is synthetic: rho, alpha, k and rho's schedule with a score that has a ridge, all metrics
+that a training run stores, and successive halving after 10 and 30 epochs. Each report is written by
+a process of its own, imports included, as by the command. ``processor`` is CPU time, which other
+work on the machine hardly changes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def make_run(path: Path, trials: int, epochs: int) -> None:
 
 
 def _settings(draw: np.random.Generator, number: int) -> tuple[dict[str, Any], float]:
-    """What a trial was given, and how well that resists wrong labels, in [0, 1]."""
+    """Return a trial's settings, and how well they resist wrong labels, in [0, 1]."""
     if number == 1:
         return dict.fromkeys(SEARCH), 0.1
     rho = float(np.exp(draw.uniform(np.log(0.03), np.log(3.0))))
@@ -108,7 +108,7 @@ def _epochs(draw: np.random.Generator, good: float, epochs: int, passes: int) ->
 
 
 class _Rungs:
-    """Stops the worse two thirds of the trials so far after a tenth and three tenths."""
+    """Stop the worse two thirds of the trials so far after a tenth and three tenths."""
 
     def __init__(self, epochs: int):
         self._epochs = epochs
@@ -145,7 +145,7 @@ def _meta(trials: int, epochs: int) -> dict[str, Any]:
 
 
 def measure(run: Path) -> dict[str, float]:
-    """One report: seconds on the clock, seconds of the processor, megabytes of the page."""
+    """Write one report; return wall seconds, CPU seconds and the megabytes of the page."""
     began = time.perf_counter()
     command = [sys.executable, "-c", WRITE, str(run)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -1,9 +1,9 @@
-"""Writes docs/results.md and its picture from the recorded populations.
+"""Writes docs/results.md and its diagram from the recorded populations.
 
     python benchmarks/results.py
 
-Everything in them comes from those populations in benchmarks/recorded/populations that are
-complete. Run it again after recording more.
+Everything in them is computed from the complete populations in benchmarks/recorded/populations. Run
+it again after recording more.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ CLAIMS = (
     ("saner_slaw", "saner"),
     ("saner_slaw", "slaw"),
 )
-"""Each method against SGD, and what the papers claim beyond that."""
+"""The comparisons: each method with SGD, and the further claims of the papers."""
 SHAPES = ("suppress_high", "band", "as_published")
 NOT_VARIED = """\
 - what SANER's `alpha` and `k` do, and how the best `k` depends on the noise and on the length of
@@ -80,7 +80,7 @@ NOT_VARIED = """\
 
 
 def document(populations: Sequence[Recorded]) -> str:
-    """The text of docs/results.md."""
+    """Return the text of docs/results.md."""
     accuracies = test_accuracies(populations)
     ranked = ranking(accuracies)
     compared = differences(accuracies, CLAIMS)
@@ -207,7 +207,7 @@ def _claims(compared: Sequence[Difference]) -> str:
 
 
 def _shapes(populations: Sequence[Recorded]) -> str:
-    """The mean over all trials that weight samples, by LAW's shape."""
+    """Return the mean over all trials that weight samples, by LAW's shape."""
     by_population = {
         one.population.name: one.last.groupby("law.shape")["test_accuracy"].mean()
         for one in populations
@@ -300,7 +300,7 @@ def _agreement(populations: Sequence[Recorded]) -> str:
 
 
 def _paragraph(text: str, first: str = "") -> str:
-    """``text`` wrapped as in the other documents."""
+    """Return ``text`` wrapped as in the other documents."""
     filled = textwrap.fill(
         text,
         100,
@@ -326,7 +326,7 @@ def _points(value: Estimate) -> str:
 
 
 def _interval(value: Estimate, form: str) -> str:
-    """In brackets; of two values it would be wider than anything they say, and is left out."""
+    """Return the interval in brackets; none for two values, where it would be uninformative."""
     if value.n < 3:
         return ""
     return f" ({format(100 * value.low, form)} to {format(100 * value.high, form)})"
@@ -337,13 +337,16 @@ def _p(value: float | None) -> str:
 
 
 def complete_populations(folder: Path = RECORDED) -> list[Recorded]:
-    """The recorded populations whose trials have all ended: only these compare."""
+    """Return the recorded populations whose trials have all ended.
+
+    Only those are comparable.
+    """
     there = [load(name, folder=folder) for name in recorded(folder=folder)]
     return [one for one in there if one.complete]
 
 
 def write(populations: Sequence[Recorded], docs: Path) -> None:
-    """Write the document and its picture into ``docs``."""
+    """Write the document and its diagram into ``docs``."""
     shown = picture(ranking(test_accuracies(populations)), NAMES)
     write_aside(docs / PICTURE, shown.encode())
     write_aside(docs / "results.md", document(populations).encode())

@@ -1,19 +1,19 @@
-"""What a search of many trials costs the process that conducts it: CPU time, memory, disk.
+"""The cost of a search of many trials for the process that conducts it: CPU time, memory, disk.
 
     python benchmarks/scale.py            # 512 and 5,000 trials of up to 40 epochs, 64 at a time
-    python benchmarks/scale.py --ray      # 512 of them through Ray, on 64 GPUs that it is told of
+    python benchmarks/scale.py --ray      # 512 of them through Ray, on 64 logical GPUs
     python benchmarks/scale.py --quick    # 64 and 128 (with --ray 16, 4 at a time)
     python benchmarks/scale.py --json
 
-No trial trains: its epochs are a recorded curve (``recorded/methods_grid_digits``) that is raised
-as its settings come near to the best ones. Without Ray what is measured is the conductor alone
-(proposals, store, rungs, tables); with it, all that the driver does, Ray's threads in it included,
-but not Ray's own processes and not the trials'. Then the run is opened again, and ``status`` and
-the report are made. ``early`` and ``late`` are the first and the last tenth: what grows with the
-number of trials shows there; with Ray, the first has the start of the trials' processes in it.
-``ratios`` are late over early.
+No trial trains: its epochs are a recorded curve (``recorded/methods_grid_digits``) that is higher
+the closer its settings are to the best ones. Without Ray, the conductor alone is measured
+(proposals, store, rungs, tables); with Ray, everything that the driver does including Ray's threads
+in it, but neither Ray's own processes nor those of the trials. Then the run is opened again, and
+``status`` and the report are made. ``early`` and ``late`` are the first and the last tenth, which
+show what grows with the number of trials; with Ray, the first includes the start of the trials'
+processes. ``ratios`` are late over early.
 
-Found: docs/performance.md, "Many trials".
+The results are in docs/performance.md, "Many trials".
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from replayed import EPOCHS, epochs, trainable
 from timing import machine
@@ -48,7 +49,7 @@ QUICK = {"alone": (64, 128), "ray": (16,)}
 
 
 def main() -> None:
-    """Measure each size in a process of its own, and print."""
+    """Measure each size in a process of its own, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few trials: to see that it works")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     at_a_time = given.at_a_time or (4 if given.quick and given.ray else AT_A_TIME)
-    if given.one:  # in a process of its own: memory is a process's
+    if given.one:  # in a process of its own, whose memory is measured
         print(json.dumps(measure(given.one, given.searcher, at_a_time, through_ray=given.ray)))
         return
     on = machine()
@@ -74,12 +75,12 @@ def main() -> None:
 
 
 def measure(trials: int, searcher: str, at_a_time: int, *, through_ray: bool) -> dict[str, Any]:
-    """One search of so many trials, and what reads it afterwards; times in seconds."""
+    """Measure a search of ``trials`` trials and the reading of its run; times in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "r"
         space = search_space(trials, searcher)
         store = RunStore.create(RunFolder(path), {"space": space.document(), **provenance()})
-        next(epochs(0, 0.0, 0.0))  # reads the curves, before anything is measured
+        next(epochs(0, 0.0, 0.0))  # read the curves before anything is measured
         memory, cpu, began = _peak_mb(), time.process_time(), time.perf_counter()
         conductor = _Timed(space, store, threads=1)
         (_conduct_through_ray if through_ray else conduct)(conductor, at_a_time)
@@ -106,7 +107,7 @@ def measure(trials: int, searcher: str, at_a_time: int, *, through_ray: bool) ->
 
 
 class _Timed(Conductor):
-    """Keeps the seconds of each proposal and decision, and the CPU seconds from epoch to epoch."""
+    """A conductor that records seconds of proposals and decisions, and CPU seconds by epoch."""
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
@@ -133,7 +134,7 @@ class _Timed(Conductor):
 
 
 def conduct(conductor: Conductor, at_a_time: int) -> None:
-    """Run all trials, an epoch of a trial drawn by lot at a time."""
+    """Run all trials, one epoch of a randomly chosen trial at a time."""
     live: dict[str, Iterator[dict[str, float]]] = {}
     draw = random.Random(0)
     while True:
@@ -151,8 +152,7 @@ def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
     """Run all trials as a search does, each in a process that replays its curve."""
     from tune_robust.tuning.engine import ray_backend, ray_session
 
-    ray = ray_session.ray
-    ray_backend.TrialRunner = trainable()
+    ray, runner = ray_session.ray, trainable()
     ray.init(
         address="local",
         num_cpus=at_a_time,
@@ -163,12 +163,13 @@ def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
         logging_level="ERROR",
     )
     conductor.give(fit_slots(1, 1.0, None, [Node(at_a_time, at_a_time)]))
-    ray_backend.run_trials(conductor, conductor.store.folder.path / "cache")
+    with patch.object(ray_backend, "_runner", lambda space: runner):
+        ray_backend.run_trials(conductor, conductor.store.folder.path / "cache")
     ray.shutdown()
 
 
 def search_space(trials: int, searcher: str) -> Space:
-    """Return the space of the search, of so many trials."""
+    """Return the space of a search of ``trials`` trials."""
     document = {
         "name": "scale",
         "train": {"data": {"dataset": "digits"}, "method": "saner", "epochs": EPOCHS},

@@ -1,21 +1,21 @@
-"""What a search costs beyond the training of its trials, beside plain Ray Tune and plain Optuna.
+"""The cost of a search beyond the training of its trials, with plain Ray Tune and Optuna as peers.
 
     python benchmarks/search_overhead.py            # 32 trials, 3 rounds, some ten minutes
     python benchmarks/search_overhead.py --quick    # 32 trials, one round
     python benchmarks/search_overhead.py --quick --json
 
-The trials are short: a small CNN on handwritten digits, some two seconds each, so that what a trial
-costs beside its training shows. As many run at a time as there are cores, one thread each. A round
+The trials are short (a small CNN on handwritten digits, about two seconds each), so that the
+overhead of a trial shows. As many run at a time as there are cores, with one thread each. A round
 runs the search, the same trials through a plain Ray Tune function and through a plain Optuna loop,
-in an order of its own; a ratio is the median over the rounds.
+in random order; a ratio is the median over the rounds.
 
 ``X_over_training`` is wall time x parallelism / the trials' own training seconds. Wall time runs
-from the first step of the first trial to the end of the last: the start-up of the run is left out,
-that of every trial after it is not. Training seconds are measured inside the trials of the same run
-at the same parallelism: gradient steps and the evaluation after each epoch (metric ``seconds``),
-not the loading of data and weights, checkpoints, proposals, records or tables. The search
-checkpoints every epoch; so does the Ray Tune function, as its documentation shows; the Optuna loop
-keeps nothing and cannot be resumed within a trial.
+from the first step of the first trial to the end of the last: it excludes the start-up of the run
+and includes that of every later trial. Training seconds are measured inside the trials of the same
+run at the same parallelism: gradient steps and the evaluation after each epoch (metric
+``seconds``), without the loading of data and weights, checkpoints, proposals, records or tables.
+The search saves a checkpoint every epoch; so does the Ray Tune function, as in its documentation;
+the Optuna loop saves none and cannot be resumed within a trial.
 
 ``two_at_once_over_alone`` is the training seconds of an epoch with one trial per core over those of
 the same trials one at a time: 1 if trials that run side by side do not slow each other down.
@@ -66,7 +66,7 @@ SEARCH = {"sam.rho": {"log_uniform": [0.05, 0.5]}, "saner.alpha": {"uniform": [0
 
 
 class Measured(NamedTuple):
-    """Of one run: ``wall`` seconds, and those of training inside its ``parallel`` trials."""
+    """The ``wall`` seconds of one run, and the training seconds inside its ``parallel`` trials."""
 
     wall: float
     training: float
@@ -74,12 +74,12 @@ class Measured(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Wall time over what perfect parallelism would take."""
+        """Return the wall time relative to that of perfect parallelism."""
         return self.wall * self.parallel / self.training
 
 
 class Search(NamedTuple):
-    """A run of the search: what all are measured by, and what is its own."""
+    """A run of the search: the common measurements, and those of a search alone."""
 
     measured: Measured
     epoch: float
@@ -88,7 +88,7 @@ class Search(NamedTuple):
 
 
 def run_search(trials: int, parallel: int, folder: Path) -> Search:
-    """The search itself, without its start-up and without the report after it."""
+    """Run the search, without its start-up and without the final report."""
     document = {
         "name": "overhead",
         "train": TRAIN,
@@ -124,7 +124,7 @@ def _read_search(folder: RunFolder, parallel: int, began: float) -> Search:
 
 
 def run_ray_tune(trials: int, parallel: int, folder: Path) -> Measured:
-    """The same trials as its documentation writes them: a function, Optuna, a checkpoint a step."""
+    """Run the same trials as in Ray's documentation: a function, Optuna, a checkpoint per step."""
     from ray.tune.search.optuna import OptunaSearch
 
     log = folder / "trials.log"
@@ -161,13 +161,15 @@ def run_ray_tune(trials: int, parallel: int, folder: Path) -> Measured:
 
 
 def run_optuna(trials: int, parallel: int, folder: Path) -> Measured:
-    """The same trials in as many processes, each in Optuna's own loop on one SQLite study."""
+    """Run the same trials in as many processes, each in Optuna's own loop on one SQLite study."""
     storage = f"sqlite:///{folder}/study.db"
     optuna.create_study(study_name="overhead", storage=storage, direction="maximize")
     log = folder / "trials.log"
     share = [trials // parallel + (i < trials % parallel) for i in range(parallel)]
     processes = [
-        multiprocessing.get_context("spawn").Process(target=_optimize, args=(storage, n, log))
+        multiprocessing.get_context("spawn").Process(
+            target=_optimize, args=(storage, n, log, TRAIN)
+        )
         for n in share
     ]
     for process in processes:
@@ -177,7 +179,9 @@ def run_optuna(trials: int, parallel: int, folder: Path) -> Measured:
     return _read_log(log, parallel)
 
 
-def _optimize(storage: str, trials: int, log: Path) -> None:
+def _optimize(storage: str, trials: int, log: Path, settings: dict[str, Any]) -> None:
+    TRAIN.update(settings)  # this process has imported the module anew
+
     def objective(trial: optuna.Trial) -> float:
         values = {
             "sam.rho": trial.suggest_float("sam.rho", 0.05, 0.5, log=True),
@@ -211,7 +215,7 @@ def _read_log(path: Path, parallel: int) -> Measured:
 def measure(
     trials: int, rounds: int, parallel: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Ratios and seconds by name, one of each a round."""
+    """Return ratios and seconds by name, one of each per round."""
     ratios: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     order = random.Random(0)
@@ -251,11 +255,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
     parser.add_argument("--trials", type=int, default=32, help="of each run")
+    parser.add_argument("--epochs", type=int, default=TRAIN["epochs"], help="of each trial")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--at-a-time", type=int, default=os.cpu_count() or 1, help="by default one per core"
     )
     arguments = parser.parse_args()
+    TRAIN["epochs"] = arguments.epochs
     on = machine()
     rounds = 1 if arguments.quick else arguments.rounds
     ratios, seconds = measure(arguments.trials, rounds, arguments.at_a_time)

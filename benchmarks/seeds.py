@@ -1,13 +1,15 @@
 """Own seeds or common random numbers: which finds the better configuration in a search?
 
-Random configurations of ``methods_digits`` are trained with each of several seeds (the images, the
-split and the wrong labels stay the same, as in a search). Searches are then drawn from that table:
-each looks at some of the configurations and keeps the one with the best score, where every trial
-has a seed of its own or all share one. What it keeps is judged by the mean over the other seeds.
-
     python benchmarks/seeds.py [--configurations 24] [--seeds 6] [--epochs 40] [--quick] [--json]
 
-``ratios``: the loss of accuracy against the best configuration, with shared over with own seeds.
+Random configurations of ``methods_digits`` are trained with each of several seeds (the images, the
+split and the wrong labels stay the same, as in a search). Searches are then sampled from that
+table: each takes some of the configurations, with a seed of its own per trial or one for all, and
+selects the one with the best score. The selected configuration is evaluated by the mean over the
+other seeds.
+
+``ratios``: the loss of accuracy relative to the best configuration, with shared over with own
+seeds.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ SEARCHES = 20_000
 
 
 def main() -> None:
-    """Train the table, draw the searches from it and print what they lost."""
+    """Train the table, sample searches from it and print their losses."""
     options = _options()
     space = load_space("methods_digits", overrides=[f"train.epochs={options.epochs}"])
     configs = _configurations(space, options.configurations)
@@ -80,7 +82,7 @@ def _drawn(dimensions: Sequence[Dimension], random: Random) -> dict:
 
 
 def _scores(configs: Sequence[TrainConfig], seeds: int) -> np.ndarray:
-    """(configurations, seeds): the last epoch's validation accuracy against the noisy labels."""
+    """Return the last epoch's noisy validation accuracies, (configurations, seeds)."""
     table = np.empty((len(configs), seeds))
     for row, config in enumerate(configs):
         for seed in range(seeds):
@@ -90,10 +92,10 @@ def _scores(configs: Sequence[TrainConfig], seeds: int) -> np.ndarray:
 
 
 def _loss(table: np.ndarray, trials: int, shared: bool) -> tuple[float, float]:
-    """The mean accuracy lost by the configuration kept, and the standard error of that mean.
+    """Return the mean accuracy lost by the selected configuration, and its standard error.
 
-    Against the best of the configurations that the search saw, both judged by the seeds that the
-    kept one was not seen with.
+    The loss is relative to the best configuration of the search; both are evaluated by the seeds
+    that the search did not use for the selected one.
     """
     generator = np.random.default_rng(0)
     configurations, seeds = table.shape
@@ -109,10 +111,10 @@ def _loss(table: np.ndarray, trials: int, shared: bool) -> tuple[float, float]:
 
 
 def _deviations(table: np.ndarray) -> dict[str, float | None]:
-    """Standard deviations of the scores, in accuracy, of an additive model of the table.
+    """Return standard deviations of the scores, in accuracy, of an additive model of the table.
 
-    ``configuration``: between the configurations; ``seed``: what a seed adds to all of them, which
-    common random numbers cancel; ``rest``: what it adds to each apart, which they do not.
+    ``configuration``: between the configurations; ``seed``: the effect of a seed on all of them,
+    which common random numbers cancel; ``rest``: its effect on each alone, which they do not.
     """
     rows, columns = table.shape
     mean = table.mean()

@@ -1,14 +1,14 @@
-"""Several trials on one device over one trial's throughput, with NVIDIA MPS and without.
+"""The throughput of several trials on one device over that of one, with and without NVIDIA MPS.
 
     python benchmarks/sharing.py --device cuda                        # four ResNet-32 on one GPU
     python benchmarks/sharing.py --device cuda --network resnet18 --mps
     python benchmarks/sharing.py --network small_cnn --together 2     # on a CPU, one thread each
 
-Each trial is a process of its own, as in a search, that trains the real loop, evaluation included,
-on random images of CIFAR's shape. All have their first epoch behind them before the clock starts;
-then each trains whole epochs for ``--seconds`` and tells its images per second. ``throughput`` is
-the sum over the trials that run together over that of one alone, the median over the rounds, in
-which each way comes once, in an order of its own.
+Each trial is a process of its own, as in a search, and runs the real training loop, including
+evaluation, on random images of CIFAR's shape. All trials finish their first epoch before the clock
+starts; then each trains whole epochs for ``--seconds`` and reports its images per second.
+``throughput`` is the sum over the trials that run together over that of one alone, the median over
+the rounds; a round measures each way once, in random order.
 
 ``--mps`` adds the same under NVIDIA's Multi-Process Service, which lets kernels of several
 processes run at the same time: the daemon is started for the time of a measurement, in a folder of
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _trial(arguments: argparse.Namespace) -> None:
-    """One trial: says ``ready``, waits for a line, trains, says its images per second."""
+    """Run one trial: print ``ready``, wait for a line, train, and print its images per second."""
     steps = STEPS[arguments.device]
     case = Case(arguments.network, BATCH, steps)
     config = configuration(case, arguments.method, {"dataset": "cifar10"}, threads=1)
@@ -109,7 +109,7 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _images_per_second(count: int, environment: dict[str, str]) -> float:
-    """Of ``count`` trials at a time, all together."""
+    """Return the images per second of ``count`` simultaneous trials in total."""
     command = [sys.executable, *sys.argv, "--trial"]
     trials = [
         subprocess.Popen(
@@ -137,7 +137,7 @@ def _images_per_second(count: int, environment: dict[str, str]) -> float:
 
 @contextmanager
 def _mps(*, wanted: bool) -> Iterator[dict[str, str]]:
-    """The environment of processes that share a GPU by MPS, or as they are."""
+    """Yield the environment of processes that share a GPU by MPS, or an unchanged one."""
     if not wanted:
         yield {}
         return

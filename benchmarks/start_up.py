@@ -1,17 +1,17 @@
-"""How long one waits: for the command's help, for a list of spaces, for the first trial's training.
+"""The waiting time for the command's help, a list of spaces, and the first trial of a search.
 
     python benchmarks/start_up.py            # five of each, in turn: two minutes
     python benchmarks/start_up.py --quick    # one of each
     python benchmarks/start_up.py --json
 
 ``first_trial`` is the time from the command to the first step of the first trial of a search on
-digits, and ``stages`` where it goes: ``preparing`` (imports, the space, decoding and splitting the
-data, a look whether the network fits it) until the line that says that Ray starts, ``starting Ray``
+digits, and ``stages`` are its parts: ``preparing`` (imports, the space, decoding and splitting the
+data, a check that the network fits it) until the line that says that Ray starts, ``starting Ray``
 until the line that says how many trials there are, ``proposing`` until the ``start`` event, ``the
 trial's process`` (Ray starts it, it imports PyTorch and reads the data) until the first step.
 
-Peers, in the same rounds: ``bare_ray`` starts Ray and one actor that imports PyTorch, and does
-nothing else; ``bare_python`` starts Python and imports nothing. ``ratios`` are over these.
+The peers are measured in the same rounds: ``bare_ray`` starts Ray and one actor that imports
+PyTorch; ``bare_python`` starts Python and imports nothing. ``ratios`` are relative to these.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ray.get(Process.remote().ready.remote())
 
 
 def main() -> None:
-    """Measure in turn, and print."""
+    """Measure everything in turn, and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one of each")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -98,7 +98,7 @@ def _first_trial() -> dict[str, float]:
 
 
 def _lines(command: list[str]) -> list[tuple[float, str]]:
-    """What a command prints, each line with the time at which it came."""
+    """Return the lines that a command prints, each with the time at which it came."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=_environment()
     ) as process:

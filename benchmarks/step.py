@@ -1,26 +1,27 @@
-"""What a step costs beyond its forward and backward passes, and what the peers' steps cost.
+"""The cost of a step beyond its forward and backward passes, and that of the peers' steps.
 
     python benchmarks/step.py            # the whole table, up to five minutes a network and batch
     python benchmarks/step.py --quick    # batch 32 on one thread
     python benchmarks/step.py --quick --json
 
-All is measured on one network in one process, in turn: a round takes every step once, in an order
-of its own, and a ratio is the median over the rounds of the times of the same round. The bare pass
-zeroes the gradients, runs forward, cross-entropy and backward, and nothing else. Every step of an
-optimizer, ours and the peers', has SGD's own (momentum, weight decay) included, and so has the
-plain step that SALS, LAW and SLAW are compared with. Ours also keep BatchNorm's statistics to the
-first pass, check that the gradients are finite, and note norms and group shares.
+Everything is measured on one network in one process, in turn: a round takes every step once in
+random order, and a ratio is the median over the rounds of the ratios of times of the same round.
+The bare pass zeroes the gradients and runs forward, cross-entropy and backward. Every step of an
+optimizer, ours and the peers', includes SGD's own (momentum, weight decay), and so does the plain
+step that SALS, LAW and SLAW are compared with. Ours also restrict BatchNorm's statistics to the
+first pass, check that the gradients are finite, and record norms and the fractions of the gradient
+groups.
 
 ``ratios`` are those of ResNet-20 and, with the suffix ``_small``, of the 8x8 CNN, at batch 32 on
-one thread, where the overhead shows most.
+one thread, where the overhead is largest.
 
-Where the small CNN misses its limits, and why. Two bare passes take 6.2 ms there, so 1 % is 62 us,
-some twenty tensor operations of any size at 3 to 4 us each, dispatched cold after a network's
-passes. Of SAM's 5 to 7 % SGD's own step is 110 us, the weights moved 100 (half of it the norm),
-the second gradients' check and the exchange of weights 20 each. ASAM's scales add 100 us, seven
-operations more on each weight. SALS's closed form, with no graph of its own, is some 30
-operations on (32, 10) numbers: 160 us beside a step of cross-entropy, 3.1 ms. On ResNet-20, where
-a pass takes 110 ms, all of this is below 0.5 %.
+Why the small CNN exceeds its limits: two bare passes take 6.2 ms there, so 1 % is 62 us, some
+twenty tensor operations of any size at 3 to 4 us each, dispatched with cold caches after a
+network's passes. Of SAM's 5 to 7 %, SGD's own step takes 110 us, moving the weights 100 us (half of
+it the norm), the check of the second gradients and the exchange of weights 20 us each. ASAM's
+scales add 100 us, seven more operations on each weight. SALS's closed form, without a graph of its
+own, takes some 30 operations on (32, 10) numbers: 160 us, compared with 3.1 ms for a step of
+cross-entropy. On ResNet-20, where a pass takes 110 ms, all of this is below 0.5 %.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from tune_robust.methods import BatchLoss, SharpnessAware, build_optimizer
 from tune_robust.models import build_model
 
 RHO = 0.05
-SGD = SgdConfig(lr=1e-6)  # the weights hardly move, so that every round is alike
+SGD = SgdConfig(lr=1e-6)  # the weights hardly move, so that all rounds are alike
 
 
 class Case(NamedTuple):
-    """A network, a batch size and a number of threads; ``size`` is the images' side."""
+    """A network, a batch size and a number of threads; ``size`` is the images' side in pixels."""
 
     network: str
     channels: int
@@ -81,7 +82,7 @@ LIMITS = {"SAM": "1.02 (small 1.06)", "ASAM": "1.05", "SANER": "1.02", "SALS": "
 
 
 def tasks(case: Case) -> dict[str, Callable[[], object]]:
-    """By name, what is timed, all on one network and one batch."""
+    """Return what is timed by name, all on one network and one batch."""
     torch.set_num_threads(case.threads)
     torch.manual_seed(0)
     config = ModelConfig(name=case.network)
@@ -127,12 +128,12 @@ def _bound(step: Callable, closure: Callable) -> Callable[[], object]:
 
 
 def measure(case: Case, count: int) -> dict[str, list[float]]:
-    """Seconds of every task of ``case``, by round."""
+    """Return the seconds of every task of ``case``, by round."""
     return rounds(tasks(case), count=count)
 
 
 def compared(seconds: dict[str, list[float]]) -> Iterator[tuple[str, str, Ratio]]:
-    """(what, over what, the ratio) for every row of the table."""
+    """Yield (what, over what, ratio) for every row of the table."""
     for what, base in RATIOS.values():
         yield what, base, ratio(seconds[what], seconds[base])
     for name in seconds:
@@ -141,7 +142,7 @@ def compared(seconds: dict[str, list[float]]) -> Iterator[tuple[str, str, Ratio]
 
 
 def show(results: dict[Case, dict[str, list[float]]], on: dict[str, Any]) -> None:
-    """One table a case, for a person."""
+    """Print a table per case."""
     tables = {
         f"{case.network}, batch {case.batch}, threads {case.threads}, "
         f"n = {len(seconds['two passes'])}": compared(seconds)

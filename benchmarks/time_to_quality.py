@@ -1,24 +1,24 @@
-"""How much training it takes to find good settings: the default search beside simpler ones.
+"""The compute needed to find good settings: the default search compared with simpler ones.
 
     python benchmarks/time_to_quality.py              # 50 seeds: half an hour
     python benchmarks/time_to_quality.py --seeds 5
     python benchmarks/time_to_quality.py --json
 
-Every way of searching runs on the same recorded curves (benchmarks/recorded: full grids, on digits
-with drawn wrong labels and on CIFAR-10 images with people's own), one trial at a time, until it has
-used them all; a proposal stands for the nearest recorded trial that the search has not used yet.
-Measured is the compute, in gradient evaluations, until a trial has finished whose noisy validation
-accuracy is within half a point of the grid's best, as a fraction of the compute of the whole grid.
-The test set is not used.
+Every search method runs on the same recorded curves (benchmarks/recorded: full grids, on digits
+with generated wrong labels and on CIFAR-10 images with human ones), one trial at a time, until it
+has used them all; a proposal is replaced by the nearest recorded trial that the search has not used
+yet. Measured is the compute, in gradient evaluations, until a trial has finished whose noisy
+validation accuracy is within half a point of the grid's best, as a fraction of the compute of the
+whole grid. The test set is not used.
 
-The ways: ``default`` is a space's scheduler and sampler as shipped (ASHA, TPE), sentinels and
-all; ``tpe`` is the same without early stopping, ``random`` draws at random besides. ``optuna_X``
-is what people write themselves: ``optuna.create_study`` with its TPE and its own pruner, the
-validation accuracy reported after each epoch. Its pruners as they come begin at the first epoch;
-``late`` is the median pruner told to spare the first third.
+The search methods: ``default`` is the default scheduler and sampler of a space (ASHA, TPE),
+including sentinels; ``tpe`` is the same without early stopping, and ``random`` also without a
+model. ``optuna_X`` is Optuna as in its documentation: ``optuna.create_study`` with its TPE and its
+own pruner, with the validation accuracy reported after each epoch. By default its pruners begin at
+the first epoch; ``late`` is the median pruner with a warm-up of a third of the epochs.
 
-A recorded trial is used once. A search that stops nearly all of them early has soon seen them all,
-and never comes near the best: that is what "reached in" tells.
+A recorded trial is used once. A search that stops nearly all trials early has soon used them all,
+and never reaches the target: "reached in" shows how often a search did.
 
 ``default_over_X`` is the default's median over that of X.
 """
@@ -48,25 +48,25 @@ CLOCK = "gradient_evaluations"
 
 
 class Recording(NamedTuple):
-    """A recorded grid and the space, as shipped, that is searched in it."""
+    """A recorded grid, and the space that is searched in it."""
 
     pool: Pool
     space: Space
 
 
 def recordings() -> dict[str, Recording]:
-    """By name: each recorded grid that is there."""
+    """Return the recorded grids by name."""
     digits = RunFolder(RECORDED / "methods_grid_digits")
     images = RunFolder(RECORDED / "methods_grid_cifar10n")
     document = open_grid(images.read_meta()["space"])
-    # The shipped spaces are for whole CIFAR-10: this one has their budget and searcher, by default.
+    # The built-in spaces are for the whole of CIFAR-10: this one has their budget and searcher.
     budget = {"trials": document["budget"]["trials"], "unit": CLOCK}
     document |= {"budget": budget, "searcher": {"name": "tpe"}}
     spaces = {
         "digits": (digits, load_space("methods_digits")),
         "cifar10n": (images, parse_space(document, source=str(images.path))),
     }
-    # Their ASAM is that of format 1, by shape: with today's, its trials would be left out.
+    # Their ASAM is that of format 1, by shape; with the current one, its trials would be left out.
     return {
         name: _recording(folder, space.model_copy(update={"format": 1}))
         for name, (folder, space) in spaces.items()
@@ -80,7 +80,7 @@ def _recording(folder: RunFolder, space: Space) -> Recording:
 
 
 def ours(recording: Recording, seed: int, **changes: Mapping[str, str]) -> Replay:
-    """The space's own search, with ``changes`` to its sections."""
+    """Replay the space's own search, with ``changes`` to its sections."""
     sections = {
         name: getattr(recording.space, name).model_copy(update=change)
         for name, change in changes.items()
@@ -89,9 +89,9 @@ def ours(recording: Recording, seed: int, **changes: Mapping[str, str]) -> Repla
 
 
 def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePruner) -> Replay:
-    """A study as its documentation shows it: TPE, one pruner, a report after each epoch."""
+    """Replay a study as in Optuna's documentation: TPE, one pruner, a report after each epoch."""
     sampler = optuna.samplers.TPESampler(seed=seed)
-    # Hyperband deals its brackets out by the name, which would be another each time.
+    # Hyperband assigns brackets by the study's name, which would be random otherwise.
     study = optuna.create_study(
         study_name=f"seed {seed}", direction="maximize", sampler=sampler, pruner=pruner
     )
@@ -100,7 +100,7 @@ def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePru
     for _ in recording.pool.trials:
         proposed = study.ask()
         found = recorded.take_nearest(suggested(recording.space, proposed))
-        # The study is told the recorded settings, as ours is: they take the proposal's place.
+        # As in our search, the recorded settings replace the proposal.
         study.tell(proposed, state=optuna.trial.TrialState.FAIL)
         study.enqueue_trial(params_of(recording.space, found.values))
         trial = study.ask()
@@ -159,7 +159,7 @@ WAYS: dict[str, Callable[[Recording, int], Replay]] = {
 
 
 def measure(recording: Recording, seeds: int) -> dict[str, Statistics]:
-    """By way of searching: what so many searches came to."""
+    """Return the statistics of ``seeds`` searches by each method."""
     return {
         name: statistics(
             recording.pool,
@@ -208,7 +208,7 @@ def _document(found: Mapping[str, Mapping[str, Statistics]], seeds: int) -> dict
 
 
 def _plain(spread: Spread) -> dict[str, float | None]:
-    """JSON has no infinity: what was never reached is null."""
+    """Return the spread as JSON data, which has no infinity: null if never reached."""
     return {name: v if math.isfinite(v) else None for name, v in spread._asdict().items()}
 
 

@@ -1,4 +1,4 @@
-"""Times of things done in turn, so that what slows the machine slows all of them alike."""
+"""Time tasks in turn, so that whatever slows the machine slows all of them equally."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Task = Callable[[], object]
 
 
 class Ratio(NamedTuple):
-    """Of paired times: the median over the rounds, and its middle half."""
+    """The median of paired ratios over the rounds, and their interquartile range."""
 
     median: float
     low: float
@@ -30,11 +30,11 @@ class Ratio(NamedTuple):
 def rounds(
     tasks: Mapping[str, Task], *, count: int, turn_seconds: float = 0.05, at_most: float = 300.0
 ) -> dict[str, list[float]]:
-    """Seconds of each task in each of ``count`` rounds, two rounds of warm-up before them.
+    """Return the seconds of each task in each of ``count`` rounds, after two rounds of warm-up.
 
-    A round does every task once, in an order of its own; a task is repeated within its turn for
-    about ``turn_seconds``, as a training would repeat it, and its time is that of one repetition.
-    After ``at_most`` seconds there are no more rounds, but five there always are.
+    A round runs every task once, in random order; within its turn a task is repeated for about
+    ``turn_seconds``, as in training, and its time is that of one repetition. After ``at_most``
+    seconds no further round begins, but there are always at least five.
     """
     order = random.Random(0)
     for task in tasks.values():
@@ -63,7 +63,7 @@ def _timed(task: Task, repeats: int = 1) -> float:
 
 
 def ratio(times: list[float], base: list[float]) -> Ratio:
-    """``times`` over ``base``, round by round."""
+    """Return ``times`` over ``base``, by round."""
     low, median, high = statistics.quantiles((t / b for t, b in zip(times, base, strict=True)), n=4)
     return Ratio(median, low, high)
 
@@ -74,8 +74,10 @@ def show_ratios(
     limits: Mapping[str, str],
     on: Mapping[str, Any],
 ) -> None:
-    """For a person: tables by title, what the first two columns are, limits by the first's, ``on``
-    what it was measured.
+    """Print tables of ratios.
+
+    ``tables``: the rows by title; ``names``: what the first two columns are; ``limits``: the limit
+    by the first column's value; ``on``: the machine that was measured.
     """
     console = Console()
     for title, rows in tables.items():
@@ -90,7 +92,7 @@ def show_ratios(
 
 
 def machine() -> dict[str, Any]:
-    """What the times were taken on, and how busy it was when they began."""
+    """Return the machine of the measurement, and its load at the beginning."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),

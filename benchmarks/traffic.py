@@ -1,12 +1,12 @@
-"""What a search sends to remote storage: bytes sent over bytes of events, at 5,000 trials.
+"""The traffic of a search to remote storage: bytes sent over bytes of events, at 5,000 trials.
 
     python benchmarks/traffic.py            # 5,000 trials of up to 40 epochs
     python benchmarks/traffic.py --quick    # 200
     python benchmarks/traffic.py --json
 
 The trials are recorded curves as in ``scale.py``. Everything is uploaded to an S3 server on this
-machine after each trial, which is as often as a search does it; the server counts the bytes of all
-requests, their headers not included.
+machine after each trial, which is as often as in a search; the server counts the bytes of all
+requests, without headers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tune_robust.tuning.engine.conductor import Conductor
 
 
 class Server:
-    """An S3 server on loopback that counts the bytes which it is sent."""
+    """An S3 server on the loopback interface that counts the bytes it receives."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -49,11 +49,11 @@ class Server:
 
     @property
     def address(self) -> str:
-        """The host and the port."""
+        """Return the host and the port."""
         return f"127.0.0.1:{self._server.server_port}"
 
     def make_bucket(self, name: str) -> str:
-        """Make a bucket that this process can use, and return its URI."""
+        """Create a bucket that this process can use, and return its URI."""
         os.environ["AWS_ENDPOINT_URL"] = f"http://{self.address}"
         os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = "anyone", "secret"
         system = S3FileSystem(
@@ -73,7 +73,7 @@ class _Quiet(MotoRequestHandler):
 
 
 class _Counted(io.RawIOBase):
-    """The body of a request, which has no length in its header when it comes in chunks."""
+    """The body of a request, which has no length in its header if it is sent in chunks."""
 
     def __init__(self, body: Any, server: Server):
         self._body, self._server = body, server
@@ -104,7 +104,7 @@ class Uploaded(RunStore):
 
 
 def measure(trials: int) -> dict[str, Any]:
-    """One search of so many trials; bytes sent and bytes of its events."""
+    """Run one search of ``trials`` trials; return the bytes sent and the bytes of its events."""
     server, space = Server(), search_space(trials, "random")
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "r")

@@ -1,1 +1,1 @@
-"""Several runs side by side: as plain data, text, figures and a page."""
+"""Compare several runs: as plain data, text, figures and an HTML page."""

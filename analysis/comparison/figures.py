@@ -1,4 +1,4 @@
-"""The figures of a comparison: best so far, scores at equal compute, and where the best lies."""
+"""The figures of a comparison: best so far, scores at equal compute, and best settings by noise."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _FAINT = 0.18
 
 
 def colours(comparison: Comparison) -> dict[str, str]:
-    """A colour for each entry's label, the same in all figures."""
+    """Return a colour for each entry's label, which is the same in all figures."""
     labels = dict.fromkeys(e.label for scene in comparison.scenes for e in scene.entries)
     return {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
 
 
 def bands(scene: Scene, colour: dict[str, str]) -> go.Figure:
-    """Best so far against compute: the mean over an entry's repeats, and their range around it."""
+    """Plot the best score so far against compute: the mean over the repeats, and their range."""
     figure = new_figure(height=400)
     value = _format(scene)
     for entry in scene.ranked:
         spent, low, mean, high = band(entry)
-        dash = DASHES[list(colour).index(entry.label) % len(DASHES)]  # one line may hide another
+        dash = DASHES[list(colour).index(entry.label) % len(DASHES)]  # lines may overlap
         if len(entry.repeats) > 1:
             figure.add_scatter(
                 x=np.concatenate([_steps(spent), _steps(spent)[::-1]]),
@@ -70,7 +70,11 @@ def bands(scene: Scene, colour: dict[str, str]) -> go.Figure:
 
 
 def band(entry: Entry) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Compute, and lowest, mean and highest best so far of the repeats, while all have one."""
+    """Return compute and the lowest, mean and highest best score so far of the repeats.
+
+    Each array has shape (n,). They begin where every repeat has a score, and end where the first
+    repeat ends.
+    """
     first = max(repeat.curve.spent[0] for repeat in entry.repeats)
     corners = np.unique(
         np.concatenate([[first, entry.end], *(r.curve.spent for r in entry.repeats)])
@@ -81,17 +85,17 @@ def band(entry: Entry) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _steps(spent: np.ndarray) -> np.ndarray:
-    """Each corner twice but the first: the x of a step line drawn as straight pieces."""
+    """Repeat each corner but the first, so that straight pieces form a step line."""
     return np.repeat(spent, 2)[1:]
 
 
 def _held(values: np.ndarray) -> np.ndarray:
-    """Each value held until the next corner."""
+    """Repeat each value but the last, so that it holds until the next corner."""
     return np.repeat(values, 2)[:-1]
 
 
 def finals(scene: Scene, colour: dict[str, str]) -> go.Figure:
-    """Each repeat's best at equal compute, the mean with its interval, and what was confirmed."""
+    """Plot each repeat's best score at equal compute, their mean, and the confirmed scores."""
     figure = new_figure(height=150 + 46 * len(scene.entries), margin={"l": 12, "b": 60})
     value = _format(scene).replace("y", "x")
     roles: set[str] = set()
@@ -142,7 +146,7 @@ def _error(about: Estimate | None, colour: str) -> dict[str, Any] | None:
 
 
 def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.Figure:
-    """The best value along ``path`` in each run against the noise, with what is as good."""
+    """Plot the best value of ``path`` in each run against the noise, and the range as good."""
     places = comparison.places[path]
     rates = noise_axis(comparison.scenes)
     scenes = list(comparison.scenes)
@@ -170,7 +174,7 @@ def noise_map(comparison: Comparison, path: str, colour: dict[str, str]) -> go.F
 def _beside(
     own: list[Place], places: list[Place], at: dict[Scene, float], step: float
 ) -> list[float]:
-    """Where each place stands: those of one scene side by side around it."""
+    """Return the x positions of places: those of one scene side by side around the scene's own."""
     xs = []
     for place in own:
         here = [other for other in places if other.scene is place.scene]
@@ -180,7 +184,7 @@ def _beside(
 
 
 def _bests(figure: go.Figure, places: list[Place], xs: list[float], colour: str) -> None:
-    """A diamond for each best, on a bar for what is as good."""
+    """Add a diamond for each best setting, on a bar for the range that is nearly as good."""
     for x, place in zip(xs, places, strict=True):
         if place.low is not None:
             figure.add_scatter(
@@ -205,7 +209,7 @@ def _bests(figure: go.Figure, places: list[Place], xs: list[float], colour: str)
 
 
 def _course(figure: go.Figure, places: list[Place], at: dict[Scene, float], colour: str) -> None:
-    """A line through the medians."""
+    """Add a line through the medians of the scenes."""
     medians = {
         at[scene]: float(np.median([place.best for place in places if place.scene is scene]))
         for scene in at

@@ -21,7 +21,7 @@ def write_comparison(comparison: Comparison, out: str | Path) -> Path:
     """Write the page to ``out`` and return its path.
 
     Raises:
-        UserError: when it cannot be written.
+        UserError: The page cannot be written.
     """
     out = Path(out).expanduser()
     write_page(out, render(comparison))
@@ -29,7 +29,7 @@ def write_comparison(comparison: Comparison, out: str | Path) -> Path:
 
 
 def render(comparison: Comparison) -> str:
-    """The whole page as text."""
+    """Return the whole page as HTML."""
     names = [r.run.name for s in comparison.scenes for e in s.entries for r in e.repeats]
     return fill_page(
         __package__,
@@ -67,7 +67,7 @@ def _sections(comparison: Comparison) -> list[str]:
 
 
 def _with_code(text: str) -> str:
-    """Commands, which stand in backticks, as HTML has them."""
+    """Turn the commands in backticks into HTML code elements."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", plain(text))
 
 

@@ -1,7 +1,7 @@
-"""Several runs side by side, as plain data: at equal compute, and across label noise.
+"""Several runs as plain data, compared at equal compute and across label noise.
 
-Runs of one space that differ in their seeds alone are repeats of each other. Scores compare on the
-same labels and network only; between those, what compares is where the best settings lie.
+Runs of one space that differ in their seeds alone are repeats of each other. Scores are comparable
+only on the same labels and network; across those, the positions of the best settings are compared.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from analysis.formatting import number
 from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import baseline, label_sets, ranking
 from analysis.stored.replicates import averaged
-from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
+from analysis.stored.run import Run, load_run, require_epochs, scored_by, scored_epochs
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.config import DataConfig, Model
 from tune_robust.errors import UserError
@@ -46,9 +46,9 @@ _SEEDS_AND_SPEED = {
 
 
 class Curve(NamedTuple):
-    """Best so far, as the corners of a step line: ``best`` holds from ``spent`` on, until ``end``.
+    """The best score so far as a step line: ``best`` holds from ``spent`` on, until ``end``.
 
-    ``spent``: gradient evaluations of all the trials of the run, baselines included.
+    ``spent``: gradient evaluations of all trials of the run, baselines included.
     """
 
     spent: np.ndarray
@@ -56,19 +56,19 @@ class Curve(NamedTuple):
     end: float
 
     def at(self, compute: float) -> float:
-        """The best after so much compute; NaN before the first trial has ended."""
+        """Return the best score at the given compute; NaN before the first trial has ended."""
         place = int(np.searchsorted(self.spent, compute, side="right"))
         return float(self.best[place - 1]) if place else math.nan
 
     def reaches(self, level: float, objective: Objective) -> float | None:
-        """The compute after which the best is at ``level`` or better; None if it never is."""
+        """Return the compute at which the best is ``level`` or better; None if it never is."""
         good = np.flatnonzero(objective.gain(self.best, level) >= 0)
         return float(self.spent[good[0]]) if good.size else None
 
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """One run: its curve, its winner among what it searched, and its confirmation if it has one.
+    """One run: its curve, its best searched trial, and its confirmation if it has one.
 
     ``baseline``: the score of its best finished baseline, NaN without one.
     """
@@ -90,31 +90,31 @@ class Entry:
 
     @property
     def end(self) -> float:
-        """The compute that all its repeats have spent."""
+        """Return the compute that every repeat has used."""
         return min(repeat.curve.end for repeat in self.repeats)
 
     def scores(self, compute: float) -> list[float]:
-        """The best of each repeat after so much compute, where a trial had ended by then."""
+        """Return the best score of each repeat that has one at the given compute."""
         values = [repeat.curve.at(compute) for repeat in self.repeats]
         return [value for value in values if not math.isnan(value)]
 
     def mean_score(self, compute: float) -> Estimate | None:
-        """The mean of ``scores``; None if no trial had ended by then."""
+        """Return the mean of ``scores``; None if no trial had ended by then."""
         return estimate(self.scores(compute), self._bounds)
 
     @property
     def final(self) -> list[float]:
-        """The best of each repeat at its own end."""
+        """Return the best score of each repeat at its own end."""
         return [float(repeat.curve.best[-1]) for repeat in self.repeats]
 
     @property
     def mean_final(self) -> Estimate | None:
-        """The mean of ``final``."""
+        """Return the mean of ``final``."""
         return estimate(self.final, self._bounds)
 
     @property
     def confirmed(self) -> Estimate | None:
-        """The confirmed mean: of its one run as it stands, of several over their means."""
+        """Return the confirmed mean: of a single run as stored, of several over their means."""
         found = [r.confirmed for r in self.repeats if r.confirmed is not None]
         if len(found) == 1:
             return found[0]
@@ -122,18 +122,18 @@ class Entry:
 
     @property
     def test_accuracy(self) -> Estimate | None:
-        """The test accuracy of the winners, which is not used for selection."""
+        """Return the test accuracy of the winners, which is not used for selection."""
         known = [r.test_accuracy for r in self.repeats if not math.isnan(r.test_accuracy)]
         return estimate(known, metric("test_accuracy").bounds)
 
     @property
     def baseline(self) -> Estimate | None:
-        """The scores of the best baseline of each repetition that has one."""
+        """Return the mean score of the best baselines of the repeats that have one."""
         known = [r.baseline for r in self.repeats if not math.isnan(r.baseline)]
         return estimate(known, self._bounds)
 
     def cost(self, level: float, objective: Objective) -> tuple[float | None, int]:
-        """The median compute to ``level`` over the repeats that get there, and how many do."""
+        """Return the median compute to ``level``, and how many of the repeats reach it."""
         reached = [r.curve.reaches(level, objective) for r in self.repeats]
         costs = [cost for cost in reached if cost is not None]
         return (float(np.median(costs)) if costs else None), len(costs)
@@ -145,10 +145,10 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Entries whose scores compare: the same labels, validation part and network.
+    """Entries whose scores are comparable: the same labels, validation part and network.
 
-    ``compute``: what every run here has spent, at which they are set side by side. ``level``: the
-    score whose cost is asked for; without one given, the best that all of them have reached.
+    ``compute``: what every run has used, at which they are compared. ``level``: the score whose
+    cost is measured; by default the best that all of them have reached.
     """
 
     label: str
@@ -164,7 +164,7 @@ class Scene:
 
     @cached_property
     def ranked(self) -> list[Entry]:
-        """Best mean at equal compute first; without a score by then last."""
+        """Return the entries, the best mean at equal compute first, those without a score last."""
         scores = {entry: entry.scores(self.compute) for entry in self.entries}
         means = {e: float(np.mean(found)) if found else None for e, found in scores.items()}
         return sorted(self.entries, key=lambda entry: self.objective.sort_key(means[entry]))
@@ -179,7 +179,7 @@ class Scene:
     def lead(self, other: Entry) -> Estimate | None:
         """Return how much better the leader is at equal compute, with Welch's interval.
 
-        Without two repeats of both there is no interval; None where one has no score.
+        There is no interval unless both have two repeats or more. None if one of them has no score.
         """
         ours, theirs = self.ranked[0].scores(self.compute), other.scores(self.compute)
         if not ours or not theirs:
@@ -197,7 +197,7 @@ class Scene:
 
 
 class Place(NamedTuple):
-    """Where a run found its best along one path: ``low`` and ``high`` bound its robust region."""
+    """The best value of one path in a run: ``low`` and ``high`` bound its robust region."""
 
     scene: Scene
     entry: Entry
@@ -209,14 +209,14 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Everything that is comparable in several runs."""
+    """The comparable scenes of several runs."""
 
     objective: Objective
     scenes: tuple[Scene, ...]
 
     @cached_property
     def places(self) -> dict[str, list[Place]]:
-        """Per numeric path searched in two scenes or more, where the best lies in each run."""
+        """Return, by numeric path searched in two scenes or more, where each run's best lies."""
         found: dict[str, list[Place]] = {}
         if len(self.scenes) > 1:
             for scene in self.scenes:
@@ -227,18 +227,25 @@ class Comparison:
         return {p: places for p, places in found.items() if len({x.scene for x in places}) > 1}
 
 
+_SAME_LABELS = {"val_accuracy", "val_information"}
+"""Searches on clean and on noisy labels optimise these; all of them record the accuracy."""
+
+
 def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> Comparison:
-    """Read the runs and set them side by side.
+    """Read several runs and group those whose scores are comparable.
 
     Raises:
-        UserError: fewer than two runs, one of them twice, unreadable or without a result, a run
-            that has nothing to be compared with; says what could be.
+        UserError: There are fewer than two runs, one is given twice, unreadable or has no result,
+            or a run is comparable to no other. The message says what is comparable.
     """
     folders = [Path(path).expanduser() for path in paths]
     _distinct(folders)
     runs = [load_run(folder) for folder in folders]
     for run in runs:
         require_epochs(run)
+    if {run.objective.metric for run in runs} == _SAME_LABELS:
+        runs = [scored_by(run, "val_accuracy") for run in runs]
+    for run in runs:
         _comparable(run)
     _same_objective(runs)
     scenes = _scenes(runs, reach)
@@ -330,7 +337,7 @@ def _rate(scene: Scene) -> float | None:
 
 
 def noise_axis(scenes: Iterable[Scene]) -> list[float] | None:
-    """The noise rates, where they are all that tells the scenes apart; else None."""
+    """Return the noise rates if the scenes differ in nothing else; otherwise None."""
     scenes = list(scenes)
     rest = {
         json.dumps([{**s.data, "noise": {**s.data["noise"], "rate": 0}}, s.model], sort_keys=True)
@@ -356,18 +363,18 @@ def _labels_and_network(run: Run) -> dict[str, Any]:
 
 
 def _own_loop(run: Run, loop: dict[str, Any]) -> dict[str, Any]:
-    """The same of a loop of the user's own: its name, and the settings that all trials share."""
+    """Return the same for a user's own loop: its name, and the settings that all trials share."""
     fixed = {k: v for k, v in loop.items() if f"loop.{k}" not in run.searched}
     data = {"dataset": fixed.pop("name", loop["name"]), "noise": {"kind": _BY_THE_LOOP}}
     return {"data": data, "model": fixed}
 
 
 _BY_THE_LOOP = "by the loop"
-"""The kind of label noise where only the user's loop knows it."""
+"""The kind of label noise if only the user's loop knows it."""
 
 
 def _family(run: Run) -> str:
-    """The space as JSON, without data, network, seeds and what only changes the speed."""
+    """Return the space as JSON, without data, network, seeds and what only changes the speed."""
     space = json.loads(json.dumps(run.space))
     for section, names in _SEEDS_AND_SPEED.items():
         part = space.get(section, {}) if section else space
@@ -377,7 +384,7 @@ def _family(run: Run) -> str:
 
 
 def _labels(families: dict[str, list[Run]]) -> dict[str, str]:
-    """The space's name, with what tells it apart where several share one."""
+    """Return the name of each space, with the settings that differ where several have one name."""
     flat = {key: _flat(json.loads(key)) for key in families}
     names = {key: members[0].space.get("name", "?") for key, members in families.items()}
     labels = {}
@@ -405,7 +412,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _scene_labels(scenes: Sequence[dict[str, Any]]) -> list[str]:
-    """Data set and noise, and whatever else tells them apart."""
+    """Return data set and noise of each scene, and whatever else distinguishes them."""
     flat = [_flat(scene) for scene in scenes]
     paths = dict.fromkeys(path for scene in flat for path in scene)
     differing = [p for p in paths if len({json.dumps(scene.get(p)) for scene in flat}) > 1]
@@ -439,7 +446,7 @@ def _repeat(run: Run) -> Repeat:
 
 
 def _candidates(run: Run) -> pd.DataFrame:
-    """Return the best of the search itself; baselines use compute as well, but do not count."""
+    """Return the trials that the search itself proposed; baselines only use compute."""
     table = ranking(run).table
     return table[(table["origin"] != "baseline") & table["objective"].notna()]
 
@@ -456,7 +463,7 @@ def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
 
 
 def _confirmed(run: Run) -> Estimate | None:
-    """The confirmed score of the best trial that the search itself has found."""
+    """Return the confirmed score of the best trial that the search itself proposed."""
     confirmation = read_confirmation(run)
     searched = confirmation and confirmation.searched
     return searched.estimate if searched else None

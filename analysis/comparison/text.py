@@ -22,8 +22,10 @@ from tune_robust.statistics import Estimate
 
 
 class Row(NamedTuple):
-    """A line of a scene's table; ``cost``: median compute to the scene's level, and how many of
-    the repeats got there."""
+    """A row of a scene's table.
+
+    ``cost``: the median compute to the scene's level, and the number of repeats that reached it.
+    """
 
     label: str
     runs: int
@@ -37,7 +39,7 @@ class Row(NamedTuple):
 
 
 def rows(scene: Scene) -> list[Row]:
-    """The scene's entries, best at equal compute first."""
+    """Return the scene's entries, the best at equal compute first."""
     level = scene.level
     return [
         Row(
@@ -72,7 +74,7 @@ def headings(scene: Scene) -> list[str]:
 
 
 def cells(row: Row, scene: Scene) -> list[str]:
-    """A row as plain text, each mean with its 95% interval."""
+    """Return a row as plain text, each mean with its 95 % interval."""
     name = scene.objective.metric
     cost, reached = row.cost
     got_there = "" if reached in (0, row.runs) else f" ({reached} of {row.runs} runs)"
@@ -104,8 +106,11 @@ def _bare(name: str, value: float) -> str:
 
 
 def conclusion(comparison: Comparison) -> list[str]:
-    """The conclusion: a sentence or two for each scene with several searches, and one for each path
-    whose best setting moves with the noise."""
+    """Return the conclusion as sentences.
+
+    There are one or two for each scene with several searches, and one for each path whose best
+    setting changes with the noise.
+    """
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     several = len(comparison.scenes) > 1
     said = [(f"{s.label}: " if several else "") + _ahead(s) for s in scenes]
@@ -173,7 +178,7 @@ def _median(places: list[Place], scene: Scene) -> float:
 
 
 def _span(places: list[Place], scene: Scene) -> tuple[float, float] | None:
-    """From the lowest to the highest value that some run holds as good as its best."""
+    """Return the lowest and the highest value that some run rates as good as its best."""
     own = [(place.low, place.high) for place in places if place.scene is scene]
     known = [(low, high) for low, high in own if low is not None and high is not None]
     return (min(low for low, _ in known), max(high for _, high in known)) if known else None
@@ -218,7 +223,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain data."""
+    """Return the comparison as plain data, for JSON."""
     return {
         "objective": asdict(comparison.objective),
         "conclusion": conclusion(comparison),
@@ -266,7 +271,7 @@ def _row_document(row: Row, entry: Entry) -> dict[str, Any]:
 
 
 def headline(comparison: Comparison) -> str:
-    """The result in one line."""
+    """Return the result in one line."""
     scenes = [scene for scene in comparison.scenes if len(scene.entries) > 1]
     if len(comparison.scenes) > 1 and comparison.places:
         path = next(iter(comparison.places))
@@ -289,5 +294,5 @@ def headline(comparison: Comparison) -> str:
 
 
 def lead(comparison: Comparison) -> str:
-    """The result in a few sentences, as HTML."""
+    """Return the result in a few sentences, as HTML."""
     return " ".join(plain(sentence_case(sentence)) for sentence in conclusion(comparison))

@@ -1,1 +1,1 @@
-"""The figures, one file each: plain data first, then a Plotly figure of it."""
+"""The figures, one file each: a function returns the plain data, another plots them."""

@@ -1,4 +1,4 @@
-"""Anytime curves: how good a search is after how much compute, one line per way of searching."""
+"""Anytime curves: the quality of a search by compute, one line per way of searching."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from tune_robust.files import write_aside
 from tune_robust.metrics import metric
 
 _COLOURS = (WINNER, BASELINE, RIGHT, "#cc79a7", "#e69f00", "#56b4e9", GREY)
-"""Okabe and Ito's, as in the house style."""
+"""The colours of Okabe and Ito, as in ``style``."""
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
-"""A second mark, once the colours are used up."""
+"""Dashes tell lines apart once all colours are used."""
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def anytime(curves: Curves, *, objective: str, best: float, unit: str) -> go.Figure:
-    """Median and middle half of the best so far, against the compute of all trials together.
+    """Plot the median and the interquartile range of the best score so far against compute.
 
     Args:
-        curves: by name, rows of ``compute``, ``median``, ``low`` and ``high``.
-        objective: the metric's name.
-        best: the best that there is to find, drawn as a line.
-        unit: of the compute.
+        curves: By name, rows of ``compute`` (of all trials), ``median``, ``low`` and ``high``.
+        objective: The name of the metric.
+        best: The best score that can be found, drawn as a line.
+        unit: The unit of the compute.
     """
     figure = new_figure(height=480, hovermode="x unified")
     value = ".1%" if metric(objective).is_fraction else ".3g"
@@ -88,5 +88,5 @@ def _add_band(figure: go.Figure, name: str, rows: Sequence[Mapping[str, Any]], c
 
 
 def write_anytime(figure: go.Figure, out: Path) -> None:
-    """The figure as one HTML file that needs no network, written aside and then renamed."""
+    """Write the figure as one HTML file that needs no network, aside and then renamed."""
     write_aside(out, figure.to_html(include_plotlyjs=True).encode())

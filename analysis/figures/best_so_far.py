@@ -1,4 +1,4 @@
-"""Best so far: how good the search was after how much compute."""
+"""Best so far: the best score of the search by compute."""
 
 from __future__ import annotations
 
@@ -34,10 +34,13 @@ _MARKS = {
 
 
 class _BestSoFarInfo(NamedTuple):
-    """``ended``: a row per scored trial: trial, status, spent, score; ``spent`` is the whole run's
-    gradient evaluations until that trial's last epoch. ``spent`` and ``best``: corners of the step
-    line, which only candidates for the win move, and which ends where the run's compute does. A
-    setting repeated with several seeds moves it once the last of them has ended, by its mean."""
+    """The data of ``best_so_far``.
+
+    ``ended``: a row per scored trial: trial, status, spent, score; ``spent`` is the compute of the
+    whole run until that trial's last epoch, in gradient evaluations. ``spent`` and ``best``: the
+    corners of the step line, which ends with the run's compute. Only candidates for the winner move
+    it; a setting repeated with several seeds moves it by its mean, when the last of them has ended.
+    """
 
     metric: str
     ended: pd.DataFrame
@@ -48,15 +51,15 @@ class _BestSoFarInfo(NamedTuple):
 
 
 def best_so_far(run: Run) -> go.Figure:
-    """The best finished trial's objective against the gradient evaluations of all trials so far.
+    """Plot the best finished trial's objective against the gradient evaluations of all trials.
 
-    Epochs count in the order in which the run's table holds them.
+    Epochs are counted in the order of the run's table.
     """
     return _best_so_far_plot(_best_so_far_info(run))
 
 
 def best_so_far_data(run: Run) -> pd.DataFrame:
-    """Return the data of ``best_so_far``: a row per scored trial: trial, status, spent, score."""
+    """Return the data of ``best_so_far``, a row per scored trial: trial, status, spent, score."""
     return _best_so_far_info(run).ended
 
 
@@ -80,9 +83,10 @@ def _best_so_far_info(run: Run) -> _BestSoFarInfo:
 
 
 def settled(run: Run, until: pd.Series) -> pd.DataFrame:
-    """The ranked settings in the order in which they ended.
+    """Return the ranked settings in the order in which they ended.
 
-    ``until``: by trial the compute at its last epoch. ``spent`` is added: that of the last seed.
+    ``until``: the compute at each trial's last epoch. The added column ``spent`` is that of the
+    setting's last seed.
     """
     names = representatives(run)
     ends = until.reindex(names.index).groupby(names).max()
@@ -91,7 +95,7 @@ def settled(run: Run, until: pd.Series) -> pd.DataFrame:
 
 
 def cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:
-    """Gradient evaluations of each epoch by itself, in the order of the rows."""
+    """Return the gradient evaluations of each epoch alone, in the order of the rows."""
     ordered = epochs.sort_values(["trial", "epoch"], kind="stable")["gradient_evaluations"]
     cost = ordered.groupby(epochs["trial"]).diff().fillna(ordered)
     return cost.reindex(epochs.index)

@@ -1,4 +1,4 @@
-"""Best so far by method: how good each option of a choice was after how much compute of its own."""
+"""Best so far by method: the best score of each option of a choice by its own compute."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from tune_robust.metrics import metric
 
 
 def best_so_far_by(run: Run, path: str | None = None) -> go.Figure:
-    """The best finished trial of each option against the gradient evaluations of its own trials.
+    """Plot the best finished trial of each option against the compute of its own trials.
 
-    Methods that cost twice as much a step thus compare at equal compute. ``path``: the method where
-    it was searched, else the choice with the most options tried.
+    Methods with different costs per step are thus compared at equal compute, in gradient
+    evaluations. ``path``: by default the method if it was searched, otherwise the choice with the
+    most options tried.
 
     Raises:
-        UserError: when ``path`` is not a searched choice.
+        UserError: ``path`` is not a searched choice.
     """
     return _plot(best_so_far_by_data(run, path), run.objective.metric)
 
 
 def best_so_far_by_data(run: Run, path: str | None = None) -> pd.DataFrame:
-    """Return the data of ``best_so_far_by``: option, spent, best; the corners of its step lines."""
+    """Return the data of ``best_so_far_by``, the corners of its lines: option, spent, best."""
     allowed = [d.path for d in run.dimensions if not d.is_numeric]
     if path is not None and path not in allowed:
         raise UserError(unknown("searched choice", path, allowed))
@@ -66,7 +67,7 @@ def _plot(table: pd.DataFrame, name: str) -> go.Figure:
         figure.add_scatter(
             x=steps["spent"].to_numpy("float32"),
             y=steps["best"].to_numpy("float32"),
-            mode="lines+markers",  # a setting of several seeds may end where its line begins
+            mode="lines+markers",  # a line of a single point would be invisible
             name=plain(option),
             line={"width": 2.8, "shape": "hv", **line_style(place)},
             marker={"size": 6},

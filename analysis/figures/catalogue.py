@@ -1,4 +1,4 @@
-"""Every figure and its data by name, and as files."""
+"""All figures and their data by name, and as files."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 
 FORMATS = ("png", "svg", "pdf", "html", "csv")
-_WIDTH, _SCALE = 900, 2  # pixels, and how many dots a pixel has in a PNG
+_WIDTH, _SCALE = 900, 2  # width in pixels, and the resolution of a PNG in dots per pixel
 _PAPER = "#ffffff"
 
 
 class Drawable(NamedTuple):
-    """A figure of a run, and the same as a table."""
+    """A figure of a run, and its data as a table."""
 
     figure: Callable[[Run], go.Figure]
     data: Callable[[Run], pd.DataFrame]
@@ -88,7 +88,7 @@ FIGURES = {
 
 
 def run_figures(run: Run) -> dict[str, Drawable]:
-    """The figures that this run has something to show in, a surface per important pair included."""
+    """Return the figures for which this run has data, with a surface per important pair."""
     shown = dict(FIGURES)
     for x, y in important_pairs(run)[1:]:
         shown[f"sensitivity-{x}-{y}"] = Drawable(
@@ -104,7 +104,7 @@ def write_figures(run: Run, folder: str | Path, kind: str = "html") -> list[Path
     self-contained page each) or csv (the figure's data).
 
     Raises:
-        UserError: on another kind, where the browser is missing, or the folder cannot be written.
+        UserError: The kind is unknown, the browser is missing, or the folder cannot be written.
     """
     if kind not in FORMATS:
         raise UserError(f"there is no format {kind!r}. Choose one of {', '.join(FORMATS)}.")
@@ -135,7 +135,7 @@ def _contents(run: Run, figures: dict[str, Drawable], kind: str) -> list[bytes]:
 
 
 def _images(figures: list[go.Figure], kind: str) -> list[bytes]:
-    """All of them by one browser: starting it takes longest."""
+    """Draw all figures in one browser, since starting it takes longest."""
     with TemporaryDirectory() as folder:
         files = [Path(folder) / f"{place}.{kind}" for place in range(len(figures))]
         try:

@@ -1,4 +1,4 @@
-"""Choices: how the trials did under each option of a searched choice, such as the method."""
+"""Choices: the scores of the trials under each option of a searched choice."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from tune_robust.errors import UserError, unknown
 
 
 class _ChoicesInfo(NamedTuple):
-    """``trials``: trial, status, option, score, of trials that ended. ``best``: indexed by option,
-    the best candidate for the win, best option first: score, and where settings are repeated with
-    several seeds, of which score is the mean, sd and seeds."""
+    """The data of ``choices``.
+
+    ``trials``: trial, status, option, score, of the trials that ended. ``best``: indexed by option,
+    the best candidate for the winner, the best option first: score, and if settings are repeated
+    with several seeds, of which score is the mean, sd and seeds.
+    """
 
     metric: str
     path: str | None
@@ -27,15 +30,16 @@ class _ChoicesInfo(NamedTuple):
 
 
 def choices(run: Run, path: str | None = None) -> go.Figure:
-    """The objective of every trial, grouped by the options of the searched choice ``path``.
+    """Plot the objective of every trial, grouped by the options of the searched choice ``path``.
 
-    A diamond marks the best of each option: the best setting by its mean over the seeds, with one
-    standard deviation, where a grid repeats settings with several.
+    A diamond marks the best of each option; if a grid repeats settings with several seeds, the best
+    setting by its mean over them, with one standard deviation.
 
-    Without a path: ``method`` where it was searched, else the choice with the most options tried.
+    ``path``: by default ``method`` if it was searched, otherwise the choice with the most options
+    tried.
 
     Raises:
-        UserError: when ``path`` is not a searched choice.
+        UserError: ``path`` is not a searched choice.
     """
     return _choices_plot(_choices_info(run, path))
 
@@ -46,7 +50,7 @@ def choices_data(run: Run, path: str | None = None) -> pd.DataFrame:
 
 
 def chosen_path(run: Run) -> str | None:
-    """The choice that ``choices`` shows by default; None when no choice was varied."""
+    """Return the choice that ``choices`` shows by default; None if no choice was varied."""
     tried = {d.path: run.trials[d.path].nunique() for d in run.dimensions if not d.is_numeric}
     varied = [path for path, options in tried.items() if options > 1]
     return max(varied, key=lambda path: (path == "method", tried[path]), default=None)
@@ -118,5 +122,5 @@ def _choices_plot(info: _ChoicesInfo) -> go.Figure:
 
 
 def _spread(n: int) -> np.ndarray:
-    """Small vertical offsets, so that equal scores do not hide each other."""
+    """Return small vertical offsets, so that equal scores do not hide each other."""
     return 0.16 * np.sin(np.arange(n) * 2.4)

@@ -1,4 +1,4 @@
-"""Cost: what the trials used, and what stopping early has saved."""
+"""Cost: the compute of the trials, and the compute saved by early stopping."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARTS = {
 
 
 def cost(run: Run) -> go.Figure:
-    """The run's gradient evaluations by how the trials ended, and those that stopping saved."""
+    """Plot the gradient evaluations by how the trials ended, and those saved by early stopping."""
     return _cost_plot(cost_data(run))
 
 
@@ -42,7 +42,7 @@ def cost_data(run: Run) -> pd.DataFrame:
 
 
 def saved(run: Run) -> float:
-    """Gradient evaluations the stopped trials would have gone on to use, each at its own cost."""
+    """Return the gradient evaluations that early stopping has saved, each trial at its own cost."""
     total = 0.0
     stopped = run.trials[run.trials["status"] == "stopped"]
     for row in stopped.filter(["config", "epoch", "gradient_evaluations"]).to_dict("records"):

@@ -66,8 +66,9 @@ DYNAMICS = {
 
 
 def groups(run: Run) -> go.Figure:
-    """Fractions of SANER's gradient groups over the epochs, of the best trial that recorded them,
-    or of each cell of a grid.
+    """Plot the fractions of SANER's gradient groups over the epochs.
+
+    They are those of the best trial that recorded them, or of each cell of a grid.
     """
     return _plot(run, "groups")
 
@@ -78,7 +79,7 @@ def groups_data(run: Run) -> pd.DataFrame:
 
 
 def noise_ratios(run: Run) -> go.Figure:
-    """``p_r`` of SANER's gradient groups over the epochs, of the best trial that measured it."""
+    """Plot ``p_r`` of SANER's gradient groups over the epochs, for the best trial with it."""
     return _plot(run, "noise-ratios")
 
 
@@ -88,7 +89,7 @@ def noise_ratios_data(run: Run) -> pd.DataFrame:
 
 
 def alignment(run: Run) -> go.Figure:
-    """Draw how well the gradients of correctly and wrongly labelled images agree."""
+    """Plot how well the gradients of correctly and wrongly labelled images agree."""
     return _plot(run, "alignment")
 
 
@@ -98,8 +99,9 @@ def alignment_data(run: Run) -> pd.DataFrame:
 
 
 def law_weights(run: Run) -> go.Figure:
-    """LAW's mean weight of correctly and of wrongly labelled samples, of the best trial that
-    recorded it, or of each cell of a grid.
+    """Plot LAW's mean weight of correctly and of wrongly labelled samples over the epochs.
+
+    They are those of the best trial that recorded them, or of each cell of a grid.
     """
     return _plot(run, "law-weights")
 
@@ -110,7 +112,7 @@ def law_weights_data(run: Run) -> pd.DataFrame:
 
 
 def sals_epsilon(run: Run) -> go.Figure:
-    """SALS's label smoothing over the epochs, of the best trial that used it."""
+    """Plot SALS's label smoothing over the epochs, for the best trial that used it."""
     return _plot(run, "sals-epsilon")
 
 
@@ -120,7 +122,7 @@ def sals_epsilon_data(run: Run) -> pd.DataFrame:
 
 
 def sals_sharpness(run: Run) -> go.Figure:
-    """The sharpness that SALS measures and its running mean, of the best trial that used it."""
+    """Plot the sharpness that SALS measures and its running mean, for the best trial using it."""
     return _plot(run, "sals-sharpness")
 
 
@@ -130,7 +132,7 @@ def sals_sharpness_data(run: Run) -> pd.DataFrame:
 
 
 def calibration(run: Run) -> go.Figure:
-    """Expected calibration error on the test set over the epochs, of the best trial per method."""
+    """Plot the expected calibration error on the test set, for the best trial of each method."""
     return panels_plot(calibration_panels(run), "No trial recorded its calibration error.")
 
 
@@ -140,13 +142,13 @@ def calibration_data(run: Run) -> pd.DataFrame:
 
 
 def calibration_panels(run: Run) -> list[Panel]:
-    """One panel, or none where no calibration error was recorded."""
+    """Return one panel, or none if no calibration error was recorded."""
     panel = metric_panel(run, "test_ece", leaders(run))
     return [panel] if panel else []
 
 
 def dynamic_panels(run: Run, name: str) -> list[Panel]:
-    """One of ``DYNAMICS``: the best trial that recorded it, or a panel per cell of a grid."""
+    """Return the panels of one of ``DYNAMICS``: of the best trial, or of each cell of a grid."""
     title, metrics, _ = DYNAMICS[name]
     recorded = [column for column in metrics if column in run.epochs]
     if not recorded:

@@ -1,4 +1,4 @@
-"""Fitting: how the methods learn correct labels, wrong ones, and the test images."""
+"""Fitting: how the methods learn correct labels, wrong labels, and the test images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _METRICS = ("noisy_fit", "fit_gap", "test_accuracy")
 
 
 def fitting(run: Run) -> go.Figure:
-    """Wrong labels learned, the gap to the correct ones, and test accuracy, over the epochs.
+    """Plot wrong labels learned, the gap to correct ones, and test accuracy over the epochs.
 
-    A line per method, its best trial by the objective, or per cell of a grid (see ``leaders``): the
-    three panels of SANER's figure 1.
+    There is a line per method, for its best trial by the objective, or per cell of a grid (see
+    ``leaders``), in the three panels of SANER's figure 1 (Luong et al., arXiv 2411.17132).
     """
     return panels_plot(fitting_panels(run), "No trial recorded what it memorised.")
 
@@ -27,7 +27,7 @@ def fitting_data(run: Run) -> pd.DataFrame:
 
 
 def fitting_panels(run: Run) -> list[Panel]:
-    """A panel per metric that was recorded."""
+    """Return a panel per metric that was recorded."""
     trials = leaders(run)
     panels = (metric_panel(run, name, trials) for name in _METRICS)
     return [panel for panel in panels if panel is not None]

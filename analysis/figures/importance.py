@@ -1,4 +1,4 @@
-"""Importance: which searched settings the score depends on, overall and among the good ones."""
+"""Importance: the searched settings that the score depends on, overall and among the best."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _MEASURES = {
 
 
 def importance(run: Run) -> go.Figure:
-    """Draw how much of the objective each searched dimension explains.
+    """Plot how much of the objective each searched dimension explains.
 
     Overall: the fraction of the objective's variance that a dimension accounts for by itself
-    (fANOVA, Hutter et al. 2014), among the trials it applies to. To the top: how far it decides
-    whether a trial is among the best tenth (five trials at least), out of all and out of the better
-    half (PED-ANOVA, Watanabe et al. 2023); these two add up to 1 each. A trial that was stopped
-    early counts with what it would have reached at the finished trials' mean gain.
+    (fANOVA, Hutter et al. 2014), among the trials it applies to. To the top: its influence on
+    whether a trial is among the best tenth (at least five trials), out of all trials and out of the
+    better half (PED-ANOVA, Watanabe et al. 2023); each of these two adds up to 1 over the
+    dimensions. A trial that was stopped early is credited with the mean gain of the finished
+    trials.
     """
     return _importance_plot(importance_info(run))
 

@@ -1,4 +1,4 @@
-"""The trials that figures of single trials show: the best of each method, or of each grid cell."""
+"""The trials in figures of single trials: the best of each method, or of each grid cell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.stored.replicates import settings
 from analysis.stored.run import Run
 from analysis.stored.trial import label
 
-_MOST_CELLS = 12  # lines that colour and dash can still tell apart
+_MOST_CELLS = 12  # lines that are still distinguishable by colour and dash
 
 
 def is_grid(run: Run) -> bool:
@@ -25,9 +25,10 @@ def is_grid(run: Run) -> bool:
 def leaders(run: Run) -> dict[str, str]:
     """Return the best trial of each method by name, best first, as many as there are colours.
 
-    Of a grid it is the best trial of each cell (of its seeds), named by what tells the cells apart.
-    A grid of more than twelve cells is shown by method and options alone, at the best numbers of
-    each. Baselines take part. Trials without a method are one, the best of them called ``winner``.
+    For a grid, it is the best trial of each cell (of its seeds), named by the settings in which
+    cells differ. A grid of more than twelve cells is reduced to method and options, each with its
+    best numbers. Baselines are included. Without methods there is one trial, the best, named
+    ``winner``.
     """
     ranked = ranking(run).table.dropna(subset=["objective"])
     paths = _cell_paths(run, ranked) if is_grid(run) else []
@@ -42,7 +43,7 @@ def leaders(run: Run) -> dict[str, str]:
 
 
 def _cell_paths(run: Run, ranked: pd.DataFrame) -> list[str]:
-    """The settings that tell the cells apart; without the numbers where there are too many."""
+    """Return the paths that distinguish the cells; without the numeric ones for too many cells."""
     varied = [p for p in settings(run) if p != "method" and ranked[p].nunique(dropna=False) > 1]
     methods = [path for path in run.searched if path == "method"]
     if len(ranked[[*varied, *methods]].drop_duplicates()) <= _MOST_CELLS:

@@ -19,7 +19,7 @@ from analysis.stored.run import Run, require_epochs
 from tune_robust.formatting import count
 from tune_robust.metrics import metric
 
-_POINTS = 12_000  # of the faint curves; more are thinned, evenly within each trial
+_POINTS = 12_000  # of the faint curves; more are thinned evenly within each trial
 _DIAGNOSTIC = "test_accuracy"
 _GROUPS = {
     # role: legend, colour, width, dash
@@ -34,7 +34,7 @@ _FAINT = {"stopped": 0.5, "failed": 0.5, "unfinished": 0.5, "done": 0.8}
 
 
 class Curve(NamedTuple):
-    """One trial's metric (y) over its gradient evaluations (x)."""
+    """One trial's metric (y) against its gradient evaluations (x)."""
 
     trial: str
     role: str
@@ -50,11 +50,11 @@ class _LearningCurvesInfo(NamedTuple):
 
 
 def learning_curves(run: Run) -> go.Figure:
-    """The objective metric over gradient evaluations for every trial.
+    """Plot the objective metric against gradient evaluations for every trial.
 
     Stopped trials are faded, the winner stands out (with each of its seeds), baselines are dashed.
-    Where test accuracy was recorded, a second panel shows it for the winner and the baselines: it
-    is shown but not used for selection.
+    If test accuracy was recorded, a second panel shows it for the winner and the baselines; it is
+    not used for selection.
     """
     return _learning_curves_plot(_learning_curves_info(run))
 
@@ -106,7 +106,7 @@ def _curves(run: Run, name: str, roles: dict[str, str]) -> list[Curve]:
     faint = rows["trial"].map(roles).isin(_FAINT)
     stride = math.ceil(faint.sum() / _POINTS)
     rows = rows.sort_values(["trial", "epoch"])
-    # Arrays are cut apart a hundred times as fast as tables.
+    # Splitting arrays is a hundred times faster than splitting tables.
     trials, starts = np.unique(rows["trial"].to_numpy(str), return_index=True)
     parts = (np.split(rows[c].to_numpy(), starts[1:]) for c in ("gradient_evaluations", name))
     curves = []
@@ -118,7 +118,7 @@ def _curves(run: Run, name: str, roles: dict[str, str]) -> list[Curve]:
 
 
 def _every(stride: int, length: int) -> np.ndarray:
-    """Every stride-th row and the last one."""
+    """Return the indices of every stride-th row and of the last one."""
     return np.unique([*range(0, length, stride), length - 1])
 
 
@@ -163,7 +163,7 @@ def _add_ceiling(figure: go.Figure, info: _LearningCurvesInfo) -> None:
 
 
 def _draw(figure: go.Figure, name: str, curves: list[Curve], role: str, row: int) -> None:
-    """All curves of one role as one trace, with gaps between them."""
+    """Add all curves of one role as one trace, with gaps between them."""
     if not curves:
         return
     legend, colour, width, dash = _GROUPS[role]
@@ -199,5 +199,5 @@ def _named(legend: str, role: str, curves: int) -> str:
 
 
 def _gapped(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Arrays one after the other with a NaN behind each, where the line breaks."""
+    """Concatenate arrays with a NaN after each, where the line breaks."""
     return np.concatenate([[*part, np.nan] for part in parts]).astype("float32")

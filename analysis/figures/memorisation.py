@@ -1,4 +1,4 @@
-"""Memorisation: how much of the correct and of the wrong labels a trial has learned."""
+"""Memorisation: the fractions of correct and of wrong labels that a trial has learned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FITS = {
 
 
 class Fit(NamedTuple):
-    """One trial's training set, epoch by epoch: fractions of its labels that the model repeats."""
+    """One trial on its training set, by epoch: the fractions of labels that the model predicts."""
 
     role: str
     trial: str
@@ -45,9 +45,9 @@ class _MemorisationInfo(NamedTuple):
 
 
 def memorisation(run: Run) -> go.Figure:
-    """Correct and wrong training labels learned over the epochs, for the winner and the baseline.
+    """Plot the correct and wrong training labels learned, for the winner and the baseline.
 
-    Of settings repeated with several seeds the means are drawn.
+    For settings repeated with several seeds, the means are drawn.
 
     Learning a wrong label is memorising it: the line of wrong labels should stay low.
     """

@@ -1,4 +1,4 @@
-"""Pairs of settings that deserve a surface, and a number under each option of a choice."""
+"""The pairs of settings to plot as surfaces, and curves over a number per option of a choice."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _FIRST = "sam.rho"
 
 
 def important_pairs(run: Run) -> list[tuple[str, str]]:
-    """Pairs of numeric settings worth a surface, at most six, rho's and the most important first.
+    """Return up to six pairs of numeric settings to plot, rho's and the most important first.
 
-    Only settings that were varied among the trials of the best trial's kind. The pair that
-    ``sensitivity`` shows by default is the first.
+    Only settings that were varied among the trials of the best trial's kind are used. The first
+    pair is the one that ``sensitivity`` shows by default.
     """
     run = averaged(run)
     default = fit_surface(run)
@@ -57,7 +57,7 @@ def important_pairs(run: Run) -> list[tuple[str, str]]:
 
 
 class _ByOptionInfo(NamedTuple):
-    """``surfaces``: per option of the choice ``path`` its curve over one number."""
+    """The data of ``by_option``: a curve over one number per option of the choice ``path``."""
 
     metric: str
     path: str | None
@@ -65,13 +65,14 @@ class _ByOptionInfo(NamedTuple):
 
 
 def by_option(run: Run, path: str | None = None, x: str | None = None) -> go.Figure:
-    """The objective over one number (default: sam.rho), a curve with its 90 % band per option.
+    """Plot the objective over one number, a curve with its 90 % interval per option of a choice.
 
     ``path``: a searched choice, by default the one with the most options tried other than the
-    method, such as rho's schedule. Options with too few trials for a curve show their trials alone.
+    method, such as rho's schedule. ``x``: a searched number, by default sam.rho. Options with too
+    few trials for a curve show their trials alone.
 
     Raises:
-        UserError: when ``path`` is no searched choice or ``x`` no searched number.
+        UserError: ``path`` is not a searched choice, or ``x`` not a searched number.
     """
     return _by_option_plot(_by_option_info(run, path, x))
 
@@ -115,7 +116,7 @@ def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> 
 
 
 def _narrowed(run: Run, trials: pd.DataFrame, x: str) -> Run:
-    """The run as if these were all its trials and ``x`` all that it searched."""
+    """Return the run reduced to these trials and to the searched path ``x``."""
     search = run.space["search"]
     return replace(
         run,
@@ -155,7 +156,7 @@ def _by_option_plot(info: _ByOptionInfo) -> go.Figure:
 
 
 def _opacity(trials: pd.DataFrame) -> np.ndarray:
-    """Of the dots: those of trials that did not finish, which would have gone on, are faint."""
+    """Return the opacity of the dots: those of trials that did not finish are faint."""
     return np.where(trials["status"] == "done", 0.8, 0.25).astype("float32")
 
 
@@ -191,5 +192,5 @@ def _add_curve(
 
 
 def option_path(run: Run) -> str | None:
-    """The choice that ``by_option`` shows by default; None where it has nothing to show."""
+    """Return the choice that ``by_option`` shows by default; None if there is nothing to show."""
     return _by_option_info(run, None, None).path if chosen_path(run) is not None else None

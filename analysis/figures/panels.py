@@ -1,4 +1,4 @@
-"""Panels of lines over the epochs: what several trials did, metric by metric."""
+"""Panels of lines over the epochs: several trials, metric by metric."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from analysis.stored.replicates import replicates
 from analysis.stored.run import Run
 from tune_robust.metrics import metric
 
-_POINTS = 300  # of a line; more than a screen tells apart are thinned
-_LINE = 20  # pixels, of a title
+_POINTS = 300  # of a line; more than a screen can resolve are thinned
+_LINE = 20  # height of a title's line in pixels
 
 
 class Line(NamedTuple):
-    """A trial's metric (``y``) over its epochs (``x``), both (n,).
+    """A trial's metric (``y``) over its epochs (``x``), both of shape (n,).
 
-    Of a setting repeated with several seeds, ``y`` is the mean over its finished trials, ``sd``
+    For a setting repeated with several seeds, ``y`` is the mean over its finished trials, ``sd``
     (n,) their standard deviation, and ``trial`` one of them.
     """
 
@@ -53,14 +53,14 @@ class Panel(NamedTuple):
 
 
 def metric_panel(run: Run, name: str, trials: Mapping[str, str]) -> Panel | None:
-    """One metric for each of some trials, by the name to give them; None where none recorded it."""
+    """Return one metric of several trials, given by their labels; None if none recorded it."""
     lines = [line for label, trial in trials.items() for line in _line(run, name, label, trial)]
     about = metric(name)
     return Panel(sentence_case(about.title), about.is_fraction, lines) if lines else None
 
 
 def trial_panel(run: Run, title: str, trial: str, metrics: Mapping[str, str]) -> Panel | None:
-    """Several metrics of one trial, by the name to give them; None where it recorded none."""
+    """Return several metrics of one trial, given by their labels; None if it recorded none."""
     lines = [line for name, label in metrics.items() for line in _line(run, name, label, trial)]
     return Panel(title, all(metric(name).is_fraction for name in metrics), lines) if lines else None
 
@@ -80,7 +80,7 @@ def _line(run: Run, name: str, label: str, trial: str) -> list[Line]:
 
 
 def panels_data(panels: Iterable[Panel]) -> pd.DataFrame:
-    """A row per point: panel, name, trial, metric, epoch, value, sd (NaN without repeats)."""
+    """Return a row per point: panel, name, trial, metric, epoch, value, sd (NaN for one seed)."""
     parts = [
         pd.DataFrame(
             {
@@ -101,7 +101,7 @@ def panels_data(panels: Iterable[Panel]) -> pd.DataFrame:
 
 
 def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figure:
-    """The panels side by side under one legend; ``nothing`` is said where there is none."""
+    """Plot the panels side by side with one legend; without panels, show the text ``nothing``."""
     if not panels:
         return message(nothing)
     titles = ["<br>".join(f"<b>{line}</b>" for line in lines_of(p.title, 34)) for p in panels]
@@ -145,7 +145,7 @@ def panels_plot(panels: list[Panel], nothing: str, height: int = 360) -> go.Figu
 
 
 def _band(line: Line, place: int) -> dict[str, Any]:
-    """The area of one standard deviation on either side of a line."""
+    """Return the area of one standard deviation on either side of a line."""
     spread = np.zeros_like(line.y) if line.sd is None else np.nan_to_num(line.sd)
     return {
         "x": np.concatenate([line.x, line.x[::-1]]),

@@ -1,4 +1,4 @@
-"""Parallel coordinates: every trial as a line through its settings down to its score."""
+"""Parallel coordinates: every trial as a line through its settings to its score."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tune_robust.metrics import metric
 Tick = tuple[float, str]
 """A position in [0, 1] and its label."""
 
-_MOST = {"rest": 200, "good": 40}  # lines of a kind that the eye can tell apart
-_ONE_LINE = 40  # letters that stand beside each other on a narrow screen
+_MOST = {"rest": 200, "good": 40}  # lines of a kind that remain distinguishable
+_ONE_LINE = 40  # letters that fit beside each other on a narrow screen
 _KINDS = {
     # legend, colour, width, opacity
     "rest": ("other trials", GREY, 0.8, 0.35),
@@ -31,8 +31,11 @@ _KINDS = {
 
 
 class _ParallelInfo(NamedTuple):
-    """``lines``: a row per trial: trial, kind, score, and per path its position in [0, 1], NaN
-    where the setting does not apply. ``axes``: per path the labels and where they stand."""
+    """The data of ``parallel``.
+
+    ``lines``: a row per trial: trial, kind, score, and per path its position in [0, 1], NaN if the
+    setting does not apply. ``axes``: the labels of each path and their positions.
+    """
 
     metric: str
     lines: pd.DataFrame
@@ -40,12 +43,13 @@ class _ParallelInfo(NamedTuple):
 
 
 def parallel(run: Run) -> go.Figure:
-    """Every trial that ended as a line: one row per searched setting, the score at the bottom.
+    """Plot every trial that ended as a line: one row per searched setting, the score at the bottom.
 
     The seeds of a setting are one line, at their mean.
 
     Rows run from the lowest value on the left to the highest. A setting that does not apply to a
-    trial leaves a gap in its line. Of very many trials an even choice is drawn.
+    trial leaves a gap in its line. If there are very many trials, an even selection of them is
+    drawn.
     """
     return _parallel_plot(_parallel_info(run))
 
@@ -81,7 +85,7 @@ def _parallel_info(run: Run) -> _ParallelInfo:
 
 
 def _along(dimension: Axis, values: pd.Series) -> tuple[np.ndarray, list[Tick]]:
-    """Positions of numbers, and labels at the ends and in the middle."""
+    """Return positions of numbers, and labels at the ends and in the middle."""
     values = values.astype("float64")
     if dimension.log:
         values = values.where(values > 0)
@@ -91,7 +95,7 @@ def _along(dimension: Axis, values: pd.Series) -> tuple[np.ndarray, list[Tick]]:
 
 
 def _among(dimension: Axis, values: pd.Series) -> tuple[pd.Series, list[Tick]]:
-    """Positions of options, spread evenly, and their names."""
+    """Return positions of options, spread evenly, and their names."""
     options = sorted(values.dropna().unique(), key=str)
     places = np.linspace(0, 1, len(options) + 2)[1:-1]
     where = dict(zip(options, places, strict=True))
@@ -142,7 +146,7 @@ def _parallel_plot(info: _ParallelInfo) -> go.Figure:
 
 
 def _row(figure: go.Figure, path: str, height: float, info: _ParallelInfo) -> None:
-    """The axis of one setting: its line, its name above and its labels below."""
+    """Add the axis of one setting: its line, its name above and its labels below."""
     figure.add_shape(
         type="line", x0=0, x1=1, y0=height, y1=height, line={"color": GRID, "width": 4}
     )

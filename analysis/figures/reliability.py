@@ -1,4 +1,4 @@
-"""Reliability: does a model that is 80 % sure turn out right 80 % of the time?"""
+"""Reliability: is a model that is 80 % confident right 80 % of the time?"""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 
 _COLUMNS = ("fraction", "confidence", "accuracy")
-_LARGEST = 26  # pixels, of the bin that holds all images
+_LARGEST = 26  # diameter in pixels of a bin that has all images
 
 
 def reliability(run: Run) -> go.Figure:
-    """Accuracy on the test images against confidence, of the best trial per method or grid cell.
+    """Plot test accuracy against confidence, for the best trial of each method or grid cell.
 
-    Guo et al. 2017 (arXiv 1706.04599): 15 bins of confidence; a dot's area is the fraction of
-    the images in its bin, over the seeds of a setting together.
+    Guo et al. 2017 (arXiv 1706.04599): 15 bins of confidence. A dot's area is the fraction of the
+    images in its bin, pooled over the seeds of a setting.
     """
     rows = reliability_data(run)
     if rows.empty:

@@ -1,4 +1,4 @@
-"""Rung check: how far the places where trials are stopped foretell how they would have ended."""
+"""Rung check: how well scores at the rungs of early stopping predict final scores."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _UNITS = {"gradient_evaluations": "gradient evaluations", "epochs": "epochs", "s
 
 
 def rung_check(run: Run) -> go.Figure:
-    """Rank correlation between each rung and the end, with its 95 % interval.
+    """Plot the rank correlation between each rung and the end, with its 95 % interval.
 
-    It is measured on the trials that early stopping could not stop: the sentinels, or all if
-    nothing was stopped. Rungs at which the best of them would have been stopped are marked in red.
+    It is measured on the trials that early stopping could not stop: the sentinels, or all trials if
+    none was stopped. Rungs at which the best of them would have been stopped are marked in red.
     """
     return _rung_check_plot(rung_check_info(run), _unit(run))
 
@@ -40,7 +40,7 @@ def rung_check_data(run: Run) -> pd.DataFrame:
 
 @lru_cache(maxsize=4)
 def rung_check_info(run: Run) -> RungCheck | None:
-    """The check; None without a cohort, across label sets, or with several objectives."""
+    """Return the check; None without such trials, across label sets, or with several objectives."""
     from tune_robust.schedulers.building import rungs_of, stopping_scheduler
     from tune_robust.schedulers.rung_check import Result, check_rungs
     from tune_robust.spaces.space import Space

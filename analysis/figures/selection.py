@@ -1,4 +1,4 @@
-"""Selection without clean labels: what it costs to choose by noisy validation data."""
+"""Selection without clean labels: the cost of selecting by noisy validation data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tune_robust.metrics import metric, sign_of
 
 _TRUTH = "test_accuracy"
 _SELECTORS = {
-    # metric: how it is said
+    # metric: its description
     "val_accuracy": "accuracy on noisy validation labels",
     "val_loss": "loss on noisy validation labels",
     "val_information": "information about noisy validation labels",
@@ -28,11 +28,11 @@ _FEWEST = 4
 
 
 def selection(run: Run, chosen_by: str | None = None) -> go.Figure:
-    """Test accuracy of every finished trial against what a selector sees of it.
+    """Plot the test accuracy of every finished trial against each selection criterion.
 
-    A panel per selector: accuracy, loss and label information on noisy validation labels, and
-    accuracy on the true ones; of ``chosen_by`` alone where it is given. The diamond is the trial
-    that each would choose. For the record alone: a starred metric is not used for selection.
+    There is a panel per criterion: accuracy, loss and label information on noisy validation labels,
+    and accuracy on the true ones; or that of ``chosen_by`` alone. The diamond is the trial that
+    each would select. Starred metrics are shown for comparison and not used for selection.
     """
     table = selection_data(run)
     if chosen_by is not None:
@@ -41,17 +41,17 @@ def selection(run: Run, chosen_by: str | None = None) -> go.Figure:
 
 
 def selectors(run: Run) -> list[str]:
-    """The metrics of which ``selection`` has a panel."""
+    """Return the metrics of which ``selection`` has a panel."""
     return [name for name in selection_data(run)["chosen_by"] if name != _TRUTH]
 
 
 def selection_data(run: Run) -> pd.DataFrame:
-    """What each way of choosing costs among the finished trials.
+    """Return the cost of each selection criterion among the finished trials.
 
-    Columns: chosen_by, trial, test_accuracy, regret (how much test accuracy the choice gives away
-    to the best trial's, in [0, 1]), rank_correlation (Spearman's, with test accuracy, in [-1, 1],
-    turned so that 1 is good), trials. Empty where the truth is not known, fewer than four trials
-    finished, or trials learn different labels.
+    Columns: chosen_by, trial, test_accuracy, regret (how much lower the test accuracy of the
+    selected trial is than the best trial's, in [0, 1]), rank_correlation (Spearman's, with test
+    accuracy, in [-1, 1]; 1 is best for every metric), trials. Empty if the true labels are unknown,
+    fewer than four trials finished, or trials learn different labels.
     """
     rows = _finished(run)
     columns = ["chosen_by", "trial", "test_accuracy", "regret", "rank_correlation", "trials"]
@@ -73,7 +73,7 @@ def selection_data(run: Run) -> pd.DataFrame:
 
 
 def _finished(run: Run) -> pd.DataFrame:
-    """The finished trials at the epoch that counts, with the metrics there.
+    """Return the finished trials with the metrics of the epoch that gives their objective.
 
     The seeds of a setting are one row, their mean.
     """

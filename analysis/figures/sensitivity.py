@@ -1,4 +1,4 @@
-"""Sensitivity: the surface of a metric over two searched dimensions, and how sure it is."""
+"""Sensitivity: the surface of a metric over two searched dimensions, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -34,23 +34,22 @@ from analysis.surrogate.expectation import SURE, tolerance
 from analysis.surrogate.surface import Surface, fit_surface
 from tune_robust.metrics import metric
 
-_CLEAR = 0.1  # doubt below which nothing is veiled
+_CLEAR = 0.1  # doubt below which the surface is not faded
 _VEILED = 0.85
-_FLAT = 0.1  # fractions that differ by less look flat, other metrics by this part of their value
+_FLAT = 0.1  # the smallest colour range of a fraction; of other metrics, relative to their value
 _BANDS = 20
 _TICKS = 5
-_FEWEST = 2  # finished trials that a region rests on
+_FEWEST = 2  # the fewest finished trials in a region
 _APART = 1e-6
 
 
 class SensitivityInfo(NamedTuple):
-    """A surface and what is good on it.
+    """A surface, and the good settings on it.
 
-    ``margin`` (the surface's shape; None without one): where it is 0 or more, the objective is
-    expected within one point (1 % where it is no fraction) of the best that is expected of a
-    finished trial's settings, with some confidence, in a region with two finished trials or more.
-    ``box``: the bounds, per path, of the region that holds this best; empty where there is none.
-    ``winner``: a trial's name.
+    ``margin`` (same shape as the surface; None without one): where it is at least 0, the objective
+    is predicted within one point (1 % for non-fractions) of the best prediction at a finished
+    trial, with some confidence, in a region with at least two finished trials. ``box``: the bounds
+    by path of the region with this best; empty if there is none. ``winner``: a trial's name.
     """
 
     surface: Surface
@@ -62,15 +61,15 @@ class SensitivityInfo(NamedTuple):
 def sensitivity(
     run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
 ) -> go.Figure:
-    """A metric (default: the objective) over two searched dimensions, at full budget.
+    """Plot a metric (default: the objective) over two searched dimensions, at full budget.
 
-    A Gaussian process (see ``surface.fit_surface``) fills in between the trials, which lie on top.
-    It pales where it is unsure; the outline holds what is within one point of the best objective,
-    whichever metric is shown. One numeric dimension gives a curve with its 90 % band. Colours are
-    turned so that bright is good.
+    A Gaussian process (see ``surface.fit_surface``) interpolates between the trials, which are
+    drawn on top. The surface fades with its uncertainty; the outline encloses the settings within
+    one point of the best objective, whichever metric is shown. One numeric dimension gives a curve
+    with its 90 % interval. Bright colours are good values.
 
     Raises:
-        UserError: on a metric that was not recorded, a dimension not searched or not numeric.
+        UserError: The metric was not recorded, or a dimension was not searched or is not numeric.
     """
     return plot_sensitivity(sensitivity_info(run, metric, x, y))
 
@@ -80,8 +79,8 @@ def sensitivity_data(
 ) -> pd.DataFrame:
     """Return the data of ``sensitivity``, a row per point of its grid.
 
-    Columns: each dimension's path, expected, deviation, doubt (0 sure, 1 knowing nothing), and
-    within_a_point, whether the objective is expected that close to its best there.
+    Columns: each dimension's path, expected, deviation, doubt (0 is certain, 1 the prior), and
+    within_a_point, whether the objective is predicted within a point of its best there.
     """
     info = sensitivity_info(run, metric, x, y)
     surface = info.surface
@@ -126,16 +125,17 @@ def sensitivity_info(
 
 
 def _supported(islands: np.ndarray, finished: list[tuple[int, ...]]) -> list[int]:
-    """The islands that rest on two finished trials or more; one alone may be there by chance.
+    """Return the labels of the islands that contain at least two finished trials.
 
-    An island without any is a guess, often an overshoot beside a cliff. Label 0 is the sea.
+    A single trial may be there by chance, and an island without any is often an overshoot of the
+    surrogate beside a cliff. Label 0 is the background.
     """
     trials = Counter(int(islands[cell]) for cell in finished)
     return [island for island, count in trials.items() if island and count >= _FEWEST]
 
 
 def _finished_cells(surface: Surface) -> list[tuple[int, ...]]:
-    """The cells of the surface's arrays in which trials finished."""
+    """Return the cells of the surface's arrays in which trials finished."""
     finished = surface.observed[surface.observed["status"] == "done"]
     cells = [
         np.abs(axis[:, None] - dimension.to_unit(finished[dimension.path])).argmin(axis=0)
@@ -145,7 +145,7 @@ def _finished_cells(surface: Surface) -> list[tuple[int, ...]]:
 
 
 def _axes(surface: Surface) -> list[tuple[np.ndarray, Axis]]:
-    """Positions and dimension of each axis of the surface's arrays, in [0, 1]."""
+    """Return the positions, in [0, 1], and the dimension of each axis of the surface's arrays."""
     pairs = ((surface.y, surface.ys), (surface.x, surface.xs))
     return [(d.to_unit(values), d) for d, values in pairs if d is not None]
 
@@ -157,7 +157,7 @@ def _margin(run: Run, surface: Surface, best: float) -> np.ndarray:
 
 
 def _box(surface: Surface, cells: np.ndarray) -> dict[str, tuple[float, float]]:
-    """The bounds of some cells along each dimension of the surface."""
+    """Return the bounds of some cells along each dimension of the surface."""
     box = {}
     for dimension, positions, others in ((surface.x, surface.xs, 0), (surface.y, surface.ys, 1)):
         if dimension is not None:
@@ -167,7 +167,7 @@ def _box(surface: Surface, cells: np.ndarray) -> dict[str, tuple[float, float]]:
 
 
 def plot_sensitivity(info: SensitivityInfo) -> go.Figure:
-    """The figure of ``sensitivity_info``."""
+    """Plot ``sensitivity_info``."""
     if info.surface.x is None:
         return message(info.surface.problem or "")
     return _curve(info) if info.surface.y is None else _contour(info)
@@ -194,7 +194,7 @@ def _contour(info: SensitivityInfo) -> go.Figure:
 
 
 def colours(surface: Surface) -> dict[str, object]:
-    """Colour scale and bar of a surface: bright is good, whichever way the metric runs."""
+    """Return the colour scale and bar of a surface: bright is good for every metric."""
     about = metric(surface.metric)
     low, high = _span(surface)
     scale = "Plasma" if about.is_diagnostic else "Viridis"
@@ -218,7 +218,7 @@ def colours(surface: Surface) -> dict[str, object]:
 
 
 def _span(surface: Surface) -> tuple[float, float]:
-    """The values that the colours span; a flat surface must not look steep."""
+    """Return the range of the colours, widened if the surface is nearly flat."""
     low, high = float(surface.mean.min()), float(surface.mean.max())
     least = _FLAT if metric(surface.metric).is_fraction else _FLAT * max(abs(low), 1e-6)
     lacking = max(0.0, least - (high - low)) / 2
@@ -251,7 +251,7 @@ def _veil(surface: Surface) -> go.Heatmap:
         zmin=0,
         zmax=1,
         zsmooth="best",
-        zorder=1,  # Plotly lays heatmaps below contours otherwise
+        zorder=1,  # by default Plotly draws heatmaps below contours
         colorscale=[[0, "rgba(255, 255, 255, 0)"], [1, "rgba(255, 255, 255, 1)"]],
         showscale=False,
         hoverinfo="skip",
@@ -319,12 +319,12 @@ def _add_band(figure: go.Figure, surface: Surface) -> None:
 
 
 def _add_observed(figure: go.Figure, info: SensitivityInfo, y: str) -> None:
-    # Very many trials must not hide the surface.
+    # Marks are smaller if there are many trials, which would hide the surface.
     shrunk = float(np.clip((150 / max(len(info.surface.observed), 1)) ** 0.5, 0.4, 1.0))
     for mark, rows in observed_groups(info.surface, info.winner):
         legend, symbol, size, fill, rim = MARKS[mark]
         figure.add_scatter(
-            # In full precision: Plotly hides what lies beyond the axis, by rounding too.
+            # In full precision: Plotly hides points that rounding moves beyond the axis.
             x=rows[info.surface.across.path].to_numpy("float64"),
             y=rows[y].to_numpy("float64"),
             **hover(info.surface, mark, rows),

@@ -1,4 +1,4 @@
-"""Sensitivity as a landscape to turn: the same surface, in three dimensions."""
+"""Sensitivity in three dimensions: the same surface as a landscape that can be turned."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from analysis.stored.run import Run
 from tune_robust.metrics import metric
 
 _MARKS = {
-    # how it ended: colour, symbol, size
+    # status: colour, symbol, size
     "winner": (BASELINE, "diamond", 8),
     "done": (GREY, "circle", 4),
     "stopped": (GREY, "circle-open", 4),
@@ -30,16 +30,16 @@ _MARKS = {
 def sensitivity_3d(
     run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
 ) -> go.Figure:
-    """The surface of ``sensitivity`` as a landscape: height and colour are the expected metric.
+    """Plot the surface of ``sensitivity`` as a landscape: height and colour are the metric.
 
-    Two pale sheets are the ends of the 90 % interval; they part where it is unsure.
-    Without a surface over two dimensions this is ``sensitivity`` itself.
+    Two pale surfaces are the ends of the 90 % interval; they are far apart where it is uncertain.
+    Without a surface over two dimensions, the figure is that of ``sensitivity``.
     """
     return plot_sensitivity_3d(sensitivity_info(run, metric, x, y))
 
 
 def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:
-    """The figure of ``sensitivity_info``, in three dimensions."""
+    """Plot ``sensitivity_info`` in three dimensions."""
     surface = info.surface
     if surface.problem is not None or surface.y is None:
         return plot_sensitivity(info)

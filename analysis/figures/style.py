@@ -1,6 +1,6 @@
-"""One look for every figure: readable on white and on black paper, and by colour-blind eyes.
+"""The common style of the figures: legible on white and on black, and to colour-blind readers.
 
-Colours are Okabe and Ito's (2008), their blue lightened so that it stands out on black as well.
+The colours are those of Okabe and Ito (2008), with a lighter blue that is visible on black too.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ GRID = "rgba(134, 140, 148, 0.22)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 PERCENT = "~%"
-"""Ticks in percent with as many digits as tell them apart: 44%, 44.5%, 45%."""
+"""Ticks in percent with as many digits as distinguish them: 44%, 44.5%, 45%."""
 
 _FEW_EPOCHS = 5
-_SLACK = 1e-9  # of an axis, so that no mark at its end is beyond it by rounding
+_SLACK = 1e-9  # of an axis, so that rounding moves no mark at its end beyond it
 
 VEIL = "veil"
-"""The ``meta`` of a trace that hides what is unsure: a dark page repaints it as a grey fog."""
+"""The ``meta`` of a trace that fades uncertain parts: a dark page changes its colour to grey."""
 
 
 def new_figure(height: int = 420, **layout: Any) -> go.Figure:
-    """An empty figure in the house style, on transparent paper."""
+    """Return an empty figure in the common style, with a transparent background."""
     figure = go.Figure()
     figure.update_layout(
         template="none",
@@ -54,13 +54,13 @@ def new_figure(height: int = 420, **layout: Any) -> go.Figure:
 
 
 def line_style(place: int) -> dict[str, str]:
-    """Colour and dash of the line number ``place``: no two of the first 36 are alike."""
+    """Return colour and dash of the line number ``place``; the first 36 all differ."""
     turn, colour = divmod(place, len(PALETTE))
     return {"color": PALETTE[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}
 
 
 def plain_axes(figure: go.Figure) -> go.Figure:
-    """Quiet grid lines, no frame; call it when all panels are there."""
+    """Set light grid lines without a frame; call it when all panels exist."""
     quiet = {"gridcolor": GRID, "zeroline": False, "showline": False, "automargin": True}
     figure.update_xaxes(**quiet, title_standoff=10)
     figure.update_yaxes(**quiet, title_standoff=8)
@@ -68,7 +68,7 @@ def plain_axes(figure: go.Figure) -> go.Figure:
 
 
 def message(text: str, height: int = 160) -> go.Figure:
-    """A figure that only says why there is nothing to draw."""
+    """Return a figure that only explains why there is nothing to draw."""
     figure = new_figure(height)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
@@ -90,7 +90,7 @@ def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
 
 
 def metric_axis(name: str) -> dict[str, Any]:
-    """Title and tick format of an axis that shows a metric."""
+    """Return the title and the tick format of an axis that shows a metric."""
     about = metric(name)
     return {
         "title_text": sentence_case(plain(about.title)),
@@ -99,7 +99,7 @@ def metric_axis(name: str) -> dict[str, Any]:
 
 
 def epoch_axis(last: float) -> dict[str, Any]:
-    """Title, range and ticks of an axis of epochs: there is no half of one."""
+    """Return title, range and ticks of an axis of epochs, with integer ticks only."""
     return {
         "title_text": "epoch",
         "rangemode": "tozero",
@@ -108,7 +108,7 @@ def epoch_axis(last: float) -> dict[str, Any]:
 
 
 def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
-    """Type, range, ticks and title of an axis that shows a searched dimension."""
+    """Return type, range, ticks and title of an axis that shows a searched dimension."""
     words = dimension_hint(dimension.path) if hint else ""
     title = f"<b>{plain(dimension.path)}</b>" + (f"<br><sup>{plain(words)}</sup>" if words else "")
     axis = {"title_text": title, "showgrid": False, "ticks": "outside", "tickcolor": GRID}
@@ -127,7 +127,7 @@ def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers for a log axis: 1, 2, 5 over up to three decades, powers of ten beyond."""
+    """Return round ticks for a log axis: 1, 2, 5 for up to three decades, else powers of ten."""
     decades = math.log10(high / low)
     steps = (1, 2, 5) if decades <= 3 else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -137,11 +137,11 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def round_step(rough: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is no smaller than ``rough``."""
+    """Return the smallest of 1, 2, 5 times a power of ten that is not smaller than ``rough``."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
 
 
 def lines_of(text: str, width: int = 44) -> list[str]:
-    """The text in lines of at most ``width`` letters, each as Plotly shows it as it is."""
+    """Return the text in lines of at most ``width`` letters, escaped for Plotly."""
     return [plain(line) for line in textwrap.wrap(text, width)]

@@ -1,4 +1,4 @@
-"""Sweep: how training goes at each value of one searched setting, as in a grid over alpha or k."""
+"""Sweep: training at each value of one searched setting, as in a grid over alpha or k."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _METRICS = ("noisy_fit", "clean_fit", "test_accuracy")
 
 
 def sweep(run: Run, path: str | None = None) -> go.Figure:
-    """Wrong and correct labels learned and test accuracy, a line per value of ``path``.
+    """Plot wrong and correct labels learned and test accuracy, with a line per value of ``path``.
 
-    Each line is the best finished trial of its value, or where a grid repeated its setting with
-    several seeds their mean, in a band of one standard deviation. Of more values than colours an
-    even choice is shown.
-    ``path``: by default the first setting that takes a list of numbers.
+    Each line is the best finished trial with its value; if a grid repeated its setting with several
+    seeds, it is their mean, in a band of one standard deviation. If there are more values than
+    colours, an even selection of them is shown. ``path``: by default the first searched list of
+    numbers.
 
     Raises:
-        UserError: when ``path`` was not searched.
+        UserError: ``path`` was not searched.
     """
     return panels_plot(
         sweep_panels(run, path), "No setting takes a list of numbers, two of them tried."
@@ -39,7 +39,7 @@ def sweep_data(run: Run, path: str | None = None) -> pd.DataFrame:
 
 
 def sweep_panels(run: Run, path: str | None = None) -> list[Panel]:
-    """A panel per metric that was recorded."""
+    """Return a panel per metric that was recorded."""
     if path is not None and path not in run.searched:
         raise UserError(unknown("searched dimension", path, run.searched))
     path = path or swept_path(run)
@@ -56,7 +56,7 @@ def sweep_panels(run: Run, path: str | None = None) -> list[Panel]:
 
 
 def swept_path(run: Run) -> str | None:
-    """The setting that ``sweep`` shows by default; the first list of numbers with two tried."""
+    """Return the default path of ``sweep``: the first list of numbers of which two were tried."""
     done = run.trials[run.trials["status"] == "done"]
     listed = [d.path for d in run.dimensions if d.options and d.path in settings(run)]
     grids = [path for path in listed if done[path].nunique() > 1]

@@ -1,4 +1,4 @@
-"""The trials that lie on a surface: their marks and what hovering over them tells."""
+"""The trials on a surface: their marks and their hover texts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.surrogate.surface import Surface
 from tune_robust.metrics import metric
 
 MARKS = {
-    # how it ended: legend, symbol, size, fill and rim, which show on any colour of a surface
+    # status: legend, symbol, size, fill and rim, which are visible on any colour of a surface
     "stopped": ("stopped early", "circle", 7, INK, "white"),
     "unfinished": ("not finished", "diamond", 8, INK, "white"),
     "failed": ("failed", "x", 9, "white", INK),
@@ -23,7 +23,7 @@ MARKS = {
 
 
 def observed_groups(surface: Surface, winner: str | None) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Keys of ``MARKS`` with their trials, the winner last so that it lies on top."""
+    """Yield the keys of ``MARKS`` with their trials, the winner last so that it is on top."""
     observed = surface.observed
     known = observed["status"].where(observed["status"].isin(list(MARKS)), "unfinished")
     marks = known.where(observed["trial"] != winner, "winner")

@@ -16,7 +16,7 @@ from tune_robust.files import write_aside
 
 
 def fill_page(room: str, body: str, title: str, **parts: str) -> str:
-    """A whole page: the template ``body`` of the package ``room``, filled with ``parts``."""
+    """Return a whole page: the template ``body`` of the package ``room``, filled with ``parts``."""
     return _fill(
         __package__,
         "shell.html",
@@ -38,7 +38,7 @@ def _asset(room: str, name: str) -> str:
 
 @cache
 def _packed_plotly() -> str:
-    """Plotly's script, zipped, as text: it is most of a page, and takes two fifths so."""
+    """Return Plotly's script, compressed to two fifths of its size and encoded as text."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 
@@ -46,7 +46,7 @@ def write_page(path: Path, text: str) -> None:
     """Write a page, whole or not at all.
 
     Raises:
-        UserError: when it cannot be written.
+        UserError: The page cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

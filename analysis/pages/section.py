@@ -1,4 +1,4 @@
-"""A section of a page: a heading, how to read what follows, and the figures."""
+"""A section of a page: a heading, a guide to the figures, and the figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 
 class Section(NamedTuple):
-    """A heading, how to read what follows, and the figures, each with its name.
+    """A heading, a guide that explains the figures, and the figures, each with its name.
 
     Heading and guide are HTML. A folded section opens on request; in a wide one the figures lie
     below each other.
@@ -23,7 +23,7 @@ class Section(NamedTuple):
 
 
 def section_html(section: Section) -> str:
-    """A section with its figures, each drawn when the page opens."""
+    """Return a section with its figures, each drawn when the page opens."""
     plots = "".join(_plot(name, figure, section.guide) for name, figure in section.figures)
     beside = len(section.figures) > 1 and not section.wide
     arranged = " pair" if beside else ""

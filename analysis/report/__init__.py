@@ -1,1 +1,1 @@
-"""The report of one run as a page."""
+"""The report of one run as an HTML page."""

@@ -1,4 +1,4 @@
-"""The result in one line, and in two or three sentences: the report's opening, as HTML."""
+"""The result in one line, and in two or three sentences at the top of the report, as HTML."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from analysis.stored.run import Run
 from tune_robust.formatting import count, listed
 from tune_robust.metrics import metric
 
-_SHORT = 3  # settings that still fit into a headline, names into a sentence
+_SHORT = 3  # the most settings in a headline, and the most names in a sentence
 
 
 def headline(run: Run, summary: Summary) -> str:
-    """The result in one line: that of the confirmation where the run was confirmed."""
+    """Return the result in one line: that of the confirmation if the run was confirmed."""
     best = summary.winner
     if best is None:
         failed = summary.counts.get("failed", 0)
@@ -58,7 +58,7 @@ def _confirmed_headline(summary: Summary, confirmation: Confirmation) -> str:
 
 
 def _subject(candidate: Candidate | None, trial: str) -> str:
-    """A trial as the first words of a headline."""
+    """Return a trial as the subject of a headline."""
     if candidate is None:
         return f"Trial {plain(trial)}"
     if candidate.is_baseline:
@@ -69,7 +69,7 @@ def _subject(candidate: Candidate | None, trial: str) -> str:
 
 
 def _level(summary: Summary) -> str:
-    """The trials whose score differs from the winner's by no more than the noise."""
+    """Return a sentence on the trials whose scores differ from the winner's only by noise."""
     reference, others = summary.baseline, list(summary.level)
     names = []
     if reference is not None and reference.trial in others:
@@ -82,7 +82,7 @@ def _level(summary: Summary) -> str:
 
 
 def lead(run: Run, summary: Summary) -> str:
-    """The result in two or three sentences."""
+    """Return the result in two or three sentences."""
     best = summary.winner
     if best is None:
         errors = run.trials["error"].dropna().tolist() if "error" in run.trials else []
@@ -108,7 +108,7 @@ def _searched(run: Run, summary: Summary, best: Candidate) -> str:
         text = f"{where}{'t' if where else 'T'}rial {plain(best.trial)} reaches "
     else:
         text = f"{where}{'i' if where else 'I'}t reaches "
-    text += f"<b>{score(name, best.score)}</b> {metric(name).title}"
+    text += reached(name, best.score)
     text += f" (mean of {count(best.seeds, 'seed')}{spread(name, best)})" if best.seeds > 1 else ""
     if compared is not None:
         text += f", {better(name, summary.gain)} than the {plain(compared.label)} baseline"
@@ -126,11 +126,10 @@ def _searched(run: Run, summary: Summary, best: Candidate) -> str:
 
 
 def _confirmed(run: Run, confirmation: Confirmation) -> str:
-    """Return a sentence on the result with fresh seeds: the score to publish is the best one."""
+    """Return a sentence on the result with fresh seeds, which is the one to publish."""
     name, leader, ties = run.objective.metric, confirmation.leader, confirmation.ties
     who = f"the baseline {plain(leader.trial)}" if leader.is_baseline else plain(leader.trial)
-    text = f"On {count(leader.n, 'fresh seed')} {who} gets <b>{score(name, leader.mean)}</b> "
-    text += metric(name).title
+    text = f"On {count(leader.n, 'fresh seed')} {who} gets {reached(name, leader.mean)}"
     if leader.low is None:
         return f"{text}; one seed does not show the spread."
     low, high = score(name, leader.low), score(name, leader.high)
@@ -148,13 +147,20 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     return text
 
 
+def reached(name: str, value: float | None) -> str:
+    """``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
+    about = metric(name)
+    of = f" {about.unit}</b> of" if about.unit else "</b>"
+    return f"<b>{score(name, value)}{of} {about.title}"
+
+
 def spread(name: str, of: Candidate) -> str:
-    """``, standard deviation 0.8 points``; empty of a single seed."""
+    """Return ``, standard deviation 0.8 points``; empty for a single seed."""
     return "" if of.sd is None else f", standard deviation {difference(name, of.sd)}"
 
 
 def better(name: str, gain: float) -> str:
-    """``11.9 points better``; ``worse`` for a negative gain."""
+    """Return ``11.9 points better``; ``worse`` for a negative gain."""
     return f"{difference(name, abs(gain))} {'better' if gain >= 0 else 'worse'}"
 
 

@@ -17,12 +17,13 @@ _RECORDED = "test_accuracy"
 
 
 def results_table(run: Run) -> pd.DataFrame:
-    """Every finished setting on every label set.
+    """Return every finished setting on every label set.
 
-    One row per method (a baseline by itself), settings and label set, over the trials that share
-    them (a grid's seeds). Columns: method, the searched paths, trials, the objective's mean and
-    standard deviation over them (``<metric>``, ``<metric>_sd``), test_accuracy and its sd where
-    recorded, and seconds_per_epoch. Scores compare within a label set only.
+    There is one row per method (a baseline is one of its own), settings and label set, over the
+    trials that share them (a grid's seeds). Columns: method, the searched paths, trials, the
+    objective's mean and standard deviation (``<metric>``, ``<metric>_sd``), test_accuracy and its
+    standard deviation if recorded, and seconds_per_epoch. Scores are comparable within a label set
+    only.
     """
     done = run.trials[run.trials["status"] == "done"].copy()
     scored = scored_epochs(run.epochs, run.objective)
@@ -55,11 +56,11 @@ def _method(row: dict[str, Any]) -> str:
 
 
 def label_set_table(run: Run) -> str:
-    """The table as HTML: a row per method and settings, a column per label set, its best bold.
+    """Return the table as HTML: a row per method and settings, a column per label set.
 
-    Each cell is the objective and, after a slash, test accuracy; where a setting was repeated with
-    several seeds, both are means, with the standard deviation of the former. Empty for a run of one
-    label set whose settings were not repeated.
+    Each cell is the objective and, after a slash, test accuracy; the best of a column is bold. If a
+    setting was repeated with several seeds, both are means, with the standard deviation of the
+    former. Empty for a run with one label set and no repeated settings.
     """
     paths = label_set_paths(run)
     if not (paths or is_repeated(run)) or (table := results_table(run)).empty:

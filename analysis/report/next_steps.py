@@ -1,4 +1,4 @@
-"""The next commands for the user."""
+"""The next commands that the report suggests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tune_robust.runs.naming import run_argument
 
 
 def next_steps(run: Run, summary: Summary) -> str:
-    """The commands to type next, as HTML, with a sentence on what they are for."""
+    """Return the suggested commands as HTML, with a sentence on their purpose."""
     commands = _commands(run, summary)
     return f"<p>{_purpose(run, summary)}</p><pre><code>{plain(chr(10).join(commands))}</code></pre>"
 
@@ -36,7 +36,7 @@ def _is_confirmed(run: Run, summary: Summary) -> bool:
 
 
 def _commands(run: Run, summary: Summary) -> list[str]:
-    """Finish the run, or confirm the winner, export it and train it again."""
+    """Return commands that finish the run, or confirm, export and retrain the winner."""
     name, best = run_argument(run.place), summary.winner
     if best is None:
         return [f"tune-robust status {name}", f"tune-robust resume {name}"]
@@ -49,7 +49,7 @@ def _commands(run: Run, summary: Summary) -> list[str]:
 
 
 def _to_export(run: Run, summary: Summary, best: str) -> tuple[int, str]:
-    """The place in the ranking and the name of the trial that leads, on fresh seeds if it may."""
+    """Return the rank and the name of the leading trial, by the confirmation if there is one."""
     ranked = ranking(run).table["trial"].tolist()
     leader = summary.confirmed.trial if summary.confirmed is not None else best
     return (ranked.index(leader) + 1, leader) if leader in ranked else (1, best)

@@ -1,9 +1,10 @@
-"""The report: one self-contained HTML page that opens with the summary and shows why."""
+"""The report: one self-contained HTML page with the summary at the top and the evidence below."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from analysis.audit.page import report_section
 from analysis.figures.sensitivity import sensitivity_info
 from analysis.formatting import plain
 from analysis.pages.frame import fill_page, write_page
@@ -25,16 +26,17 @@ from analysis.report.trial_table import trial_table
 from analysis.stored.replicates import is_repeated
 from analysis.stored.run import Run, load_run, require_epochs
 from tune_robust.formatting import count
+from tune_robust.runs.audit import read_audit
 
 
 def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
     """Write the report of a run, or of the run stored at that path, and return the page's path.
 
     ``out`` defaults to ``report.html`` in the run's folder. The page needs no network and no other
-    file; it is written aside and then renamed, so a reader never meets half of one.
+    file; it is written aside and then renamed, so that readers never see a partial page.
 
     Raises:
-        UserError: when the run cannot be read (see ``load_run``) or the file cannot be written.
+        UserError: The run cannot be read (see ``load_run``), or the file cannot be written.
     """
     if not isinstance(run, Run):
         run = load_run(run)
@@ -44,7 +46,7 @@ def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
 
 
 def render(run: Run) -> str:
-    """The whole page as text."""
+    """Return the whole page as HTML."""
     require_epochs(run)
     summary = summarise(run)
     surface = sensitivity_info(run)
@@ -63,6 +65,7 @@ def render(run: Run) -> str:
         sections="\n".join(
             section_html(section) for section in find_sections(run, summary, surface)
         ),
+        audit=_audit(run),
         table=trial_table(run),
         table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Press a heading to sort by "
         "it. Columns marked * need the test set or the true labels and are not used for selection.",
@@ -72,6 +75,12 @@ def render(run: Run) -> str:
 
 def _order(run: Run) -> str:
     return "by the mean over their seeds, best first" if is_repeated(run) else "best first"
+
+
+def _audit(run: Run) -> str:
+    """The most suspicious labels, where the run was audited."""
+    audit = read_audit(run.path)
+    return "" if audit is None else report_section(audit)
 
 
 def _label_sets(run: Run) -> str:

@@ -9,7 +9,7 @@ from analysis.surrogate.robust_region import Region, Setting
 
 
 def peak_and_plateau(run: Run, summary: Summary) -> str:
-    """The best trial and the middle of the good settings side by side, as a table."""
+    """Return the best trial and the centre of the good settings side by side, as a table."""
     if summary.region is None:
         return ""
     name, region = run.objective.metric, summary.region

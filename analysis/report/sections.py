@@ -32,9 +32,9 @@ from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
 
 _MEANS = "Lines are means over the seeds, in bands of one standard deviation. "
-_APART = 0.02  # fractions of wrong labels memorised that differ by less are called alike
+_APART = 0.02  # smaller differences in memorised wrong labels are described as equal
 
-# What a second surface may show, the best explanation first, and how to read it.
+# Metrics for a second surface, the most explanatory first, and a guide to each.
 _WHY = {
     "noisy_fit": "The second picture shows the fraction of wrong labels memorised at the same "
     "settings.",
@@ -43,7 +43,7 @@ _WHY = {
 
 
 def find_sections(run: Run, summary: Summary, surface: SensitivityInfo) -> list[Section]:
-    """The sections that this run has something to show in."""
+    """Return the sections for which this run has data."""
     sections = []
     if (matters := importance_info(run)).problem is None:
         sections.append(_importance(run, matters))
@@ -160,7 +160,7 @@ def _choices(run: Run) -> list[Section]:
 
 
 def _methods(run: Run) -> list[Section]:
-    """The best trial of each method, or of each value of a grid, as it learned."""
+    """Return sections on training: the best trial of each method, and each value of a grid."""
     sections = []
     means, best = (_MEANS, "setting") if is_repeated(run) else ("", "trial")
     panels = fitting_panels(run) if len(leaders(run)) > 1 else []
@@ -215,7 +215,7 @@ def _inside(run: Run) -> list[Section]:
 
 
 def _one_by_one(name: str, panels: list[Panel]) -> list[tuple[str, go.Figure]]:
-    """A figure per panel, so that they stack on a narrow screen."""
+    """Return a figure per panel, so that they stack on a narrow screen."""
     return [
         (name if len(panels) == 1 else f"{name}-{place}", panels_plot([panel], "", 340))
         for place, panel in enumerate(panels, 1)
@@ -289,7 +289,7 @@ def _surfaces(run: Run, info: SensitivityInfo) -> list[Section]:
 
 
 def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
-    """The other pairs of settings; those without enough trials for a surface are left out."""
+    """Return surfaces of other pairs of settings, without those that have too few trials."""
     infos = [sensitivity_info(run, None, x, y) for x, y in important_pairs(run)[1:]]
     figures = [
         (f"surface-{plain(info.surface.across.path)}-{plain(info.surface.up.path)}", info)

@@ -1,4 +1,4 @@
-"""The summary of a run as plain data: who won, by how much, at what cost, and how sure that is."""
+"""The summary of a run as plain data: the winner, its lead, its cost and the uncertainty."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from tune_robust.metrics import metric
 from tune_robust.statistics import gain
 
 ENDS = {"done": "finished", "stopped": "stopped early", "failed": "failed"}
-"""The ways in which a trial can end: its status and a description."""
+"""The statuses of ended trials, each with a description."""
 
 _WITHIN_NOISE = 2  # standard errors
 
 
 class Candidate(NamedTuple):
-    """A trial to speak of. ``label``: its method; ``test_accuracy`` is not used for selection.
+    """A trial in the summary.
 
-    Of a setting repeated with several ``seeds`` all scores are means over them, and ``sd`` is the
-    standard deviation of ``score``, None of one seed.
+    ``label``: its method. ``test_accuracy``: not used for selection. For a setting repeated with
+    several ``seeds``, all scores are means over them, and ``sd`` is the standard deviation of
+    ``score``, None for one seed.
     """
 
     trial: str
@@ -44,19 +45,19 @@ class Candidate(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Return the summary at the top of the report.
+    """The summary at the top of the report.
 
-    ``gain`` and ``test_gain``: the winner over the best baseline, positive when better. ``level``:
-    other finished trials whose score differs from the winner's by no more than two standard
-    errors; with two seeds or more, those whose paired difference has a 95 % interval that holds 0.
-    ``error``: the winner's standard error from the number of validation images alone, None where
-    that number is not known or several seeds show the spread. ``settings``: the number of trials,
-    the seeds of a setting counted once. ``counts``: trials by status. ``waiting``: trials still to
-    end. ``spent`` and ``saved``: gradient evaluations used, and saved by stopping early.
+    ``gain`` and ``test_gain``: the winner over the best baseline, positive if better. ``level``:
+    other finished trials whose score differs from the winner's by no more than two standard errors;
+    with at least two seeds, those whose paired difference has a 95 % interval that contains 0.
+    ``error``: the winner's standard error from the number of validation images alone, None if it is
+    unknown or several seeds show the variation. ``settings``: the number of trials, with the seeds
+    of a setting counted once. ``counts``: trials by status. ``waiting``: trials that have
+    not ended. ``spent`` and ``saved``: gradient evaluations used, and saved by early stopping.
     ``stopped_ahead``: trials that scored higher than the winner when they were stopped, and so were
-    not ranked. ``region``: the settings that are as good as the winner's, None where a baseline won
-    or the trials do not tell. ``confirmation``: the scores on fresh seeds, None where the run was
-    not confirmed; ``confirmed``: the trial that leads there, None if it is not of this run.
+    not ranked. ``region``: the settings that are as good as the winner's, None if a baseline won or
+    the trials are too few. ``confirmation``: the scores on fresh seeds, None if the run was not
+    confirmed; ``confirmed``: the trial that leads there, None if it is not part of this run.
     """
 
     winner: Candidate | None
@@ -81,7 +82,7 @@ class Summary(NamedTuple):
 
 
 def summarise(run: Run) -> Summary:
-    """Sum the run up."""
+    """Summarise the run."""
     best, reference = _candidate(run, winner(run)), _candidate(run, baseline(run))
     counts = Counter(run.trials["status"])
     searched = run.trials[run.trials["origin"] != "baseline"]
@@ -135,11 +136,11 @@ def _candidate(run: Run, row: pd.Series | None) -> Candidate | None:
 
 
 def _waiting(run: Run, ended: int) -> int:
-    """Trials that have started or been proposed and not ended, and those still to be proposed."""
+    """Return how many trials are still to be proposed, or have been proposed and not ended."""
     planned = (run.space.get("budget") or {}).get("trials") or 0
     if run.space.get("searcher", {}).get("name") == "grid":
         planned = 0  # a grid may hold fewer points than the budget allows
-    elif run.space.get("format", 1) > 1:  # before, the budget's trials counted the baselines too
+    elif run.space.get("format", 1) > 1:  # in format 1 the budget's trials include the baselines
         planned += len(run.space.get("baselines") or [])
     return max(planned, len(run.trials)) - ended
 
@@ -153,11 +154,16 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
-    """The standard error of a fraction of the validation images."""
-    if best is not None and best.seeds > 1:
+    """Return the standard error of the winner's score, due to the number of validation images."""
+    if best is None or best.seeds > 1:
         return None
+    stored = f"{run.objective.metric}_error"
+    if stored in run.epochs:
+        epochs = run.epochs[run.epochs["trial"] == best.trial]
+        error = scored_epochs(epochs, run.objective)[stored].iloc[0]
+        return None if math.isnan(error) else float(error)
     possible = limits(run, run.objective.metric)
-    return float(possible.error(best.score)) if best is not None and possible.images else None
+    return float(possible.error(best.score)) if possible.images else None
 
 
 def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
@@ -173,7 +179,7 @@ def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
 
 
 def _level_over_seeds(run: Run, best: Candidate) -> tuple[str, ...]:
-    """The settings that the seeds, paired, do not tell from the winner's."""
+    """Return the settings that are indistinguishable from the winner's, paired by seed."""
     trials = run.trials.set_index("trial")
 
     def scores(trial: str) -> dict[int, float]:
@@ -191,7 +197,7 @@ def _level_over_seeds(run: Run, best: Candidate) -> tuple[str, ...]:
 
 
 def _of_confirmation(run: Run, confirmation: Confirmation | None) -> Candidate | None:
-    """The leader of the confirmation as a trial of the search."""
+    """Return the leader of the confirmation as a trial of the search."""
     if confirmation is None:
         return None
     trials = averaged(run).trials

@@ -1,4 +1,4 @@
-"""The numbers that matter, as tiles below the headline."""
+"""The most important numbers, as tiles below the headline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tune_robust.metrics import metric
 
 
 def tiles(run: Run, summary: Summary) -> str:
-    """The numbers that matter, each with what it means."""
+    """Return the most important numbers, each with an explanation."""
     best = summary.winner
     ended = [
         f"{number(summary.counts[status])} {words}"

@@ -1,4 +1,4 @@
-"""The trials as an HTML table that sorts."""
+"""The trials as a sortable HTML table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ _STATUSES = {"done": "finished", "stopped": "stopped early"}
 
 
 class _Cell(NamedTuple):
-    """``key`` sorts (a number, text, or None, which comes last); ``text`` is shown, as HTML."""
+    """A cell of the table.
+
+    ``key``: what it is sorted by (a number, text, or None, which is last). ``text``: what is shown,
+    as HTML.
+    """
 
     key: Any
     text: str
@@ -28,7 +32,7 @@ class _Cell(NamedTuple):
 
 
 def trial_table(run: Run) -> str:
-    """All trials, candidates for the win first and in their order, the seeds of each together."""
+    """Return all trials, the ranked ones first and in order, the seeds of each setting together."""
     best_first = run.objective.ascending
     rows = run.trials.sort_values("objective", ascending=best_first, kind="stable")
     places = {trial: place for place, trial in enumerate(ranking(run).table["trial"])}
@@ -47,7 +51,7 @@ def trial_table(run: Run) -> str:
 
 
 def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
-    """Titles (as HTML) and cells, without the columns that would stay empty."""
+    """Return titles (as HTML) and cells, without columns that would be empty."""
     name, named = run.objective.metric, rows.filter(["trial", "origin", "config"])
     columns = {
         "#": [_Cell(place, str(place)) for place in range(1, len(rows) + 1)],
@@ -110,7 +114,7 @@ def _heading(title: str, cells: list[_Cell]) -> str:
 
 
 def _cell(cell: _Cell) -> str:
-    # Text sorts by what is shown; numbers by their value, which is shown rounded.
+    # Text is sorted as shown; numbers are sorted by value and shown rounded.
     if cell.kind == "text":
         return f'<td class="text">{cell.text}</td>'
     shown = "" if cell.key is None else f' data-key="{cell.key:.6g}"'

@@ -1,1 +1,1 @@
-"""A stored run read back: its tables, dimensions, ranking, noise and confirmation."""
+"""Stored runs: their tables, dimensions, ranking, noise and confirmation."""

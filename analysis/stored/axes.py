@@ -20,16 +20,15 @@ from tune_robust.spaces.distributions import (
     Plain,
 )
 
-_LOG_RATIO = 20  # a list of positive numbers that spans more than this is spaced by ratio
+_LOG_RATIO = 20  # a list of numbers whose largest ratio exceeds this has a log axis
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The axis of a searched path. Numbers have bounds; for other values ``low`` and ``high`` are
-    None.
+    """The axis of a searched path. Without numbers, ``low`` and ``high`` are None.
 
-    ``whole``: whether only whole numbers are allowed. ``options``: the numbers allowed, sorted;
-    empty where all between the bounds are.
+    ``whole``: whether only integers are allowed. ``options``: the numbers allowed, sorted; empty if
+    all numbers between the bounds are allowed.
     """
 
     path: str
@@ -41,34 +40,34 @@ class Axis:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether its values are on an axis."""
+        """Return whether the values are numbers, which have a position on the axis."""
         return self.low is not None
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Both ends of the axis.
+        """Return both ends of the axis.
 
         Raises:
-            ValueError: it is not numeric.
+            ValueError: The axis is not numeric.
         """
         if self.low is None or self.high is None:
             raise ValueError(f"the values of {self.path} are not numbers: their axis has no ends")
         return self.low, self.high
 
     def to_unit(self, values: Any) -> np.ndarray:
-        """Values as positions in [0, 1] along the axis (its logarithm where it is log)."""
+        """Map values to positions in [0, 1] along the axis, on a log scale if the axis is log."""
         values = np.asarray(values, dtype=float)
         low, high = self._ends()
         return ((np.log(values) if self.log else values) - low) / (high - low)
 
     def from_unit(self, positions: Any) -> np.ndarray:
-        """The inverse of ``to_unit``."""
+        """Map positions in [0, 1] to values, the inverse of ``to_unit``."""
         low, high = self._ends()
         values = low + np.asarray(positions, dtype=float) * (high - low)
         return np.exp(values) if self.log else values
 
     def nearest(self, value: float) -> float | int:
-        """The setting next to ``value`` that may be chosen, rounded to three digits."""
+        """Return the allowed setting nearest to ``value``, rounded to three digits."""
         if self.options:
             place = np.abs(self.to_unit(self.options) - self.to_unit(value)).argmin()
             value = self.options[place]
@@ -77,7 +76,7 @@ class Axis:
         return round(value) if self.whole else float(value)
 
     def covering(self, values: np.ndarray) -> Axis:
-        """The same axis, made longer where a value lies beyond its ends."""
+        """Return the axis, extended to any values beyond its ends."""
         low, high = self.bounds
         return replace(self, low=min(low, float(values.min())), high=max(high, float(values.max())))
 
@@ -87,11 +86,11 @@ class Axis:
 
 
 def axes_of(search: Mapping[str, Any], kind: Mapping[str, Plain] | None = None) -> tuple[Axis, ...]:
-    """The axes of a space's ``search`` mapping, in its order.
+    """Return the axes of a space's ``search`` mapping, in its order.
 
-    A path may have alternatives, each under its condition: together they span one axis. ``kind``
-    (values of other paths, as ``{"method": "sam"}``) leaves out those that are not drawn for it.
-    A distribution that this version cannot read has no place on an axis.
+    The alternatives of a path, each with its condition, share one axis. ``kind`` (values of other
+    paths, as ``{"method": "sam"}``) leaves out the paths that are not drawn for it. A distribution
+    that this version cannot read has no axis.
     """
     axes = []
     for path, given in search.items():

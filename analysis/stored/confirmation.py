@@ -1,4 +1,4 @@
-"""The confirmed scores of a run: what retraining its best trials on fresh seeds has found."""
+"""The confirmed scores of a run, from retraining its best trials with fresh seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Record(BaseModel):
 
 
 class _Mean(_Record):
-    """A mean over ``n`` seeds with its 95 % interval, as it is stored; all None without a seed."""
+    """A mean over ``n`` seeds with its 95 % interval, as stored; all None without a seed."""
 
     n: NonNegativeInt
     mean: FiniteFloat | None
@@ -28,7 +28,7 @@ class _Mean(_Record):
 
     @property
     def estimate(self) -> Estimate | None:
-        """The same with its arithmetic; None where no seed has a score."""
+        """Return the mean as an ``Estimate``; None if no seed has a score."""
         if self.mean is None:
             return None
         return Estimate(self.n, self.mean, self.sd, self.low, self.high)
@@ -37,9 +37,9 @@ class _Mean(_Record):
 class ConfirmedTrial(_Mean):
     """A retrained trial.
 
-    ``labels``: its label set, among the trials of which it is judged. ``leads``: whether it has the
-    best mean of them. ``behind_leader``: how much better the leader is, paired by seed.
-    ``probability_best``: in [0, 1]. ``optimism``: how much better the search had scored it.
+    ``labels``: its label set; it is compared with the trials of the same one. ``leads``: whether it
+    has the best mean of them. ``behind_leader``: how much better the leader is, paired by seed.
+    ``probability_best``: in [0, 1]. ``optimism``: how much better its score in the search was.
     """
 
     trial: str
@@ -52,18 +52,21 @@ class ConfirmedTrial(_Mean):
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is a baseline of the space, not a trial proposed by the search."""
+        """Return whether it is a baseline of the space, not proposed by the search."""
         return self.origin == "baseline"
 
     @property
     def ties(self) -> bool:
-        """Whether it is statistically indistinguishable from the leader, at 95 %."""
+        """Return whether it is statistically indistinguishable from the leader, at 95 %."""
         behind = self.behind_leader and self.behind_leader.estimate
         return bool(behind and behind.low is not None and not behind.excludes_zero)
 
 
 class Confirmation(_Record):
-    """``trials``: those with a score, best mean first. ``conclusion``: the outcome in words."""
+    """The outcome of a confirmation.
+
+    ``trials``: those with a score, the best mean first. ``conclusion``: the outcome as sentences.
+    """
 
     format: Literal[1]
     conclusion: str
@@ -71,25 +74,25 @@ class Confirmation(_Record):
 
     @property
     def leader(self) -> ConfirmedTrial:
-        """The trial with the best mean, a baseline or not."""
+        """Return the trial with the best mean, which may be a baseline."""
         return self.trials[0]
 
     @property
     def searched(self) -> ConfirmedTrial | None:
-        """The best of those that the search itself proposed; None where none was retrained."""
+        """Return the best trial proposed by the search; None if none was retrained."""
         return next((trial for trial in self.trials if not trial.is_baseline), None)
 
     @property
     def ties(self) -> tuple[ConfirmedTrial, ...]:
-        """The trials statistically indistinguishable from the leader."""
+        """Return the trials that are statistically indistinguishable from the leader."""
         return tuple(trial for trial in self.trials[1:] if trial.ties)
 
 
 def read_confirmation(run: Run) -> Confirmation | None:
-    """The run's ``confirm/confirmation.json``; None where there is none, or no score in it yet.
+    """Read the run's ``confirm/confirmation.json``; None without it, or without a score in it.
 
     Raises:
-        UserError: when the file is damaged.
+        UserError: The file is damaged.
     """
     path = run.path / "confirm" / "confirmation.json"
     if not path.is_file():

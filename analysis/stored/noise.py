@@ -1,4 +1,4 @@
-"""Limits of a score: wrong labels bound it from above, and few images make it imprecise."""
+"""The limits of a score: wrong labels bound it from above, and few images make it imprecise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Limits(NamedTuple):
     """The possible range of a metric, and its resolution on the images.
 
     ``low`` and ``high``: the possible values. ``images``: the number of images that a fraction is a
-    mean over; None where the metric is no such fraction or the number is not known.
+    mean over; None if the metric is not such a fraction or the number is unknown.
     """
 
     low: float
@@ -26,11 +26,11 @@ class Limits(NamedTuple):
     images: int | None
 
     def clip(self, values: ArrayLike) -> np.ndarray:
-        """The nearest possible values."""
+        """Clip values to the possible range."""
         return np.clip(values, self.low, self.high)
 
     def error(self, values: ArrayLike) -> np.ndarray:
-        """The standard error of fractions of so many images, sqrt(p (1 - p) / n); 0 if unknown."""
+        """Return the standard error of fractions, sqrt(p (1 - p) / images); 0 if unknown."""
         if not self.images:
             return np.zeros_like(np.asarray(values, dtype=float))
         fractions = np.clip(values, 0, 1)
@@ -38,27 +38,27 @@ class Limits(NamedTuple):
 
 
 def noise_rate(run: Run) -> float | None:
-    """The measured fraction of wrong labels in the training set; None if it is unknown."""
+    """Return the measured fraction of wrong training labels; None if it is unknown."""
     return _wrong_labels(run, "train")
 
 
 def is_truth_known(run: Run) -> bool:
-    """Whether the wrong labels were counted; always if labels differ between trials."""
+    """Return whether wrong labels were counted; True if labels differ between trials."""
     known = run.meta.get("wrong_labels")
     return not known or known.get("validation") is not None
 
 
 def ceiling(run: Run) -> float | None:
-    """About what a perfect model scores on the objective; None where noise does not lower it."""
+    """Return roughly a perfect model's score on the objective; None if noise does not lower it."""
     return _ceiling(run, run.objective.metric)
 
 
 def limits(run: Run, name: str) -> Limits:
     """Return the possible range of the metric ``name`` in this run.
 
-    A fraction lies in [0, 1]. Accuracy on noisy validation labels lies below what a perfect model
-    scores on them (``ceiling``), unless the best trial is clearly above that, by two standard
-    errors: then the wrong labels themselves can be predicted.
+    A fraction lies in [0, 1]. Accuracy on noisy validation labels is bounded by the score of a
+    perfect model (``ceiling``), unless the best trial exceeds it by two standard errors: then the
+    wrong labels themselves are predictable.
     """
     about = metric(name)
     if not about.is_fraction:

@@ -1,6 +1,6 @@
 """Rank finished trials by the objective alone.
 
-Where a grid repeats its settings with several seeds, a setting's mean over them is what ranks.
+If a grid repeats its settings with several seeds, settings are ranked by their mean over them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tune_robust.spaces.dimensions import varies_labels
 
 
 class Ranking(NamedTuple):
-    """Candidates, best first, NaN last, and the status they share.
+    """Candidates, the best first and NaN last, and their common status.
 
-    ``basis`` is "done"; "stopped" when no trial reached its full budget with a score; None when
-    none has ended with one.
+    ``basis``: "done"; "stopped" if no trial reached its full budget with a score; None if no trial
+    ended with one.
     """
 
     table: pd.DataFrame
@@ -26,7 +26,7 @@ class Ranking(NamedTuple):
 
 
 def ranking(run: Run) -> Ranking:
-    """Trials by the stored ``objective``. Baselines take part; ``origin`` tells them apart.
+    """Rank trials by the stored ``objective``. Baselines are included; ``origin`` identifies them.
 
     The seeds of a setting are one row, their mean (see ``averaged``).
     """
@@ -40,25 +40,25 @@ def ranking(run: Run) -> Ranking:
 
 
 def winner(run: Run) -> pd.Series | None:
-    """The row of the best trial; None when no trial has ended with a score."""
+    """Return the row of the best trial; None if no trial has ended with a score."""
     table = ranking(run).table
     return _first_scored(table)
 
 
 def baseline(run: Run) -> pd.Series | None:
-    """The row of the best finished baseline, to compare with; None when there is none."""
+    """Return the row of the best finished baseline; None if there is none."""
     table = ranking(run).table
     return _first_scored(table[table["origin"] == "baseline"])
 
 
 def label_sets(run: Run) -> int:
-    """On how many label sets the trials were trained; scores compare within one only."""
+    """Return the number of label sets in training; scores are comparable within one only."""
     paths = label_set_paths(run)
     return len(run.trials[paths].drop_duplicates()) if paths else 1
 
 
 def label_set_paths(run: Run) -> list[str]:
-    """The searched paths by which trials learn different labels."""
+    """Return the searched paths by which the labels of trials differ."""
     return [path for path in run.searched if varies_labels(path)]
 
 

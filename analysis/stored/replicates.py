@@ -1,7 +1,7 @@
-"""Trials that differ in nothing but the seed count as one setting: their mean, with its spread.
+"""Trials that differ only in the seed are one setting: their mean, with its standard deviation.
 
-What is chosen (a winner, the best of each method) is chosen by these means: the best single trial
-of several seeds is that of the luckiest one.
+Selection (of a winner, of the best of each method) is by these means: selecting the best single
+trial would favour the setting with the luckiest seed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from analysis.stored.run import Run
 from analysis.stored.trial import configuration
 from tune_robust.runs.replicates import SEED, setting_of
 
-_COUNTED = ("done", "stopped", "running", "interrupted", "pending", "failed")
-"""Of a setting's trials, only those with the first status in this list are used."""
+_COUNTED = ("done", "stopped", "running", "paused", "interrupted", "pending", "failed")
+"""Only a setting's trials with the first status in this list that occurs are used."""
 
 
 def settings(run: Run) -> list[str]:
-    """The searched paths that make a setting: all but the seed."""
+    """Return the searched paths that define a setting: all but the seed."""
     return [path for path in run.searched if path != SEED]
 
 
 def is_repeated(run: Run) -> bool:
     """Return whether settings were trained with several seeds, by a grid or a confirmation.
 
-    Once ``averaged``, they are repeated no more.
+    An ``averaged`` run is no longer repeated.
     """
     if "seeds" in run.trials:
         return False
@@ -38,10 +38,10 @@ def is_repeated(run: Run) -> bool:
 
 @lru_cache(maxsize=4)
 def representatives(run: Run) -> pd.Series:
-    """By trial the name that its setting goes by, the first of the setting's trials that count.
+    """Map each trial to the name of its setting: the first of the setting's trials that are used.
 
-    Those are the finished ones; where none has finished, those that were stopped early, and so on.
-    Trials that do not count are left out.
+    Those are the finished trials; if none has finished, those that were stopped early, and so on.
+    Trials that are not used are left out.
     """
     trials = run.trials
     if not is_repeated(run):
@@ -60,19 +60,19 @@ def representatives(run: Run) -> pd.Series:
 
 
 def replicates(run: Run, trial: str) -> list[str]:
-    """The trials that count of ``trial``'s setting; it alone without seeds."""
+    """Return the used trials of the setting of ``trial``; only itself without seeds."""
     names = representatives(run)
     return names.index[names == names.get(trial, trial)].tolist() or [trial]
 
 
 @lru_cache(maxsize=4)
 def averaged(run: Run) -> Run:
-    """The run as if each setting were one trial: the mean over its seeds.
+    """Return the run with one trial per setting: the mean over its seeds.
 
     ``trials`` gets the columns ``seeds``, the number of trials averaged, and ``objective_sd``, the
-    standard deviation of their objective (NaN of a single one); ``epochs`` holds means epoch by
-    epoch, of each trial's best epoch so far where the objective counts at its best. The seed is no
-    searched dimension any more. A run without seeds is returned as it is.
+    standard deviation of their objective (NaN for a single one). ``epochs`` holds the means of each
+    epoch; if the objective is that of the best epoch, the means of each trial's best epoch so far.
+    The seed is no longer a searched dimension. A run without seeds is returned unchanged.
     """
     if not is_repeated(run):
         return run
@@ -89,13 +89,13 @@ def averaged(run: Run) -> Run:
 
 
 def mean_epochs(run: Run, trial: str) -> pd.DataFrame:
-    """The epochs of ``trial``'s setting in order, each the mean over its seeds."""
+    """Return the epochs of ``trial``'s setting in order, each the mean over its seeds."""
     rows = run.epochs[run.epochs["trial"].isin(replicates(run, trial))]
     return rows.drop(columns="trial").groupby("epoch", as_index=False).mean()
 
 
 def _keys(run: Run) -> list[str]:
-    """Per trial what it was but for the seed: its settings and its configuration."""
+    """Return the settings and the configuration of each trial, without the seed, as text."""
     rows = run.trials.to_dict("records")
     own = run.trials[settings(run)].astype(object).where(run.trials[settings(run)].notna(), None)
     return [
@@ -129,7 +129,7 @@ def _mean_epochs(run: Run, names: pd.Series) -> pd.DataFrame:
 
 
 def _best_so_far(run: Run) -> pd.DataFrame:
-    """Each trial's epochs with the metrics of its best epoch until then, at their own cost."""
+    """Return each trial's epochs with the metrics of its best epoch so far, at their own cost."""
     epochs = run.epochs.sort_values(["trial", "epoch"], kind="stable").reset_index(drop=True)
     value = run.objective.sign * epochs[run.objective.metric]
     best = value.groupby(epochs["trial"]).cummax()
@@ -142,7 +142,7 @@ def _best_so_far(run: Run) -> pd.DataFrame:
 
 
 def _pooled(recorded: pd.Series) -> str | None:
-    """Bins of confidence over the images of all seeds: rows of fraction, confidence, accuracy."""
+    """Pool confidence bins over the images of all seeds: rows of fraction, confidence, accuracy."""
     bins = [np.array(json.loads(text), dtype=float) for text in recorded.dropna()]
     if not bins:
         return None

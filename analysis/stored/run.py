@@ -1,8 +1,8 @@
-"""A stored run, read back: what every figure and report starts from."""
+"""A stored run, the input of every figure and report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,10 @@ _REQUIRED = {
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run's tables and what it was asked to do.
+    """A stored run: its tables and its configuration.
 
-    ``trials`` has one row per trial, ``epochs`` one per trial and epoch, both as stored; metrics
-    are floats with NaN where they do not apply, accuracies fractions in [0, 1].
+    ``trials`` has one row per trial, ``epochs`` one per trial and epoch, both as stored. Metrics
+    are floats, NaN if they do not apply; accuracies are fractions in [0, 1].
     """
 
     path: Path
@@ -54,27 +54,27 @@ class Run:
 
     @property
     def space(self) -> dict[str, Any]:
-        """The space as it was resolved when the run began."""
+        """Return the space as resolved when the run began."""
         return self.meta["space"]
 
     @property
     def searched(self) -> tuple[str, ...]:
-        """The searched paths, each a column of ``trials``."""
+        """Return the searched paths, each a column of ``trials``."""
         return tuple(dimension.path for dimension in self.dimensions)
 
 
 def load_run(path: str | Path, place: str | None = None) -> Run:
     """Read the run stored in the folder ``path``.
 
-    A run whose first epoch has not ended yet has empty tables with the same columns.
+    A run in which no epoch has ended yet has empty tables with the same columns.
 
     Args:
-        path: the folder of the run, live or not.
-        place: where the run lies, if ``path`` is a local copy of it (a URI).
+        path: The folder of the run, which may still be running.
+        place: The location of the run (a URI) if ``path`` is a local copy of it.
 
     Raises:
-        UserError: when there is no such folder, it is not a run, or it is damaged or of another
-            version's format.
+        UserError: There is no such folder, it is not a run, it is damaged, or its format is that of
+            another version.
     """
     path = Path(path).expanduser()
     meta = _read_meta(path)
@@ -97,11 +97,19 @@ def load_run(path: str | Path, place: str | None = None) -> Run:
     )
 
 
+def scored_by(run: Run, name: str) -> Run:
+    """Return the run with another metric as its objective, at the same epoch, last or best."""
+    objective = Objective(name, metric(name).mode, run.objective.at)
+    values = scored_epochs(run.epochs, objective)[name]
+    trials = run.trials.assign(objective=run.trials["trial"].map(values))
+    return replace(run, objective=objective, trials=trials)
+
+
 def require_epochs(run: Run) -> None:
-    """See that there is something to show.
+    """Check that the run has at least one epoch.
 
     Raises:
-        UserError: no epoch of the run has ended yet.
+        UserError: No epoch of the run has ended yet.
     """
     if not run.epochs.empty:
         return
@@ -120,10 +128,10 @@ def require_epochs(run: Run) -> None:
 
 
 def scored_epochs(epochs: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """One row per trial, indexed by it: the epoch at which the objective counts.
+    """Return one row per trial, indexed by it: the epoch that gives the trial's objective.
 
-    That is the last epoch, or for ``at: best`` the best one. ``spent`` is what the trial had used
-    by its last epoch, in gradient evaluations.
+    That is the last epoch, or with ``at: best`` the best one. ``spent`` is the compute of the trial
+    until its last epoch, in gradient evaluations.
     """
     ordered = epochs.sort_values(["trial", "epoch"], kind="stable")
     last = ordered.groupby("trial").tail(1).set_index("trial")
@@ -163,7 +171,7 @@ def _objective(given: dict[str, Any]) -> Objective:
 
 
 def _runs_beside(path: Path) -> str:
-    """The runs that lie in the same place, the nearest name first."""
+    """Return the runs in the same place, the most similar name first."""
     names = sorted(
         {p.parent.name for place in (path.parent, path) for p in place.glob("*/run.json")}
     )
@@ -173,7 +181,7 @@ def _runs_beside(path: Path) -> str:
 def _tables(
     folder: RunFolder, searched: list[str], objective: Objective
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The trials and the epochs: of the event log, or where it was not kept, of the tables.
+    """Read the trials and the epochs from the event log, or from the tables if there is no log.
 
     A run that has only just begun has neither.
     """
@@ -194,7 +202,7 @@ def _is_recording(trials: pa.Table) -> bool:
 
 
 def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) -> pd.DataFrame:
-    """The table of ``file``; ``keep`` names columns to leave, all other metrics are floats."""
+    """Return the table of ``file`` with float metrics; the columns in ``keep`` are unchanged."""
     missing = [name for name in _REQUIRED[file.name] if name not in table.column_names]
     if missing:
         raise UserError(
@@ -204,7 +212,7 @@ def _frame(file: Path, table: pa.Table, keep: list[str] | tuple[str, ...] = ()) 
     try:
         frame = table.to_pandas()
         others = [name for name in frame if name not in (*_TEXT, *keep)]
-        # Few columns are no floats already, and to convert all takes longer than all else here.
+        # Most columns are floats already; converting all of them would take most of the time.
         floats = {name: "float64" for name in others if frame.dtypes[name] != "float64"}
         return frame.astype(floats).reset_index(drop=True)
     except (ValueError, TypeError, pa.ArrowException) as error:

@@ -12,20 +12,20 @@ from analysis.stored.run import Run
 
 
 def configuration(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's resolved configuration, empty where none was stored."""
+    """Return a trial's resolved configuration; empty if none was stored."""
     config = row.get("config")
     return json.loads(config) if isinstance(config, str) else {}
 
 
 def settings(run: Run, row: pd.Series) -> dict[str, Any]:
-    """The searched settings that apply to a trial."""
+    """Return the searched settings that apply to a trial."""
     return {path: row[path] for path in run.searched if not pd.isna(row[path])}
 
 
 def label(row: Mapping[str, Any]) -> str:
-    """Return the name of a trial in figures: its method if it has one, else its own name.
+    """Return the name of a trial in figures: its method if it has one, otherwise its own name.
 
-    Plain training, the method ``sgd``, goes by its optimizer: ``adamw`` is no SGD.
+    Plain training, the method ``sgd``, is named by its optimizer: ``adamw`` is not SGD.
     """
     config = configuration(row)
     method = config.get("method")

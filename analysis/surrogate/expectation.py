@@ -14,27 +14,26 @@ from analysis.surrogate.observations import credited
 from tune_robust.metrics import metric
 
 SURE = 0.5
-"""The doubt above which nothing is called good."""
+"""Settings with a doubt above this are not considered good."""
 
 _POINT = 0.01
-_ODDS = (0.005, 0.995)  # fractions beyond are as good as none and all
-_OWN = 0.5  # of the sampling variance: trials share their images, and so part of their errors
-_NINETY = 1.645  # standard deviations from the middle to the ends of a 90 % interval
+_ODDS = (0.005, 0.995)  # fractions are clipped to this range before the logit
+_OWN = 0.5  # of the sampling variance; trials share their images and part of the errors
+_NINETY = 1.645  # half the width of a 90 % interval in standard deviations
 
 
 def tolerance(name: str, best: float) -> float:
-    """How far a metric may lie from its ``best`` to be as good: one point, or 1 % of the best where
-    it is no fraction.
-    """
+    """Return what counts as equal to ``best``: within one point, or 1 % for non-fractions."""
     return _POINT if metric(name).is_fraction else _POINT * abs(best)
 
 
 class Expected(NamedTuple):
     """Predictions at several points; all arrays have the same shape.
 
-    ``deviation``: the standard deviation of ``mean``, no smaller than the sampling error of the
-    images that the metric is measured on. ``doubt``: 0 sure, 1 knowing nothing. ``low`` and
-    ``high``: the 90 % interval. Nothing lies outside what is possible.
+    ``deviation``: the standard deviation of ``mean``, at least the sampling error of the images
+    that the metric is measured on. ``doubt``: the uncertainty in [0, 1]; 0 is certain, 1 the prior.
+    ``low`` and ``high``: the ends of the 90 % interval. All values are clipped to the possible
+    range.
     """
 
     mean: np.ndarray
@@ -44,23 +43,23 @@ class Expected(NamedTuple):
     high: np.ndarray
 
     def reshape(self, shape: tuple[int, ...]) -> Expected:
-        """The same in another shape."""
+        """Return the same predictions in another shape."""
         return Expected(*(part.reshape(shape) for part in self))
 
 
 class Expectation:
-    """A surrogate of a metric over some inputs and the budget, asked at the full budget.
+    """A surrogate of a metric over some inputs and the budget, evaluated at the full budget.
 
-    Readings at smaller budgets are credited with what the finished trials still gained from there;
-    the surrogate, which has the budget as an input, learns how far that holds. Fractions are fitted
-    as log odds.
+    Values at smaller budgets are increased by the mean gain of the finished trials from there on;
+    the surrogate, whose inputs include the budget, learns how reliable that is. Fractions are
+    fitted as log odds.
 
     Args:
-        inputs: (n, d), each within about [0, 1].
-        readings: n rows as of ``read_trials``, with no NaN among the values.
-        budget: the full one, in gradient evaluations.
-        name: the metric's.
-        limits: what the metric can be, and on how many images it is measured.
+        inputs: Shape (n, d), each column roughly within [0, 1].
+        readings: n rows as of ``read_trials``, without NaN among the values.
+        budget: The full budget, in gradient evaluations.
+        name: The name of the metric.
+        limits: The possible range of the metric, and the number of images that it is measured on.
     """
 
     def __init__(
@@ -82,13 +81,13 @@ class Expectation:
         self._surrogate = Surrogate(inputs, values, budget=self._with_budget, noise=noise)
 
     def at(self, points: np.ndarray) -> Expected:
-        """Predict at (m, d) points; each array of the result has shape (m,)."""
+        """Predict at points of shape (m, d); each array of the result has shape (m,)."""
         if self._with_budget:
             points = np.column_stack([points, np.ones(len(points))])
         mean, deviation, doubt = self._surrogate.predict(points)
         if self._is_fraction:
             mean = expit(mean)
-            deviation = deviation * mean * (1 - mean)  # the slope of a fraction over its log odds
+            deviation = deviation * mean * (1 - mean)  # derivative of a fraction by its log odds
         mean = self._limits.clip(mean)
         deviation = np.hypot(deviation, self._limits.error(mean))
         low, high = (self._limits.clip(mean + side * _NINETY * deviation) for side in (-1, 1))

@@ -1,4 +1,4 @@
-"""A Gaussian process over trials: what it expects where, and how unsure it is."""
+"""A Gaussian process over trials: predictions and their uncertainty."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from threadpoolctl import ThreadpoolController
 
-_TUNED_ON = 120  # points the kernel is tuned on: tuning costs n^3 many times, conditioning once
-_HELD = 400  # points it is conditioned on
-# In units of an axis: shorter lengths fit the luck of single trials, longer ones claim to know what
-# no trial has tried.
+_TUNED_ON = 120  # points to tune the kernel on: each tuning step costs n^3, conditioning only once
+_HELD = 400  # points to condition on
+# Bounds in units of an axis: shorter lengths fit the noise of single trials, longer ones
+# extrapolate beyond all trials.
 _LENGTHS = (0.1, 2.0)
 _BUDGET_LENGTHS = (0.3, 3.0)
 
 
 class Surrogate:
-    """A Matern-5/2 Gaussian process with a length per input and a noise of its own.
+    """A Matern-5/2 Gaussian process with a length scale per input and a fitted noise variance.
 
-    Rasmussen and Williams 2006, chapters 2 and 5. Deterministic: equal data give an equal fit.
+    Rasmussen and Williams 2006, chapters 2 and 5. The fit is deterministic.
 
     Args:
-        inputs: (n, d), each within about [0, 1].
-        values: (n,), finite.
-        budget: whether the last input is the budget, 1 being the full one.
-        noise: the variance that a single value has at least, from how it was measured.
+        inputs: Shape (n, d), each column roughly within [0, 1].
+        values: Shape (n,), finite.
+        budget: Whether the last input is the budget, with 1 as the full budget.
+        noise: A lower bound of the variance of a single value, from its measurement.
     """
 
     def __init__(self, inputs: np.ndarray, values: np.ndarray, *, budget: bool, noise: float = 0.0):
@@ -43,9 +43,9 @@ class Surrogate:
         least = float(np.clip(noise / self._scale**2, 1e-3, 1.0))
         kernel = amplitude * shape + WhiteKernel(max(0.1, least), (least, 2.0))
         tuned = _process(kernel, n_restarts_optimizer=1)
-        # Matrices this small are solved by one core faster than several can share them out.
+        # For matrices this small, threads cost more time than they save.
         with warnings.catch_warnings(), _one_core():
-            # A length at its bound is an answer ("this input hardly matters"), not a failure.
+            # A length scale at its bound is valid: this input hardly matters.
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned.fit(*_subset(inputs, values, _TUNED_ON))
             self._process = _process(tuned.kernel_, optimizer=None).fit(inputs, values)
@@ -53,10 +53,10 @@ class Surrogate:
         self._amplitude = tuned.kernel_.k1.k1.constant_value
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """At (m, d) inputs: the expected value, its standard deviation, and the doubt, each (m,).
+        """Predict at (m, d) inputs: mean, standard deviation and doubt, each of shape (m,).
 
-        The deviation is that of the mean, without the noise of a single trial. The doubt is its
-        fraction of what it would be knowing nothing, in [0, 1].
+        The standard deviation is that of the mean, without the noise of a single trial. The doubt
+        is its fraction of the prior standard deviation, in [0, 1].
         """
         with warnings.catch_warnings(), _one_core():
             warnings.filterwarnings("ignore", "Predicted variances smaller than 0")
@@ -67,8 +67,10 @@ class Surrogate:
 
 
 def _length_bounds(inputs: np.ndarray, budget: bool) -> list[tuple[float, float]]:
-    """Of each searched dimension: no length is shorter than the typical distance of two settings,
-    at which it would fit the noise of single trials.
+    """Return the bounds of each input's length scale.
+
+    For searched dimensions the lower bound is the typical distance of two settings; a shorter
+    length would fit the noise of single trials.
     """
     dimensions = inputs.shape[1] - budget
     settings = len(np.unique(inputs[:, :dimensions], axis=0))
@@ -78,7 +80,7 @@ def _length_bounds(inputs: np.ndarray, budget: bool) -> list[tuple[float, float]
 
 @cache
 def _threads() -> ThreadpoolController:
-    """Finding the libraries takes longer than most of what they are asked here."""
+    """Return the controller of the linear algebra libraries; finding them is slow."""
     return ThreadpoolController()
 
 
@@ -91,7 +93,7 @@ def _process(kernel: Kernel, **options: Any) -> GaussianProcessRegressor:
 
 
 def _subset(inputs: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most ``size`` points, spread evenly over the values so that the good ones stay covered."""
+    """Return at most ``size`` points, spread evenly over the values so that good ones remain."""
     if len(values) <= size:
         return inputs, values
     rows = np.argsort(values, kind="stable")[np.linspace(0, len(values) - 1, size).astype(int)]

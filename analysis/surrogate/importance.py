@@ -1,4 +1,4 @@
-"""Importance: which searched settings the score depends on, overall and among the good ones."""
+"""Importance: the searched settings that the score depends on, overall and among the best."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-_FEWEST = 12  # trials, of the run and of those a dimension applies to
+_FEWEST = 12  # trials of the run, and trials that a dimension applies to
 _FEWEST_AT_THE_TOP = 20
-_BEST = 5  # trials at least that count as the best ones, or chance decides
+_BEST = 5  # the fewest trials that are considered the best ones
 _TREES = 24
-_SEEN = {"trees": 120, "densities": 400}  # trials: more cost time and change little
+_SEEN = {"trees": 120, "densities": 400}  # trials used: more cost time and change little
 MEASURES = ("overall", "to_the_top", "at_the_top")
 
 
 class ImportanceInfo(NamedTuple):
-    """``table``: a row per dimension that was varied, the most important first.
+    """The importance of each searched dimension.
 
-    Columns: path, trials (to how many it applies), overall (fANOVA), to_the_top and at_the_top
-    (PED-ANOVA), fractions in [0, 1], NaN where too few trials tell. ``best``: the fraction of
-    the trials that counts as the best ones. ``problem`` says why the table is empty.
+    ``table``: a row per dimension that was varied, the most important first. Columns: path, trials
+    (the number that it applies to), overall (fANOVA), to_the_top and at_the_top (PED-ANOVA),
+    fractions in [0, 1], NaN if there are too few trials. ``best``: the fraction of the trials that
+    is considered the best ones. ``problem``: why the table is empty.
     """
 
     table: pd.DataFrame
@@ -73,7 +74,7 @@ def importance_info(run: Run) -> ImportanceInfo:
 
 
 def _scored(run: Run) -> pd.DataFrame:
-    """The trials that did not fail, with ``score``: their objective, credited to the full budget.
+    """Return the trials that did not fail, with their objective at full budget as ``score``.
 
     Baselines, which have few of the searched settings, are left out.
     """
@@ -86,7 +87,7 @@ def _scored(run: Run) -> pd.DataFrame:
 
 
 def _overall(run: Run, trials: pd.DataFrame, varied: list[Axis]) -> list[float]:
-    """Per dimension its fANOVA importance among the trials to which it applies."""
+    """Return the fANOVA importance of each dimension among the trials to which it applies."""
     from optuna.importance import FanovaImportanceEvaluator
 
     trials = _even_choice(trials, _SEEN["trees"])
@@ -105,7 +106,7 @@ def _overall(run: Run, trials: pd.DataFrame, varied: list[Axis]) -> list[float]:
 
 
 def _even_choice(trials: pd.DataFrame, size: int) -> pd.DataFrame:
-    """At most ``size`` trials, spread evenly over the ranking."""
+    """Return at most ``size`` trials, spread evenly over the ranking."""
     places = np.argsort(trials["score"].to_numpy(), kind="stable")
     if len(places) > size:
         places = places[np.linspace(0, len(places) - 1, size).astype(int)]
@@ -115,7 +116,7 @@ def _even_choice(trials: pd.DataFrame, size: int) -> pd.DataFrame:
 def _to_the_top(
     run: Run, trials: pd.DataFrame, varied: list[Axis], best: float, of: float
 ) -> list[float]:
-    """Per dimension its PED-ANOVA importance for being in ``best`` out of the best ``of``."""
+    """Return each dimension's PED-ANOVA importance for being in ``best`` of the best ``of``."""
     from optuna.importance import PedAnovaImportanceEvaluator
 
     told = [d for d in varied if trials[d.path].notna().sum() >= _FEWEST]
@@ -134,7 +135,7 @@ def _evaluated(
     import optuna
 
     with warnings.catch_warnings():
-        # Optuna warns of features that may change, and of trials it leaves out.
+        # Optuna warns of experimental features, and of trials that it leaves out.
         warnings.simplefilter("ignore")
         level = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -175,5 +176,5 @@ def _optuna_trials(trials: pd.DataFrame, dimensions: list[Axis]) -> list[FrozenT
 
 
 def _has_place(value: Any, axis: BaseDistribution) -> bool:
-    """Whether a trial's setting applies and lies on the axis; rho = 0 lies on no log axis."""
+    """Return whether a setting applies and lies on the axis; rho = 0 is on no log axis."""
     return not pd.isna(value) and not (getattr(axis, "log", False) and value <= 0)

@@ -1,4 +1,4 @@
-"""The objective over all searched dimensions at once, expected at full budget."""
+"""The objective over all searched dimensions, predicted at full budget."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from analysis.surrogate.expectation import Expectation, Expected
 from analysis.surrogate.observations import read_trials
 from analysis.surrogate.surface import full_budget, of_one_kind
 
-_FEWEST = 4  # settings per numeric dimension
-_APART = 0.5  # of two options of a choice, in units of an axis
+_FEWEST = 4  # different settings per numeric dimension
+_APART = 0.5  # distance of two options of a choice, in units of an axis
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
     """Predictions of the objective at any setting, from trials of the best trial's kind.
 
-    ``numeric``: the dimensions varied among them that lie on an axis, ``choices``: the options that
-    were tried of the others. ``trials``: rows of the run's table with a place on every axis.
+    ``numeric``: the numeric dimensions varied among them; ``choices``: the tried options of the
+    other dimensions. ``trials``: the rows of the run's table that lie on every axis.
     """
 
     numeric: tuple[Axis, ...]
@@ -35,11 +35,11 @@ class Landscape:
     expectation: Expectation
 
     def positions(self, trials: pd.DataFrame) -> np.ndarray:
-        """(n, d): where trials lie along the numeric dimensions, in [0, 1]."""
+        """Return the positions of trials on the numeric dimensions, (n, d) in [0, 1]."""
         return _positions(self.numeric, trials)
 
     def at(self, positions: np.ndarray, chosen: dict[str, Any]) -> Expected:
-        """Predict at (m, d) positions with the options ``chosen``."""
+        """Predict at positions of shape (m, d) with the options ``chosen``."""
         options = pd.DataFrame([chosen] * len(positions))
         return self.expectation.at(np.column_stack([positions, _coded(self.choices, options)]))
 
@@ -51,10 +51,10 @@ class Landscape:
 
 @lru_cache(maxsize=4)
 def fit_landscape(run: Run) -> Landscape | None:
-    """The landscape of the run's objective; None where too few settings were tried to draw one.
+    """Fit the landscape of the run's objective; None if too few settings were tried.
 
-    A numeric dimension that does not apply to a trial counts as its middle. Choices are coded by
-    one input per option.
+    A numeric dimension that does not apply to a trial is set to its middle. Choices are one-hot
+    encoded.
     """
     run = averaged(run)
     trials, kind = of_one_kind(run)
@@ -67,7 +67,7 @@ def fit_landscape(run: Run) -> Landscape | None:
     for dimension in numeric:
         if dimension.log:
             values = trials[dimension.path].astype("float64")
-            trials = trials[~(values <= 0)]  # rho = 0 has no place on a log axis
+            trials = trials[~(values <= 0)]  # rho = 0 is not on a log axis
     numeric = tuple(d.covering(trials[d.path].dropna().to_numpy(float)) for d in numeric)
     tried = {d.path: trials[d.path].dropna().unique() for d in searched if not d.is_numeric}
     choices = {path: tuple(options) for path, options in tried.items() if len(options) > 1}
@@ -89,7 +89,7 @@ def _positions(numeric: tuple[Axis, ...], trials: pd.DataFrame) -> np.ndarray:
 
 
 def _coded(choices: dict[str, tuple[Any, ...]], trials: pd.DataFrame) -> np.ndarray:
-    """(n, number of options): a column per option."""
+    """Return the one-hot encoding of the options, (n, number of options)."""
     columns = [
         _APART * (trials[path] == option).to_numpy(float)
         for path, options in choices.items()

@@ -1,4 +1,4 @@
-"""The data on a metric from trials of all budgets, including stopped ones."""
+"""The values of a metric in trials of all budgets, including stopped ones."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _END = np.inf
 
 @lru_cache(maxsize=8)
 def read_trials(run: Run, metric: str) -> pd.DataFrame:
-    """Each trial where it ended, and at the budgets before where others were stopped.
+    """Return each trial's value where it ended, and at earlier budgets where others were stopped.
 
     Columns: trial, status, rung (infinite at the trial's end), spent (gradient evaluations), value.
-    Kept between calls: do not change it.
+    The result is cached: do not change it.
     """
     statuses = run.trials.set_index("trial")["status"]
     ends = scored_epochs(run.epochs, run.objective)
@@ -34,9 +34,9 @@ def read_trials(run: Run, metric: str) -> pd.DataFrame:
 
 
 def credited(values: np.ndarray, readings: pd.DataFrame) -> np.ndarray:
-    """Readings before the end plus the mean gain of the finished trials from there to their end.
+    """Add to values before the end the mean gain of the finished trials from there to their end.
 
-    ``values`` are those of the readings on whatever scale the gain is to be taken.
+    ``values`` are those of the readings, on the scale in which the gain is averaged.
     """
     done = (readings["status"] == "done").to_numpy()
     if not done.any():
@@ -49,7 +49,7 @@ def credited(values: np.ndarray, readings: pd.DataFrame) -> np.ndarray:
 
 
 def _spread(values: np.ndarray, size: int) -> np.ndarray:
-    """At most ``size`` of some sorted values, the ends among them."""
+    """Return at most ``size`` of some sorted values, including both ends."""
     if len(values) <= size:
         return values
     return values[np.linspace(0, len(values) - 1, size).round().astype(int)]

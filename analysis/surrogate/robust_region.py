@@ -1,4 +1,4 @@
-"""The robust region: the box of settings around the best in which hardly anything is lost."""
+"""The robust region: the box of settings around the best in which the score hardly falls."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from analysis.stored.run import Run
 from analysis.surrogate.expectation import SURE, Expected, tolerance
 from analysis.surrogate.landscape import Landscape, fit_landscape
 
-_STARTS = 3  # boxes grown
-_STEP = 0.025  # of an axis, by which the box grows
-_PROBES = 64  # settings looked at in each new slice of the box
+_STARTS = 3  # boxes that are grown
+_STEP = 0.025  # of an axis: how far the box grows at a time
+_PROBES = 64  # settings evaluated in each new slice of the box
 _GOOD = 0.75  # fraction of them that must be within a point of the best
-_NEAR = 0.5  # of the box's half width: how far a recorded trial may lie off the centre
+_NEAR = 0.5  # of half the box's width: the distance allowed from a trial to the centre
 
 
 class Setting(NamedTuple):
-    """Settings by path, what to expect of them, and the 90 % interval of that.
+    """Settings by path, their predicted score, and its 90 % interval.
 
-    ``trial`` and ``score``: the finished trial that has these settings and what it scored, None
-    where they were never tried.
+    ``trial`` and ``score``: the finished trial with these settings and its score; None if they were
+    never tried.
     """
 
     values: dict[str, Any]
@@ -40,11 +40,11 @@ class Setting(NamedTuple):
 class Region(NamedTuple):
     """A box of good settings.
 
-    ``bounds``: per numeric path from where to where; ``width``: the fraction of the searched axis
-    that this is, in [0, 1]. ``chosen``: the options of choices that it holds for. ``start``: a
-    trial in it. ``sure``: how probable it is on average that a setting in the box is within a
-    point of the best, in [0, 1]. ``peak``: the finished trial that scored best; ``plateau``: the
-    centre of the box, or a finished trial close to it.
+    ``bounds``: the lower and upper bound of each numeric path; ``width``: its fraction of the
+    searched axis, in [0, 1]. ``chosen``: the options of choices in the box. ``start``: a trial in
+    it. ``sure``: the mean probability that a setting in the box is within a point of the best, in
+    [0, 1]. ``peak``: the finished trial with the best score; ``plateau``: the centre of the box, or
+    a finished trial close to it.
     """
 
     bounds: dict[str, tuple[float, float]]
@@ -58,14 +58,13 @@ class Region(NamedTuple):
 
 @lru_cache(maxsize=4)
 def robust_region(run: Run) -> Region | None:
-    """The box of settings within one point (1 % if it is no fraction) of the best, at full budget.
+    """Return the box of settings within one point (1 % for non-fractions) of the best.
 
-    The best is the most that the surrogate expects of a finished trial. A box starts from a trial
-    close to that, grows along every dimension for as long as three in four of the settings it takes
-    in are expected to be within a point, and stops where the surrogate knows little; of a few such
-    boxes the widest counts. Other methods (and kinds of adaptive SAM) than the best one's are left
-    out. None where there are too few trials to tell, or where no box around the best has a width
-    along every dimension: a single setting is no region.
+    The best is the highest prediction at a finished trial. A box starts at a trial close to it,
+    grows along every dimension for as long as three in four of the added settings are predicted
+    within a point, and stops where the surrogate is uncertain; the widest of a few such boxes is
+    returned. Other methods (and kinds of adaptive SAM) than the best one's are left out. None if
+    there are too few trials, or if no box around the best has a width along every dimension.
     """
     run = averaged(run)
     land = fit_landscape(run)
@@ -97,13 +96,13 @@ def robust_region(run: Run) -> Region | None:
 
 
 def plateau_settings(run: Run) -> dict[str, Any] | None:
-    """The plateau winner's settings by path, choices included; None where there is no region."""
+    """Return the settings of the plateau by path, with choices; None if there is no region."""
     region = robust_region(run)
     return None if region is None else region.plateau.values
 
 
 class _Box(NamedTuple):
-    """Corners in [0, 1], the trial it grew from (one row), its options, and which axes apply."""
+    """Corners in [0, 1], the trial it grew from (one row), its options, and the axes that apply."""
 
     low: np.ndarray
     high: np.ndarray
@@ -112,13 +111,13 @@ class _Box(NamedTuple):
     applies: np.ndarray
 
     def sides(self, land: Landscape) -> list[tuple[Axis, tuple[float, float]]]:
-        """Dimensions that apply, and from where to where the box reaches along each."""
+        """Return the dimensions that apply, each with the box's bounds along it."""
         ends = zip(land.numeric, self.low, self.high, self.applies, strict=True)
         return [(d, (float(low), float(high))) for d, low, high, applies in ends if applies]
 
 
 def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Box:
-    """Every face of the box moves outwards in turn until it meets what is not good."""
+    """Move every face of the box outwards in turn until it reaches settings that are not good."""
     chosen = {path: start[path].iloc[0] for path in land.choices}
     applies = start[[d.path for d in land.numeric]].notna().to_numpy()[0]
     low, high = land.positions(start)[0].clip(0, 1), land.positions(start)[0].clip(0, 1)
@@ -149,7 +148,7 @@ def _sure(land: Landscape, box: _Box, sign: int, floor: float) -> float:
 
 
 def _spread(count: int, dimensions: int) -> np.ndarray:
-    """(count, dimensions) points that fill [0, 1] evenly, always the same."""
+    """Return (count, dimensions) points that fill [0, 1] evenly; they are deterministic."""
     return qmc.Sobol(dimensions, scramble=True, rng=0).random(count)
 
 
@@ -159,7 +158,7 @@ def _bounds(dimension: Axis, low: float, high: float) -> tuple[float, float]:
 
 
 def _plateau(run: Run, land: Landscape, finished: pd.DataFrame, box: _Box) -> Setting:
-    """A finished trial near the centre of the box, else the centre itself."""
+    """Return a finished trial near the centre of the box, otherwise the centre itself."""
     centre, half = (box.low + box.high) / 2, (box.high - box.low) / 2
     alike = finished[(finished[list(box.chosen)] == list(box.chosen.values())).all(axis=1)]
     reach = np.where(box.applies, np.maximum(half, _STEP / 2), np.inf)
@@ -188,6 +187,6 @@ def _interval(expected: Expected) -> tuple[float, float, float]:
 
 
 def _options(run: Run, row: pd.Series) -> dict[str, Any]:
-    """The options that a trial has of every searched choice."""
+    """Return a trial's option of every searched choice."""
     paths = [dimension.path for dimension in run.dimensions if not dimension.is_numeric]
     return {path: row[path] for path in paths if not pd.isna(row[path])}

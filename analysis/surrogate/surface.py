@@ -1,4 +1,4 @@
-"""The dependence of a metric on one or two searched dimensions, according to the trials."""
+"""A metric over one or two searched dimensions, predicted from the trials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tune_robust.spaces.distributions import Plain
 
 _FAVOURITES = ("sam.rho", "saner.alpha")
 _KINDS = ("method", "sam.adaptive")
-"""Choices under which the same number means another thing: one surface shows one of them."""
+"""Choices that change the meaning of a number: a surface shows one option of each."""
 
 _CELLS = 61
 _NOTHING = np.empty(0)
@@ -31,13 +31,13 @@ _FEWEST = {1: 4, 2: 6}
 
 
 class Surface(NamedTuple):
-    """A metric over one or two dimensions, expected at full budget.
+    """A metric over one or two dimensions, predicted at full budget.
 
-    ``mean``, ``deviation``, ``doubt`` (0 sure, 1 knowing nothing) and the ends of the 90 %
-    interval, ``low`` and ``high``, are (y, x) arrays, or (x,) when ``y`` is None, and empty when
-    ``problem`` says why there is no surface. ``observed`` has one row per trial that lies on it:
-    every column of ``trials`` and ``value``, the metric where the trial ended. ``kind``: the
-    choices that all these trials share; ``budget``: the full one.
+    ``mean``, ``deviation``, ``doubt`` (0 is certain, 1 the prior) and the ends of the 90 %
+    interval, ``low`` and ``high``, are arrays of shape (y, x), or (x,) if ``y`` is None; they are
+    empty if ``problem`` says why there is no surface. ``observed`` has one row per trial on the
+    surface: every column of ``trials``, and ``value``, the metric where the trial ended. ``kind``:
+    the choices that all these trials share; ``budget``: the full budget in gradient evaluations.
     """
 
     metric: str
@@ -57,12 +57,12 @@ class Surface(NamedTuple):
 
     @property
     def across(self) -> Axis:
-        """``x``, which every surface without a problem has."""
+        """Return ``x``, which every surface without a problem has."""
         return _known(self.x)
 
     @property
     def up(self) -> Axis:
-        """``y``, which every surface over two dimensions has."""
+        """Return ``y``, which every surface over two dimensions has."""
         return _known(self.y)
 
 
@@ -76,16 +76,16 @@ def _known(axis: Axis | None) -> Axis:
 def fit_surface(
     run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
 ) -> Surface:
-    """The surface of a metric (default: the objective) over the dimensions ``x`` and ``y``.
+    """Fit a metric (default: the objective) over the dimensions ``x`` and ``y``.
 
-    Without names the dimensions are sam.rho and saner.alpha where they were searched, else the two
-    numeric ones with the most different values; one alone gives a curve. A trial counts at the
-    budget it reached and at those before where others were stopped. Such readings are credited with
-    what the finished trials still gained from there, and the surrogate, which has the budget as an
-    input, learns how far that holds. Fractions are fitted as log odds.
+    By default the dimensions are sam.rho and saner.alpha if they were searched, otherwise the two
+    numeric ones with the most different values; a single dimension gives a curve. A trial counts at
+    the budget where it ended and at earlier ones where others were stopped. Values at smaller
+    budgets are increased by the mean gain of the finished trials from there on, and the surrogate,
+    whose inputs include the budget, learns how reliable that is. Fractions are fitted as log odds.
 
     Raises:
-        UserError: on a metric that was not recorded, a dimension not searched or not numeric.
+        UserError: The metric was not recorded, or a dimension was not searched or is not numeric.
     """
     run, metric_name = averaged(run), metric_name or run.objective.metric
     if metric_name not in run.epochs:
@@ -131,14 +131,14 @@ def _fitted(run: Run, surface: Surface, dimensions: list[Axis], readings: pd.Dat
 
 
 def full_budget(trials: pd.DataFrame) -> float:
-    """The gradient evaluations of a finished trial, or of the furthest where none finished."""
+    """Return the gradient evaluations of a finished trial, or the most of any if none finished."""
     spent = trials["gradient_evaluations"]
     done = float(spent[trials["status"] == "done"].max())
     return float(spent.max()) if np.isnan(done) else done
 
 
 def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, Plain]]:
-    """The trials of the best trial's kind (the best that lies on some axis), and which that is."""
+    """Return the trials of the same kind as the best trial on any axis, and that kind."""
     run = averaged(run)
     numeric = [dimension.path for dimension in run.dimensions if dimension.is_numeric]
     ranked = ranking(run).table.dropna(subset=numeric, how="all")
@@ -164,13 +164,13 @@ def _chosen(
     free.sort(key=lambda path: (path not in _FAVOURITES, -explored[path]))
     chosen = (asked + free)[:2]
     if not asked:
-        # rho lies on the horizontal axis, however often each of the two was varied.
+        # rho is always on the horizontal axis, however often each of the two was varied.
         chosen.sort(key=lambda path: _FAVOURITES.index(path) if path in _FAVOURITES else 2)
     return [numeric[path] for path in chosen]
 
 
 def _on_axes(trials: pd.DataFrame, dimensions: list[Axis]) -> pd.DataFrame:
-    """The trials that have a place along every dimension; rho = 0 has none on a log axis."""
+    """Return the trials that lie on every dimension; rho = 0 is not on a log axis."""
     for dimension in dimensions:
         values = trials[dimension.path].astype("float64")
         trials = trials[values > 0 if dimension.log else values.notna()]
@@ -178,7 +178,7 @@ def _on_axes(trials: pd.DataFrame, dimensions: list[Axis]) -> pd.DataFrame:
 
 
 def _problem(dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str | None:
-    """Why no surface can be drawn, in words for the figure; None when it can."""
+    """Return why no surface can be drawn, for the figure; None if it can."""
     if not dimensions:
         return "No number was searched, so there is no surface to draw."
     title = metric(name).title

@@ -1,8 +1,8 @@
-"""Text: is a line of a Python file code or prose? Token ids, and a small transformer.
+"""Classify lines of a Python file as code or prose, with token ids and a small transformer.
 
     cd examples/text && tune-robust search --space text.yaml
 
-The lines are NumPy's, which tune-robust needs anyway, so that nothing is downloaded.
+The lines are those of NumPy, which tune-robust requires, so that nothing is downloaded.
 """
 
 import ast
@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 LENGTH = 48
-"""Characters of a line that are read; each is a token, its code below 128. 0 fills up."""
+"""The length of a line in tokens: one per character, its ASCII code, padded with 0."""
 
 
 def load(lines=800):
-    """So many lines of each kind as token ids, int64 (N, 48), and of which kind they are."""
+    """Return ``lines`` lines of each class as token ids, int64 (N, 48), and their classes (N,)."""
     rng = np.random.default_rng(0)
     code, prose = set(), set()
     for file in sorted(Path(find_spec("numpy").origin).parent.glob("*/*.py")):
@@ -43,7 +43,7 @@ def _docstrings(text):
 
 
 class Transformer(nn.Module):
-    """Embeds tokens and positions, and averages what a few layers of attention make of them."""
+    """Embed tokens and positions, apply attention layers, and classify the mean of the output."""
 
     def __init__(self, classes, dimension=32, heads=4, layers=1):
         super().__init__()
@@ -56,5 +56,5 @@ class Transformer(nn.Module):
         self.classifier = nn.Linear(dimension, classes)
 
     def forward(self, tokens):
-        """Token ids (B, 48) -> logits (B, K)."""
+        """Return the logits (B, K) of token ids (B, 48)."""
         return self.classifier(self.encoder(self.tokens(tokens) + self.positions).mean(1))

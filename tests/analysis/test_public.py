@@ -35,6 +35,7 @@ def test_the_import_alone_brings_no_other_package():
     assert not {"numpy", "pandas", "plotly", "scipy", "sklearn", "tune_robust"} & found
 
 
+@pytest.mark.e2e
 def test_all_of_it_needs_neither_torch_nor_ray_nor_the_tuning():
     found = modules_after("from analysis import *")
     assert {"pandas", "plotly"} <= found

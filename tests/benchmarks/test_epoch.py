@@ -1,24 +1,11 @@
 """The benchmark of the epoch runs and says what it promises."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "epoch.py"
-
-
-def run(*arguments):
-    command = [sys.executable, str(SCRIPT), "--json", "--rounds", "2", *arguments]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return json.loads(printed)
 
 
 @pytest.mark.e2e
-def test_prints_one_object():
-    found = run("--quick")
+def test_prints_one_object(measured):
+    found = measured("epoch.py", "--rounds", "2", "--quick")
     assert set(found) == {"ratios", "machine", "n"}
     assert found["n"] == {"small_cnn": 2}
     methods = {
@@ -34,8 +21,7 @@ def test_prints_one_object():
 
 
 @pytest.mark.e2e
-def test_colour_images_are_random_where_there_are_no_files(tmp_path):
-    command = [sys.executable, str(SCRIPT), "--network", "resnet32", "--steps", "1"]
-    command += ["--batch", "16", "--rounds", "2", "--data-dir", str(tmp_path)]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_colour_images_are_random_where_there_are_no_files(script, tmp_path):
+    size = ["--network", "resnet32", "--steps", "1", "--batch", "16", "--rounds", "2"]
+    printed = script("epoch.py", *size, "--data-dir", str(tmp_path))
     assert "resnet32, 1 steps of 16 random images, n = 2" in " ".join(printed.split())

@@ -1,20 +1,14 @@
 """The judges: what each must get right, and how their choices are measured."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def judges():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        import judges
+    import judges
 
-        yield judges
+    return judges
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,10 @@ TIMES = ["seconds", "images_per_second", "peak_memory_mb"]
 
 @pytest.fixture(scope="module")
 def benchmarks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        import populations
-        import record_populations
+    import populations
+    import record_populations
 
-        yield populations, record_populations
+    return populations, record_populations
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +136,7 @@ recorder.record_run(recorder.POPULATIONS["digits_symmetric_0"], Path(sys.argv[2]
 """
 
 
+@pytest.mark.e2e
 def test_a_killed_recording_goes_on_and_comes_to_the_same(benchmarks, small, found, tmp_path):
     command = [sys.executable, "-c", KILLED]
     started = Started(small, tmp_path, cwd=BENCHMARKS, command=command)
@@ -172,6 +171,7 @@ def test_names_that_are_not_there_are_refused_with_those_that_are(benchmarks, tm
         populations.load(NAME, folder=tmp_path)
 
 
+@pytest.mark.e2e
 def test_the_commands_are_listed():
     command = [sys.executable, str(BENCHMARKS / "record_populations.py"), "--list"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

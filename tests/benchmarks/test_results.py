@@ -17,11 +17,9 @@ METHODS = ["sgd", "sam", "saner", "law"]
 
 @pytest.fixture(scope="module")
 def comparison():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        import method_comparison
+    import method_comparison
 
-        yield method_comparison
+    return method_comparison
 
 
 @pytest.fixture(scope="module")

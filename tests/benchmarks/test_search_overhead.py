@@ -1,21 +1,13 @@
 """The benchmark of a search's overhead runs and says what it promises."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "search_overhead.py"
 
 
 @pytest.mark.e2e
-def test_prints_one_object():
-    command = [sys.executable, str(SCRIPT), "--quick", "--json", "--trials", "2"]
-    command += ["--at-a-time", "1"]  # each process that trains takes seconds to start
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = json.loads(printed)
+def test_prints_one_object(measured):
+    # One trial at a time: each process that trains takes seconds to start.
+    size = ("--trials", "2", "--epochs", "1", "--at-a-time", "1")
+    found = measured("search_overhead.py", "--quick", *size)
     assert found["n"] == 1
     assert set(found["ratios"]) == {
         "search_over_training",

@@ -1,28 +1,19 @@
 """The benchmark of shared and own seeds runs, and its table is taken apart rightly."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def seeds(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
+def seeds():
     import seeds
 
     return seeds
 
 
 @pytest.mark.e2e
-def test_prints_one_object():
-    command = [sys.executable, str(FOLDER / "seeds.py"), "--quick", "--json"]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def test_prints_one_object(measured):
+    found = measured("seeds.py", "--quick")
     assert {"ratios", "machine", "n"} < set(found)
     assert found["n"] == {"configurations": 3, "seeds": 2, "trials": 3}
 

@@ -1,22 +1,12 @@
 """The benchmark of several trials on one device runs and says what it promises."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sharing.py"
 
 
 @pytest.mark.e2e
-def test_prints_one_object():
-    command = [sys.executable, str(SCRIPT), "--network", "small_cnn", "--together", "2"]
-    command += ["--rounds", "1", "--seconds", "1", "--json"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = json.loads(printed)
+def test_prints_one_object(measured):
+    size = ["--network", "small_cnn", "--together", "2", "--rounds", "1", "--seconds", "0.5"]
+    found = measured("sharing.py", *size)
     assert set(found["ratios"]) == {"throughput_together"}
     assert found["ratios"]["throughput_together"] > 0
     assert {way: len(rates) for way, rates in found["images_per_second"].items()} == {
@@ -25,10 +15,9 @@ def test_prints_one_object():
     }
 
 
-@pytest.mark.e2e
-def test_mps_without_its_daemon_is_refused(tmp_path):
-    command = [sys.executable, str(SCRIPT), "--device", "cuda", "--mps"]
-    environment = {**os.environ, "PATH": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2
-    assert "needs --device cuda, and nvidia-cuda-mps-control on the PATH" in done.stderr
+def test_mps_without_its_daemon_is_refused(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="2"):
+        script("sharing.py", "--device", "cuda", "--mps")
+    message = "needs --device cuda, and nvidia-cuda-mps-control on the PATH"
+    assert message in capsys.readouterr().err

@@ -1,21 +1,13 @@
 """The benchmark of time to quality runs and says what it promises."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "time_to_quality.py"
 RECORDINGS = {"digits", "cifar10n"}
 
 
 @pytest.mark.e2e
-def test_prints_one_object():
-    command = [sys.executable, str(SCRIPT), "--seeds", "1", "--json"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = json.loads(printed)
+def test_prints_one_object(measured):
+    found = measured("time_to_quality.py", "--seeds", "1")
     assert set(found) == {
         "ratios",
         "share_of_the_grid",

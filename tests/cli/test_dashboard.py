@@ -12,11 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.browser import BROWSER
 from tests.cli.command import Started, run
-from tests.cli.tiny import SPACE
+from tests.cli.paced import write_space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dashboard"), pytest.mark.timeout(300)]
 
@@ -43,10 +42,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def search(place, token):
     """A search, as if each of its trials lasted long, past its first epoch."""
-    path = place / "tiny.yaml"
-    budget = {"trials": 100, "scheduler": "none"}
-    space = {**SPACE, "train": {**SPACE["train"], "epochs": 60}, "baselines": []}
-    path.write_text(yaml.safe_dump({**space, "budget": budget}))
+    path = write_space(place, epochs=60, budget={"trials": 100, "scheduler": "none"})
     started = Started("search", "--space", path, "--name", "r1", cwd=place, command=COMMAND)
     try:
         events = place / "runs" / "r1" / "events.jsonl"
@@ -98,7 +94,7 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(place, s
         return any(not labels[pid].startswith(("t0001", "t0002")) for pid in titles)
 
     search.wait_until(a_trial_is_shown)
-    assert all(re.match(r"t\d{4} sam\.rho=\S+ saner\.alpha=\S+$", x) for x in labels.values())
+    assert all(re.match(r"t\d{4} loop\.rate=\S+$", x) for x in labels.values())
 
     node = json.loads(get(f"{url}/nodes?view=summary", token))["data"]["summary"][0]
     metrics = f"http://127.0.0.1:{node['raylet']['metricsExportPort']}/metrics"
@@ -151,7 +147,7 @@ def test_the_actors_page_shows_the_trials_in_a_browser(tmp_path, place):
             check=True,
             timeout=120,
         )
-    assert re.search(r"t\d{4} sam\.rho=\S+ saner\.alpha=\S+", (tmp_path / "actors.txt").read_text())
+    assert re.search(r"t\d{4} loop\.rate=\S+", (tmp_path / "actors.txt").read_text())
     assert (tmp_path / "actors.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -159,8 +155,7 @@ def test_without_authentication_ray_is_not_started(tmp_path, monkeypatch):
     token = tmp_path / "token"
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(SPACE))
+    path = write_space(tmp_path, epochs=6)
     refused = run("search", "--space", path, "--name", "r1", cwd=tmp_path, code=2)
     assert "RAY_AUTH_MODE is 'disabled'" in refused.stderr
     assert not token.exists()

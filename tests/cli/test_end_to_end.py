@@ -1,6 +1,7 @@
 """The real command on real digits: search, interruption, resumption, export, training again."""
 
 import json
+import signal
 
 import pandas as pd
 import pytest
@@ -84,13 +85,17 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
     simulate(parse_space(SPACE, source="tiny"), tmp_path / "runs" / "first")
     arguments = ("--space", space, "--trials", 5, "--name", "r1", "--no-dashboard")
     arguments += ("--warm-start", "first", "--set", "resources.concurrency=2")
-    longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=40")
+    longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=60")
     longer += ("--set", "record.predictions=[0.5, 1.0]")
     started = Started("search", *arguments, *longer, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"
     started.wait_until(lambda: ended(folder) >= 2)
+    started.process.send_signal(signal.SIGSTOP)  # it must not end before the next line does
     refused = run("resume", "r1", cwd=tmp_path, code=2)
     assert "another process is working on the run 'r1'" in refused.stderr
+    started.process.send_signal(signal.SIGCONT)
+    seen = len(events(folder))
+    started.wait_until(lambda: len(events(folder)) > seen)
     started.kill_tree()
     before = events(folder)
     assert ended(folder) < 6

@@ -1,8 +1,10 @@
-"""What goes wrong on real machines, done to the real command: nothing is lost, nothing repeated."""
+"""What goes wrong on real machines, done to the real command: nothing is lost, nothing repeated.
+
+Whatever it trains: that networks go on from their checkpoints is seen in test_end_to_end.py.
+"""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -11,33 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from tests.cli.command import Started, run
-from tests.fuzz.kills import (
-    SPACE,
-    TIMED,
-    events,
-    kill_and_compare,
-    leftovers,
-    trials_of,
-)
+from tests.cli.paced import write_space
+from tests.fuzz.kills import BUDGET, TIMED, events, kill_and_compare, leftovers, trials_of
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.log import sealed, seed_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-
-
-@pytest.fixture
-def space(tmp_path):
-    """Writes the space, changed by dotted overrides of its sections."""
-
-    def write(**sections):
-        path = tmp_path / "faults.yaml"
-        path.write_text(yaml.safe_dump(SPACE | sections))
-        return path
-
-    return write
 
 
 @pytest.fixture
@@ -47,34 +30,25 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def careful(space):
+def space(tmp_path):
     """A search of one trial after the other, which some tests disturb."""
-    return space(budget={"trials": 3, "scheduler": "none"}, resources={"concurrency": 1})
-
-
-LONGER = ("--set", "train.epochs=30")
+    return write_space(tmp_path, epochs=20)
 
 
 @pytest.fixture
-def whole(once, careful, tmp_path):
+def whole(once, space, tmp_path):
     """The trials of that search where nothing disturbed it."""
-    storage = once(
-        "whole", lambda to: run(*search(careful, *LONGER, "--storage", to), cwd=tmp_path)
-    )
+    storage = once("whole", lambda to: run(*search(space, "--storage", to), cwd=tmp_path))
     return trials_of(storage / "r1")
 
 
 @pytest.fixture
-def interrupted(once, careful, tmp_path):
+def interrupted(space, start, tmp_path):
     """That search, killed in the middle of its first trial: the run's folder, to be changed."""
-
-    def interrupt(storage):
-        command = Started(*search(careful, *LONGER, "--storage", storage), cwd=tmp_path)
-        command.wait_until(lambda: len(events(storage / "r1", "epoch")) >= 4)
-        command.kill_tree()
-
-    storage = once("interrupted", interrupt)
-    return shutil.copytree(storage / "r1", tmp_path / "runs" / "r1")
+    command, folder = start(*search(space)), tmp_path / "runs" / "r1"
+    command.wait_until(lambda: len(events(folder, "epoch")) >= 4)
+    command.kill_tree()
+    return folder
 
 
 def assert_same_trials(trials, whole):
@@ -87,12 +61,13 @@ def search(space, *more):
 
 def test_kills_change_nothing(tmp_path):
     """Of the command with Ray and its trials; tests/tuning/engine/test_kills.py has many more."""
-    kill_and_compare(tmp_path, kills=4, seed=7)
+    searched = {"budget": BUDGET | {"trials": 12}, "searcher": {"name": "tpe", "startup": 4}}
+    space = write_space(tmp_path, epochs=6, pause=0.05, **searched)
+    kill_and_compare(tmp_path, space, kills=4, seed=7)
 
 
 def test_a_killed_worker_costs_no_more_than_an_epoch(tmp_path, space, start):
-    path = space(budget={"trials": 2, "scheduler": "none"}, resources={"concurrency": 1})
-    command = start(*search(path, "--set", "train.epochs=30"))
+    command = start(*search(space, "--trials", 2))
     folder = tmp_path / "runs" / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 3)
     workers = []
@@ -126,9 +101,9 @@ def small_disk(tmp_path):
 
 
 def test_a_full_storage_stops_the_search_which_goes_on_once_there_is_space(
-    tmp_path, careful, whole, small_disk, start
+    tmp_path, space, whole, small_disk, start
 ):
-    command = start(*search(careful, *LONGER, "--storage", small_disk))
+    command = start(*search(space, "--storage", small_disk))
     folder = small_disk / "r1"
     command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
     ballast = small_disk / "ballast"
@@ -149,18 +124,16 @@ def test_a_full_storage_stops_the_search_which_goes_on_once_there_is_space(
 
 @pytest.mark.parametrize("storage", ["/proc/runs", "/dev/null/runs"])
 def test_a_storage_that_cannot_be_written_to_is_refused(tmp_path, space, storage):
-    refused = run(*search(space(), "--storage", storage), cwd=tmp_path, code=2)
+    refused = run(*search(space, "--storage", storage), cwd=tmp_path, code=2)
     assert storage in refused.stderr
     assert "--storage" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_interruptions_are_clean_say_how_to_go_on_and_change_nothing(
-    tmp_path, careful, whole, start
-):
+def test_interruptions_are_clean_say_how_to_go_on_and_change_nothing(tmp_path, space, whole, start):
     """SIGTERM, then to the resumed search ten times Ctrl-C."""
     folder = tmp_path / "runs" / "r1"
-    command = start(*search(careful, *LONGER))
+    command = start(*search(space))
     command.wait_until(lambda: len(events(folder, "epoch")) >= 2)
     assert_interrupted(*command.interrupt(signal.SIGTERM), folder)
 

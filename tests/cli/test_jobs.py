@@ -5,10 +5,9 @@ import subprocess
 
 import pandas as pd
 import pytest
-import yaml
 
 from tests.cli.command import Started
-from tests.cli.tiny import SPACE
+from tests.cli.paced import write_space
 from tests.cluster import RAY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -18,13 +17,10 @@ PATIENCE = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
 
 @pytest.fixture
 def work(tmp_path):
-    """The folder that a job comes with: the space's file."""
-    budget = {"trials": 2, "scheduler": "none"}
-    train = {**SPACE["train"], "epochs": 300}
-    space = {**SPACE, "train": train, "baselines": [], "budget": budget}
+    """The folder that a job comes with: the space's file, and the loop's."""
     folder = tmp_path / "work"
     folder.mkdir()
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(space))
+    write_space(folder, epochs=50)
     return folder
 
 
@@ -40,7 +36,7 @@ def test_a_submitted_search_stops_cleanly_resumes_and_ends(
         command = [RAY, "job", "submit", *options, "--", "tune-robust", *arguments]
         return Started(cwd=tmp_path, command=[*map(str, command)])
 
-    search = ("search", "--space", "tiny.yaml", "--name", "r1")
+    search = ("search", "--space", "paced.yaml", "--name", "r1", "--trials", 2)
     started = submit("first", *search, "--storage", storage)
     events = storage / "r1" / "events.jsonl"
     started.wait_until(lambda: events.exists() and events.read_text().count('"epoch",') >= 3)
@@ -63,5 +59,5 @@ def test_a_submitted_search_stops_cleanly_resumes_and_ends(
         pd.read_parquet(storage / "r1" / f"{table}.parquet") for table in ("trials", "epochs")
     )
     assert list(trials["status"]) == ["done", "done"]
-    assert list(epochs.groupby("trial").size()) == [300, 300]
+    assert list(epochs.groupby("trial").size()) == [50, 50]
     assert not epochs.duplicated(["trial", "epoch"]).any()

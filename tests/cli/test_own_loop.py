@@ -1,12 +1,14 @@
 """The real command with a loop of the user's own, in plain Python: PyTorch is never imported."""
 
 import json
+import signal
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.cli.command import Started, read_table, run
+from tests.cli.command import Started, run
+from tests.fuzz.kills import events
 from tests.loops.parts import LOOP, SPACE
 from tests.own.parts import write_modules
 
@@ -24,17 +26,14 @@ def test_a_search_of_an_own_loop_is_killed_resumed_and_confirmed(tmp_path):
     slow = LOOP.replace("trial.report(", "time.sleep(0.1)\n            trial.report(")
     slow = slow.replace("state = {", 'assert "torch" not in sys.modules\n        state = {', 1)
     write_modules(tmp_path, my_loop=WITHOUT_TORCH + slow)
-    (tmp_path / "loop.yaml").write_text(yaml.safe_dump(SPACE))
+    space = SPACE | {"resources": {"concurrency": 1}}
+    (tmp_path / "loop.yaml").write_text(yaml.safe_dump(space))
     place = tmp_path / "runs" / "r1"
     started = Started(
         *("search", "--space", "loop.yaml", "--name", "r1", "--no-dashboard"), cwd=tmp_path
     )
 
-    def some_have_ended():
-        table = place / "trials.parquet"
-        return table.exists() and read_table(table)["status"].isin(["done", "stopped"]).any()
-
-    started.wait_until(some_have_ended)
+    started.wait_until(lambda: events(place, "end"))
     started.kill_tree()
     run("resume", "r1", "--no-dashboard", cwd=tmp_path)
     trials = pd.read_parquet(place / "trials.parquet")
@@ -42,14 +41,37 @@ def test_a_search_of_an_own_loop_is_killed_resumed_and_confirmed(tmp_path):
     assert {*trials["status"]} <= {"done", "stopped"}
     assert trials.loc[trials["status"] == "done", "gradient_evaluations"].eq(16).all()
 
-    confirmed = run(
-        *("confirm", "r1", "--top", 1, "--seeds", 2, "--no-dashboard", "--json"), cwd=tmp_path
-    )
-    (winner,) = json.loads(confirmed.stdout)["trials"]
-    assert winner["n"] == 2
+    confirm_through_a_kill(tmp_path, place)
+    (winner,) = json.loads((place / "confirm" / "confirmation.json").read_text())["trials"]
+    assert winner["n"] == 3
     assert winner["low"] < winner["high"]
     run("export", "r1", "--top", 1, "--out", tmp_path / "out", "--checkpoint", cwd=tmp_path)
     (exported,) = (tmp_path / "out").glob("*.yaml")
     again = run("train", "--config", exported, cwd=tmp_path)
     assert "Reproduced: every metric equals the exported one exactly." in again.stdout
     assert (exported.with_suffix("") / "state.json").exists()
+
+
+def confirm_through_a_kill(tmp_path, place):
+    """Nothing that had ended starts again, and of what was stored nothing changes."""
+    arguments = ("confirm", "r1", "--top", 1, "--seeds", 3, "--no-dashboard")
+    started = Started(*arguments, cwd=tmp_path)
+    started.wait_until(lambda: events(place / "confirm", "end"))
+    started.process.send_signal(signal.SIGSTOP)  # it must not end before the next line does
+    refused = run(*arguments, cwd=tmp_path, code=2).stderr
+    assert "another process is working on the run 'confirm'" in refused
+    started.kill_tree()
+    before = (place / "confirm" / "events.jsonl").read_bytes()
+    assert "confirmation is in progress" in run("status", "r1", cwd=tmp_path).stdout
+
+    done = run("resume", "runs/r1/confirm", "--no-dashboard", cwd=tmp_path).stdout
+    assert "over 3 fresh seeds" in " ".join(done.split())
+    log = (place / "confirm" / "events.jsonl").read_bytes()
+    whole = before[: before.rfind(b"\n") + 1]
+    assert log.startswith(whole)
+    seen = [json.loads(line) for line in log.splitlines()]
+    over = {e["trial"] for e in seen[: whole.count(b"\n")] if e["event"] == "end"}
+    restarted = {e["trial"] for e in seen[whole.count(b"\n") :] if e["event"] == "start"}
+    assert over
+    assert not over & restarted
+    assert list(pd.read_parquet(place / "confirm" / "trials.parquet")["status"]) == ["done"] * 3

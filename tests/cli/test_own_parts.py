@@ -21,10 +21,11 @@ SPACE = {
         "data": {**CONFIG["data"], "options": {"n": 160}, "noise": "none"},
         "model": {"name": "my_nets:Tiny"},
         "method": "sam",
-        "epochs": 60,
+        "epochs": 20,
     },
     "search": {"model.depth": {"int": [1, 2]}, "loss.gamma": {"uniform": [0.0, 3.0]}},
     "budget": {"trials": 4, "scheduler": "none"},
+    "resources": {"concurrency": 1},
 }
 
 

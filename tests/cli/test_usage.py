@@ -46,6 +46,7 @@ def test_three_mistakes_are_reported_together_each_with_its_path(tmp_path, refus
         assert path in message
 
 
+@pytest.mark.e2e
 def test_missing_data_names_the_files_before_anything_is_started(tmp_path):
     done = run(
         *("search", "--space", "saner_cifar10", "--data-dir", tmp_path / "none"),

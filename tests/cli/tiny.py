@@ -12,6 +12,7 @@ SPACE = {
     "train": {
         "data": {
             "dataset": "digits",
+            "subset": 300,
             "noise": {"kind": "symmetric", "rate": 0.5},
             "validation": {"size": 0.2},
         },

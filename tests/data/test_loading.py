@@ -78,6 +78,7 @@ def test_decoded_and_kept_images_have_the_same_standard_strides(tmp_path):
             assert part.images.stride() == torch.empty(part.images.shape).stride()
 
 
+@pytest.mark.e2e
 def test_digits_need_none_of_the_sources_libraries():
     # Trial processes import it; scikit-learn and torchvision take a second each.
     script = (

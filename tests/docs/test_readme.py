@@ -10,13 +10,13 @@ import pytest
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 SMALLER = {
-    "trials=12": "trials=2",
+    "trials=12": "trials=2, dashboard=False",
     '"train.epochs": 10': (
-        '"train.epochs": 2, "train.model.width": 0.25, "budget.sentinels": 0, '
+        '"train.epochs": 2, "train.data.subset": 300, "budget.sentinels": 0, '
         '"resources.concurrency": 1'
     ),
-    'trials="+4"': 'trials="+1"',
-    "top=3, seeds=5": "top=1, seeds=1, baselines=False",
+    'trials="+4"': 'trials="+1", dashboard=False',
+    "top=3, seeds=5": "top=1, seeds=1, baselines=False, dashboard=False",
     ".show()": "",
 }
 GIVEN = """

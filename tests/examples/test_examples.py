@@ -18,6 +18,7 @@ def run(script, cwd):
     return done.stdout
 
 
+@pytest.mark.e2e
 def test_an_own_loop_learns_through_the_wrong_labels(tmp_path):
     last = run("own_loop.py", tmp_path).splitlines()[-1]
     assert float(last.split()[-1]) > 0.7

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.own.fresh import forgotten
 from tune_robust.api.own_code import new_code
 from tune_robust.spaces.space import load_space
@@ -10,6 +12,7 @@ from tune_robust.training import train
 FOLDER = Path(__file__).parents[2] / "examples" / "text"
 
 
+@pytest.mark.e2e
 def test_a_transformer_learns_what_is_code_and_what_is_prose():
     space = load_space(
         FOLDER / "text.yaml", overrides={"train.epochs": 2, "train.data.noise": "none"}

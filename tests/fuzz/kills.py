@@ -1,7 +1,7 @@
 """Random kill -9 of a search, resumed each time: the end is that of the search that nobody killed.
 
 ``python -m tests.fuzz.kills --kills 100`` runs the long form in a temporary folder, twenty kills to
-a search.
+a search, whose trials train networks.
 """
 
 from __future__ import annotations
@@ -28,27 +28,25 @@ from tune_robust.tuning.strategy.journal import DerivedJournal
 SPACE = {
     **TINY,
     "name": "faults",
-    "train": {**TINY["train"], "data": {**TINY["train"]["data"], "subset": 300}},
     "baselines": [],
-    "budget": {"trials": 12, "scheduler": "asha", "grace": 4, "reduction": 2},
     "searcher": {"name": "tpe", "startup": 4},
 }
+BUDGET = {"scheduler": "asha", "grace": 4, "reduction": 2}
 ROUND = 20
 """Kills of one search. What is wrong then shows soon, and which kills it may come from."""
 TIMED = ["seconds", "images_per_second", "peak_memory_mb"]
 
 
-def kill_and_compare(place: Path, kills: int, seed: int) -> None:
+def kill_and_compare(place: Path, space: Path, kills: int, seed: int) -> None:
     """Kill the search ``r1`` in ``place`` so many times, finish it, and run it once undisturbed.
+
+    ``space`` is a file, of at least six trials for ten kills.
 
     Raises:
         AssertionError: something is lost, repeated or different.
     """
-    trials = max(12, 6 * kills // 10)
-    path = place / "kills.yaml"
-    budget = SPACE["budget"] | {"trials": trials}
-    path.write_text(yaml.safe_dump(SPACE | {"budget": budget, "resources": {"concurrency": 1}}))
-    search = ("search", "--space", path, "--name", "r1", "--no-dashboard")
+    trials = yaml.safe_load(space.read_text())["budget"]["trials"]
+    search = ("search", "--space", space, "--name", "r1", "--no-dashboard")
     folder = place / "runs" / "r1"
     _kill(place, folder, search, kills, random.Random(seed))
     killed = len(events(folder, "end"))
@@ -122,7 +120,8 @@ def trials_of(folder: Path) -> pd.DataFrame:
 def study_of(folder: Path) -> list[tuple]:
     """The trials as Optuna has them."""
     storage = optuna.storages.JournalStorage(DerivedJournal(folder / "study.journal"))
-    trials = optuna.load_study(study_name="faults", storage=storage).trials
+    (study,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=study, storage=storage).trials
     return [(t.state, t.params, t.value, t.intermediate_values) for t in trials]
 
 
@@ -140,7 +139,10 @@ def main() -> None:
     for number in range(0, given.kills, ROUND):
         kills = min(ROUND, given.kills - number)
         with tempfile.TemporaryDirectory() as place:
-            kill_and_compare(Path(place), kills, given.seed + number)
+            space = Path(place) / "kills.yaml"
+            budget = BUDGET | {"trials": max(12, 6 * kills // 10)}
+            space.write_text(yaml.safe_dump(SPACE | {"budget": budget}))
+            kill_and_compare(Path(place), space, kills, given.seed + number)
         print(
             f"{number + kills} kills: nothing lost, nothing repeated, nothing changed", flush=True
         )

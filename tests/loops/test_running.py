@@ -140,6 +140,7 @@ def test_settings_of_the_built_in_loop_have_no_effect_beside_another():
     assert parse_config(config.model_dump(mode="json")) == config
 
 
+@pytest.mark.e2e
 def test_a_search_of_a_loop_needs_no_torch():
     script = (
         "import sys; sys.modules['torch'] = None; import tune_robust.api.search, "

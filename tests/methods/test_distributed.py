@@ -10,9 +10,10 @@ from tests.methods.two_processes import STEPS, WORLD, shares, work
 from tests.references.sharpness_aware import ReferenceSharpnessAware
 from tune_robust.config import PRESETS
 
-pytestmark = pytest.mark.skipif(
-    not torch.distributed.is_gloo_available(), reason="this torch has no gloo"
-)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ def failures(*methods):
     return {o.check: o.failure for o in checks.check_methods(CPU, methods) if o.failure}
 
 
+@pytest.mark.e2e
 def test_every_method_passes_what_applies_to_it():
     state = torch.get_rng_state()
     outcomes = list(checks.check_methods(CPU))

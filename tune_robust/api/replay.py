@@ -174,7 +174,7 @@ def _name(space: Space) -> str:
     from tune_robust.schedulers.building import grace_of
 
     budget = space.budget
-    reduction = f" {budget.reduction}" if budget.scheduler == "asha" else ""
+    reduction = f" {budget.reduction}" if budget.scheduler in ("asha", "promotion") else ""
     grace = "" if budget.scheduler == "none" else f" from {grace_of(space):g}"
     return f"{budget.scheduler}{reduction}{grace} · {space.searcher.name}"
 

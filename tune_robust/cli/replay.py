@@ -22,7 +22,9 @@ def replay(
     run: Run,
     scheduler: Annotated[
         list[str] | None,
-        typer.Option(help="Replay with this scheduler: asha, median or none. Can be repeated."),
+        typer.Option(
+            help="Replay with this scheduler: asha, promotion, median or none. Can be repeated."
+        ),
     ] = None,
     searcher: Annotated[
         list[str] | None,

@@ -18,6 +18,7 @@ COLUMNS = 4
 STYLES = {
     "running": "cyan",
     "done": "green",
+    "paused": "blue",
     "stopped": "dim",
     "failed": "red",
     "interrupted": "yellow",

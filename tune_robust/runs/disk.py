@@ -13,7 +13,7 @@ from tune_robust.data.splits import held_out_for_test, validation_size
 from tune_robust.errors import UserError
 from tune_robust.models import build_network
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.retention import FILES, KEPT
+from tune_robust.runs.retention import FILES, most_kept
 from tune_robust.spaces.space import Space
 
 _SIZES = {"model", "optimizer", "average", "data"}
@@ -60,10 +60,10 @@ def predictions_bytes(space: Space, cache: Path) -> int:
 def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int) -> str | None:
     """Return a warning if the disk may become full, else None.
 
-    The disk holds at most ``FILES`` checkpoints of each running trial and of the ``KEPT`` best
-    finished ones, and one more of each running trial while it is being written. The best is often
-    the same file as another one, so that only two take space. The predictions of all trials are
-    kept.
+    The disk holds at most ``FILES`` checkpoints of each running trial and of the finished or
+    paused ones that keep theirs, and one more of each running trial while it is being written. The
+    best is often the same file as another one, so that only two take space. The predictions of all
+    trials are kept.
 
     Raises:
         UserError: there is too little space even for that.
@@ -72,7 +72,7 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
         return None
     networks = {config.model_dump_json(include=_SIZES): config for config in space.examples}
     largest = max(checkpoint_bytes(config, cache) for config in networks.values())
-    trials = concurrency + min(KEPT, space.trials)
+    trials = concurrency + most_kept(space)
     there = sum(p.stat().st_size for p in folder.path.glob("checkpoints/*/*"))
     # A run that does not exist yet will be on the disk of its storage.
     disk = folder.path if folder.path.exists() else folder.path.parent
@@ -83,8 +83,9 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     if most <= free:
         return None
     also = f"and {predictions / 1e6:.0f} MB of predictions " if predictions else ""
+    kept = "finished or paused" if space.budget.scheduler == "promotion" else "finished"
     numbers = (
-        f"the checkpoints of {concurrency} running and {trials - concurrency} finished trials, "
+        f"the checkpoints of {concurrency} running and {trials - concurrency} {kept} trials, "
         f"{largest / 1e6:.0f} MB each, {also}take up to {most / 1e6:.0f} MB; "
         f"{folder.path} has {free / 1e6:.0f} MB for them"
     )

@@ -72,11 +72,11 @@ class EpochEvent(TypedDict):
 
 @_known
 class EndEvent(TypedDict):
-    """A trial has ended, or was interrupted. ``epoch`` is its last one, 0 before the first."""
+    """A trial has ended, or was paused or interrupted. ``epoch``: its last one, 0 before any."""
 
     event: Literal["end"]
     trial: str
-    status: Literal["stopped", "done", "failed", "interrupted"]
+    status: Literal["stopped", "done", "failed", "paused", "interrupted"]
     error: NotRequired[str | None]
     epoch: NotRequired[int]
 

@@ -15,9 +15,12 @@ from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.distributions import Choice, Distribution, Grid, Int, LogInt
 from tune_robust.spaces.space import Space
 
+_LEFT = ENDED | {"paused"}
+"""The statuses that a trial keeps when its search is interrupted."""
+
 
 def record_of_tables(folder: RunFolder) -> Record:
-    """Return the record in the tables; trials that had not ended are interrupted.
+    """Return the record in the tables; trials that were running are interrupted.
 
     Raises:
         UserError: a table is missing or damaged.
@@ -26,7 +29,7 @@ def record_of_tables(folder: RunFolder) -> Record:
     for event in events_of_tables(folder):
         record.take(event)
     for trial in record.trials.values():
-        trial.status = trial.status if trial.status in ENDED else "interrupted"
+        trial.status = trial.status if trial.status in _LEFT else "interrupted"
     return record
 
 
@@ -54,7 +57,7 @@ def events_of_tables(folder: RunFolder) -> Iterator[dict[str, Any]]:
             last[event["trial"]] = max(event["epoch"], last.get(event["trial"], 0))
             yield event
         for row in rows:
-            if row["status"] in ENDED:
+            if row["status"] in _LEFT:
                 yield _checked(_ended(row, last.get(row["trial"], 0)))
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise UserError(

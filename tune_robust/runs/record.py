@@ -72,6 +72,7 @@ class Record:
             del self.history[trial.name, epoch]
         trial.status = "pending"
         trial.epochs.clear()
+        trial.paused_at = 0
         self.restarted.add(trial.name)
 
 
@@ -86,6 +87,8 @@ def _apply(trial: Trial, event: Mapping[str, Any]) -> None:
             _check_last_epoch(trial, event)
             trial.status = event["status"]
             trial.error = event.get("error")
+            if event["status"] == "paused":
+                trial.paused_at = max(trial.epochs, default=0)
             if event["status"] == "interrupted" and trial.error:
                 trial.retried.append(trial.error)
 

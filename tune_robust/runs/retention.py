@@ -19,6 +19,14 @@ Of several objectives, the Pareto front.
 """
 
 
+def most_kept(space: Space) -> int:
+    """Return how many trials that do not run may have checkpoints at the same time.
+
+    These are the best finished ones and, with ``scheduler: promotion``, all paused ones.
+    """
+    return space.trials if space.budget.scheduler == "promotion" else min(KEPT, space.trials)
+
+
 class Retention:
     """Deletes the checkpoints of trials that were stopped, failed, or are not among the best.
 

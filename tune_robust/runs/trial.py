@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Status = Literal["pending", "running", "interrupted", "stopped", "done", "failed"]
+Status = Literal["pending", "running", "interrupted", "paused", "stopped", "done", "failed"]
 Origin = Literal["baseline", "known", "sampled", "confirmation"]
 REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
 """Origins of trials that samplers do not see and schedulers do not stop."""
@@ -28,6 +28,8 @@ class Trial:
     sentinel: bool = False
     status: Status = "pending"
     epochs: dict[int, dict[str, float | None]] = field(default_factory=dict)
+    paused_at: int = 0
+    """The last epoch after which it was paused; 0 if it never was."""
     error: str | None = None
     retried: list[str] = field(default_factory=list)
     """The reason of each interruption after which it continued from its last checkpoint."""

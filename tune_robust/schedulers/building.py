@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from tune_robust.schedulers.asha import Asha, NoStopping, Scheduler, rung_levels
 from tune_robust.schedulers.median import Median
+from tune_robust.schedulers.promotion import Promotion
 from tune_robust.spaces.space import Space
 
 
 def build_scheduler(space: Space) -> Scheduler:
     """Return a new scheduler for a space."""
-    return NoStopping() if space.budget.scheduler == "none" else stopping_scheduler(space)
+    if space.budget.scheduler == "none":
+        return NoStopping()
+    if space.budget.scheduler == "promotion":
+        return Promotion(
+            grace=grace_of(space),
+            reduction=space.budget.reduction,
+            max_resource=space.max_resource,
+            mode=space.objective.mode,
+        )
+    return stopping_scheduler(space)
 
 
 def stopping_scheduler(space: Space) -> Asha | Median:
-    """Return the scheduler of a space; ASHA, as by default, if the space stops nothing early."""
+    """Return the scheduler of a space; ASHA, as by default, if the space stops nothing for good.
+
+    ASHA is also what ``promotion`` does in the end, on average: as many continue at each rung.
+    """
     mode, grace = space.objective.mode, grace_of(space)
     if space.budget.scheduler == "median":
         return Median(grace=grace, mode=mode)

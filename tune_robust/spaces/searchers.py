@@ -14,6 +14,7 @@ from tune_robust.spaces.sections import Budget, Objective
 
 _UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
+_FROM_ENDED = ("tpe", "gp", "cmaes")
 
 
 def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Problem]:
@@ -63,6 +64,18 @@ def objectives_problems(name: object, objective: Objective, budget: Budget) -> l
         )
         problems.append(Problem("budget.scheduler", message))
     return problems
+
+
+def promotion_problems(name: object, budget: Budget) -> list[Problem]:
+    """Return why the searcher ``name`` cannot be used with the scheduler promotion, if so."""
+    name = name or "tpe"
+    if budget.scheduler != "promotion" or name not in _FROM_ENDED:
+        return []
+    message = (
+        f"found promotion; expected asha, median or none, as {name} learns from trials that have "
+        "ended: a paused one does not end until the search does. Or choose searcher.name: gp_mf"
+    )
+    return [Problem("budget.scheduler", message)]
 
 
 def _unlisted(dimensions: Sequence[Dimension]) -> list[Problem]:

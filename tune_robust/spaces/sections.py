@@ -27,7 +27,9 @@ class Budget(Part):
     ``rounds: each`` gives every bootstrap round the compute of a complete trial, as in published
     tables; by default the rounds share it, so that self-training costs no more than other methods.
     ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
-    trials below the median of at least five others at any epoch from ``grace`` on. ``grace``
+    trials below the median of at least five others at any epoch from ``grace`` on. ``promotion``
+    pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
+    it is among the best ``1 / reduction`` at its rung. ``grace``
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost.
     """
@@ -36,7 +38,7 @@ class Budget(Part):
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
-    scheduler: Literal["asha", "median", "none"] = "asha"
+    scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
     sentinels: Annotated[int, Field(ge=0)] = 0
@@ -98,6 +100,9 @@ class Searcher(Part):
 class Objective(Part):
     """The objective of the search: a metric at the last epoch, or at its best epoch.
 
+    It is what the sampler and the scheduler are told and what winners are chosen by. Without
+    ``metric``, it is ``val_information`` if any trial's validation labels are noisy, and otherwise
+    ``val_accuracy`` (see docs/selection.md); with a loop of one's own it is ``val_accuracy``.
     ``against`` lists further objectives for nsga2, such as the gradient evaluations; each is taken
     at the last epoch and in its natural direction.
     """
@@ -110,10 +115,11 @@ class Objective(Part):
     @model_validator(mode="before")
     @classmethod
     def _default_mode(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("mode") is None:
-            metric = str(given.get("metric", "val_accuracy"))
-            return {**given, "mode": OBJECTIVES.get(metric, "max")}
-        return given
+        if not isinstance(given, dict):
+            return given
+        given = {key: value for key, value in given.items() if value is not None}
+        metric = str(given.get("metric", "val_accuracy"))
+        return {"mode": OBJECTIVES.get(metric, "max"), **given}
 
     @field_validator("metric")
     @classmethod
@@ -192,12 +198,12 @@ class Record(Part):
 
     ``predictions``: the moments at which the predicted probabilities on the validation images are
     kept, as 16-bit floats. A number is a fraction of the trial's epochs, above 0 and up to 1, the
-    last epoch; ``last`` is the newest epoch, also of a trial that was stopped early; ``best`` is
-    the best epoch by the objective. By default none are kept. Predictions on the test images are
-    never kept.
+    last epoch (the default); ``last`` is the newest epoch, also of a trial that was stopped early;
+    ``best`` is the best epoch by the objective. An empty list keeps none. Predictions on the test
+    images are never kept.
     """
 
-    predictions: Annotated[tuple[Moment, ...], AfterValidator(_is_unique)] = ()
+    predictions: Annotated[tuple[Moment, ...], AfterValidator(_is_unique)] = (1.0,)
 
 
 class Document(Part):

@@ -54,6 +54,7 @@ def test_a_folder_that_cannot_be_written_says_so(build, tmp_path):
         write_figures(build.load([build.trial(1, {})]), Path(taken), "csv")
 
 
+@pytest.mark.e2e
 @pytest.mark.skipif(
     not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))), reason="needs a browser"
 )

@@ -9,7 +9,10 @@ from analysis.comparison.scenes import compare_runs
 from tests.browser import BROWSER
 from tests.tuning.simulated import simulate, space
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser"),
+]
 
 
 def drawn(page, tmp_path):

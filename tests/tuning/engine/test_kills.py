@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 
 import pandas as pd
+import pytest
 
 from tests.tuning.simulated import peak, simulate, space, study_of
 
@@ -42,6 +43,7 @@ def killed_at_work(context, path, chance):
     process.close()
 
 
+@pytest.mark.e2e
 def test_forty_kills_change_nothing(tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([searched.__module__])

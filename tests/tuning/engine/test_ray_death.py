@@ -6,13 +6,11 @@ import time
 
 import pandas as pd
 import pytest
-import yaml
 
 from tests.cli.command import Started
-from tests.cli.tiny import SPACE
+from tests.cli.paced import write_space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-BUDGET = {"trials": 2, "scheduler": "none"}
 
 
 @pytest.fixture
@@ -22,11 +20,9 @@ def events(tmp_path):
 
 @pytest.fixture
 def command(tmp_path, events):
-    """A search that has begun, of two trials one after the other."""
-    path = tmp_path / "space.yaml"
-    path.write_text(yaml.safe_dump(SPACE | {"baselines": [], "budget": BUDGET}))
-    longer = ("--set", "train.epochs=100", "--set", "resources.concurrency=1")
-    command = Started("search", "--space", path, "--name", "r1", *longer, cwd=tmp_path)
+    """A search that has begun, of long trials one after the other."""
+    path = write_space(tmp_path, epochs=600)
+    command = Started("search", "--space", path, "--name", "r1", cwd=tmp_path)
     command.wait_until(lambda: events.exists() and events.read_text().count('"epoch"') >= 3)
     return command
 

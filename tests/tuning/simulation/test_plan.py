@@ -92,4 +92,10 @@ def test_the_median_rule_stops_some():
 
 
 def test_checkpoints_are_those_of_live_trials_and_of_the_best_finished():
-    assert checkpoints_bytes(100, at_a_time=2) == 100 * 3 * (2 + 5)
+    assert checkpoints_bytes(100, space(), at_a_time=2) == 100 * 3 * (2 + 5)
+
+
+def test_paused_trials_keep_their_checkpoints():
+    budget = {"trials": 9, "scheduler": "promotion"}
+    searched = space(budget=budget, searcher={"name": "random"})
+    assert checkpoints_bytes(100, searched, at_a_time=2) == 100 * 3 * (2 + 9)

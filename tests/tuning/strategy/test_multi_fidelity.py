@@ -48,7 +48,7 @@ def test_it_learns_from_trials_that_were_all_stopped():
     dimensions = space(search={"sam.rho": {"log_uniform": [0.01, 1.0]}}).dimensions
     places = [(n + 0.5) / 10 for n in range(10)]
     stopped = [
-        Seen({"sam.rho": 10 ** (2 * p - 2)}, {1 / 3: -abs(p - 0.72)}, running=False) for p in places
+        Seen({"sam.rho": 10 ** (2 * p - 2)}, {1 / 3: -abs(p - 0.72)}, awaited=False) for p in places
     ]
     [proposal] = MultiFidelity(Encoding(dimensions), seed=0).propose(stopped)
     assert proposal == pytest.approx(0.72, abs=0.1)

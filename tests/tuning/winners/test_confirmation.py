@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -21,6 +21,7 @@ TABLES = st.tuples(st.integers(2, 4), st.integers(2, 6)).flatmap(
         max_size=shape[0],
     )
 )
+FEWER = settings(max_examples=30)  # each integrates over many draws
 
 
 def by_seed(values, first=1000):
@@ -106,6 +107,7 @@ def test_a_gain_counts_only_seeds_that_both_have():
     assert gain({1: 0.5}, {2: 0.5}, "max") is None
 
 
+@FEWER
 @given(TABLES)
 def test_probabilities_add_up_and_follow_the_means(table):
     chances = probability_best([by_seed(row) for row in table], "max")
@@ -115,6 +117,7 @@ def test_probabilities_add_up_and_follow_the_means(table):
         assert chances[np.argmax(means)] >= max(chances) - 0.02
 
 
+@FEWER
 @given(TABLES, st.lists(SCORE, min_size=6, max_size=6))
 def test_probabilities_do_not_see_what_a_seed_does_to_all(table, effects):
     moved = [[x + e for x, e in zip(row, effects, strict=False)] for row in table]
@@ -124,6 +127,7 @@ def test_probabilities_do_not_see_what_a_seed_does_to_all(table, effects):
     assert probability_best([by_seed(r) for r in moved], "max") == pytest.approx(plain, abs=1e-3)
 
 
+@FEWER
 @given(SCORES, st.data())
 def test_of_two_the_probability_is_the_paired_t_tests(a, data):
     b = data.draw(st.lists(SCORE, min_size=len(a), max_size=len(a)))

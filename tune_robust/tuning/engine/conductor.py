@@ -21,6 +21,7 @@ from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED, REFERENCES, Origin, Status, Trial
 from tune_robust.runs.trial_store import TrialStore
 from tune_robust.schedulers.building import build_scheduler
+from tune_robust.schedulers.promotion import Promotion
 from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.slots import Slots
@@ -137,7 +138,7 @@ class Conductor(Generic[Store]):
         return _after_give(self._slots)
 
     def next_trial(self) -> Trial | None:
-        """Return an interrupted trial, else a new one.
+        """Return an interrupted trial, else a paused one that is promoted, else a new one.
 
         Returns None if no trial is left, all slots are in use, or the search is ``hopeless``.
         """
@@ -145,7 +146,9 @@ class Conductor(Generic[Store]):
             return None
         if self._slots is not None and self.running >= self._slots.concurrency:
             return None
-        trial = self._waiting.pop(0) if self._waiting else self._propose()
+        trial = self._waiting.pop(0) if self._waiting else self._promoted() or self._propose()
+        if trial is None and not self._running:
+            self._stop_paused()
         if trial is not None:
             self.store.start(trial.name)
             self._running.add(trial.name)
@@ -178,7 +181,7 @@ class Conductor(Generic[Store]):
         finished = self._finished(trial, epoch)
         keep = self._keep(trial, epoch)
         if finished or not keep:
-            self.end(name, "done" if finished else "stopped")
+            self.end(name, "done" if finished else self._dropped)
             return Decision.END
         self._upkeep.refresh()
         self._watcher(trial)
@@ -277,6 +280,24 @@ class Conductor(Generic[Store]):
         earlier, trials = WarmStart.of(self.store.meta).trials, self.trials.values()
         return Study(self.space, self.objective, self.store.journal, trials, earlier)
 
+    @property
+    def _dropped(self) -> Status:
+        """The status of a trial that the scheduler does not keep."""
+        return "paused" if isinstance(self._scheduler, Promotion) else "stopped"
+
+    def _promoted(self) -> Trial | None:
+        if not isinstance(self._scheduler, Promotion):
+            return None
+        paused = [trial.name for trial in self.trials.values() if trial.status == "paused"]
+        name = self._scheduler.promoted(paused)
+        return None if name is None else self.trials[name]
+
+    def _stop_paused(self) -> None:
+        """Stop the trials that are still paused when nothing is left that could promote them."""
+        for trial in self.trials.values():
+            if trial.status == "paused":
+                self.end(trial.name, "stopped")
+
     def _propose(self) -> Trial | None:
         number = len(self.trials)
         if number >= self.progress.total:
@@ -338,8 +359,8 @@ class Conductor(Generic[Store]):
             if newest and trial.status not in ENDED:
                 if self._finished(trial, epoch):
                     self.store.end(name, "done")
-                elif not keep:
-                    self.store.end(name, "stopped")
+                elif not keep and trial.paused_at < epoch:
+                    self.store.end(name, self._dropped)
 
 
 def _after_give(slots: Slots | None) -> Slots:

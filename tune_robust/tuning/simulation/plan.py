@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from tune_robust.runs.retention import FILES, KEPT
+from tune_robust.runs.retention import FILES, most_kept
 from tune_robust.schedulers.asha import Asha, NoStopping, Scheduler
-from tune_robust.schedulers.building import build_scheduler
+from tune_robust.schedulers.building import stopping_scheduler
 from tune_robust.spaces.objective import is_finished, spent
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.simulation.kinds import SEARCHES, Kind, drawn_trials, kind_of
@@ -82,7 +82,8 @@ class _Course:
         self._trials = list(drawn_trials(space, seed))
         rng = random.Random(seed)
         self._scores = [rng.random() for _ in self._trials]
-        self._scheduler: Scheduler = build_scheduler(space) if stopping else NoStopping()
+        stops = stopping and space.budget.scheduler != "none"
+        self._scheduler: Scheduler = stopping_scheduler(space) if stops else NoStopping()
         self._queue: list[tuple[float, int, int]] = []
         self._stopped: list[str] = []
 
@@ -141,6 +142,6 @@ class _Course:
             yield Rung(resource, len(results), len(results) - last.count(resource))
 
 
-def checkpoints_bytes(size: int, at_a_time: int) -> int:
-    """Return the most that checkpoints of ``size`` take, with those of the best finished trials."""
-    return size * FILES * (at_a_time + KEPT)
+def checkpoints_bytes(size: int, space: Space, at_a_time: int) -> int:
+    """Return the most that checkpoints of ``size`` take, also of finished or paused trials."""
+    return size * FILES * (at_a_time + most_kept(space))

@@ -46,12 +46,12 @@ class Seen:
     Attributes:
         values: its settings, by path.
         looks: its values, larger ones being better, by the fraction of a complete trial.
-        running: whether it has not ended, so that more will be seen of it.
+        awaited: whether it is running and nothing has been seen of it yet.
     """
 
     values: Mapping[str, Any]
     looks: Mapping[float, float]
-    running: bool
+    awaited: bool
 
     @classmethod
     def of(cls, space: Space, trial: FrozenTrial) -> Seen:
@@ -62,7 +62,7 @@ class Seen:
         values = {d.path: trial.params[d.name] for d in space.dimensions if d.name in trial.params}
         best = space.objective.at == "best"
         looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
-        return cls(values, looks, trial.state == TrialState.RUNNING)
+        return cls(values, looks, trial.state == TrialState.RUNNING and not looks)
 
 
 class MultiFidelity:
@@ -106,7 +106,7 @@ class MultiFidelity:
     def _best(self, trials: Sequence[Seen], units: Array, rng: np.random.Generator) -> Array:
         points = self._encoding.features(units)
         model = GaussianProcess(_looks(trials, points), self._encoding.groups)
-        model.imagine(points[[trial.running for trial in trials]])
+        model.imagine(points[[trial.awaited for trial in trials]])
         means, _ = model.predict(points)
         leaders = units[np.argsort(-means, kind="stable")[:_BEST]]
         drawn = rng.random((_DRAWN, units.shape[1]))

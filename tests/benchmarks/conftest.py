@@ -1,0 +1,42 @@
+"""The scripts of benchmarks/: imported by name, or run as the command runs them."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _importable():
+    """The scripts import each other by name, and the tests import them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield
+
+
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """``script(name, *arguments)``: what the command prints on standard output.
+
+    It runs in this process, which has imported PyTorch already: a process of its own would spend
+    most of its time on that.
+    """
+
+    def run(name, *arguments):
+        path = BENCHMARKS / name
+        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+        capsys.readouterr()
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def measured(script):
+    """``measured(name, *arguments)``: the object that the command prints with ``--json``."""
+    return lambda name, *arguments: json.loads(script(name, "--json", *arguments))

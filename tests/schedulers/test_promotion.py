@@ -1,0 +1,134 @@
+"""Promotion alone, and in whole simulated searches with crashes."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tuning.simulated import peak, simulate, space
+from tune_robust.errors import ConfigError
+from tune_robust.schedulers.building import build_scheduler
+from tune_robust.schedulers.promotion import Promotion
+
+BUDGET = {"trials": 18, "scheduler": "promotion", "grace": 2, "reduction": 3}
+
+
+def scheduler(mode="max"):
+    return Promotion(grace=3, reduction=3, max_resource=27, mode=mode)
+
+
+def searched(**changes):
+    given = {"budget": BUDGET, "searcher": {"name": "gp_mf"}, **changes}
+    return space(**given)
+
+
+def rows(path):
+    return pd.read_parquet(path / "trials.parquet").drop(columns=["checkpoint"])
+
+
+def test_the_first_trials_pause_and_the_best_of_three_is_promoted():
+    promotion = scheduler()
+    assert [
+        promotion.keep(name, 3, value) for name, value in zip("ab", (0.9, 0.1), strict=True)
+    ] == [
+        False,
+        False,
+    ]
+    assert promotion.promoted(["a", "b"]) is None
+    assert not promotion.keep("c", 3, 0.5)
+    assert promotion.promoted(["a", "b", "c"]) == "a"
+
+
+def test_a_trial_among_the_best_goes_on_at_once():
+    promotion = scheduler()
+    assert [promotion.keep(name, 3, 0.1) for name in "ab"] == [False, False]
+    assert promotion.keep("c", 3, 0.2)
+    assert promotion.promoted(["a", "b"]) is None
+
+
+def test_between_rungs_everything_goes_on():
+    promotion = scheduler()
+    assert promotion.keep("a", 2, 0.1)
+    assert not promotion.keep("a", 3, 0.1)
+    assert promotion.keep("a", 3, 0.1)  # reported again, when it continues
+    assert promotion.keep("a", 8, 0.1)
+
+
+def test_the_furthest_are_promoted_first():
+    promotion = scheduler()
+    for name, value in zip("abcdefghi", range(9), strict=True):
+        promotion.keep(name, 3, value)
+    for name in "ghi":
+        promotion.keep(name, 9, 0.5 if name == "g" else 0.1)
+    assert promotion.promoted("abcdefghi") == "g"
+    promotion.keep("g", 27, 0.5)
+    assert promotion.promoted("abcdefhi") is None
+
+
+def test_of_equal_trials_the_earlier_one_is_promoted():
+    promotion = scheduler()
+    for name in "abc":
+        promotion.keep(name, 3, 0.5)
+    assert promotion.promoted("cba") == "a"
+
+
+@given(values=st.lists(st.floats(0, 1), min_size=3, max_size=30))
+def test_smaller_is_better_in_mode_min(values):
+    most, least = scheduler("max"), scheduler("min")
+    for number, value in enumerate(values):
+        assert most.keep(f"t{number}", 3, value) == least.keep(f"t{number}", 3, -value)
+    names = [f"t{number}" for number in range(len(values))]
+    assert most.promoted(names) == least.promoted(names)
+
+
+def test_a_search_ends_with_all_trials_stopped_or_done(tmp_path):
+    conductor = simulate(searched(), tmp_path / "r")
+    statuses = [trial.status for trial in conductor.trials.values()]
+    assert conductor.complete
+    assert set(statuses) == {"done", "stopped"}
+    assert conductor.progress.counts["stopped"] == statuses.count("stopped")
+    assert isinstance(build_scheduler(conductor.space), Promotion)
+
+
+def test_the_best_trial_is_done_however_early_it_came(tmp_path):
+    """The first trial is the best: it has to pause, since nothing is known yet, and is promoted."""
+    known = [{"sam.rho": 0.3, "saner.alpha": 0.5}]
+    conductor = simulate(searched(known=known), tmp_path / "r")
+    assert conductor.trials["t0001"].paused_at == 3  # at the second rung too
+    assert conductor.trials["t0001"].status == "done"
+
+
+def test_a_promoted_trial_trains_no_epoch_twice(tmp_path):
+    seen = []
+
+    def curve(trial, epoch):
+        seen.append((trial.name, epoch))
+        return peak(trial, epoch)
+
+    simulate(searched(), tmp_path / "r", curve)
+    assert len(seen) == len(set(seen))
+
+
+@pytest.mark.parametrize("name", ["gp_mf", "random"])
+@pytest.mark.parametrize("stop_after", [1, 2, 5, 13, 24, 25, 26, 27, 40])
+def test_a_crash_changes_nothing(tmp_path, name, stop_after):
+    given = searched(searcher={"name": name, "seed": 3})
+    simulate(given, tmp_path / "whole")
+    conductor = simulate(given, tmp_path / "r", stop_after=stop_after)
+    assert not conductor.complete
+    simulate(given, tmp_path / "r")
+    pd.testing.assert_frame_equal(rows(tmp_path / "r"), rows(tmp_path / "whole"))
+
+
+def test_an_extended_search_goes_on(tmp_path):
+    simulate(searched(), tmp_path / "r")
+    more = searched(budget={**BUDGET, "trials": 24})
+    conductor = simulate(more, tmp_path / "r")
+    assert conductor.complete
+    assert len(conductor.trials) == 24
+
+
+@pytest.mark.parametrize("name", [None, "tpe", "gp", "cmaes"])
+def test_samplers_that_learn_from_ended_trials_are_refused(name):
+    with pytest.raises(ConfigError, match=r"found promotion; expected .* gp_mf"):
+        searched(searcher={"name": name} if name else {})
