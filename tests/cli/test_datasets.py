@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from tests.own.fresh import forgotten
 from tune_robust.cli.datasets import app
 from tune_robust.data.sources import SOURCES
 from tune_robust.errors import ConfigError, UserError
@@ -92,6 +93,21 @@ def test_check_as_json_is_the_contract(run):
     assert sum(found["class_counts"]) == 1437
     assert np.allclose(np.sum(found["transition_matrix"], 1), 1)
     assert found["classes"] == [str(k) for k in range(10)]
+
+
+def test_check_of_a_function_of_one_s_own(run, tmp_path):
+    (tmp_path / "my_table.py").write_text(
+        "import numpy as np\n"
+        "def load(rows=60):\n"
+        "    return np.random.default_rng(0).random((rows, 5)), np.arange(rows) % 3\n"
+    )
+    arguments = ("my_table:load", "--code", tmp_path, "--noise", "symmetric", "--noise-rate", 0.5)
+    with forgotten():
+        out = run("check", *arguments, "--set", "data.options.rows=90")
+        assert "my_table:load: 90 training and 0 test inputs of shape (5,)" in out
+        assert "noise_rate: 0.5" in out
+        told = run("prepare", "my_table:load", refused=UserError)
+    assert "tune-robust datasets check my_table:load" in told
 
 
 def test_check_without_noise(run):

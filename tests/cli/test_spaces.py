@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from tests.own.fresh import forgotten
 from tune_robust.cli.spaces import app, spaces_table
 from tune_robust.errors import ConfigError, UserError
 from tune_robust.spaces.space import builtin_spaces, load_space, space_text
@@ -76,6 +77,23 @@ def test_check_says_what_it_costs():
     )
     settings = ("--set", "budget.trials=1", "--set", "train.epochs=1", "--set", "baselines=[]")
     assert "1 trial, at most 2 gradient" in run("check", "saner_digits", *settings)
+
+
+def test_check_finds_the_own_parts_in_a_folder(tmp_path):
+    (tmp_path / "own.yaml").write_text(
+        "name: own\ntrain: {model: {name: 'my_checked:Net'}, method: sam}\n"
+        "search: {sam.rho: {log_uniform: [0.01, 1.0]}}\nbudget: {trials: 2}\n"
+    )
+    code = ("--code", tmp_path / "code")
+    told = run("check", tmp_path / "own.yaml", *code, refused=UserError)
+    assert "there is no such folder" in told
+    (tmp_path / "code").mkdir()
+    with forgotten():
+        missing = run("check", tmp_path / "own.yaml", *code, refused=UserError)
+        assert "model.name: my_checked:Net: there is no module 'my_checked'" in missing
+    (tmp_path / "code" / "my_checked.py").write_text("class Net: ...")
+    with forgotten():
+        assert "is valid" in run("check", tmp_path / "own.yaml", *code)
 
 
 def test_check_reports_all_the_mistakes_of_a_file(tmp_path):

@@ -56,31 +56,133 @@ def test_the_loop_of_the_page_runs(tmp_path, monkeypatch):
     assert last.metrics["distance"] < 1e-5
 
 
-def test_sharpness_aware_in_other_loops():
-    """One block after the other; what each ends with is what plain SAM would give."""
+LIBRARIES = ("schedulefree", "lightning", "accelerate", "transformers")
+
+
+def imports(block):
+    """The library that a block needs and that may be missing."""
+    found = re.findall(r"^(?:import|from) (\w+)", block, re.MULTILINE)
+    return next((name for name in found if name in LIBRARIES), None)
+
+
+def sharpness_aware(library=None):
+    """What the first block of the page defines, and the others of a library, executed."""
     first, *others = blocks("sharpness-aware.md", "python")
     names = {}
     exec(first, names)
-    before = {k: v.clone() for k, v in names["model"].state_dict().items()}
+    names["before"] = {k: v.clone() for k, v in names["model"].state_dict().items()}
+    for block in others:
+        if imports(block) == library:
+            exec(block, names)
+    return names
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def plain(names, steps, lr=lambda step: 0.1, **options):
+    """The weights after steps of SAM around plain SGD from where the first block began."""
+    from tune_robust import SharpnessAware
+
+    names["model"].load_state_dict(names["before"])
+    base = torch.optim.SGD(names["model"].parameters(), lr=0.1, **options)
+    names["optimizer"] = SharpnessAware(base, rho=0.1, model=names["model"])
+    for step in range(steps):
+        base.param_groups[0]["lr"] = lr(step)
+        names["optimizer"].step(names["closure"])
+    return weights(names["model"])
+
+
+def test_sharpness_aware_in_other_loops():
+    """What each closure of the page ends with is what plain SAM would give."""
+    names = sharpness_aware()
+    names["model"].load_state_dict(names["before"])
+    start = weights(names["model"])
+    expected = plain(names, 1)
 
     def stepped(closure):
-        """The weights after one step from the same beginning, without momentum."""
-        names["model"].load_state_dict(before)
-        names["optimizer"].state.clear()
-        names["optimizer"].rho = 0.1
-        for group in names["optimizer"].param_groups:
-            group["lr"] = 0.1
-        names["optimizer"].step(closure)
-        return torch.cat([p.detach().flatten() for p in names["model"].parameters()])
+        names["model"].load_state_dict(names["before"])
+        names["optimizer"].step(names[closure])
+        return weights(names["model"])
 
-    for block in others:
-        exec(block, names)
-    plain = stepped(names["closure"])
-    start = torch.cat([before[name].flatten() for name in before])
-    assert not torch.equal(plain, start)
-    assert torch.allclose(stepped(names["accumulated"]), plain, atol=1e-6)
-    assert torch.allclose(stepped(names["unscaled"]), plain, atol=1e-6)
-    low = stepped(names["in_bfloat16"]) - plain
-    assert low.norm() < 0.1 * (plain - start).norm()
-    moved = stepped(names["clipped"]) - start
-    assert moved.norm() <= 0.1 * 1.0001
+    assert not torch.equal(expected, start)
+    assert torch.allclose(stepped("accumulated"), expected, atol=1e-6)
+    assert torch.allclose(stepped("unscaled"), expected, atol=1e-6)
+    low = stepped("in_bfloat16") - expected
+    assert low.norm() < 0.1 * (expected - start).norm()
+    for clipped in ("clipped", "accumulated_and_clipped"):
+        assert (stepped(clipped) - start).norm() <= 0.1 * 1.0001
+
+
+def missing(library):
+    pytest.importorskip(library, reason=f"{library} is not installed: pip install {library}")
+
+
+def test_sharpness_aware_around_a_schedule_free_optimizer():
+    missing("schedulefree")
+    names = sharpness_aware("schedulefree")
+    model, data = names["model"], names["inputs"]
+    evaluated = weights(model)
+    trained = names["cross_entropy"](model(data), names["labels"])
+    names["optimizer"].train()
+    assert not torch.equal(weights(model), evaluated)
+    model.load_state_dict(names["before"])
+    assert trained < names["cross_entropy"](model(data), names["labels"])
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's, on workers and the like
+def test_sharpness_aware_under_lightning():
+    missing("lightning")
+    names = sharpness_aware()
+    names["model"].load_state_dict(names["before"])
+    (block,) = [b for b in blocks("sharpness-aware.md", "python") if imports(b) == "lightning"]
+    exec(block, names)
+    found = weights(names["model"])
+    assert names["trainer"].global_step == 2
+    expected = plain(names, 2, lr=lambda step: (0.1, 0.05)[step])
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_sharpness_aware_under_accelerate():
+    missing("accelerate")
+    names = sharpness_aware()
+    names["model"].load_state_dict(names["before"])
+    (block,) = [b for b in blocks("sharpness-aware.md", "python") if imports(b) == "accelerate"]
+    exec(block, names)
+    found = weights(names["model"])
+    assert torch.allclose(found, plain(names, 1), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # transformers' own
+def test_sharpness_aware_under_the_hugging_face_trainer(tmp_path):
+    missing("transformers")
+    import transformers
+
+    names = sharpness_aware("transformers")
+    names["model"].load_state_dict(names["before"])
+
+    class WithLoss(torch.nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, inputs, labels):
+            logits = self.network(inputs)
+            return {"loss": names["cross_entropy"](logits, labels), "logits": logits}
+
+    data = [
+        {"inputs": x, "labels": y} for x, y in zip(names["inputs"], names["labels"], strict=True)
+    ]
+    settings = transformers.TrainingArguments(
+        str(tmp_path), num_train_epochs=3, per_device_train_batch_size=len(data), use_cpu=True,
+        max_grad_norm=0, report_to=[], save_strategy="no", disable_tqdm=True,
+    )  # fmt: skip
+    base = torch.optim.SGD(names["model"].parameters(), lr=0.1)
+    constant = torch.optim.lr_scheduler.ConstantLR(base, 1.0)
+    trainer = names["SharpnessAwareTrainer"](
+        WithLoss(names["model"]), settings, rho=0.1, train_dataset=data, optimizers=(base, constant)
+    )
+    trainer.train()
+    found = weights(names["model"])
+    assert torch.allclose(found, plain(names, 3), atol=1e-5)

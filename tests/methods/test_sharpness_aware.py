@@ -523,6 +523,31 @@ def test_the_last_layer_needs_a_model_that_has_one():
         SharpnessAware(sgd(awkward()), rho=0.1, alpha=0.5, last_layer=True)
 
 
+def test_the_last_layer_may_be_named():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+    x, before = torch.randn(8, 3), {k: v.clone() for k, v in model.state_dict().items()}
+
+    def reweighted(last_layer):
+        model.load_state_dict(before)
+        base = torch.optim.SGD(model.parameters(), lr=0.1)
+        optimizer = SharpnessAware(base, rho=0.5, alpha=0.0, last_layer=last_layer, model=model)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (model(x).tanh() - x).square().mean()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        return torch.cat([layer.weight.detach().flatten() for layer in model])
+
+    assert torch.equal(reweighted("1"), reweighted(True))
+    assert not torch.equal(reweighted("0"), reweighted(True))
+    with pytest.raises(UserError, match=r"there is no torch\.nn\.Linear '2'"):
+        reweighted("2")
+
+
 def test_names_may_come_from_the_base_optimizer():
     model, twin = awkward(), awkward()
     named = torch.optim.SGD(model.named_parameters(), lr=0.1)
@@ -590,7 +615,7 @@ def test_a_gradient_scaler_is_refused_with_what_to_do_instead():
 
 
 def test_a_trainer_that_calls_step_by_itself_is_refused_with_what_to_do_instead():
-    with pytest.raises(UserError, match=r"Hugging Face's Trainer.*write the training loop"):
+    with pytest.raises(UserError, match=r"Hugging Face's Trainer.*has a subclass of the Trainer"):
         sharpness_aware(awkward(), rho=0.1).step()
 
 

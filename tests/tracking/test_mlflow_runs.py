@@ -1,5 +1,7 @@
 """MLflow, with its runs in files: an experiment per search, and a run per trial."""
 
+import os
+
 import mlflow
 import pytest
 from mlflow import MlflowClient
@@ -85,6 +87,14 @@ def test_a_failed_trial_and_its_retry_are_two_runs(tmp_path, client):
     experiment = client.get_experiment_by_name("second")
     found = client.search_runs([experiment.experiment_id])
     assert sorted(run.info.status for run in found) == ["FAILED", "FINISHED"]
+
+
+def test_nothing_is_printed_and_a_lost_server_is_noticed_soon(monkeypatch):
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    MlflowRuns("fourth")
+    assert os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
 
 
 def test_a_trial_that_another_server_has_begun_is_logged_whole_on_this_one(client):

@@ -70,6 +70,7 @@ def log(folder, trials):
     tracking = Tracking(WandbRuns("first", folder), folder.tracking("wandb"), pytest.fail)
     tracking.open(trials.values())
     tracking.close()
+    wandb.teardown()  # as when the process ends: W&B's own one has then written everything
 
 
 def test_an_offline_search_is_logged_and_its_resumption_continues_the_same_runs(

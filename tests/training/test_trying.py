@@ -58,6 +58,36 @@ def test_weights_keep_the_names_that_the_network_gives_them(config_of):
     assert {"classifier.weight", "blocks.0.0.weight"} <= state.keys()
 
 
+TWO_HEADS = """
+    from torch import nn
+
+
+    class Tiny(nn.Module):
+        def __init__(self, classes, depth):
+            super().__init__()
+            self.head = nn.Linear(64, classes)
+            self.gate = nn.Linear(64, classes)
+
+        def forward(self, images):
+            flat = images.flatten(1)
+            return self.head(flat) * self.gate(flat)
+"""
+
+
+def test_saner_on_the_last_layer_alone_takes_the_one_that_is_named(config_of):
+    def trained(name):
+        model = {"name": "my_nets:Tiny", "depth": 1, "last_layer": name}
+        saner = {"layers": "last", "alpha": 0.0, "k": 1}
+        loss, optimizer = {"name": "ce"}, {"name": "sgd", "lr": 0.1}
+        changes = {"model": model, "saner": saner, "method": "saner", "epochs": 3}
+        config = config_of(changes | {"loss": loss, "optimizer": optimizer}, my_nets=TWO_HEADS)
+        *_, last = train(config, device="cpu")
+        return last.model.state_dict()["head.weight"].clone()
+
+    assert torch.equal(trained("gate"), trained(None))
+    assert not torch.equal(trained("gate"), trained("head"))
+
+
 NAN = """
     from torch import nn
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_robust.api.spaces import SpaceLike
+from tune_robust.config import LIBRARIES, own_parts
 from tune_robust.errors import UserError
-from tune_robust.own import Code, collect_code, register_functions, use_code
+from tune_robust.loops import check_loop
+from tune_robust.own import Code, collect_code, import_part, register_functions, use_code
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.watching import Watcher
 
@@ -26,6 +28,20 @@ def new_code(space: Space, folder: str | Path | None) -> Code | None:
     code = collect_code(space.own_parts, folder)
     use_code(code)
     return code
+
+
+def find_parts(space: Space) -> None:
+    """Import the user's own parts of ``space``, whose code is in use.
+
+    Raises:
+        UserError: one cannot be found or called; or a loop takes other arguments.
+    """
+    for config in space.examples:
+        for setting, name in own_parts(config).items():
+            if setting == "loop":
+                check_loop(config)
+            elif name.partition(":")[0] not in LIBRARIES:
+                import_part(name, setting)
 
 
 def code_of_run(

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_robust.api.own_code import new_code
+from tune_robust.api.plan_of_loop import plan_of_loop
 from tune_robust.api.spaces import SpaceLike, load_space
 from tune_robust.api.watching import ProgressLike, watcher_of
-from tune_robust.errors import UserError
 from tune_robust.formatting import count
 from tune_robust.runs.naming import STORAGE
 from tune_robust.spaces.overrides import Overrides
@@ -66,19 +66,19 @@ def plan(
         ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of the ``images`` of
         a trial and their ``tier``: ``device`` if they are kept in the memory of its GPU (or CPU),
         ``host`` if they are read in batches from the decoded file; and what is odd about the data
-        (``cautions``), as the search would warn.
+        (``cautions``), as the search would warn. For a loop of one's own there are no times: it has
+        the ``reports`` of a complete trial, those of the search ``without_stopping`` and as
+        ``expected``, and the ``rungs``, with each report as one gradient evaluation.
 
     Raises:
-        UserError: the space is not valid, or the data is missing.
+        UserError: the space is not valid, or the data is missing; or the budget of a loop of one's
+            own is in seconds.
     """
-    import torch
-
     from tune_robust.cache_folder import cache_of
     from tune_robust.runs.disk import predictions_bytes
     from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
     from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
-    from tune_robust.tuning.simulation.trial_times import time_kinds
 
     loaded = load_space(
         space, trials=trials, settings=settings, data_dir=data_dir, download=download
@@ -86,10 +86,12 @@ def plan(
     storage, watcher = str(storage), watcher_of(progress)
     new_code(loaded, code)
     if loaded.has_loop:
-        raise UserError(
-            f"{loaded.name} trains by a loop of your own, which plan cannot time: only it knows "
-            "what an epoch takes. Search with --trials 1 to see."
-        )
+        return plan_of_loop(loaded)
+
+    import torch
+
+    from tune_robust.tuning.simulation.trial_times import time_kinds
+
     data = prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, ConfigSettings, DataDir, Json, NoDownload, Storage
+from tune_robust.cli.options import (
+    STORAGE,
+    Code,
+    ConfigSettings,
+    DataDir,
+    Json,
+    NoDownload,
+    Storage,
+)
 from tune_robust.errors import UserError, unknown
 from tune_robust.formatting import visible
 
@@ -27,7 +35,13 @@ app = typer.Typer(
 WIDEST = 12
 """The largest number of classes of a transition matrix that is printed."""
 
-Name = Annotated[str, typer.Argument(help="The name of a data set, as `datasets list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="The name of a data set, as `datasets list` shows it, or a function of your own: "
+        "my_data:load."
+    ),
+]
 
 
 @app.command("list")
@@ -97,6 +111,7 @@ def check(
     ] = None,
     settings: ConfigSettings = None,
     no_download: NoDownload = False,
+    code: Code = None,
     as_json: Json = False,
     html: Annotated[
         Path | None,
@@ -114,9 +129,12 @@ def check(
       tune-robust datasets check folder --data-dir ~/mine \\
         --noise given --noise-file labels.csv
       tune-robust datasets check digits --noise symmetric --noise-rate 0.5 --json
+      tune-robust datasets check my_data:load --set data.options.root=birds
     """
     from tune_robust.cache_folder import cache_of
+    from tune_robust.config import is_own
     from tune_robust.data import load_dataset, summarise
+    from tune_robust.own import collect_code, use_code
 
     options = {"kind": noise, "rate": noise_rate, "file": noise_file, "key": noise_key}
     described = {key: value for key, value in options.items() if value is not None}
@@ -126,6 +144,8 @@ def check(
             "human or given."
         )
     config = _config("check", name, data_dir, {"noise": described}, settings, no_download)
+    if is_own(config.dataset):
+        use_code(collect_code([config.dataset], code))
     dataset = load_dataset(config, cache_of(storage))
     summary, odd = summarise(config, dataset), _cautions(config, dataset)
     if html is not None:
@@ -149,11 +169,16 @@ def _config(
     settings: list[str] | None,
     no_download: bool,
 ) -> DataConfig:
-    from tune_robust.config import parse_config
+    from tune_robust.config import is_own, parse_config
     from tune_robust.data.sources import SOURCES
     from tune_robust.spaces.overrides import apply_overrides
 
-    if name not in SOURCES:
+    if is_own(name) and verb == "prepare":
+        raise UserError(
+            f"{name} is not prepared: every process calls it, and nothing of it is kept. To see "
+            f"what it returns: tune-robust datasets check {name}"
+        )
+    if not is_own(name) and name not in SOURCES:
         raise UserError(f"{unknown('dataset', name, SOURCES)} See: tune-robust datasets list")
     data = {"dataset": name, **{key: value for key, value in given.items() if value}}
     if data_dir is not None:
@@ -176,10 +201,9 @@ def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
 
 
 def _print_summary(summary: Summary) -> None:
-    channels, height, width = summary.image_shape
     print(
         f"{summary.dataset}: {summary.train_images:,} training and {summary.test_images:,} test "
-        f"images of {width}x{height} pixels, {channels} channel{'s' if channels > 1 else ''}"
+        f"{_inputs(summary.image_shape)}"
     )
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:
@@ -193,6 +217,14 @@ def _print_summary(summary: Summary) -> None:
         _print_matrix(summary, matrix)
     else:
         _print_confusions(summary)
+
+
+def _inputs(shape: tuple[int, ...]) -> str:
+    if len(shape) != 3:
+        return f"inputs of shape {shape}"
+    channels, height, width = shape
+    plural = "s" if channels > 1 else ""
+    return f"images of {width}x{height} pixels, {channels} channel{plural}"
 
 
 def _sizes(summary: Summary) -> str:

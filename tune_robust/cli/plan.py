@@ -69,8 +69,42 @@ def plan(
     )
     if as_json:
         print(json.dumps(found, indent=2))
+    elif "loop" in found:
+        _print_loop(found)
     else:
         _print(found)
+
+
+def _print_loop(found: dict[str, Any]) -> None:
+    from tune_robust.console.overview import open_console
+
+    full, expected = found["without_stopping"], found["expected"]
+    lines = [
+        f"{count(found['trials'], 'trial')} of the loop {found['loop']}, each of up to "
+        f"{count(found['reports'], 'report')}.",
+        f"None stopped early: {count(round(full['reports']), 'report')}.",
+    ]
+    if found["scheduler"] != "none":
+        lines.append(
+            f"Expected with {found['scheduler']}: {count(round(expected['reports']), 'report')}; "
+            f"{count(round(expected['finished']), 'trial')} run to their end."
+        )
+    lines += _rungs(found)
+    lines.append(
+        "Only the loop knows how long a report takes: search with --trials 1 to see. A report "
+        "counts as one gradient evaluation here, which differs if the loop reports its own."
+    )
+    for line in lines:
+        open_console().print(line, highlight=False)
+
+
+def _rungs(found: dict[str, Any]) -> list[str]:
+    unit = found["unit"].replace("_", " ")
+    return [
+        f"  at {rung['resource']:g} {unit}: {rung['reach']:.0f} trials, "
+        f"{rung['go_on']:.0f} continue"
+        for rung in found["rungs"]
+    ]
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -92,12 +126,7 @@ def _print(found: dict[str, Any]) -> None:
             f"Expected with {found['scheduler']}: {_spent(expected)}; "
             f"{expected['finished']:.0f} trials run to their end."
         )
-    for rung in found["rungs"]:
-        unit = found["unit"].replace("_", " ")
-        lines.append(
-            f"  at {rung['resource']:g} {unit}: {rung['reach']:.0f} trials, "
-            f"{rung['go_on']:.0f} continue"
-        )
+    lines += _rungs(found)
     lines.append(
         f"This includes {found['start_seconds']:.0f} s for the start and the end of the search."
     )

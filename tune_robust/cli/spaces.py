@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import Json, Settings, SpaceName
+from tune_robust.cli.options import Code, Json, Settings, SpaceName
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
 from tune_robust.formatting import count, visible
@@ -70,19 +70,23 @@ def show(
 
 
 @app.command()
-def check(space: SpaceName, settings: Settings = None) -> None:
+def check(space: SpaceName, settings: Settings = None, code: Code = None) -> None:
     """Check that a space is valid, and print the largest compute of its search.
 
-    Compute is counted in gradient evaluations: passes over the training set. The exit code is 2 if
-    the space is not valid.
+    Own parts (my_nets:Tiny) are imported; `plan` also takes a step with them. Compute is counted in
+    gradient evaluations: passes over the training set. The exit code is 2 if the space is not
+    valid.
 
     Examples:
       tune-robust spaces check my_space.yaml
       tune-robust spaces check saner_cifar100 --set train.epochs=60
     """
+    from tune_robust.api.own_code import find_parts, new_code
     from tune_robust.spaces.space import load_space
 
     loaded = load_space(space, overrides=settings or [])
+    new_code(loaded, code)
+    find_parts(loaded)
     print(
         f"{space} is valid: {count(len(loaded.dimensions), 'dimension')}, "
         f"{count(loaded.trials, 'trial')}, "

@@ -110,8 +110,8 @@ class SharpnessAware(Optimizer):
             own gradient, and 0 removes group B. The comparison uses the raw first gradient,
             whatever the variant. May be set between steps.
         rule: the components that ``alpha`` applies to, and how; see ``GroupRule``.
-        last_layer: whether to reweight only the weight of the model's last linear layer; needs
-            ``model``.
+        last_layer: whether to reweight only the weight of the model's last linear layer, or the
+            name of that layer, as in ``"classifier.2"``; needs ``model``.
         model: if given, its BatchNorm running statistics are updated only in the first pass, and
             the names of its parameters are known.
 
@@ -140,7 +140,7 @@ class SharpnessAware(Optimizer):
         theta: float = 0.2,
         alpha: float | None = None,
         rule: GroupRule | None = None,
-        last_layer: bool = False,
+        last_layer: bool | str = False,
         model: nn.Module | None = None,
     ) -> None:
         # Optimizer.__init__ would build groups and a state; this shell uses the base's.
@@ -170,7 +170,7 @@ class SharpnessAware(Optimizer):
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
         self.rule = rule or GroupRule()
-        self._last_weight = _last_weight(model) if last_layer else None
+        self._last_weight = _last_weight(model, last_layer) if last_layer else None
         self._names = _parameter_names(base_optimizer, model)
         if adaptive == "asam_by_name":
             _check_named(base_optimizer, self._names)
@@ -440,10 +440,12 @@ def sharpness_aware(
     sam: SamConfig | None,
     saner: SanerConfig | None = None,
     model: nn.Module | None = None,
+    last_layer: str | None = None,
 ) -> SharpnessAware:
     """Return the SharpnessAware that a configuration describes.
 
-    Without ``sam``, it takes one pass.
+    Without ``sam``, it takes one pass. ``last_layer`` is the name of the layer that SANER reweights
+    with ``layers: last``; by default the last linear one.
     """
     if sam is None:
         return SharpnessAware(base_optimizer, rho=0.0, model=model)
@@ -460,7 +462,7 @@ def sharpness_aware(
         theta=sam.theta,
         alpha=None if saner is None else saner.alpha,
         rule=None if saner is None else group_rule(saner),
-        last_layer=saner is not None and saner.layers == "last",
+        last_layer=(last_layer or True) if saner is not None and saner.layers == "last" else False,
         model=model,
     )
 
@@ -475,7 +477,8 @@ _NO_CLOSURE = (
     "SharpnessAware.step was called without a closure, which it needs to compute the gradient "
     "twice. A GradScaler and Hugging Face's Trainer call step() this way, and neither works with "
     "SharpnessAware. Instead of a GradScaler use bfloat16 autocast inside the closure, which needs "
-    "no scaler; instead of the Trainer write the training loop yourself. Pass a closure to step."
+    "no scaler; docs/sharpness-aware.md has a subclass of the Trainer that takes both passes. Pass "
+    "a closure to step."
 )
 
 _USAGE = """It must zero the gradients, run forward and backward, and return the loss:
@@ -507,14 +510,18 @@ def _radius(value: object) -> float:
     return _within("rho", value, "at least 0", lambda x: 0 <= x < math.inf)
 
 
-def _last_weight(model: nn.Module | None) -> Tensor:
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear)] if model is not None else []
+def _last_weight(model: nn.Module | None, which: bool | str) -> Tensor:
+    """Return the weight of the last linear layer, or of the one called ``which``."""
+    modules = {} if model is None else dict(model.named_modules())
+    linear = {name: m for name, m in modules.items() if isinstance(m, nn.Linear)}
     if not linear:
         raise UserError(
             "SharpnessAware: last_layer reweights the weight of the last linear layer, and there "
             "is none. Give model=..., a network that has a torch.nn.Linear."
         )
-    return linear[-1].weight
+    if isinstance(which, str) and which not in linear:
+        raise UserError(f"SharpnessAware: last_layer: {unknown('torch.nn.Linear', which, linear)}")
+    return linear[which].weight if isinstance(which, str) else [*linear.values()][-1].weight
 
 
 def _parameter_names(base: Optimizer, model: nn.Module | None) -> dict[Tensor, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from typing import Any
 
@@ -17,6 +18,13 @@ from tune_robust.tracking.tracker import numbers
 _LONGEST = 6000
 """The characters that MLflow takes of a parameter or tag."""
 _EPOCH = "epoch"
+_ENVIRONMENT = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # --json prints nothing else
+    # A server that is gone is noticed in seconds; MLflow's own defaults take many minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+"""How MLflow behaves unless the user has set it otherwise."""
 
 
 class MlflowRuns:
@@ -29,6 +37,8 @@ class MlflowRuns:
     title = "MLflow"
 
     def __init__(self, group: str):
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._group = group

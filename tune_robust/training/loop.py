@@ -185,14 +185,18 @@ def _forward(config: TrainConfig, model: nn.Module) -> Forward:
         return of_classifier
     whole = compiled(model) if config.compile else model
     if config.sals is not None and config.sals.scope == "last_layer":
-        name = config.model.last_layer if isinstance(config.model, OwnModel) else None
-        return WithFeatures(model, last_linear(model, name), whole)
+        return WithFeatures(model, last_linear(model, _last_layer(config)), whole)
 
     def of_any(inputs: Tensor) -> tuple[Tensor, Tensor]:
         logits = whole(inputs)
         return logits, logits  # nothing looks at the features
 
     return of_any
+
+
+def _last_layer(config: TrainConfig) -> str | None:
+    """Return the name of the network's last layer, if the configuration gives one."""
+    return config.model.last_layer if isinstance(config.model, OwnModel) else None
 
 
 def _batches(
@@ -268,7 +272,13 @@ class _Run:
     def _build_optimizer(self) -> None:
         config = self.config
         base = build_optimizer(config.optimizer, self.parameters, self.device)
-        self.optimizer = sharpness_aware(base, sam=config.sam, saner=config.saner, model=self.model)
+        self.optimizer = sharpness_aware(
+            base,
+            sam=config.sam,
+            saner=config.saner,
+            model=self.model,
+            last_layer=_last_layer(config),
+        )
         step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
         graphs = cuda_graphs(self.device) if config.cuda_graphs else None
         self._step = step if graphs is None else GraphedStep(step, graphs)
@@ -413,10 +423,12 @@ class _Run:
         validation, test = self._evaluate(self.validation), self._evaluate(self.test)
         self.reliability = test.reliability
         self.validation_probabilities = validation.probabilities
+        informed = information(validation.probabilities, self.validation.labels)
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
-            "val_information": information(validation.probabilities, self.validation.labels),
+            "val_information": informed[0],
+            "val_information_error": informed[1],
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
