@@ -23,13 +23,15 @@ class Images(NamedTuple):
     A user's own data may be anything: uint8 or float32 (N, C, ...), or int64 (N, ...).
 
     ``given_labels``, int64 (N,), are noisy labels that the source has in addition to the true ones.
-    ``names`` are the file names of the images, if a table of labels may refer to them.
+    ``names`` are the file names of the images, if a table of labels may refer to them. ``moments``
+    are those of ``image_moments``, if they were stored with the images.
     """
 
     images: Tensor
     labels: Tensor
     given_labels: Tensor | None = None
     names: tuple[str, ...] | None = None
+    moments: Tensor | None = None
 
 
 class Dataset(NamedTuple):

@@ -45,7 +45,7 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
         return LabelledImages(source.images, labels, true[chosen], chosen)
 
     training = part(train)
-    mean, std = channel_statistics(source.images, training.positions)
+    mean, std = channel_statistics(source.images, training.positions, source.moments)
     test = _labelled(dataset.test)
     if len(held_out):
         test = _labelled(source).take(torch.from_numpy(held_out))
