@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from analysis.stored.run import Run
     from tune_robust import figures
+    from tune_robust.api.audit import audit
     from tune_robust.api.compare import compare
     from tune_robust.api.confirm import confirm
     from tune_robust.api.export import export
@@ -55,6 +56,7 @@ _MODULES = {
     "compare": "tune_robust.api.compare",
     "sensitivity": "tune_robust.api.sensitivity",
     "export": "tune_robust.api.export",
+    "audit": "tune_robust.api.audit",
     # describe and train one configuration
     "load_space": "tune_robust.api.spaces",
     "train": "tune_robust.training",
@@ -69,6 +71,7 @@ __all__ = [
     "TrainConfig",
     "UserError",
     "__version__",
+    "audit",
     "compare",
     "confirm",
     "export",

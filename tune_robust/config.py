@@ -279,12 +279,15 @@ class GivenNoise(Part):
     unless a column ``file`` names the images; its column ``key`` holds the labels, as class names
     or indices. Without a file, ``key`` is a column of the Parquet files or an array of the npz
     file. Without either, the labels of the data set are the noisy ones and the true labels are
-    unknown; metrics that need them are NaN. ``column`` is the earlier name of ``key``.
+    unknown; metrics that need them are NaN. With a file or a key, the data set's own labels are the
+    true ones, unless ``truth: unknown`` says that they are not. ``column`` is the earlier name of
+    ``key``.
     """
 
     kind: Literal["given"] = "given"
     file: NoiseFile | None = None
     key: Annotated[str, Field(min_length=1)] | None = None
+    truth: Literal["known", "unknown"] = "known"
 
     @model_validator(mode="before")
     @classmethod
@@ -303,6 +306,11 @@ class GivenNoise(Part):
     @property
     def truth_known(self) -> bool:
         """Whether the data set's own labels are the true ones."""
+        return self.replaces_labels and self.truth == "known"
+
+    @property
+    def replaces_labels(self) -> bool:
+        """Whether the noisy labels are others than the data set's own."""
         return self.file is not None or self.key is not None
 
 
@@ -402,6 +410,12 @@ class DataConfig(Part):
                 "CSV with noise.file"
             )
         return self
+
+    @property
+    def has_noisy_validation(self) -> bool:
+        """Whether some of the validation labels are wrong, or may be."""
+        rate = getattr(self.noise, "rate", None)
+        return self.noise.kind != "none" and rate != 0 and self.validation.labels == "noisy"
 
     @model_validator(mode="after")
     def _validation_is_known(self) -> Self:

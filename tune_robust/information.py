@@ -43,6 +43,30 @@ def label_information(counts: np.ndarray) -> np.ndarray:
         return _log_evidence(counts) / images - (frequencies * logs).sum(axis=-1)
 
 
+def information_error(counts: np.ndarray) -> np.ndarray:
+    """Return the standard error of the information, due to the number of images.
+
+    It is that of the mean over images of ``log p(label | prediction) / p(label)``, with the
+    frequencies as probabilities.
+
+    Args:
+        counts: (..., K, K), as in ``label_information``.
+
+    Returns:
+        (...): nats per image; NaN where there are no images.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    images = counts.sum(axis=(-2, -1))
+    by_chance = counts.sum(axis=-1, keepdims=True) * counts.sum(axis=-2, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        joint = counts / images[..., None, None]
+        ratio = counts * images[..., None, None] / by_chance
+        logs = np.log(ratio, where=counts > 0, out=np.zeros_like(counts))
+        mean = (joint * logs).sum(axis=(-2, -1))
+        spread = (joint * (logs - mean[..., None, None]) ** 2).sum(axis=(-2, -1))
+        return np.sqrt(spread / images)
+
+
 def _log_evidence(counts: np.ndarray) -> np.ndarray:
     """(...): the log-probability of the given labels given the predictions, in nats."""
     strengths = _STRENGTHS.reshape(-1, *(1 for _ in counts.shape))

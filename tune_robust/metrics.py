@@ -103,6 +103,7 @@ _TABLE = (
         is_objective=True,
         is_traded=True,
     ),
+    Metric("val_information_error", "standard error of that information", "min", unit="nats"),
     _diagnostic("val_accuracy_clean", "validation accuracy on true labels", images="validation"),
     _diagnostic("test_accuracy", "test accuracy", images="test"),
     _diagnostic("test_loss", "test loss", "min", bounds=_LOSS, images="test"),

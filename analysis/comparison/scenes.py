@@ -24,7 +24,7 @@ from analysis.formatting import number
 from analysis.stored.confirmation import read_confirmation
 from analysis.stored.ranking import baseline, label_sets, ranking
 from analysis.stored.replicates import averaged
-from analysis.stored.run import Run, load_run, require_epochs, scored_epochs
+from analysis.stored.run import Run, load_run, require_epochs, scored_by, scored_epochs
 from analysis.surrogate.robust_region import robust_region
 from tune_robust.config import DataConfig, Model
 from tune_robust.errors import UserError
@@ -227,6 +227,10 @@ class Comparison:
         return {p: places for p, places in found.items() if len({x.scene for x in places}) > 1}
 
 
+_SAME_LABELS = {"val_accuracy", "val_information"}
+"""Searches on clean and on noisy labels optimise these; all of them record the accuracy."""
+
+
 def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> Comparison:
     """Read several runs and group those whose scores are comparable.
 
@@ -239,6 +243,9 @@ def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> 
     runs = [load_run(folder) for folder in folders]
     for run in runs:
         require_epochs(run)
+    if {run.objective.metric for run in runs} == _SAME_LABELS:
+        runs = [scored_by(run, "val_accuracy") for run in runs]
+    for run in runs:
         _comparable(run)
     _same_objective(runs)
     scenes = _scenes(runs, reach)

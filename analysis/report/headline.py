@@ -108,7 +108,7 @@ def _searched(run: Run, summary: Summary, best: Candidate) -> str:
         text = f"{where}{'t' if where else 'T'}rial {plain(best.trial)} reaches "
     else:
         text = f"{where}{'i' if where else 'I'}t reaches "
-    text += f"<b>{score(name, best.score)}</b> {metric(name).title}"
+    text += reached(name, best.score)
     text += f" (mean of {count(best.seeds, 'seed')}{spread(name, best)})" if best.seeds > 1 else ""
     if compared is not None:
         text += f", {better(name, summary.gain)} than the {plain(compared.label)} baseline"
@@ -129,8 +129,7 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     """Return a sentence on the result with fresh seeds, which is the one to publish."""
     name, leader, ties = run.objective.metric, confirmation.leader, confirmation.ties
     who = f"the baseline {plain(leader.trial)}" if leader.is_baseline else plain(leader.trial)
-    text = f"On {count(leader.n, 'fresh seed')} {who} gets <b>{score(name, leader.mean)}</b> "
-    text += metric(name).title
+    text = f"On {count(leader.n, 'fresh seed')} {who} gets {reached(name, leader.mean)}"
     if leader.low is None:
         return f"{text}; one seed does not show the spread."
     low, high = score(name, leader.low), score(name, leader.high)
@@ -146,6 +145,13 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
     if leader.is_baseline and best is not None:
         text += f" The best searched trial, {plain(best.trial)}, gets {score(name, best.mean)}."
     return text
+
+
+def reached(name: str, value: float | None) -> str:
+    """``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
+    about = metric(name)
+    of = f" {about.unit}</b> of" if about.unit else "</b>"
+    return f"<b>{score(name, value)}{of} {about.title}"
 
 
 def spread(name: str, of: Candidate) -> str:

@@ -11,6 +11,8 @@ from analysis.stored.ranking import label_sets
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from tune_robust.formatting import count
+from tune_robust.metrics import metric
+from tune_robust.runs.naming import run_argument
 
 _SHORT = 3  # the most names in a sentence
 _FELT = 0.01  # lower importances are not mentioned
@@ -58,6 +60,14 @@ def _importance(run: Run) -> Iterator[str]:
 
 
 def _labels(run: Run, summary: Summary) -> Iterator[str]:
+    if run.objective.metric == "val_information":
+        yield (
+            "<b>Selected by label information:</b> the winner is the trial whose predictions tell "
+            "most about the given validation labels. Unlike accuracy, this does not reward a "
+            "network for predicting the wrong labels that a class is usually given. "
+            f"<code>tune-robust export {plain(run_argument(run.place))} --by val_accuracy</code> "
+            "selects by accuracy."
+        )
     if summary.ceiling is not None:
         yield (
             f"<b>Read the validation score as a comparison:</b> {1 - summary.ceiling:.0%} of the "
@@ -90,10 +100,19 @@ def _luck(run: Run, summary: Summary) -> Iterator[str]:
             f"{count(summary.settings, 'setting' if several else 'trial')}, and partly luck."
         )
         if summary.error:
-            points, images = 200 * summary.error, run.meta["images"]["validation"]
+            images = (run.meta.get("images") or {}).get("validation")
+            number_of = "" if images is None else f"{number(images)} "
             text += (
-                f" Differences below about {number(round(points, 1 if points < 1 else 0))} "
-                f"{'point' if round(points) == 1 else 'points'} are within the sampling noise of "
-                f"the {number(images)} validation images."
+                f" Differences below about {_two_errors(run, summary.error)} are within the "
+                f"sampling noise of the {number_of}validation images."
             )
         yield text
+
+
+def _two_errors(run: Run, error: float) -> str:
+    about = metric(run.objective.metric)
+    if not about.is_fraction:
+        return f"{number(2 * error)} {about.unit}".rstrip()
+    points = 200 * error
+    unit = "point" if round(points) == 1 else "points"
+    return f"{number(round(points, 1 if points < 1 else 0))} {unit}"

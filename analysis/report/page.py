@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis.audit.page import report_section
 from analysis.figures.sensitivity import sensitivity_info
 from analysis.formatting import plain
 from analysis.pages.frame import fill_page, write_page
@@ -25,6 +26,7 @@ from analysis.report.trial_table import trial_table
 from analysis.stored.replicates import is_repeated
 from analysis.stored.run import Run, load_run, require_epochs
 from tune_robust.formatting import count
+from tune_robust.runs.audit import read_audit
 
 
 def write_report(run: Run | str | Path, out: str | Path | None = None) -> Path:
@@ -63,6 +65,7 @@ def render(run: Run) -> str:
         sections="\n".join(
             section_html(section) for section in find_sections(run, summary, surface)
         ),
+        audit=_audit(run),
         table=trial_table(run),
         table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Press a heading to sort by "
         "it. Columns marked * need the test set or the true labels and are not used for selection.",
@@ -72,6 +75,12 @@ def render(run: Run) -> str:
 
 def _order(run: Run) -> str:
     return "by the mean over their seeds, best first" if is_repeated(run) else "best first"
+
+
+def _audit(run: Run) -> str:
+    """The most suspicious labels, where the run was audited."""
+    audit = read_audit(run.path)
+    return "" if audit is None else report_section(audit)
 
 
 def _label_sets(run: Run) -> str:

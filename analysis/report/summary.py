@@ -50,9 +50,9 @@ class Summary(NamedTuple):
     ``gain`` and ``test_gain``: the winner over the best baseline, positive if better. ``level``:
     other finished trials whose score differs from the winner's by no more than two standard errors;
     with at least two seeds, those whose paired difference has a 95 % interval that contains 0.
-    ``error``: the winner's standard error from the number of validation images alone, None if that
-    number is unknown or several seeds show the variation. ``settings``: the number of trials, with
-    the seeds of a setting counted once. ``counts``: trials by status. ``waiting``: trials that have
+    ``error``: the winner's standard error from the number of validation images alone, None if it is
+    unknown or several seeds show the variation. ``settings``: the number of trials, with the seeds
+    of a setting counted once. ``counts``: trials by status. ``waiting``: trials that have
     not ended. ``spent`` and ``saved``: gradient evaluations used, and saved by early stopping.
     ``stopped_ahead``: trials that scored higher than the winner when they were stopped, and so were
     not ranked. ``region``: the settings that are as good as the winner's, None if a baseline won or
@@ -154,11 +154,16 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
-    """Return the standard error of a fraction of the validation images."""
-    if best is not None and best.seeds > 1:
+    """Return the standard error of the winner's score, due to the number of validation images."""
+    if best is None or best.seeds > 1:
         return None
+    stored = f"{run.objective.metric}_error"
+    if stored in run.epochs:
+        epochs = run.epochs[run.epochs["trial"] == best.trial]
+        error = scored_epochs(epochs, run.objective)[stored].iloc[0]
+        return None if math.isnan(error) else float(error)
     possible = limits(run, run.objective.metric)
-    return float(possible.error(best.score)) if best is not None and possible.images else None
+    return float(possible.error(best.score)) if possible.images else None
 
 
 def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,14 @@ def load_run(path: str | Path, place: str | None = None) -> Run:
         dimensions=dimensions,
         place=place or str(path),
     )
+
+
+def scored_by(run: Run, name: str) -> Run:
+    """Return the run with another metric as its objective, at the same epoch, last or best."""
+    objective = Objective(name, metric(name).mode, run.objective.at)
+    values = scored_epochs(run.epochs, objective)[name]
+    trials = run.trials.assign(objective=run.trials["trial"].map(values))
+    return replace(run, objective=objective, trials=trials)
 
 
 def require_epochs(run: Run) -> None:

@@ -42,7 +42,7 @@ def test_winners_are_confirmed_beside_the_baseline_and_the_search_is_told(tmp_pa
     assert json.loads(more.stdout)["trials"] == found["trials"]
     trials = pd.read_parquet(folder / "confirm" / "trials.parquet")
     for row in found["trials"]:
-        scores = trials[trials["confirms"] == row["trial"]]["val_accuracy"]
+        scores = trials[trials["confirms"] == row["trial"]][found["metric"]]
         assert row["n"] == len(scores) == 2
         assert row["mean"] == pytest.approx(scores.mean())
     again = run(*confirm, 2, cwd=tmp_path)

@@ -5,6 +5,7 @@ import torch
 
 from tune_robust.config import DataConfig
 from tune_robust.data import cache
+from tune_robust.data.channels import image_moments
 
 
 @pytest.fixture
@@ -44,6 +45,32 @@ def test_a_changed_byte_is_noticed(kept, caplog):
     data = bytearray(path.read_bytes())
     data[-1000] ^= 1
     path.write_bytes(data)
+    assert cache.read(path) is None
+    assert "checksum" in caplog.text
+
+
+def test_the_moments_of_the_images_are_kept(kept):
+    dataset, path = kept
+    found = cache.read(path).train
+    assert torch.equal(found.moments, image_moments(dataset.train.images))
+
+
+def test_a_large_file_is_verified_once_until_it_changes(kept, monkeypatch, caplog):
+    dataset, path = kept
+    verified = []
+    original = cache._checksum
+    monkeypatch.setattr(cache, "_checksum", lambda tensors: verified.append(1) or original(tensors))
+    for expected in (1, 2):  # each time, while it counts as small
+        assert same(cache.read(path), dataset)
+        assert len(verified) == expected
+    monkeypatch.setattr(cache, "_VERIFIED_ONCE", 1000)
+    for _ in range(3):
+        assert same(cache.read(path), dataset)
+        assert len(verified) == 3
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1
+    path.write_bytes(data)
+    os.utime(path, (1, 1))
     assert cache.read(path) is None
     assert "checksum" in caplog.text
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tune_robust.config import DataConfig
 from tune_robust.data import Dataset, Images, make_splits
-from tune_robust.data.channels import channel_statistics
+from tune_robust.data.channels import channel_statistics, image_moments
 from tune_robust.errors import UserError
 
 N, K = 200, 5
@@ -214,6 +214,19 @@ def test_statistics_do_not_depend_on_chunks_or_order(monkeypatch):
 
 def test_a_constant_channel_has_deviation_one():
     assert channel_statistics(torch.full((3, 1, 4, 4), 51, dtype=torch.uint8)) == ((0.2,), (1.0,))
+
+
+@pytest.mark.parametrize("shape", [(9, 3, 5, 4), (9, 7), (9, 2, 3)])
+def test_stored_moments_give_the_same_statistics_without_reading_the_images(shape):
+    images = torch.randint(0, 256, shape, dtype=torch.uint8)
+    chosen = torch.tensor([3, 1, 8])
+    unread, moments = images.to("meta"), image_moments(images)
+    assert channel_statistics(unread, moments=moments) == channel_statistics(images)
+    assert channel_statistics(unread, chosen, moments) == channel_statistics(images[chosen])
+    values = images[chosen].double().transpose(0, 1).flatten(1) / 255
+    mean, std = channel_statistics(unread, chosen, moments)
+    assert mean == pytest.approx(values.mean(1).tolist())
+    assert std == pytest.approx(values.std(1, correction=0).tolist())
 
 
 def test_real_images(real_cifar10):

@@ -114,7 +114,7 @@ def test_what_trials_record_is_part_of_the_space():
     recorded = make_space(record={"predictions": moments})
     assert recorded.record.predictions == (0.333, 1.0, "best")
     assert Space.from_document(recorded.document()) == recorded
-    assert make_space().record.predictions == ()
+    assert make_space().record.predictions == (1.0,)
 
 
 @pytest.mark.parametrize("moments", [[0.0], [1.5], ["first"], [0.5, 0.5], [True]])

@@ -16,6 +16,7 @@ from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.winners.retraining import extension_of, open_confirmation
 
 Curve = Callable[[Trial, int], float | None]
+Metrics = Callable[[Trial, int, dict[str, Any]], dict[str, Any]]
 
 
 def space(**changes: Any) -> Space:
@@ -59,9 +60,17 @@ def store_at(path: Path, space: Space) -> RunStore:
 
 
 def simulate(
-    space: Space, path: Path, curve: Curve = peak, *, stop_after: int | None = None
+    space: Space,
+    path: Path,
+    curve: Curve = peak,
+    *,
+    stop_after: int | None = None,
+    metrics: Metrics = lambda trial, epoch, metrics: metrics,
 ) -> Conductor:
-    """Run trials one after the other; ``stop_after`` epochs the process dies without a word."""
+    """Run trials one after the other; ``stop_after`` epochs the process dies without a word.
+
+    ``metrics`` changes those of an epoch.
+    """
     store = store_at(path, space)
     conductor = Conductor(space, store, threads=1)
     epochs = 0
@@ -72,13 +81,16 @@ def simulate(
                 store.close()
                 return conductor
             epochs += 1
-            metrics = {
-                "val_accuracy": curve(trial, epoch),
+            score = curve(trial, epoch)
+            found = {
+                "val_accuracy": score,
+                "val_information": score,
                 "val_loss": trial.values.get("saner.alpha", 1.0),
                 "gradient_evaluations": cost * epoch,
                 "seconds": 0.3 * cost * epoch,
             }
-            if conductor.on_epoch(trial.name, epoch, metrics) is Decision.END:
+            found = metrics(trial, epoch, found)
+            if conductor.on_epoch(trial.name, epoch, found) is Decision.END:
                 break
     conductor.close()
     return conductor

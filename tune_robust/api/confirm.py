@@ -18,6 +18,7 @@ from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.objective import objective_of
 from tune_robust.spaces.space import Space
+from tune_robust.tuning.winners.criterion import check_recorded, selecting_by
 from tune_robust.tuning.winners.retraining import (
     choose,
     confirmed_by,
@@ -44,6 +45,7 @@ def confirm(
     trials: Sequence[str] = (),
     seeds: int = 5,
     baselines: bool = True,
+    by: str | None = None,
     code: str | Path | None = None,
     train: Loop | None = None,
     storage: str | Path = STORAGE,
@@ -68,6 +70,8 @@ def confirm(
         trials: the names of trials to confirm, such as ``t0012``.
         seeds: the number of fresh seeds on which each trial is trained.
         baselines: whether to train the baselines on the same seeds.
+        by: another metric to select the best trials by, such as ``val_accuracy``. On the fresh
+            seeds they are compared by the search's objective.
         code: the folder of other code for the run's own parts, as in ``resume``.
         train: the training loop again, as in ``resume``.
         storage: the folder or URI that holds the runs.
@@ -106,7 +110,9 @@ def confirm(
         )
     space, known = Space.from_document(meta["space"]), read_trials(folder)
     top = top or (0 if trials else TOP)
-    chosen = choose(known, objective_of(space), top=top, named=trials, baselines=baselines)
+    selecting = selecting_by(space, by)
+    check_recorded(known.values(), selecting)
+    chosen = choose(known, objective_of(selecting), top=top, named=trials, baselines=baselines)
     if not chosen:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result to confirm yet. "

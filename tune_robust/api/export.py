@@ -27,11 +27,13 @@ def export(
     out: str | Path | None = None,
     checkpoint: bool = False,
     winner: Winner = "peak",
+    by: str | None = None,
     storage: str | Path = STORAGE,
 ) -> list[Path]:
     """Write the best configurations of a run to files, and return their paths.
 
-    They are selected by the search's objective alone; test metrics are not used for selection.
+    They are selected by the search's objective alone, or by the metric ``by``; test metrics are not
+    used for selection.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
@@ -44,21 +46,29 @@ def export(
         checkpoint: whether to write the trained weights as well, as safetensors.
         winner: ``peak`` writes the best trials; ``plateau`` writes one YAML file with the
             centre of the region of settings that are all nearly as good as the best.
+        by: another metric to select by, such as ``val_accuracy`` or ``val_information``.
         storage: the folder or URI that holds the runs.
 
     Returns:
         The paths of the files.
 
     Raises:
-        UserError: there is no such run, no trial has a result yet, or the weights are not kept.
+        UserError: there is no such run, no trial has a result yet, the weights are not kept, or
+            ``by`` may not be used for selection or was not recorded.
     """
+    from tune_robust.tuning.winners.criterion import selecting_by
+
     _check(format, winner, checkpoint)
     folder = folder_of(run, storage)
     out = folder.path / "exported" if out is None else Path(out).expanduser()
     if winner == "plateau":
+        if by is not None:
+            raise UserError(
+                "--winner plateau is computed by the search's objective. Leave --by out."
+            )
         paths = [_export_plateau(folder, out)]
     else:
-        space = Space.from_document(folder.read_meta()["space"])
+        space = selecting_by(Space.from_document(folder.read_meta()["space"]), by)
         best = _best(folder, space, top)
         paths = _export(folder, space, best, format, out)
         if checkpoint:
@@ -80,9 +90,12 @@ def _check(format: str, winner: str, checkpoint: bool) -> None:
 
 
 def _best(folder: RunFolder, space: Space, top: int | None) -> list[Trial]:
+    from tune_robust.tuning.winners.criterion import check_recorded
     from tune_robust.tuning.winners.export import best_of_each_label_set, winners
 
-    best = winners(read_trials(folder).values(), space)
+    trials = read_trials(folder).values()
+    check_recorded(trials, space)
+    best = winners(trials, space)
     if not best:
         raise UserError(
             f"the run {folder.path.name!r} has no trial with a result yet. "

@@ -18,8 +18,11 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
 
     Returns:
         Plain data: whether the run is ``live``, how many of its ``total`` trials have ``ended``,
-        the address of Ray's ``dashboard``, the ``pareto_front`` of several objectives, the results
-        of the ``rung_check`` and of the ``confirmation``, and the ``trials``, best first.
+        the address of Ray's ``dashboard``, the ``selection`` (the objective's ``metric``, the best
+        ``trial`` by it, its ``value`` with the standard ``error``, and the other trials ``level``
+        with it, at most two standard errors behind), the ``pareto_front`` of several objectives,
+        the results of the ``rung_check`` and of the ``confirmation``, and the ``trials``, best
+        first.
 
     Raises:
         UserError: there is no such run, or it is damaged.
@@ -29,6 +32,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
     from tune_robust.runs.reader import read_record
     from tune_robust.schedulers.rung_check import check_run
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners.criterion import selection
     from tune_robust.tuning.winners.retraining import read_summary
 
     folder = folder_of(run, storage)
@@ -37,12 +41,14 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
     progress, check = SearchProgress(space, record.trials), check_run(space, record)
     best_first = [*progress.best_first()]
     front = pareto_front(best_first, space) if space.objective.against else None
+    selected = selection(best_first, space, (meta.get("images") or {}).get("validation"))
     return {
         "run": folder.path.name,
         "live": live,
         "dashboard": meta.get("dashboard") if live else None,
         "ended": progress.ended,
         "total": progress.total,
+        "selection": selected._asdict() if selected else None,
         "pareto_front": [trial.name for trial in front] if front is not None else None,
         "rung_check": check.document() if check else None,
         "confirmation": read_summary(folder),

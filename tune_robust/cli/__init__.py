@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tune_robust.cli import (
+    audit,
     compare,
     confirm,
     datasets,
@@ -65,6 +66,7 @@ for verb in (
     status,
     confirm,
     export,
+    audit,
     train,
     report,
     compare,

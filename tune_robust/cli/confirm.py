@@ -10,6 +10,7 @@ import typer
 from tune_robust.cli.options import (
     STORAGE,
     Address,
+    By,
     Dashboard,
     Json,
     Mlflow,
@@ -52,6 +53,7 @@ def confirm(
             "--with-baselines/--no-baselines", help="Train the baselines on the same seeds too."
         ),
     ] = True,
+    by: By = None,
     storage: Storage = STORAGE,
     address: Address = None,
     dashboard: Dashboard = True,
@@ -73,6 +75,7 @@ def confirm(
       tune-robust confirm r1
       tune-robust confirm r1 --top 5 --seeds 10
       tune-robust confirm r1 --trial t0012 --trial t0031
+      tune-robust confirm r1 --by val_accuracy
     """
     import tune_robust as tr
     from tune_robust.api.runs import folder_of
@@ -88,6 +91,7 @@ def confirm(
             trials=trial or (),
             seeds=seeds,
             baselines=with_baselines,
+            by=by,
             storage=storage,
             address=address,
             dashboard=dashboard,

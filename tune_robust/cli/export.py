@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tune_robust.cli.completion import one_of
-from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.cli.options import STORAGE, By, Json, Run, Storage
 from tune_robust.formatting import visible
 
 if TYPE_CHECKING:
@@ -45,18 +45,20 @@ def export(
             **one_of("peak", "plateau"),
         ),
     ] = "peak",
+    by: By = None,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
     """Write the best configurations as files for `tune-robust train`.
 
-    They are selected by the search's objective alone.
+    They are selected by the search's objective alone, or by the metric --by.
 
     Examples:
       tune-robust export r1 --top 3
       tune-robust export r1 --top 1 --checkpoint --out winners
       tune-robust export r1 --format csv
       tune-robust export r1 --winner plateau
+      tune-robust export r1 --by val_accuracy --out by_accuracy
     """
     import tune_robust as tr
 
@@ -67,6 +69,7 @@ def export(
         out=out,
         checkpoint=checkpoint,
         winner=cast("Winner", winner),
+        by=by,
         storage=storage,
     )
     if as_json:

@@ -41,6 +41,14 @@ Trials = Annotated[
     typer.Option(help="Run this many trials; by default as many as in the space.", min=1),
 ]
 Storage = Annotated[str, typer.Option(help="The folder or URI that holds the runs.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METRIC",
+        help="Select the best trials by this metric, such as val_accuracy or val_information, "
+        "instead of the search's objective.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Settings = Annotated[
     list[str] | None,

@@ -110,6 +110,7 @@ def _print(
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
     from tune_robust.schedulers.rung_check import check_run
+    from tune_robust.tuning.winners.criterion import selection
     from tune_robust.tuning.winners.export import ranked
 
     progress = SearchProgress(space, record.trials)
@@ -120,6 +121,9 @@ def _print(
         trial for n, trial in enumerate(best_first) if every or n < SHOWN or trial.name in under_way
     ]
     console.print(trial_table(shown, space, best[0] if best else None))
+    images = (folder.read_meta().get("images") or {}).get("validation")
+    if selected := selection(best_first, space, images):
+        console.print(selected.sentence(), highlight=False)
     if more := len(best_first) - len(shown):
         console.print(f"{count(more, 'more trial')} ended; --all shows them.", highlight=False)
     if space.objective.against:

@@ -54,6 +54,7 @@ def finish(run: Run, console: Console, *, as_json: bool) -> None:
 
 def _print_winners(console: Console, folder: RunFolder) -> None:
     from tune_robust.cli.pareto_table import print_front
+    from tune_robust.runs.agreement import confusion_of
     from tune_robust.runs.reader import read_trials
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
@@ -74,6 +75,8 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
         other = more_informative(best[0], trials, objective_of(space))
         if other is not None:
             _print_other(console, folder, other, seeds)
+        if warning := confusion_of(folder, best):
+            console.print(warning, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _print_winner(console: Console, best: Sequence[Trial], seeds: Seeds, space: Space) -> None:
@@ -132,6 +135,9 @@ def _scores(trial: Trial, seeds: Seeds, metric: str) -> str:
     text = f"{metric} {score or short(None)}"
     if len(repeated) > 1:
         text += f", mean of {len(repeated)} seeds"
+    accuracy = None if metric == "val_accuracy" else _mean(repeated, "val_accuracy")
+    if accuracy is not None:
+        text += f", val_accuracy {accuracy}"
     if test is not None:
         text += f", test accuracy {test} (not used for selection)"
     return text

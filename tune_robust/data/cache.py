@@ -10,17 +10,23 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from tune_robust.config import DataConfig
+from tune_robust.data.channels import image_moments
 from tune_robust.data.images import Dataset, Images
+from tune_robust.files import write_aside
 
 # Part of the key: increase it when a source decodes the same files to other tensors.
-_FORMAT = 3
+_FORMAT = 4
+_VERIFIED_ONCE = 2**30
+"""Bytes of the largest file that each process verifies; a larger one is verified once."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,11 +56,15 @@ def read(path: Path) -> Dataset | None:
     except (SafetensorError, OSError) as error:
         _log.warning("%s is damaged (%s); decoding the dataset again", path, error)
         return None
-    if metadata.get("checksum") != _checksum(tensors):
-        _log.warning("%s is damaged (wrong checksum); decoding the dataset again", path)
-        return None
+    if not _is_verified(path):
+        if metadata.get("checksum") != _checksum(tensors):
+            _log.warning("%s is damaged (wrong checksum); decoding the dataset again", path)
+            return None
+        _note_verified(path)
     return Dataset(
-        Images(tensors["train.images"], tensors["train.labels"]),
+        Images(
+            tensors["train.images"], tensors["train.labels"], moments=tensors.get("train.moments")
+        ),
         Images(tensors["test.images"], tensors["test.labels"]),
         tuple(json.loads(metadata["classes"])),
     )
@@ -73,6 +83,8 @@ def write(path: Path, dataset: Dataset, files: Sequence[Path] = ()) -> None:
         "test.images": dataset.test.images,
         "test.labels": dataset.test.labels,
     }
+    if dataset.train.images.dtype == torch.uint8:
+        tensors["train.moments"] = image_moments(dataset.train.images)
     metadata = {"classes": json.dumps(dataset.classes), "checksum": _checksum(tensors)}
     aside = None
     try:
@@ -86,6 +98,30 @@ def write(path: Path, dataset: Dataset, files: Sequence[Path] = ()) -> None:
         _log.warning("the decoded dataset could not be kept at %s: %s", path, error)
         if aside is not None:
             Path(aside).unlink(missing_ok=True)
+
+
+def _is_verified(path: Path) -> bool:
+    """Return whether a process has verified the checksum of the file as it is now."""
+    try:
+        return _verified(path).read_text() == _state(path)
+    except OSError:
+        return False
+
+
+def _note_verified(path: Path) -> None:
+    """Spare other processes the verification, which reads all of a large file."""
+    if path.stat().st_size > _VERIFIED_ONCE:
+        with suppress(OSError):  # a folder that cannot be written
+            write_aside(_verified(path), _state(path).encode(), durable=False)
+
+
+def _verified(path: Path) -> Path:
+    return path.with_suffix(".verified")
+
+
+def _state(path: Path) -> str:
+    seen = path.stat()
+    return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ino}"
 
 
 def _mode(files: Sequence[Path]) -> int:

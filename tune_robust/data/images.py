@@ -25,15 +25,16 @@ class Images(NamedTuple):
     A user's own data may be anything: uint8 or float32 (N, C, ...), or int64 (N, ...).
 
     ``given_labels``, int64 (N,), are noisy labels that the source has in addition to the true ones.
-    ``names`` are the file names of the images, if a table of labels may refer to them. If a sample
-    has several inputs, ``fields`` says what they are, and the images are their records, uint8
-    (N, R).
+    ``names`` are the file names of the images, if a table of labels may refer to them. ``moments``
+    are those of ``image_moments``, if they were stored with the images. If a sample has several
+    inputs, ``fields`` says what they are, and the images are their records, uint8 (N, R).
     """
 
     images: Tensor
     labels: Tensor
     given_labels: Tensor | None = None
     names: tuple[str, ...] | None = None
+    moments: Tensor | None = None
     fields: Fields | None = None
 
     def describe(self) -> str:

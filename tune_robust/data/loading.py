@@ -41,6 +41,23 @@ def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
     return _with_given_labels(config, source, files, dataset)
 
 
+def image_names(config: DataConfig) -> tuple[str, ...] | None:
+    """Return the file names of the training images, as a CSV of labels may name them; None without.
+
+    Raises:
+        UserError: as ``load_dataset``.
+    """
+    if is_own(config.dataset) or SOURCES[config.dataset].read_names is None:
+        return None
+    source = SOURCES[config.dataset]
+    return _names(config, source, source.locate(config))
+
+
+def _names(config: DataConfig, source: Source, files: Sequence[Path]) -> tuple[str, ...] | None:
+    names = source.read_names(config, files) if source.read_names else None
+    return tuple(names) if names and all(names) else None
+
+
 def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory: Path) -> Dataset:
     """Return the decoded data set; if several processes need it at once, one of them decodes it."""
     path = cache.cache_path(directory, config, files)
@@ -65,8 +82,7 @@ def _with_given_labels(
     if noise.kind != "given":
         return dataset
     if noise.file is not None:
-        names = source.read_names(config, files) if source.read_names else None
-        known = tuple(names) if names and all(names) else None
+        known = _names(config, source, files)
         return dataset._replace(train=dataset.train._replace(names=known))
     if noise.key is None:
         return dataset

@@ -48,7 +48,7 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
 
     fields = source.fields
     if fields is None:
-        mean, std = channel_statistics(source.images, torch.from_numpy(train))
+        mean, std = channel_statistics(source.images, torch.from_numpy(train), source.moments)
     else:
         fields = fields.fitted(source.images, torch.from_numpy(train))
         mean, std = (), ()  # each of the inputs has its own

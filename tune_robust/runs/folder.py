@@ -90,6 +90,9 @@ class RunFolder:
         """Return what uploads the run to its storage; None for a run on this machine."""
         return None
 
+    def refresh_log(self) -> None:
+        """Download what was added to the log; nothing to do for a run on this machine."""
+
     def upload(self) -> None:
         """Upload the run; nothing to do for a run on this machine."""
 

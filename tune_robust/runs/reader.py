@@ -27,6 +27,7 @@ class RunReader:
             LogDamaged: a line was changed.
         """
         live = self._folder.is_live()
+        self._folder.refresh_log()
         take_new(self._log, self.record)
         if not live:
             self.record.interrupt()

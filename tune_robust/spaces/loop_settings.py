@@ -84,7 +84,7 @@ def metric_problems(document: Mapping[str, Any]) -> list[Problem]:
     """
     given = document.get("objective")
     objective = given if isinstance(given, Mapping) else {}
-    metric, against = objective.get("metric", "val_accuracy"), objective.get("against")
+    metric, against = objective.get("metric") or "val_accuracy", objective.get("against")
     weighed = against if isinstance(against, list | tuple) else ()
     wanted = [("metric", metric, OBJECTIVES), *(("against", name, AGAINST) for name in weighed)]
     missing = [

@@ -100,6 +100,9 @@ class Searcher(Part):
 class Objective(Part):
     """The objective of the search: a metric at the last epoch, or at its best epoch.
 
+    It is what the sampler and the scheduler are told and what winners are chosen by. Without
+    ``metric``, it is ``val_information`` if any trial's validation labels are noisy, and otherwise
+    ``val_accuracy`` (see docs/selection.md); with a loop of one's own it is ``val_accuracy``.
     ``against`` lists further objectives for nsga2, such as the gradient evaluations; each is taken
     at the last epoch and in its natural direction.
     """
@@ -112,10 +115,11 @@ class Objective(Part):
     @model_validator(mode="before")
     @classmethod
     def _default_mode(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("mode") is None:
-            metric = str(given.get("metric", "val_accuracy"))
-            return {**given, "mode": OBJECTIVES.get(metric, "max")}
-        return given
+        if not isinstance(given, dict):
+            return given
+        given = {key: value for key, value in given.items() if value is not None}
+        metric = str(given.get("metric", "val_accuracy"))
+        return {"mode": OBJECTIVES.get(metric, "max"), **given}
 
     @field_validator("metric")
     @classmethod
@@ -194,12 +198,12 @@ class Record(Part):
 
     ``predictions``: the moments at which the predicted probabilities on the validation images are
     kept, as 16-bit floats. A number is a fraction of the trial's epochs, above 0 and up to 1, the
-    last epoch; ``last`` is the newest epoch, also of a trial that was stopped early; ``best`` is
-    the best epoch by the objective. By default none are kept. Predictions on the test images are
-    never kept.
+    last epoch (the default); ``last`` is the newest epoch, also of a trial that was stopped early;
+    ``best`` is the best epoch by the objective. An empty list keeps none. Predictions on the test
+    images are never kept.
     """
 
-    predictions: Annotated[tuple[Moment, ...], AfterValidator(_is_unique)] = ()
+    predictions: Annotated[tuple[Moment, ...], AfterValidator(_is_unique)] = (1.0,)
 
 
 class Document(Part):

@@ -72,7 +72,7 @@ class Space(Part):
         Raises:
             ConfigError: it is not a valid space; the message has all problems.
         """
-        document = {"format": 1, **nested_copy(document)}
+        document = {"format": 1, "record": {"predictions": []}, **nested_copy(document)}
         if document["format"] == 1:
             _use_one_gpu(document.get("resources"))
             _use_own_seeds(document)
@@ -285,10 +285,25 @@ def parse_space(
         count = len(space._grid) - len(space.baselines)
         everything = space.budget.model_copy(update={"trials": count})
         space = space.model_copy(update={"budget": everything})
+    if _needs_default_metric(document):
+        space = space.model_copy(update={"objective": _by_information(space)})
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
         raise ConfigError(source, problems)
     return space
+
+
+def _needs_default_metric(document: Mapping[str, Any]) -> bool:
+    given = document.get("objective") or {}
+    return given.get("metric") is None and not has_loop(document)
+
+
+def _by_information(space: Space) -> Objective:
+    """Return the objective with label information, unless all validation labels are right."""
+    noisy = any(config.data.has_noisy_validation for config in space.examples)
+    if not noisy or "val_information" in space.objective.against:
+        return space.objective
+    return space.objective.model_copy(update={"metric": "val_information"})
 
 
 def _use_one_gpu(resources: Any) -> None:

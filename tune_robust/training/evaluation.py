@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tune_robust.data import UNKNOWN
-from tune_robust.information import label_information
+from tune_robust.information import information_error, label_information
 
 BINS = 15
 
@@ -92,8 +92,10 @@ def predictions(model: nn.Module, batches: Batches, forward: Forward) -> Tensor:
     return predicted
 
 
-def information(probabilities: Tensor, labels: Tensor) -> float:
-    """Return the label information of predictions in nats (``tune_robust.information``).
+def information(probabilities: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the label information of predictions in nats, and its standard error.
+
+    See ``tune_robust.information``.
 
     Args:
         probabilities: (N, K), of which the most probable class of each row counts.
@@ -102,7 +104,8 @@ def information(probabilities: Tensor, labels: Tensor) -> float:
     classes = probabilities.shape[1]
     pairs = probabilities.argmax(1).cpu() * classes + labels.cpu()
     counts = torch.bincount(pairs, minlength=classes**2)
-    return float(label_information(counts.reshape(classes, classes).numpy()))
+    table = counts.reshape(classes, classes).numpy()
+    return float(label_information(table)), float(information_error(table))
 
 
 def reliability(probabilities: Tensor, labels: Tensor) -> Tensor:

@@ -412,10 +412,12 @@ class _Run:
         validation, test = self._evaluate(self.validation), self._evaluate(self.test)
         self.reliability = test.reliability
         self.validation_probabilities = validation.probabilities
+        informed = information(validation.probabilities, self.validation.labels)
         return {
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
-            "val_information": information(validation.probabilities, self.validation.labels),
+            "val_information": informed[0],
+            "val_information_error": informed[1],
             "val_accuracy_clean": validation.accuracy_true,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,

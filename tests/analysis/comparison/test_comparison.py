@@ -35,6 +35,12 @@ def search(path, seed=0, curve=peak, rate=None, **changes):
     return path
 
 
+def test_searches_on_clean_and_on_noisy_labels_compare_by_accuracy(tmp_path):
+    """Their objectives differ by default: the accuracy, and the label information."""
+    found = compare_runs([search(tmp_path / "clean"), search(tmp_path / "noisy", rate=0.4)])
+    assert found.objective == ACCURACY
+
+
 def worse(trial, epoch):
     return peak(trial, epoch) - 0.5
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tuning.simulated import space, store_at
-from tune_robust.runs.reader import read_record
+from tune_robust.runs.reader import RunReader, read_record
 from tune_robust.runs.remote import mirror as module
 from tune_robust.runs.remote.lease import Lease, TakenOver, is_held
 from tune_robust.runs.remote.local_copy import LocalCopy
@@ -194,6 +194,26 @@ def test_a_run_of_an_earlier_version_goes_on_in_a_bucket(bucket, tmp_path):
     store = RunStore(RemoteRunFolder(remote, tmp_path / "another").download())
     assert list(store.trials[trial].epochs) == [1, 2]
     store.close()
+
+
+def test_a_reader_on_another_machine_follows_a_search(remote, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "EVERY", 3600)  # uploaded by the test
+    searched = space()
+    config = searched.config_for({}).model_dump(mode="json")
+    writing = RemoteRunFolder(remote, tmp_path / "here")
+    writing.make()
+    store = RunStore.create(writing, {"space": searched.document()})
+    trial = store.add_trial("sampled", {}, config).name
+    copy = LocalCopy(writing.path, remote)
+    copy.upload_run()
+    reader = RunReader(RemoteRunFolder(Remote(remote.uri), tmp_path / "there").download())
+    for epoch in range(1, 4):
+        store.add_epoch(trial, epoch, {"val_accuracy": 0.5, "gradient_evaluations": 1.0})
+        copy.upload_run()
+        assert reader.read(), "the search is live"
+        assert list(reader.record.trials[trial].epochs) == [*range(1, epoch + 1)]
+    store.close()
+    assert not reader.read()
 
 
 def test_an_object_whose_name_leads_out_of_the_run_is_left_where_it_is(folder, remote, monkeypatch):

@@ -15,6 +15,7 @@ def test_a_search_in_memory_is_the_one_on_disk(tmp_path):
         for epoch in range(1, trial.total_epochs + 1):
             metrics = {
                 "val_accuracy": peak(trial, epoch),
+                "val_information": peak(trial, epoch),
                 "val_loss": trial.values["saner.alpha"],
                 "gradient_evaluations": 2 * epoch,
                 "seconds": 0.6 * epoch,

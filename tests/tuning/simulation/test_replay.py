@@ -113,6 +113,7 @@ def test_every_trial_is_used_once_and_the_pool_ends_it(folder):
     assert max(finish.value for finish in found.finished) == pool.best
 
 
+@pytest.mark.slow
 def test_a_sampler_that_learns_comes_nearer_the_peak_than_chance(tmp_path):
     steps = [0.01 * 1.4**step for step in range(14)]
     fine = {
@@ -143,6 +144,26 @@ def test_early_stopping_costs_less(folder):
 def test_it_ends_when_the_compute_is_spent(folder):
     pool, searched = tpe(folder)
     assert replay(pool, searched, compute=50).compute == 50
+
+
+def test_it_ends_when_the_target_is_reached(folder):
+    pool, searched = tpe(folder)
+    whole = replay(pool, searched)
+    target = whole.finished[3].value
+    found = replay(pool, searched, target=target)
+    reached = next(n for n, end in enumerate(whole.finished) if end.value >= target)
+    assert found.finished == whole.finished[: reached + 1]
+
+
+def test_a_promoted_trial_continues_where_it_paused(folder):
+    budget = {**FULL, "scheduler": "promotion", "grace": 2, "reduction": 2}
+    searched = opened(folder, searcher={"name": "random"}, budget=budget)
+    pool = pool_of(searched, folder)
+    found = replay(pool, searched)
+    stopped = len(found.started) - len(found.finished)
+    assert stopped > 5
+    assert found.compute < 0.8 * pool.cost("gradient_evaluations")
+    assert pool.best in {end.value for end in found.finished}
 
 
 def test_workers_share_the_time_and_start_before_others_have_ended(folder):

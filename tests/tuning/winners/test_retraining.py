@@ -186,6 +186,22 @@ def test_the_summary_says_who_leads_and_how_flattering_the_search_was(searched):
     assert found["seeds"] == [1000, 1001, 1002, 1003]
 
 
+@pytest.mark.parametrize(("scale", "highest"), [(0.4, 0.5), (1.0, 1.0)])
+def test_no_interval_extends_above_what_a_perfect_model_scores(searched, scale, highest):
+    """Unless a trial does: then the wrong labels can be predicted."""
+    facts = {"images": {"validation": 100}, "wrong_labels": {"validation": 0.5}}
+    searched.write_meta({**searched.read_meta(), **facts})
+    folder = prepared(searched, winners(searched), 2)
+
+    def unsure(trial, epoch):
+        return scale * peak(trial, epoch) * (0.6 if trial.config["seed"] % 2 else 1.0)
+
+    go_on(folder, unsure)
+    rows = write_summary(folder)["trials"]
+    assert rows[0]["high"] == highest
+    assert all(row["high"] <= highest for row in rows)
+
+
 def test_a_trial_that_the_search_stopped_has_no_score_to_compare(searched):
     trials = read_trials(searched)
     stopped = next(t.name for t in trials.values() if t.status == "stopped")

@@ -33,7 +33,7 @@ def given(
     Raises:
         UserError: there is no such file or column, or its labels do not fit the source.
     """
-    if not noise.truth_known:
+    if not noise.replaces_labels:
         return source.labels.numpy()
     if noise.file is not None:
         labels = _from_csv(Path(noise.file), noise.key, source, classes)

@@ -90,7 +90,8 @@ def _in_unit_range(images: torch.Tensor) -> torch.Tensor:
 
 def _normaliser(source: Images) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a function that normalises pixels by the source's statistics of each channel."""
-    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in channel_statistics(source.images))
+    statistics = channel_statistics(source.images, moments=source.moments)
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in statistics)
     return lambda images: (_in_unit_range(images) - mean) / std
 
 

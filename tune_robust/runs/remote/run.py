@@ -13,6 +13,7 @@ from tune_robust.runs.remote.lease import is_held
 from tune_robust.runs.remote.local_copy import LocalCopy
 from tune_robust.runs.remote.mirror import Mirror
 from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.segments import RemoteLog
 
 
 class RemoteRunFolder(RunFolder):
@@ -57,6 +58,11 @@ class RemoteRunFolder(RunFolder):
         if not super().is_live():
             self._copy.download()
         return self
+
+    def refresh_log(self) -> None:
+        """Download what was added to the log, unless it is written on this machine."""
+        if not super().is_live():
+            RemoteLog(self.path, self._remote).download()
 
     def is_live(self) -> bool:
         """Return whether a process on any machine works on the run."""

@@ -62,6 +62,7 @@ def replay(
     workers: int = 1,
     clock: Clock = "gradient_evaluations",
     compute: float = math.inf,
+    target: float | None = None,
 ) -> Replay:
     """Search ``pool`` once with ``space``.
 
@@ -72,12 +73,13 @@ def replay(
         workers: how many trials run at a time.
         clock: the unit in which the time of an epoch, and its compute, are measured.
         compute: the replay ends when this much is used, in the clock's unit.
+        target: the replay also ends when a finished trial has this objective or a better one.
     """
     searcher = space.searcher.seed + _SEEDS_APART * seed
     seeded = space.searcher.model_copy(update={"seed": searcher})
     searched = space.model_copy(update={"searcher": seeded, "baselines": ()})
     search = _Backend(pool, searched, clock, workers)
-    search.run(compute)
+    search.run(compute, target)
     return Replay(seed, tuple(search.started), tuple(search.finished), search.compute)
 
 
@@ -99,16 +101,21 @@ class _Backend:
         """The recorded names of the trials, in order."""
         return [trial.name for trial in self._proposals.taken]
 
-    def run(self, compute: float) -> None:
-        """Run until no trial is left or ``compute`` is used."""
+    def run(self, compute: float, target: float | None) -> None:
+        """Run until no trial is left, ``compute`` is used or ``target`` is reached."""
         self._fill(0.0)
-        while self._queue and self.compute < compute:
+        while self._queue and self.compute < compute and not self._reached(target):
             now, number = heapq.heappop(self._queue)
             trial = self._conductor.trials[name_of(number)]
             if self._epoch_ended(trial) is Decision.GO_ON:
                 self._await_epoch(now, trial)
             else:
                 self._fill(now)
+
+    def _reached(self, target: float | None) -> bool:
+        if target is None or not self.finished:
+            return False
+        return not self._conductor.objective.better(target, self.finished[-1].value)
 
     def _fill(self, now: float) -> None:
         """Start trials on all free workers, as long as there are trials."""

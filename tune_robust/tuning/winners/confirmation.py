@@ -5,6 +5,7 @@ Each trial has one score per seed (``tune_robust.statistics`` describes their co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,23 +53,31 @@ class Judged:
     leads: bool
 
 
-def judge(retrained: Sequence[Retrained], scored_by: str, mode: Mode) -> list[Judged]:
+def judge(
+    retrained: Sequence[Retrained], scored_by: str, mode: Mode, ceiling: float = math.inf
+) -> list[Judged]:
     """Compare each trial with those of its label set, best mean first.
 
     ``scored_by``: the metric whose values the scores are; the intervals are within its bounds.
+    ``ceiling``: what a perfect model scores, above which no interval extends.
     Trials that failed on a seed come after the others, and trials without a score come last.
     """
     sets = dict.fromkeys(trial.labels for trial in retrained)
     return [
         judged
         for labels in sets
-        for judged in _judge_set([t for t in retrained if t.labels == labels], scored_by, mode)
+        for judged in _judge_set(
+            [t for t in retrained if t.labels == labels], scored_by, mode, ceiling
+        )
     ]
 
 
-def _judge_set(retrained: Sequence[Retrained], scored_by: str, mode: Mode) -> list[Judged]:
+def _judge_set(
+    retrained: Sequence[Retrained], scored_by: str, mode: Mode, ceiling: float
+) -> list[Judged]:
     sign, bounds = sign_of(mode), metric(scored_by).bounds
-    scores = ((trial, estimate([*trial.scores.values()], bounds)) for trial in retrained)
+    possible = (bounds[0], min(bounds[1], ceiling))
+    scores = ((trial, estimate([*trial.scores.values()], possible)) for trial in retrained)
     scored = [(trial, score) for trial, score in scores if score is not None]
     scored.sort(key=lambda pair: (bool(pair[0].failed), -sign * pair[1].mean))
     chances = probability_best([trial.scores for trial, _ in scored], mode)

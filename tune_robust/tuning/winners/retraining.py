@@ -219,7 +219,24 @@ def judged_trials(folder: RunFolder) -> list[Judged]:
         if trial.confirms is not None:
             again.setdefault(trial.confirms, []).append(trial)
     retrained = [_retrained(known[name], again[name], objective) for name in again]
-    return judge(retrained, objective.metric, objective.mode)
+    ceiling = _ceiling(source.read_meta(), objective.metric, retrained)
+    return judge(retrained, objective.metric, objective.mode, ceiling)
+
+
+def _ceiling(meta: Mapping[str, Any], name: str, retrained: Iterable[Retrained]) -> float:
+    """Return what a perfect model scores on the validation labels, of which some are wrong.
+
+    Infinite if that is unknown, or if a score is above it by two standard errors: then the wrong
+    labels themselves can be predicted.
+    """
+    wrong = (meta.get("wrong_labels") or {}).get("validation")
+    images = (meta.get("images") or {}).get("validation")
+    if name != "val_accuracy" or not wrong or not images:
+        return math.inf
+    ceiling = 1 - wrong
+    clearly_above = ceiling + 2 * math.sqrt(ceiling * wrong / images)
+    exceeded = any(score > clearly_above for trial in retrained for score in trial.scores.values())
+    return math.inf if exceeded else ceiling
 
 
 def _retrained(trial: Trial, again: Sequence[Trial], objective: Objective) -> Retrained:

@@ -1,0 +1,89 @@
+"""Find the labels of a run's data that are probably wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tune_robust.api.runs import RunLike, folder_of
+from tune_robust.errors import UserError
+from tune_robust.runs.naming import STORAGE
+
+
+def audit(
+    run: RunLike,
+    *,
+    folds: int | None = None,
+    out: str | Path | None = None,
+    write_labels: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+    storage: str | Path = STORAGE,
+) -> dict[str, Any]:
+    """Estimate which labels of a run's data are wrong, and write a table and a page of them.
+
+    An image's label is judged by networks that were not trained on that image. By default, these
+    are the three best trials and their stored predictions on the validation images. With ``folds``,
+    the winner's configuration is trained that many times, each time without a part of the training
+    and validation images, so that all of them are audited. The test images are not used.
+
+    Args:
+        run: a Run, its name under ``storage``, its path or its URI.
+        folds: how many networks to train, at least 2; by default none.
+        out: the folder to write to; by default ``audit`` in the run's folder.
+        write_labels: a CSV file to write, with a label for each training image of the data set:
+            the likely label where the given one is more likely wrong than right. A configuration
+            reads it with ``data.noise: {kind: given, file: ..., key: label, truth: unknown}``.
+        progress: is called with a line before each network is trained.
+        storage: the folder or URI that holds the runs.
+
+    Returns:
+        The content of ``audit.json``: the number of ``images``, the estimated ``rate`` of wrong
+        labels with its 95 % interval (``low``, ``high``), the ``transition`` matrix, the
+        ``suspects``, most suspicious first, and, if the true labels are known, ``truth``: the real
+        rate and the average precision. ``files`` has the paths: ``labels.csv`` and
+        ``labels.parquet`` with all images, ``audit.html`` and ``audit.json``.
+
+    Raises:
+        UserError: there is no such run or no finished trial, its predictions are not stored, or the
+            data cannot be loaded or have changed.
+    """
+    from analysis.audit.page import write_audit_page
+    from tune_robust.own import Code, use_code
+    from tune_robust.runs.audit import FOLDER, write_audit
+    from tune_robust.runs.reader import read_trials
+    from tune_robust.spaces.objective import objective_of
+    from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners import auditing
+    from tune_robust.tuning.winners.export import ranked
+
+    if folds is not None and folds < 2:
+        raise UserError(f"--folds {folds}: at least 2, since each network predicts for the others.")
+    if write_labels is not None and Path(write_labels).suffix != ".csv":
+        raise UserError(f"--write-labels {write_labels}: the name of a CSV file ends in .csv.")
+    folder = folder_of(run, storage)
+    meta = folder.read_meta()
+    use_code(Code.of(meta))
+    space = Space.from_document(meta["space"])
+    best = ranked(read_trials(folder).values(), objective_of(space))
+    if not best or best[0].status != "done":
+        raise UserError(
+            f"the run {folder.path.name!r} has no finished trial yet. "
+            f"See `tune-robust status {folder.place}`."
+        )
+    if folds is None:
+        found = auditing.audit_stored(folder, best)
+    else:
+        found = auditing.audit_by_folds(folder, best[0], folds, progress or (lambda line: None))
+    table = auditing.table_of(found)
+    summary = auditing.summary_of(folder.path.name, found, table)
+
+    out = folder.path / FOLDER if out is None else Path(out).expanduser()
+    out.mkdir(parents=True, exist_ok=True)
+    files = [auditing.write_table(table, out / f"labels.{kind}") for kind in ("csv", "parquet")]
+    files += [write_audit_page(summary, out / "audit.html"), write_audit(out, summary)]
+    if write_labels is not None:
+        labels = Path(write_labels).expanduser()
+        files.append(auditing.write_table(auditing.cleaned_labels(found, table), labels))
+    folder.upload()
+    return {**summary.model_dump(mode="json"), "files": [str(path) for path in files]}

@@ -1,0 +1,87 @@
+"""``tune-robust audit``: the labels of a run's data that are probably wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.formatting import visible
+
+SHOWN = 10
+
+
+def audit(
+    run: Run,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Train the winner this many times, each time without a part of the images, to "
+            "audit all training and validation labels; by default, the validation labels are "
+            "audited by the stored predictions of the three best trials.",
+            min=2,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write to; by default RUN/audit.")
+    ] = None,
+    write_labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Write a label for each training image: the likely one where the given one is "
+            "more likely wrong than right.",
+        ),
+    ] = None,
+    storage: Storage = STORAGE,
+    as_json: Json = False,
+) -> None:
+    """Estimate which labels are wrong, by networks that were not trained on these images.
+
+    It writes a table of all images (labels.csv, labels.parquet) and a page with pictures of the
+    most suspicious ones. The test images are not used.
+
+    Examples:
+      tune-robust audit r1
+      tune-robust audit r1 --folds 5
+      tune-robust audit r1 --folds 5 --write-labels cleaned.csv
+    """
+    import tune_robust as tr
+
+    found = tr.audit(
+        run,
+        folds=folds,
+        out=out,
+        write_labels=write_labels,
+        progress=None if as_json else _print,
+        storage=storage,
+    )
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    _print(_estimate(found))
+    for suspect in found["suspects"][:SHOWN]:
+        name = suspect["file"] or f"image {suspect['index']}"
+        _print(
+            f"  {suspect['wrong']:.0%}  {name} ({suspect['part']}): given {suspect['given']}, "
+            f"likely {suspect['likely']}"
+        )
+    for file in found["files"]:
+        _print(file)
+
+
+def _estimate(found: dict[str, Any]) -> str:
+    text = (
+        f"About {found['rate']:.1%} of {found['images']:,} labels are wrong (95 % interval "
+        f"{found['low']:.1%} to {found['high']:.1%})"
+    )
+    if found["truth"] is not None:
+        text += f"; by the true labels, {found['truth']['rate']:.1%}"
+    return f"{text}."
+
+
+def _print(line: str) -> None:
+    print(visible(line), flush=True)

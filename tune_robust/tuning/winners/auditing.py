@@ -1,0 +1,319 @@
+"""Audit the labels of a run: out-of-sample predictions of its winners, and what follows from them.
+
+The predictions are those that the search stored on its validation images, or those of networks that
+are trained for the audit, with the winner's configuration, each without a part of the images.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tune_robust.cache_folder import cache_of
+from tune_robust.config import TrainConfig, parse_config
+from tune_robust.errors import UserError
+from tune_robust.files import write_aside
+from tune_robust.formatting import count
+from tune_robust.label_errors import LabelErrors, average_precision, label_errors
+from tune_robust.runs.audit import SHOWN, AuditSummary, Suspect, Truth
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.predictions import Predictions, read_labels, read_predictions
+from tune_robust.runs.trial import Trial
+from tune_robust.tuning.winners.retraining import label_set
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+    from tune_robust.data import LabelledImages, Splits
+
+TRIALS = 3
+"""How many of the best trials' stored predictions are used."""
+_MOMENTS = (1.0, "last", "best")
+
+Note = Callable[[str], None]
+
+
+class _Data(NamedTuple):
+    """The data of a run, as the first fields of ``Audited``."""
+
+    splits: Splits
+    labels: np.ndarray
+    names: tuple[str, ...] | None
+
+
+class Audited(NamedTuple):
+    """Images with their predictions and what is estimated from them.
+
+    ``images``: N of them, with given and true labels. ``parts`` (N,): ``train`` or ``validation``.
+    ``labels`` and ``names``: the given labels of all training images of the data set, and their
+    file names if they have some.
+    """
+
+    splits: Splits
+    labels: np.ndarray
+    names: tuple[str, ...] | None
+    images: LabelledImages
+    parts: np.ndarray
+    found: LabelErrors
+    trials: tuple[str, ...]
+    folds: int
+
+
+def audit_stored(folder: RunFolder, best: Sequence[Trial]) -> Audited:
+    """Audit the validation labels by the predictions that the search stored.
+
+    Args:
+        folder: that of the run.
+        best: its finished trials, best first.
+
+    Raises:
+        UserError: none are stored, or the data are no longer those of the run.
+    """
+    config = _config(best[0])
+    if not config.data.has_noisy_validation:
+        raise UserError(
+            "the validation labels of this run are right by its configuration, so there is nothing "
+            "to audit. --folds 5 audits the training labels."
+        )
+    stored = _stored(folder, best)
+    data = _data(config, folder)
+    part = data.splits.validation
+    labels = read_labels(folder.predictions, stored[0][1].labels)
+    given = part.labels.numpy()
+    if not np.array_equal(labels.given, given):
+        raise UserError(
+            "the validation labels are no longer those that the search was run with: the data set "
+            "has changed. Restore it, or audit with --folds."
+        )
+    found = label_errors(np.stack([each.probabilities for _, each in stored]), given)
+    parts = np.full(len(part), "validation")
+    trials = tuple(trial.name for trial, _ in stored)
+    return Audited(*data, part, parts, found, trials, 0)
+
+
+def _stored(folder: RunFolder, best: Sequence[Trial]) -> list[tuple[Trial, Predictions]]:
+    """The predictions of the first trials that have some, all on the labels of the first."""
+    found: list[tuple[Trial, Predictions]] = []
+    for trial in best:
+        if label_set(trial) != label_set(best[0]) or len(found) == TRIALS:
+            continue
+        each = (read_predictions(folder.predictions, trial.name, m, trial.config) for m in _MOMENTS)
+        predictions = next((one for one in each if one is not None), None)
+        if predictions is not None and (not found or predictions.labels == found[0][1].labels):
+            found.append((trial, predictions))
+    if not found:
+        raise UserError(
+            "this run has no stored predictions of its finished trials. Train networks for the "
+            "audit with --folds 5, or store them in the next search "
+            '(--set "record.predictions=[1.0]").'
+        )
+    return found
+
+
+def audit_by_folds(folder: RunFolder, winner: Trial, folds: int, note: Note) -> Audited:
+    """Audit all training labels: train the winner ``folds`` times, each time without a part.
+
+    The validation images take part if their labels are as noisy as the training images'. The test
+    images are not used.
+
+    Raises:
+        UserError: there are fewer images than folds, or the data cannot be loaded.
+    """
+    config = _config(winner)
+    data = _data(config, folder)
+    splits = data.splits
+    images, parts = _pool(config, splits)
+    if len(images) < folds:
+        raise UserError(f"--folds {folds}: there are only {count(len(images), 'image')}.")
+    fold_of = np.random.default_rng(config.data.seed).permutation(len(images)) % folds
+    probabilities = np.zeros((len(images), len(splits.classes)))
+    for fold in range(folds):
+        note(f"Fold {fold + 1} of {folds}: training {winner.name}, {config.total_epochs} epochs.")
+        held_out = np.flatnonzero(fold_of == fold)
+        rest = np.flatnonzero(fold_of != fold)
+        probabilities[held_out] = _predicted(config, splits, images, rest, held_out)
+    found = label_errors(probabilities[None], images.labels.numpy())
+    return Audited(*data, images, parts, found, (winner.name,), folds)
+
+
+def _pool(config: TrainConfig, splits: Splits) -> tuple[LabelledImages, np.ndarray]:
+    """The images to audit, and the part of each."""
+    import torch
+
+    from tune_robust.data import LabelledImages
+
+    chosen = [("train", splits.train)]
+    if config.data.has_noisy_validation or config.data.noise.kind == "none":
+        chosen.append(("validation", splits.validation))
+    images = LabelledImages(
+        splits.train.source,
+        torch.cat([part.labels for _, part in chosen]),
+        torch.cat([part.true_labels for _, part in chosen]),
+        torch.cat([_positions(part) for _, part in chosen]),
+    )
+    return images, np.repeat([name for name, _ in chosen], [len(part) for _, part in chosen])
+
+
+def _predicted(
+    config: TrainConfig,
+    splits: Splits,
+    images: LabelledImages,
+    rest: np.ndarray,
+    held_out: np.ndarray,
+) -> np.ndarray:
+    """(n, K): predictions for the images at ``held_out`` of a network trained on the others."""
+    from dataclasses import replace
+
+    import torch
+
+    from tune_robust.training import train
+
+    part = images.take(torch.from_numpy(held_out))
+    # The held-out images stand in for the test images, which an audit must not see.
+    fold = replace(splits, train=images.take(torch.from_numpy(rest)), validation=part, test=part)
+    *_, result = train(config, splits=fold)
+    return result.validation_probabilities.cpu().numpy()
+
+
+def table_of(audited: Audited) -> pd.DataFrame:
+    """Return one row per image, the most suspicious first, with labels as names of classes.
+
+    ``index`` is the position in the training images of the data set. ``file`` and ``true`` are
+    there if the images have names, and if the true labels are known.
+    """
+    import pandas as pd
+
+    images, found = audited.images, audited.found
+    classes = np.array(audited.splits.classes, dtype=object)
+    positions = _positions(images).numpy()
+    columns: dict[str, object] = {"index": positions}
+    if audited.names is not None:
+        columns["file"] = [audited.names[position] for position in positions]
+    columns |= {
+        "part": audited.parts,
+        "given": classes[images.labels.numpy()],
+        "likely": classes[found.likely],
+        "wrong_probability": found.wrong,
+    }
+    if _truth_known(images):
+        columns["true"] = classes[images.true_labels.numpy()]
+    table = pd.DataFrame(columns)
+    return table.sort_values("wrong_probability", ascending=False, kind="stable", ignore_index=True)
+
+
+def summary_of(run: str, audited: Audited, table: pd.DataFrame) -> AuditSummary:
+    """Return the summary of an audit, with pictures of the images that are probably mislabelled."""
+    found, images = audited.found, audited.images
+    truth = None
+    if _truth_known(images):
+        wrong = images.noisy.numpy()
+        precision = average_precision(found.wrong, wrong) if wrong.any() else None
+        truth = Truth(rate=float(wrong.mean()), average_precision=precision)
+    probable = table[table["wrong_probability"] > 0.5].head(SHOWN)
+    return AuditSummary(
+        run=run,
+        trials=audited.trials,
+        folds=audited.folds,
+        images=len(images),
+        classes=audited.splits.classes,
+        rate=found.rate,
+        low=found.low,
+        high=found.high,
+        transition=tuple(tuple(map(float, row)) for row in found.transition),
+        truth=truth,
+        suspects=tuple(_suspect(images, row) for row in probable.to_dict("records")),
+    )
+
+
+def cleaned_labels(audited: Audited, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a label for every training image of the data set, as ``noise: given`` reads it.
+
+    A label that is more likely wrong than right is replaced by the likely one. The others, and
+    those of images that were not audited, are the given ones.
+    """
+    import pandas as pd
+
+    classes = np.array(audited.splits.classes, dtype=object)
+    named = classes[audited.labels]
+    replaced = table[table["wrong_probability"] > 0.5]
+    named[replaced["index"].to_numpy()] = replaced["likely"].to_numpy()
+    columns = {} if audited.names is None else {"file": audited.names}
+    return pd.DataFrame({**columns, "label": named})
+
+
+def write_table(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table as CSV or Parquet, by the suffix of ``path``, and return the path."""
+    if path.suffix == ".parquet":
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        content = buffer.getvalue()
+    else:
+        content = table.to_csv(index=False).encode()
+    write_aside(path, content)
+    return path
+
+
+def _config(trial: Trial) -> TrainConfig:
+    config = parse_config(trial.config, trial.name)
+    if config.loop is not None:
+        raise UserError(
+            "a training loop of your own does not report its predictions, so its labels cannot be "
+            "audited. tune_robust.label_errors.label_errors takes predictions of your own."
+        )
+    return config
+
+
+def _data(config: TrainConfig, folder: RunFolder) -> _Data:
+    from tune_robust.data import load_dataset, make_splits
+    from tune_robust.data.loading import image_names
+
+    dataset = load_dataset(config.data, cache_of(folder.storage))
+    splits = make_splits(config.data, dataset)
+    labels = dataset.train.labels.numpy().copy()
+    for part in (splits.train, splits.validation):
+        labels[_positions(part).numpy()] = part.labels.numpy()
+    return _Data(splits, labels, image_names(config.data))
+
+
+def _positions(part: LabelledImages) -> Tensor:
+    if part.positions is None:
+        raise ValueError("the part has no positions in the training images")
+    return part.positions
+
+
+def _truth_known(images: LabelledImages) -> bool:
+    return bool((images.true_labels >= 0).all())
+
+
+def _suspect(images: LabelledImages, row: dict[str, Any]) -> Suspect:
+    return Suspect(
+        index=row["index"],
+        file=row.get("file"),
+        part=row["part"],
+        given=row["given"],
+        likely=row["likely"],
+        wrong=min(1.0, row["wrong_probability"]),
+        png=_png(images, row["index"]),
+    )
+
+
+def _png(images: LabelledImages, position: int) -> str | None:
+    """Return the picture at ``position`` of the source in base64; None if it is no image."""
+    from PIL import Image
+
+    from tune_robust.data.images import is_image
+
+    if not is_image(images.source):
+        return None
+    pixels = images.source[position].permute(1, 2, 0).numpy()
+    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2] == 1 else pixels)
+    picture.thumbnail((128, 128))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
