@@ -11,8 +11,8 @@ demo: $(VENV)/.installed  ## search saner_digits on real digits with wrong label
 test: $(VENV)/.installed style  ## every test, the end-to-end ones and the types included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-test-fast: $(VENV)/.installed  ## unit tests alone
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not e2e"
+test-fast: $(VENV)/.installed  ## the quick tests alone
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not e2e and not slow"
 
 coverage: $(VENV)/.installed  ## lines and branches that the tests reach, also in the commands they run
 	$(BIN)/python -m coverage erase

@@ -21,7 +21,7 @@ def verify():
         yield importlib.import_module("verify")
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_every_check_passes_or_does_not_apply_on_a_cpu(verify, tmp_path):
     threads = torch.get_num_threads()
     path = tmp_path / "found.json"

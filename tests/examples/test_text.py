@@ -12,7 +12,7 @@ from tune_robust.training import train
 FOLDER = Path(__file__).parents[2] / "examples" / "text"
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_transformer_learns_what_is_code_and_what_is_prose():
     space = load_space(
         FOLDER / "text.yaml", overrides={"train.epochs": 2, "train.data.noise": "none"}

@@ -128,6 +128,7 @@ def _compiled_once():
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_compiled_once")
 @pytest.mark.parametrize("method", PRESETS)
 def test_a_compiled_network_trains_the_same(method):

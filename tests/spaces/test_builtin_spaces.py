@@ -308,6 +308,7 @@ def tiny(config):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tiny_trial_of_every_method_trains(name):
     space = load_space(name)

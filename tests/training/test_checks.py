@@ -18,7 +18,7 @@ def failures(*methods):
     return {o.check: o.failure for o in checks.check_methods(CPU, methods) if o.failure}
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_every_method_passes_what_applies_to_it():
     state = torch.get_rng_state()
     outcomes = list(checks.check_methods(CPU))
@@ -47,6 +47,7 @@ SABOTAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", checks.CHECKS)
 def test_each_check_can_fail(monkeypatch, check):
     monkeypatch.setattr(*SABOTAGE[check])

@@ -28,6 +28,7 @@ def graphs(monkeypatch):
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 def test_each_structure_is_compiled_once_and_however_many_there_are(graphs):
     document = {"method": "sam", "batch_size": 32, "compile": True, "threads": 1}
     document |= {"data": {"subset": 100, "validation": {"size": 30}}}
@@ -43,6 +44,7 @@ def test_each_structure_is_compiled_once_and_however_many_there_are(graphs):
     assert train_all(seed=1) == 3 * len(WIDTHS)
 
 
+@pytest.mark.slow
 def test_no_dimension_becomes_a_variable_and_evaluation_has_one_shape(graphs):
     """Validation and test part are of 70 and 360 images, training batches of 32."""
     document = {"method": "sgd", "batch_size": 32, "compile": True, "threads": 1}
@@ -74,6 +76,7 @@ def test_filling_up_evaluation_batches_changes_no_figure(graphs):
         assert compiled[name] == pytest.approx(plain[name], rel=1e-4), name
 
 
+@pytest.mark.slow
 def test_the_probe_runs_beside_a_compiled_network(monkeypatch):
     """Its two backward passes over one graph are more than compiled backward passes allow."""
     torch.compiler.reset()

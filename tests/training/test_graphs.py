@@ -58,6 +58,7 @@ def settings_of(case):
     return config(**{"epochs": 4, "optimizer": {"name": "sgd", "lr": 0.0625}} | SETTINGS | case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_replayed_steps_equal_the_ordinary_ones_bit_for_bit(monkeypatch, splits, case):
     settings = settings_of(case)

@@ -70,6 +70,7 @@ def _copied(model):
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", PRESETS)
 def test_a_preset_trains_at_its_cost_and_resumes_bit_for_bit(method, splits, tmp_path):
     settings = config(method)

@@ -43,7 +43,7 @@ def killed_at_work(context, path, chance):
     process.close()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_forty_kills_change_nothing(tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([searched.__module__])

@@ -79,3 +79,20 @@ def test_its_metrics_reach_the_search_under_their_names(runner, tmp_path):
     begin(runner, tmp_path)
     found = metrics_of(flatten_dict(runner.step()))  # as Ray Tune gives it to its scheduler
     assert found.keys() == {"distance", "gradient_evaluations", "seconds"}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"), [("CUDA error: out of memory", True), ("out of luck", False)]
+)
+def test_a_gpu_that_is_too_small_is_told_from_other_errors(runner, tmp_path, message, expected):
+    begin(runner, tmp_path, f'def train(config, trial):\n    raise RuntimeError("{message}")\n')
+    result = runner.step()
+    assert result["out_of_memory"] is expected
+    assert message in result["error"]
+
+
+def test_broken_cuda_ends_the_process(runner, tmp_path):
+    failed = "CUDA error: an illegal memory access was encountered"
+    begin(runner, tmp_path, f'def train(config, trial):\n    raise RuntimeError("{failed}")\n')
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        runner.step()

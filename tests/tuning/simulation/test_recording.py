@@ -49,6 +49,7 @@ FOLDER = Path(__file__).parents[3] / "benchmarks" / "recorded"
 RECORDINGS = sorted(path.parent for path in FOLDER.rglob("run.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
 def test_every_recording_of_this_repository_can_be_replayed(path):
     folder = RunFolder(path)

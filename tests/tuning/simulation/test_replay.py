@@ -113,6 +113,7 @@ def test_every_trial_is_used_once_and_the_pool_ends_it(folder):
     assert max(finish.value for finish in found.finished) == pool.best
 
 
+@pytest.mark.slow
 def test_a_sampler_that_learns_comes_nearer_the_peak_than_chance(tmp_path):
     steps = [0.01 * 1.4**step for step in range(14)]
     fine = {

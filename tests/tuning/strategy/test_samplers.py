@@ -74,6 +74,7 @@ class TestEverySampler:
         simulate(searched_by(name), tmp_path / "b")
         pd.testing.assert_frame_equal(rows(tmp_path / "a"), rows(tmp_path / "b"))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("scheduler", "stop_after"), [("asha", 3), ("asha", 40), ("none", 70)])
     def test_a_crash_changes_nothing(self, tmp_path, name, scheduler, stop_after):
         # 14 trials without a scheduler: enough ended ones for gp to have left its random start.

@@ -150,6 +150,7 @@ class TestEveryLearningSampler:
         assert [t.params["sam.rho"] for t in study[12:]] == list(warm["sam.rho"])
         assert [t.value for t in study[12:]] == list(warm["objective"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("stop_after", [0, 8, 13])
     def test_a_crash_changes_nothing_although_the_earlier_run_is_gone(
         self, tmp_path, finished, name, stop_after

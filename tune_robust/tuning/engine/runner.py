@@ -16,6 +16,7 @@ from ray._raylet import setproctitle  # type: ignore[attr-defined]  # written in
 from tune_robust.errors import UserError
 from tune_robust.own import Code, register_functions, use_code
 from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints
+from tune_robust.tuning.engine.gpu_errors import has_broken_cuda, is_out_of_memory
 
 
 class Unsaved(Exception):
@@ -100,8 +101,11 @@ class Runner(tune.Trainable):
         """The results of the trial's epochs."""
 
     def _failed(self, error: Exception) -> dict[str, Any]:
-        """What the search is told of an error, unless it is raised again."""
-        return {"error": explain(error), "out_of_memory": False}
+        """What the search is told of an error, with ``out_of_memory`` if the GPU was too small."""
+        too_large = is_out_of_memory(error)
+        if not too_large and has_broken_cuda(error):
+            raise error  # Ray ends this process, and the conductor retries the trial in a new one
+        return {"error": str(error) if too_large else explain(error), "out_of_memory": too_large}
 
 
 def reported_again(

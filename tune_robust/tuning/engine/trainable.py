@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,11 @@ from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
 from tune_robust.training import EpochResult, train
-from tune_robust.tuning.engine.runner import Runner, Unsaved, explain, reported_again
+from tune_robust.tuning.engine.runner import Runner, Unsaved, reported_again
 
 
 class TrialRunner(Runner):
-    """Trains one configuration, one epoch per step, with checkpoints in the run's folder.
-
-    An error is reported with ``out_of_memory`` if the GPU was too small.
-    """
+    """Trains one configuration, one epoch per step, with checkpoints in the run's folder."""
 
     def cleanup(self) -> None:
         """Release the network and the data that only this trial used."""
@@ -54,13 +51,6 @@ class TrialRunner(Runner):
             config["known"],
         )
 
-    def _failed(self, error: Exception) -> dict[str, Any]:
-        too_large = _is_out_of_memory(error)
-        if not too_large and _has_broken_cuda(error):
-            raise error  # Ray ends this process, and the conductor retries the trial in a new one
-        explained = str(error) if too_large else explain(error)
-        return {"error": explained, "out_of_memory": too_large}
-
 
 def _stay_within(gpus: float) -> None:
     """Limit this process to its fraction of a GPU, which Ray does not enforce."""
@@ -81,32 +71,6 @@ def tensor_share(gpus: float, total: int) -> float:
     itself.
     """
     return 1.0 if gpus >= 1 else max(gpus / 2, gpus - CUDA_CONTEXT / total)
-
-
-_OUT_OF_MEMORY = (
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    # The message of cuDNN if no algorithm's workspace fits into the remaining memory.
-    "unable to find an engine",
-    "Unable to find a valid cuDNN algorithm",
-)
-"""Messages of the CUDA libraries without memory; PyTorch's allocator has an error type."""
-
-_CUDA_ERRORS = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "CUSOLVER_STATUS_")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or _says(error, _OUT_OF_MEMORY)
-
-
-def _has_broken_cuda(error: Exception) -> bool:
-    """Return whether CUDA may be unusable in this process, as after a failed kernel."""
-    return isinstance(error, torch.AcceleratorError) or _says(error, _CUDA_ERRORS)
-
-
-def _says(error: Exception, texts: Sequence[str]) -> bool:
-    return any(text in str(error) for text in texts)
 
 
 def _epochs(
