@@ -9,8 +9,13 @@ import yaml
 
 from tests.own.fresh import forgotten
 from tune_robust.api.own_code import new_code
+from tune_robust.config import own_parts, parse_config
+from tune_robust.data import load_dataset, make_splits
+from tune_robust.errors import UserError
 from tune_robust.loops import run_loop
+from tune_robust.own import collect_code, use_code
 from tune_robust.spaces.space import load_space
+from tune_robust.training import check_fits, train
 from tune_robust.tuning.engine.preparing import prepare_space
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -186,3 +191,44 @@ def test_sharpness_aware_under_the_hugging_face_trainer(tmp_path):
     trainer.train()
     found = weights(names["model"])
     assert torch.allclose(found, plain(names, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "saner", "probe_every": 1, "saner": {"layers": "last", "probe_every": 1}},
+        {"method": "slaw", "average": {"kind": "ema"}, "data": {"augment": "my_several:augment"}},
+    ],
+    ids=["saner", "slaw"],
+)
+def test_the_network_of_several_inputs_learns_and_resumes(tmp_path, changes):
+    """Through both passes, SALS and SANER on the last layer, probing, averages and evaluation."""
+    write_modules("own-parts.md", tmp_path)
+    document = {
+        "model": {"name": "my_several:Both"},
+        "optimizer": {"name": "sgd", "lr": 0.1},
+        "epochs": 3,
+        "batch_size": 32,
+        **changes,
+        "data": {
+            "dataset": "my_several:load",
+            "noise": {"kind": "symmetric", "rate": 0.2},
+            **changes.get("data", {}),
+        },
+    }
+    config = parse_config(document)
+    with forgotten():
+        use_code(collect_code(own_parts(config).values(), tmp_path))
+        check_fits(config, make_splits(config.data, load_dataset(config.data)))
+        first, *_, last = train(config, device="cpu")
+        assert last.metrics["train_loss"] < first.metrics["train_loss"]
+        first = next(train(config, device="cpu"))
+        first.save(tmp_path / "first.pt")
+        *_, again = train(config, device="cpu", resume=tmp_path / "first.pt")
+        with pytest.raises(UserError, match="mixup mixes one tensor"):
+            next(train(parse_config(document | {"mixup": {"alpha": 1.0}}), device="cpu"))
+        with pytest.raises(UserError, match=r"small_cnn takes one input.*image, age, words"):
+            next(train(parse_config(document | {"model": "small_cnn"}), device="cpu"))
+    assert again.metrics["val_loss"] == last.metrics["val_loss"]
+    if changes["method"] == "saner":
+        assert last.metrics["gradient_cosine"] == last.metrics["gradient_cosine"]

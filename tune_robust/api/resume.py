@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from tune_robust.loops import Loop
     from tune_robust.tuning.engine.watching import Watcher
 
-MAY_CHANGE = ("budget.trials", "resources.concurrency", "resources.cpus", "resources.gpus")
+MAY_CHANGE = (
+    "budget.trials",
+    "budget.hours",
+    "resources.concurrency",
+    "resources.cpus",
+    "resources.gpus",
+)
 """The settings that do not affect the results of trials."""
 
 
@@ -52,7 +58,7 @@ def resume(
         trials: a new total (``40``), or how many more (``"+20"``).
         retry_failed: whether to train the failed trials again, from the beginning.
         settings: changes to how the run is executed, as a mapping from key paths to values. Only
-            ``budget.trials`` and ``resources`` may change, so that all trials
+            ``budget.trials``, ``budget.hours`` and ``resources`` may change, so that all trials
             of a run are comparable.
         rebuild_log: whether to rebuild a lost event log from the run's two tables.
         code: the folder of other code for the run's own parts; by default the code that the run

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tune_robust.config import DataConfig
     from tune_robust.data import Dataset, Summary
+    from tune_robust.data.fields import Fields
 
 app = typer.Typer(
     help="List and prepare data sets, and check them and their label noise.",
@@ -154,7 +155,7 @@ def check(
         document = {**summary.document(), "cautions": odd}
         print(json.dumps(document, indent=2, allow_nan=False))
         return
-    _print_summary(summary)
+    _print_summary(summary, dataset.train.fields)
     for text in odd:
         print(visible(f"Warning: {text}"))
     if html is not None:
@@ -200,10 +201,10 @@ def _cautions(config: DataConfig, dataset: Dataset) -> list[str]:
     return cautions(config, dataset, splits)
 
 
-def _print_summary(summary: Summary) -> None:
+def _print_summary(summary: Summary, fields: Fields | None) -> None:
     print(
         f"{summary.dataset}: {summary.train_images:,} training and {summary.test_images:,} test "
-        f"{_inputs(summary.image_shape)}"
+        f"{_inputs(summary.image_shape) if fields is None else f'samples of {fields}'}"
     )
     print(f"classes: {len(summary.classes)}, {_sizes(summary)}")
     if summary.transition_matrix is None:

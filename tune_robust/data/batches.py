@@ -69,12 +69,14 @@ class Batches:
             )
         self.part, self.batch_size, self.generator = part, batch_size, generator
         self.drop_last, self._memory_format = drop_last, memory_format
-        self._own = own_augmentation(augment) if isinstance(augment, OwnPart) else None
+        self._own = None
+        if isinstance(augment, OwnPart):
+            self._own = own_augmentation(augment, part.fields)
         self._flip = augment != "none" and self._own is None
         if self._flip and not is_image(part.source):
             raise UserError(
                 f"data.augment: {augment} is for images, uint8 (C, H, W) with 1 or 3 channels; the "
-                f"inputs are {part.source.dtype} {part.input_shape} each. Use none, or your own."
+                f"inputs are {part.describe()} each. Use none, or your own."
             )
         height, width = part.image_shape[1:] if is_image(part.source) else (0, 0)
         self._padding = min(height, width) // 8 if augment in ("crop_flip", "randaugment") else 0

@@ -8,6 +8,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from tune_robust.data.fields import Fields
+
 UNKNOWN = -1
 """The true label of an image whose label was never verified."""
 
@@ -24,7 +26,8 @@ class Images(NamedTuple):
 
     ``given_labels``, int64 (N,), are noisy labels that the source has in addition to the true ones.
     ``names`` are the file names of the images, if a table of labels may refer to them. ``moments``
-    are those of ``image_moments``, if they were stored with the images.
+    are those of ``image_moments``, if they were stored with the images. If a sample has several
+    inputs, ``fields`` says what they are, and the images are their records, uint8 (N, R).
     """
 
     images: Tensor
@@ -32,6 +35,11 @@ class Images(NamedTuple):
     given_labels: Tensor | None = None
     names: tuple[str, ...] | None = None
     moments: Tensor | None = None
+    fields: Fields | None = None
+
+    def describe(self) -> str:
+        """Return what each input is: its type and shape, of several inputs also their names."""
+        return str(self.fields or f"{self.images.dtype} {tuple(self.images.shape[1:])}")
 
 
 class Dataset(NamedTuple):
@@ -55,6 +63,8 @@ class LabelledImages:
 
     ``on_host`` means that the images stay in that file, with their positions, while the labels are
     on the device that trains; batches are then gathered by a thread (see ``gathering``).
+
+    If a sample has several inputs, the images are their records, which ``fields`` describes.
     """
 
     source: Tensor
@@ -62,6 +72,7 @@ class LabelledImages:
     true_labels: Tensor
     positions: Tensor | None = None
     on_host: bool = False
+    fields: Fields | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,6 +87,10 @@ class LabelledImages:
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input, (C, H, W) of an image."""
         return tuple(self.source.shape[1:])
+
+    def describe(self) -> str:
+        """Return what each input is: its type and shape, of several inputs also their names."""
+        return str(self.fields or f"{self.source.dtype} {self.input_shape}")
 
     @property
     def images(self) -> Tensor:
@@ -119,7 +134,10 @@ class LabelledImages:
         if torch.device(device) == self.source.device:
             return self
         return type(self)(
-            self.images.to(device), self.labels.to(device), self.true_labels.to(device)
+            self.images.to(device),
+            self.labels.to(device),
+            self.true_labels.to(device),
+            fields=self.fields,
         )
 
 

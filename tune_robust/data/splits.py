@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -42,13 +44,19 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     def part(positions: np.ndarray) -> LabelledImages:
         chosen = torch.from_numpy(positions)
         labels = torch.from_numpy(given[positions])
-        return LabelledImages(source.images, labels, true[chosen], chosen)
+        return LabelledImages(source.images, labels, true[chosen], chosen, fields=fields)
 
+    fields = source.fields
+    if fields is None:
+        mean, std = channel_statistics(source.images, torch.from_numpy(train), source.moments)
+    else:
+        fields = fields.fitted(source.images, torch.from_numpy(train))
+        mean, std = (), ()  # each of the inputs has its own
     training = part(train)
-    mean, std = channel_statistics(source.images, training.positions, source.moments)
     test = _labelled(dataset.test)
     if len(held_out):
         test = _labelled(source).take(torch.from_numpy(held_out))
+    test = replace(test, fields=fields)
     test = _test_part(config, test)
     return Splits(training, part(validation), test, dataset.classes, mean, std)
 

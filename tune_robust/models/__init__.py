@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -69,7 +69,12 @@ SMALLEST_IMAGE = {"inception_resnet_v2": 75} | {
 
 
 def build_network(
-    config: Model, *, inputs: Tensor, classes: int, download: bool = True
+    config: Model,
+    *,
+    inputs: Tensor,
+    classes: int,
+    download: bool = True,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> nn.Module:
     """The network of ``config`` for such ``inputs``, built in or from elsewhere.
 
@@ -78,12 +83,18 @@ def build_network(
         inputs: (N, ...), of whose shape and type the network's inputs are.
         classes: K, the size of the output.
         download: whether pretrained weights may be downloaded.
+        shapes: the shape of each input by name, if a sample has several.
 
     Raises:
         UserError: as ``build_model`` and ``own_network`` say, or the network takes images alone.
     """
     if isinstance(config, OwnModel):
-        return own_network(config, inputs=inputs, classes=classes, download=download)
+        return own_network(config, inputs=inputs, classes=classes, download=download, shapes=shapes)
+    if shapes is not None:
+        raise UserError(
+            f"model.name: {config.name} takes one input, and each sample has several: "
+            f"{', '.join(shapes)}. Use a network of your own, whose forward names them."
+        )
     numbers = inputs.dtype == torch.uint8 or inputs.is_floating_point()
     if inputs.ndim == 4 and numbers:
         channels, image_size = inputs.shape[1:3]

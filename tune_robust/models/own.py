@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,7 +18,12 @@ _SETTING = "model.name"
 
 
 def own_network(
-    settings: OwnModel, *, inputs: Tensor, classes: int, download: bool = True
+    settings: OwnModel,
+    *,
+    inputs: Tensor,
+    classes: int,
+    download: bool = True,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> nn.Module:
     """The network that ``settings`` name, its random weights drawn from torch's global generator.
 
@@ -27,6 +32,7 @@ def own_network(
         inputs: (N, ...), of whose kind its inputs are.
         classes: K, the size of the output.
         download: whether pretrained weights may be downloaded.
+        shapes: the shape of each input by name, if a sample has several.
 
     Raises:
         UserError: there is no such network, its arguments do not fit, or it is not a network.
@@ -34,9 +40,10 @@ def own_network(
     library = settings.name.partition(":")[0]
     if library in _LIBRARIES:
         if inputs.ndim != 4:
+            found = f"{inputs.dtype} {tuple(inputs.shape[1:])} each"
             raise UserError(
                 f"{_SETTING}: {settings.name} takes images (C, H, W); the inputs are "
-                f"{inputs.dtype} {tuple(inputs.shape[1:])} each. Choose mlp for the rows of a "
+                f"{found if shapes is None else ', '.join(shapes)}. Choose mlp for the rows of a "
                 "table, or a network of your own."
             )
         return _LIBRARIES[library](settings, inputs, classes, download)
@@ -46,7 +53,7 @@ def own_network(
         settings.name,
         _SETTING,
         arguments=settings.arguments,
-        offered=_offered(inputs, classes),
+        offered=_offered(inputs, classes, shapes),
     )
     if not isinstance(network, nn.Module):
         raise UserError(
@@ -56,10 +63,14 @@ def own_network(
     return network
 
 
-def _offered(inputs: Tensor, classes: int) -> dict[str, Any]:
+def _offered(
+    inputs: Tensor, classes: int, shapes: Mapping[str, tuple[int, ...]] | None
+) -> dict[str, Any]:
     """What a constructor gets if it asks for it, by the names that are in use."""
-    channels, shape = inputs.shape[1], tuple(inputs.shape[1:])
     offered: dict[str, Any] = dict.fromkeys(("classes", "num_classes", "n_classes"), classes)
+    if shapes is not None:
+        return offered | {"input_shapes": dict(shapes)}
+    channels, shape = inputs.shape[1], tuple(inputs.shape[1:])
     names = ("channels", "in_channels", "in_chans", "features", "in_features")
     offered |= dict.fromkeys(names, channels) | {"input_shape": shape}
     return offered | {"image_size": min(shape[1:])} if len(shape) == 3 else offered

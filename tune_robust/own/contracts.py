@@ -26,8 +26,9 @@ class NetworkBuilder(Protocol):
         names: ``classes`` (also ``num_classes``, ``n_classes``), K; ``channels`` (also
         ``in_channels``, ``in_chans``, ``features``, ``in_features``), the size of the inputs' first
         dimension after the batch; ``image_size``, the shorter side of images in pixels;
-        ``input_shape``, the shape of one input. Random weights are to be drawn from PyTorch's
-        global generator, which is seeded with ``train.seed``.
+        ``input_shape``, the shape of one input. If a sample has several inputs, the network is
+        called with them by name, and ``input_shapes`` has their shapes. Random weights are to be
+        drawn from PyTorch's global generator, which is seeded with ``train.seed``.
         """
 
 
@@ -39,7 +40,9 @@ class DataLoader(Protocol):
 
         - ``inputs`` (N, ...): uint8 are pixels, (N, C, H, W), and are normalised per channel;
           floating-point numbers, such as the rows (N, F) of a table, are standardised per index of
-          dimension 1; other integers, such as token ids, stay as they are (int64).
+          dimension 1; other integers, such as token ids, stay as they are (int64). A mapping from
+          names to such inputs gives each sample several, which may also be one number each, (N,),
+          or bool; the network is called with them by name.
         - ``labels`` (N,): whole numbers from 0 to K - 1, the true ones as far as they are known.
         - ``test_inputs``, ``test_labels``: the test set, in the same form; without it a part of the
           data is held out (``data.test_size``).
@@ -69,7 +72,9 @@ class SampleLoss(Protocol):
 class Augmentation(Protocol):
     """``data.augment``: a function, or a class whose instances are such functions."""
 
-    def __call__(self, inputs: Tensor, **arguments: Any) -> Tensor:
+    def __call__(
+        self, inputs: Tensor | dict[str, Tensor], **arguments: Any
+    ) -> Tensor | dict[str, Tensor]:
         """Return a changed batch of training inputs, of the same shape and type.
 
         ``inputs`` (B, ...) are as the data set has them (uint8 images are not yet normalised), on

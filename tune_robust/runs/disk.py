@@ -26,14 +26,15 @@ def weight_count(config: TrainConfig, cache: Path) -> int:
     A network of the user's own is created for that; the others are not.
     """
     dataset = load_dataset(config.data, cache)
-    inputs, classes = dataset.train.images, len(dataset.classes)
+    inputs, classes, fields = dataset.train.images, len(dataset.classes), dataset.train.fields
+    shapes = None if fields is None else fields.shapes
     if isinstance(config.model, OwnModel):  # which may not be made without memory
         with torch.random.fork_rng(devices=[]):
-            network = build_network(config.model, inputs=inputs, classes=classes)
+            network = build_network(config.model, inputs=inputs, classes=classes, shapes=shapes)
     else:
         untrained = config.model.model_copy(update={"weights": None})
         with torch.device("meta"):
-            network = build_network(untrained, inputs=inputs, classes=classes)
+            network = build_network(untrained, inputs=inputs, classes=classes, shapes=shapes)
     return sum(p.numel() for p in network.parameters())
 
 

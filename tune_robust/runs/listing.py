@@ -87,7 +87,7 @@ def _summary(name: str, open_run: Callable[[str], RunFolder]) -> RunSummary:
     except (UserError, OSError) as error:
         return RunSummary(name, "unreadable", problem=str(error))
     ended = sum(row["status"] in ENDED for row in rows)
-    finished = ended >= space.trials
+    finished = ended >= space.trials or bool(meta.get("out_of_time"))
     return RunSummary(
         name=name,
         state="running" if live else "finished" if finished else "interrupted",

@@ -73,6 +73,8 @@ class RunMeta(_Kept):
     slots: StoredSlots | None = None
     slots_on: dict[str, Any] | None = None
     dashboard: str | None = None
+    seconds_used: float | None = None
+    out_of_time: bool | None = None
     versions: dict[str, str] | None = None
     git_commit: str | None = None
     hardware: dict[str, Any] | None = None

@@ -31,12 +31,15 @@ class Budget(Part):
     pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
     it is among the best ``1 / reduction`` at its rung. ``grace``
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
-    stopped, to measure what early stopping would have lost.
+    stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
+    as a whole, over all the times it is resumed: a trial that is not expected to finish in time is
+    not started or continued, and the search ends when the running ones have ended.
     """
 
     trials: Count
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
+    hours: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
     scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None

@@ -43,14 +43,13 @@ from tune_robust.methods import (
     swa_lr_factor,
 )
 from tune_robust.methods.mixing import Batch
-from tune_robust.models import Classifier, WithFeatures, build_network, last_linear
+from tune_robust.models import Classifier, WithFeatures, last_linear
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
     choose_device,
     fits_images,
-    float32_by_default,
     memory_format,
     peak_memory_mb,
     prepare_convolutions,
@@ -64,6 +63,7 @@ from tune_robust.training.evaluation import (
     predictions,
 )
 from tune_robust.training.graphs import GraphedStep, cuda_graphs
+from tune_robust.training.network import network_for
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
 from tune_robust.training.step import Step
@@ -147,7 +147,7 @@ def check_fits(config: TrainConfig, splits: Splits) -> None:
     if own_parts(config):
         try_parts(config, splits)
     else:
-        _network(config, splits.train, len(splits.classes))
+        network_for(config, splits.train, len(splits.classes))
     _batches(config, splits.train, splits.mean, splits.std, torch.Generator())
 
 
@@ -155,17 +155,6 @@ def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
     """Return how many images to evaluate at once; a compiled network also computes missing ones."""
     largest = max(len(splits.validation), len(splits.test))
     return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
-
-
-def _network(config: TrainConfig, part: LabelledImages, classes: int) -> nn.Module:
-    """Return a network with new weights for such images."""
-    with float32_by_default():
-        return build_network(
-            config.model,
-            inputs=part.source,
-            classes=classes,
-            download=config.data.download,
-        )
 
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -255,7 +244,7 @@ class _Run:
     def _build(self) -> None:
         """Build a new network and everything that belongs to it."""
         config, device = self.config, self.device
-        model = _network(config, self.train_part, self.classes)
+        model = network_for(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
         self._pass = _forward(config, self.model)
         self.parameters = [*self.model.parameters()]

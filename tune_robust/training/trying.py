@@ -18,9 +18,8 @@ from tune_robust.config import TrainConfig, is_own, own_parts
 from tune_robust.data import Batches, Splits
 from tune_robust.errors import UserError
 from tune_robust.methods import build_optimizer, sample_loss
-from tune_robust.models import build_network
 from tune_robust.own import explained, import_seconds
-from tune_robust.training.device import float32_by_default
+from tune_robust.training.network import network_for
 
 BATCH = 8
 """Inputs of the step."""
@@ -47,14 +46,9 @@ def _take_step(config: TrainConfig, splits: Splits) -> None:
     parts, classes = own_parts(config), len(splits.classes)
     with _blaming(parts, "data.augment", "a batch"):
         inputs, labels = _batch(config, splits)
-    with float32_by_default():
-        network = build_network(
-            config.model,
-            inputs=splits.train.source,
-            classes=classes,
-            download=config.data.download,
-        )
-    given = f"one batch, {inputs.dtype} {tuple(inputs.shape)}"
+    network = network_for(config, splits.train, classes)
+    fields = splits.train.fields
+    given = f"one batch, {fields or f'{inputs.dtype} {tuple(inputs.shape)}'}"
     with _blaming(parts, "model.name", f"the forward pass of {given}"):
         logits = network.train()(inputs)
     _check_logits(logits, config, len(inputs), splits)

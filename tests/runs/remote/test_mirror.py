@@ -78,6 +78,18 @@ def test_another_writer_ends_it(folder, remote, monkeypatch):
     assert log_at(remote) == b""
 
 
+def test_a_run_that_was_taken_over_is_not_written_when_closing(folder, remote, monkeypatch):
+    monkeypatch.setattr(module, "EVERY", 3600)
+    mirror = Mirror(LocalCopy(folder, remote))
+    monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
+    remote.delete("run.lease")
+    Lease(remote)
+    (folder / "events.jsonl").write_bytes(b"mine\n")
+    with pytest.raises(TakenOver):
+        mirror.close()
+    assert log_at(remote) == b""
+
+
 class Watched(Remote):
     """Calls ``before`` ahead of every object that is read or sent, and ``after`` behind it."""
 

@@ -2,9 +2,12 @@
 
 import random
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.segments import RemoteLog, Segment, log_of
@@ -195,3 +198,58 @@ def test_a_name_says_which_log_it_belongs_to():
     assert name == "events/000003/000000000000000-000000000000010-00000000.jsonl"
     assert (log_of(name), log_of(f"confirm/{name}"), log_of("events.jsonl")) == ("", "confirm", "")
     assert [log_of(other) for other in ("run.json", "events/notes", f"{name}.aside")] == [None] * 3
+
+
+class Machine:
+    """A folder, its log, and the bytes of which an upload was reported to have succeeded."""
+
+    def __init__(self, folder, remote):
+        folder.mkdir()
+        self.events, self.log = folder / "events.jsonl", RemoteLog(folder, remote)
+        self.log.download()
+        self.log = RemoteLog(folder, remote)
+        self.acknowledged = self.local
+
+    @property
+    def begun(self):
+        """Whether it has a generation; the lease stops a process that is lost without one."""
+        return bool(self.acknowledged)
+
+    @property
+    def local(self):
+        return self.events.read_bytes() if self.events.exists() else b""
+
+    def upload(self):
+        self.log.upload()
+        self.acknowledged = self.local
+
+
+@settings(max_examples=50)
+@given(
+    steps=st.lists(
+        st.sampled_from(["append", "upload", "no write", "no delete", "resume", "lost"]),
+        max_size=25,
+    )
+)
+def test_whatever_happens_the_remote_log_has_what_was_acknowledged(tmp_path_factory, steps):
+    """Uploads fail, the run goes on elsewhere, and the process that lost it does not stop."""
+    root = tmp_path_factory.mktemp("runs")
+    remote = Counting(f"file://{root}/there/r1")
+    writer, lost = Machine(root / "start", remote), None
+    for number, step in enumerate(steps):
+        if step == "append":
+            append(writer.events.parent, b"%d\n" % number)
+        elif step == "resume":
+            lost, writer = writer, Machine(root / str(number), remote)
+            writer.log.upload()  # as a search does before anything else
+        elif step == "lost" and lost is not None and lost.begun and writer.begun:
+            append(lost.events.parent, b"lost\n")
+            lost.upload()
+        elif step in ("upload", "no write", "no delete"):
+            remote.fails = {step.removeprefix("no ")}
+            with suppress(ConnectionError):
+                writer.upload()
+            remote.fails = frozenset()
+        found = content(remote)
+        assert found.startswith(writer.acknowledged)
+        assert writer.local.startswith(found)

@@ -44,8 +44,7 @@ def instance(
     if not is_image(source.images):
         raise UserError(
             "data.noise: instance noise is drawn from pixels, uint8 (C, H, W) with 1 or 3 "
-            f"channels; the inputs are {source.images.dtype} {tuple(source.images.shape[1:])} "
-            "each. Use symmetric or asymmetric noise."
+            f"channels; the inputs are {source.describe()} each. Use symmetric or asymmetric noise."
         )
     if count < 2:
         raise UserError(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from tune_robust.config import DataConfig
+from tune_robust.data.fields import Fields
 from tune_robust.data.images import Dataset, Images
 from tune_robust.data.sources.labels import check_labels, numbered_classes
 from tune_robust.errors import UserError, nearest, unknown
@@ -40,9 +41,11 @@ def load_own(config: DataConfig) -> Dataset:
     classes = _classes(parts.get("classes"), labels, name)
     for key, values in (("labels", labels), ("test_labels", test_labels)):
         check_labels(values.numpy(), len(classes), partial("{}: {}[{}]".format, name, key))
-    inputs = _inputs(parts["inputs"], "inputs", name)
-    test_inputs = _inputs(parts.get("test_inputs", inputs[:0]), "test_inputs", name)
-    _check_same_kind(inputs, test_inputs, name)
+    inputs, fields = _packed(parts["inputs"], "inputs", name)
+    test_inputs = inputs[:0]
+    if "test_inputs" in parts:
+        test_inputs, test_fields = _packed(parts["test_inputs"], "test_inputs", name)
+        _check_same_kind((inputs, fields), (test_inputs, test_fields), name)
     for key, tensor, values in (("", inputs, labels), ("test_", test_inputs, test_labels)):
         if len(tensor) != len(values):
             raise UserError(
@@ -52,7 +55,8 @@ def load_own(config: DataConfig) -> Dataset:
     if not len(inputs):
         raise UserError(f"{_SETTING}: {name} returned no inputs.")
     given = _given_labels(config, parts.get("noisy_labels", {}), labels, classes)
-    return Dataset(Images(inputs, labels, given), Images(test_inputs, test_labels), classes)
+    train = Images(inputs, labels, given, fields=fields)
+    return Dataset(train, Images(test_inputs, test_labels, fields=fields), classes)
 
 
 def _called(config: DataConfig) -> Any:
@@ -122,6 +126,40 @@ def _tensor(given: Any, key: str, name: str) -> Tensor:
     return tensor.detach().cpu()
 
 
+def _packed(given: Any, key: str, name: str) -> tuple[Tensor, Fields | None]:
+    """Return the inputs (N, ...); of a dict of several, their records (N, R) and their fields."""
+    if not isinstance(given, Mapping):
+        return _inputs(given, key, name), None
+    wrong = [each for each in given if not isinstance(each, str) or not each.isidentifier()]
+    if wrong or not given:
+        raise UserError(
+            f"{_SETTING}: {name} returned {key} with {f'the key {wrong[0]!r}' if wrong else 'no'} "
+            "inputs; expected a dict from names, by which the network takes them, to tensors."
+        )
+    several = {each: _field(given[each], f"{key}[{each!r}]", name) for each in given}
+    sizes = {each: len(tensor) for each, tensor in several.items()}
+    if len({*sizes.values()}) > 1:
+        raise UserError(
+            f"{_SETTING}: {name} returned {key} of different lengths: "
+            f"{', '.join(f'{each} has {size}' for each, size in sizes.items())}. Each sample needs "
+            "one of each."
+        )
+    fields = Fields.of(several)
+    return fields.packed(several), fields
+
+
+def _field(given: Any, key: str, name: str) -> Tensor:
+    """Return one of several inputs, which may also be one number or truth value for each sample."""
+    tensor = _tensor(given, key, name)
+    if tensor.ndim == 0:
+        raise UserError(f"{_SETTING}: {name} returned {key} as one number; expected (N, ...).")
+    if tensor.dtype == torch.bool:
+        return tensor.contiguous()
+    if tensor.ndim == 1:
+        return _inputs(tensor[:, None], key, name)[:, 0].contiguous()
+    return _inputs(tensor, key, name)
+
+
 def _inputs(given: Any, key: str, name: str) -> Tensor:
     """uint8, float32 or int64, (N, ...), contiguous."""
     tensor = _tensor(given, key, name)
@@ -158,12 +196,17 @@ def _classes(given: Any, labels: Tensor, name: str) -> tuple[str, ...]:
     return tuple(str(each) for each in given)
 
 
-def _check_same_kind(inputs: Tensor, test_inputs: Tensor, name: str) -> None:
-    one, other = ((t.dtype, tuple(t.shape[1:])) for t in (inputs, test_inputs))
+def _check_same_kind(
+    inputs: tuple[Tensor, Fields | None], test_inputs: tuple[Tensor, Fields | None], name: str
+) -> None:
+    one, other = (
+        str(fields or f"{tensor.dtype} {tuple(tensor.shape[1:])}")
+        for tensor, fields in (inputs, test_inputs)
+    )
     if one != other:
         raise UserError(
-            f"{_SETTING}: {name} returned inputs of {one[0]} {one[1]} and test_inputs of "
-            f"{other[0]} {other[1]} each. They must agree."
+            f"{_SETTING}: {name} returned inputs of {one} and test_inputs of {other} each. They "
+            "must agree."
         )
 
 

@@ -7,6 +7,7 @@ directly.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -32,7 +33,8 @@ class Mirror:
         copy.download()
         self._wake, self._closing = threading.Event(), threading.Event()
         self._problem: UserError | None = None
-        self._renewed = time.monotonic()
+        # The first upload begins a generation of the log, which must be the holder's: it checks.
+        self._renewed = -math.inf
         self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
         self._thread.start()
 
@@ -46,6 +48,7 @@ class Mirror:
         """Upload what is left and release the run.
 
         Raises:
+            TakenOver: another process has the run.
             UserError: the upload failed; everything is in the local folder, and opening the run
                 again uploads it.
         """
@@ -54,6 +57,7 @@ class Mirror:
         self._thread.join()
         if self._problem is not None:
             raise self._problem
+        self._lease.check()
         self._copy.upload_run(closing=True)
         self._lease.release()
 

@@ -8,6 +8,7 @@ conductor starts from the store alone, so that an interrupted search continues w
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from tune_robust.schedulers.building import build_scheduler
 from tune_robust.schedulers.promotion import Promotion
 from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
+from tune_robust.tuning.engine.deadline import Deadline
 from tune_robust.tuning.engine.slots import Slots
 from tune_robust.tuning.strategy.study import Study
 from tune_robust.tuning.strategy.warm_start import WarmStart
@@ -68,8 +70,10 @@ class Conductor(Generic[Store]):
         threads: the CPU threads of each trial, which are part of its configuration.
         proposals: what proposes the trials; None for a study of the trials in ``store``.
         watcher: called with a trial after each of its events, to show progress.
+        clock: the seconds since some moment, for ``budget.hours``.
 
     Attributes:
+        out_of_time: whether no trial is proposed any more because of ``budget.hours``.
         hopeless: the error with which all of the first trials, at least three, have failed, so that
             no trial is proposed any more; otherwise None.
     """
@@ -82,6 +86,7 @@ class Conductor(Generic[Store]):
         threads: int,
         proposals: Proposals | None = None,
         watcher: Callable[[Trial], None] = lambda trial: None,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self.space, self.store, self.objective = space, store, objective_of(space)
         self._threads, self._watcher = threads, watcher
@@ -92,12 +97,14 @@ class Conductor(Generic[Store]):
         self._needed: dict[str, Slots] = {}
         self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
+        self._deadline = _deadline(space, store, clock)
+        self._begun = False
         self.reload()
 
     def reload(self) -> None:
         """Start from the store as it is now, after changes of which this object has not heard."""
         self.progress = SearchProgress(self.space, self.store.trials)
-        self._exhausted = False
+        self._exhausted = self.out_of_time = False
         self.hopeless: str | None = None
         self._scheduler = build_scheduler(self.space)
         self._replay()
@@ -113,7 +120,7 @@ class Conductor(Generic[Store]):
 
     @property
     def complete(self) -> bool:
-        """Whether all trials have ended (a grid may be smaller than the budget)."""
+        """Whether all trials have ended (a grid may be smaller than the budget, or time is up)."""
         proposed = len(self.trials) >= self.progress.total or self._exhausted
         return proposed and all(t.status in ENDED for t in self.trials.values())
 
@@ -140,16 +147,19 @@ class Conductor(Generic[Store]):
     def next_trial(self) -> Trial | None:
         """Return an interrupted trial, else a paused one that is promoted, else a new one.
 
-        Returns None if no trial is left, all slots are in use, or the search is ``hopeless``.
+        Returns None if no trial is left or can finish in time, all slots are in use, or the search
+        is ``hopeless``.
         """
         if self.hopeless is not None:
             return None
         if self._slots is not None and self.running >= self._slots.concurrency:
             return None
+        self._stop_late()
         trial = self._waiting.pop(0) if self._waiting else self._promoted() or self._propose()
         if trial is None and not self._running:
             self._stop_paused()
         if trial is not None:
+            self._begun = True
             self.store.start(trial.name)
             self._running.add(trial.name)
             if self._slots is not None:
@@ -204,6 +214,7 @@ class Conductor(Generic[Store]):
             self._upkeep.ended(trial)
         if status == "failed":
             self.hopeless = self._shared_error()
+        self._note_time()
         self._upkeep.refresh()
         self._watcher(trial)
 
@@ -290,7 +301,8 @@ class Conductor(Generic[Store]):
             return None
         paused = [trial.name for trial in self.trials.values() if trial.status == "paused"]
         name = self._scheduler.promoted(paused)
-        return None if name is None else self.trials[name]
+        found = None if name is None else self.trials[name]
+        return found if found is not None and self._in_time(found) else None
 
     def _stop_paused(self) -> None:
         """Stop the trials that are still paused when nothing is left that could promote them."""
@@ -298,9 +310,31 @@ class Conductor(Generic[Store]):
             if trial.status == "paused":
                 self.end(trial.name, "stopped")
 
+    def _in_time(self, trial: Trial | None) -> bool:
+        """Return whether a trial, None for a new one, can finish in the time of the search."""
+        if self._deadline is None:
+            return True
+        return self._deadline.allows(trial, reversed([*self.trials.values()]))
+
+    def _stop_late(self) -> None:
+        """Stop the interrupted trials that can no longer finish in time."""
+        for trial in [trial for trial in self._waiting if not self._in_time(trial)]:
+            self._waiting.remove(trial)
+            self.end(trial.name, "stopped")
+
+    def _note_time(self) -> None:
+        """Record the time used, for when the search is resumed, and whether it is up."""
+        if self._deadline is not None and (self._begun or self.out_of_time):
+            used = round(self._deadline.used, 3)
+            self.store.update_meta(seconds_used=used, out_of_time=self.out_of_time)
+
     def _propose(self) -> Trial | None:
         number = len(self.trials)
         if number >= self.progress.total:
+            return None
+        if not self._in_time(None):
+            self._exhausted = self.out_of_time = True
+            self._note_time()
             return None
         asked = self._proposals.ask(number)
         if asked is None:
@@ -361,6 +395,12 @@ class Conductor(Generic[Store]):
                     self.store.end(name, "done")
                 elif not keep and trial.paused_at < epoch:
                     self.store.end(name, self._dropped)
+
+
+def _deadline(space: Space, store: TrialStore, clock: Callable[[], float]) -> Deadline | None:
+    if space.budget.hours is None:
+        return None
+    return Deadline(space.budget.hours, store.meta.get("seconds_used") or 0.0, clock)
 
 
 def _after_give(slots: Slots | None) -> Slots:

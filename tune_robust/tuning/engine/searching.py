@@ -122,6 +122,8 @@ def run_search(
         raise _cannot_write(store.folder, error) from error
     if conductor.hopeless is not None:
         raise _hopeless(conductor)
+    if conductor.out_of_time:
+        watcher.note(_out_of_time(conductor))
     if not conductor.complete:
         progress = conductor.progress
         raise Interrupted(store.folder.place, progress.ended, progress.total)
@@ -275,6 +277,16 @@ def _check_disk(conductor: Conductor, cache: Path) -> str | None:
 
     concurrency = conductor.slots.concurrency
     return check_disk(conductor.space, conductor.store.folder, cache, concurrency=concurrency)
+
+
+def _out_of_time(conductor: Conductor) -> str:
+    progress, hours = conductor.progress, conductor.space.budget.hours or 0.0
+    run = run_argument(conductor.store.folder.place)
+    return (
+        f"The search ends after {progress.ended} of at most {progress.total} trials: another one "
+        f"would not finish within its {hours:g} hours (budget.hours). To continue it, run:\n"
+        f"  tune-robust resume {run} --set budget.hours={2 * hours:g}"
+    )
 
 
 def _hopeless(conductor: Conductor) -> SearchFailed:
