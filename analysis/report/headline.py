@@ -148,7 +148,7 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
 
 
 def reached(name: str, value: float | None) -> str:
-    """``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
+    """Return ``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
     about = metric(name)
     of = f" {about.unit}</b> of" if about.unit else "</b>"
     return f"<b>{score(name, value)}{of} {about.title}"

@@ -78,7 +78,7 @@ def _order(run: Run) -> str:
 
 
 def _audit(run: Run) -> str:
-    """The most suspicious labels, where the run was audited."""
+    """Return a section on the most suspicious labels if the run was audited."""
     audit = read_audit(run.path)
     return "" if audit is None else report_section(audit)
 
