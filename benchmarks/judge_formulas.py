@@ -8,6 +8,7 @@ true labels or test images.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -136,6 +137,26 @@ def confirmed_labels(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray
     return hits.sum(1) / np.maximum(kept.sum(1), 1)
 
 
+def confident_learning(probabilities: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Return the accuracy on the images in which cleanlab finds no label issue.
+
+    It gets the geometric mean of the better third of the other trials by loss (confident learning;
+    Northcutt et al. 2021).
+    """
+    from cleanlab.filter import find_label_issues
+
+    weights = _others(noisy_loss(probabilities, given))
+    logs = np.log(np.clip(probabilities, LEAST_PROBABILITY, None))
+    scores = np.zeros(len(probabilities))
+    crowds, which = np.unique(weights > 0, axis=0, return_inverse=True)
+    for place, crowd in enumerate(crowds):  # most trials are judged by the same others
+        kept = ~find_label_issues(given, _normalised(np.exp(logs[crowd].mean(0))), n_jobs=1)
+        for trial in np.flatnonzero(which.ravel() == place):
+            hits = (probabilities[trial].argmax(1) == given) & kept
+            scores[trial] = hits.sum() / max(kept.sum(), 1)
+    return scores
+
+
 JUDGES: dict[str, Judge] = {
     "noisy accuracy": noisy_accuracy,
     "noisy loss": noisy_loss,
@@ -151,7 +172,9 @@ JUDGES: dict[str, Judge] = {
     "agreement between halves": agreement_of_halves,
     "labels confirmed by the consensus": confirmed_labels,
 }
-"""The judges, by their names in the tables."""
+if find_spec("cleanlab") is not None:
+    JUDGES["confident learning (cleanlab)"] = confident_learning
+"""The judges, by their names in the tables; the last one only where cleanlab is installed."""
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

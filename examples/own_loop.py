@@ -22,8 +22,8 @@ labels[wrong] = torch.randint(0, 10, (int(wrong.sum()),))
 train, test = torch.arange(1200), torch.arange(1200, len(labels))
 
 model = nn.Sequential(nn.Linear(64, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 10))
-# rho is SAM's radius; alpha below 1 makes it SANER; model keeps BatchNorm's statistics to the first
-# of the two passes.
+# rho is SAM's radius; alpha below 1 makes it SANER; with model, BatchNorm's statistics are updated
+# in the first of the two passes only.
 optimizer = SharpnessAware(
     torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), rho=0.1, alpha=0.5, model=model
 )
@@ -33,7 +33,7 @@ for epoch in range(1, 11):
     for batch in train[torch.randperm(len(train))].split(64):
 
         def closure(batch=batch):
-            """One pass: the gradient of the loss on this batch."""
+            """Compute the loss on this batch and its gradient."""
             optimizer.zero_grad()
             loss = cross_entropy(model(images[batch]), labels[batch])
             loss.backward()

@@ -6,16 +6,16 @@ python examples/resume_and_confirm.py
 
 import tune_robust as tr
 
-# A run is named by its folder in "runs", or by its path. It can be read at any time, also while
-# its search is running in another process.
+# A run is given by its name in the folder "runs", or by its path. It can be read at any time, also
+# while its search is running in another process.
 run = tr.load_run("first")
 print(f"{len(run.trials)} trials, best {run.objective.metric} {run.trials['objective'].max():.3f}")
 
 # resume() finishes what an interruption or a crash has left. Here it also adds one trial.
 run = tr.resume(run, trials="+1")
 
-# The best of many trials is partly the luckiest: train it again on seeds that the search has not
-# used, together with the baseline. These are the scores to publish.
+# The best score of many trials is partly due to chance: train it again on seeds that the search has
+# not used, together with the baseline. These are the scores to publish.
 found = tr.confirm(run, top=1, seeds=2)
 print(found["conclusion"])
 for row in found["trials"]:

@@ -21,14 +21,14 @@ def write_audit_page(audit: AuditSummary, out: Path) -> Path:
     """Write the page to ``out`` and return its path.
 
     Raises:
-        UserError: when it cannot be written.
+        UserError: The page cannot be written.
     """
     write_page(out, render(audit))
     return out
 
 
 def render(audit: AuditSummary) -> str:
-    """The whole page as text."""
+    """Return the whole page as HTML."""
     return fill_page(
         __package__,
         "audit.html",
@@ -43,7 +43,7 @@ def render(audit: AuditSummary) -> str:
 
 
 def report_section(audit: AuditSummary) -> str:
-    """The part of a run's report: the first two dozen images."""
+    """Return the section of a run's report, with the first two dozen images."""
     return (
         '<section id="labels"><h2>Which labels are probably wrong?</h2>'
         f'<p class="guide">{lead(audit)} These are the most suspicious images; '
@@ -53,7 +53,7 @@ def report_section(audit: AuditSummary) -> str:
 
 
 def lead(audit: AuditSummary) -> str:
-    """The estimate and where it comes from."""
+    """Return the estimate and its source, as HTML."""
     if audit.folds:
         source = (
             f"{count(audit.folds, 'network')}, trained as {plain(audit.trials[0])} was, each "
@@ -82,7 +82,7 @@ def _guide(audit: AuditSummary) -> str:
 
 
 def gallery(suspects: Sequence[Suspect]) -> str:
-    """Pictures with given and likely labels, as HTML."""
+    """Return pictures with given and likely labels, as HTML."""
     if not suspects:
         return "<p>No label is more likely wrong than right.</p>"
     return f'<div class="suspects">{"".join(map(_figure, suspects))}</div>'

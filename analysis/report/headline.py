@@ -90,7 +90,7 @@ def lead(run: Run, summary: Summary) -> str:
         return f"There is nothing to rank.{common} The table below shows how each trial ended."
     if label_sets(run) > 1:
         return (
-            "Scores on different labels do not compare, so this run has no overall winner. "
+            "Scores on different labels are not comparable, so this run has no overall winner. "
             "What follows about the best trial is about the best of its own label set."
         )
     if summary.confirmation is None:
@@ -148,7 +148,7 @@ def _confirmed(run: Run, confirmation: Confirmation) -> str:
 
 
 def reached(name: str, value: float | None) -> str:
-    """``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
+    """Return ``<b>48.4%</b> validation accuracy``, or with a unit ``<b>0.62 nats</b> of ...``."""
     about = metric(name)
     of = f" {about.unit}</b> of" if about.unit else "</b>"
     return f"<b>{score(name, value)}{of} {about.title}"

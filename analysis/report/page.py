@@ -67,7 +67,7 @@ def render(run: Run) -> str:
         ),
         audit=_audit(run),
         table=trial_table(run),
-        table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Press a heading to sort by "
+        table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Click a heading to sort by "
         "it. Columns marked * need the test set or the true labels and are not used for selection.",
         provenance=provenance(run),
     )
@@ -78,7 +78,7 @@ def _order(run: Run) -> str:
 
 
 def _audit(run: Run) -> str:
-    """The most suspicious labels, where the run was audited."""
+    """Return a section on the most suspicious labels if the run was audited."""
     audit = read_audit(run.path)
     return "" if audit is None else report_section(audit)
 

@@ -52,7 +52,9 @@ def _score_tiles(run: Run, summary: Summary, best: Candidate) -> list[tuple[str,
     if best.seeds > 1:
         mean = f"mean of {count(best.seeds, 'seed')}{spread(name, best)}"
         gain = f"{mean} · {gain}" if gain else mean
-    shown = [(sentence_case(metric(name).title), score(name, best.score), gain)]
+    unit = metric(name).unit
+    value = f"{score(name, best.score)} {unit}".rstrip()
+    shown = [(sentence_case(metric(name).title), value, gain)]
     if summary.confirmation is not None:
         _, value, words = shown[0]
         words = f"{plain(best.trial)} in the search{f' · {words}' if words else ''}"

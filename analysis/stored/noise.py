@@ -18,21 +18,26 @@ class Limits(NamedTuple):
     """The possible range of a metric, and its resolution on the images.
 
     ``low`` and ``high``: the possible values. ``images``: the number of images that a fraction is a
-    mean over; None if the metric is not such a fraction or the number is unknown.
+    mean over; None if the metric is not such a fraction or the number is unknown. ``typical``: the
+    standard error of any other metric, if its trials recorded one, and otherwise 0.
     """
 
     low: float
     high: float
     images: int | None
+    typical: float = 0.0
 
     def clip(self, values: ArrayLike) -> np.ndarray:
         """Clip values to the possible range."""
         return np.clip(values, self.low, self.high)
 
     def error(self, values: ArrayLike) -> np.ndarray:
-        """Return the standard error of fractions, sqrt(p (1 - p) / images); 0 if unknown."""
+        """Return the standard error of values due to the number of images; 0 if it is unknown.
+
+        That of fractions is sqrt(p (1 - p) / images).
+        """
         if not self.images:
-            return np.zeros_like(np.asarray(values, dtype=float))
+            return np.full_like(np.asarray(values, dtype=float), self.typical)
         fractions = np.clip(values, 0, 1)
         return np.sqrt(fractions * (1 - fractions) / self.images)
 
@@ -62,7 +67,7 @@ def limits(run: Run, name: str) -> Limits:
     """
     about = metric(name)
     if not about.is_fraction:
-        return Limits(-math.inf, math.inf, None)
+        return Limits(-math.inf, math.inf, None, _typical_error(run, name))
     images = (run.meta.get("images") or {}).get(about.images)
     highest = _ceiling(run, name)
     whole = Limits(0.0, 1.0, images)
@@ -71,6 +76,13 @@ def limits(run: Run, name: str) -> Limits:
     best = run.epochs[name].max() if name in run.epochs else math.nan
     exceeded = best > highest + _CLEARLY * whole.error(highest)
     return whole if exceeded else whole._replace(high=highest)
+
+
+def _typical_error(run: Run, name: str) -> float:
+    """The median of the standard errors that the trials recorded with the metric; 0 without any."""
+    stored = f"{name}_error"
+    error = run.epochs[stored].median() if stored in run.epochs else math.nan
+    return 0.0 if math.isnan(error) else float(error)
 
 
 def _ceiling(run: Run, name: str) -> float | None:

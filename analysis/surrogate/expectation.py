@@ -32,8 +32,8 @@ class Expected(NamedTuple):
 
     ``deviation``: the standard deviation of ``mean``, at least the sampling error of the images
     that the metric is measured on. ``doubt``: the uncertainty in [0, 1]; 0 is certain, 1 the prior.
-    ``low`` and ``high``: the ends of the 90 % interval. All values are clipped to the possible
-    range.
+    ``low`` and ``high``: the ends of the 90 % interval of the value of a new trial (measured by
+    benchmarks/calibration.py). All values are clipped to the possible range.
     """
 
     mean: np.ndarray
@@ -72,7 +72,7 @@ class Expectation:
         if self._with_budget:
             inputs = np.column_stack([inputs, 1 + fidelity / span])
         values = readings["value"].to_numpy()
-        noise = 0.0
+        noise = _OWN * float(limits.error(0.0)) ** 2
         if self._is_fraction:
             middle = values.clip(*_ODDS).mean()
             noise = _OWN * float(limits.error(middle) / (middle * (1 - middle))) ** 2
@@ -85,10 +85,13 @@ class Expectation:
         if self._with_budget:
             points = np.column_stack([points, np.ones(len(points))])
         mean, deviation, doubt = self._surrogate.predict(points)
+        of_a_trial = self._surrogate.of_a_trial(deviation)
         if self._is_fraction:
             mean = expit(mean)
-            deviation = deviation * mean * (1 - mean)  # derivative of a fraction by its log odds
+            slope = mean * (1 - mean)  # derivative of a fraction by its log odds
+            deviation, of_a_trial = deviation * slope, of_a_trial * slope
         mean = self._limits.clip(mean)
-        deviation = np.hypot(deviation, self._limits.error(mean))
-        low, high = (self._limits.clip(mean + side * _NINETY * deviation) for side in (-1, 1))
+        error = self._limits.error(mean)
+        deviation, of_a_trial = np.hypot(deviation, error), np.maximum(of_a_trial, error)
+        low, high = (self._limits.clip(mean + side * _NINETY * of_a_trial) for side in (-1, 1))
         return Expected(mean, deviation, doubt, low, high)

@@ -50,6 +50,7 @@ class Surrogate:
             tuned.fit(*_subset(inputs, values, _TUNED_ON))
             self._process = _process(tuned.kernel_, optimizer=None).fit(inputs, values)
         self._noise = tuned.kernel_.k2.noise_level
+        self._correction = _correction(min(len(values), _TUNED_ON), len(tuned.kernel_.theta))
         self._amplitude = tuned.kernel_.k1.k1.constant_value
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,6 +65,19 @@ class Surrogate:
         deviation = np.sqrt(np.clip(deviation**2 - self._noise, 0, None))
         doubt = np.clip(deviation / np.sqrt(self._amplitude), 0, 1)
         return mean * self._scale + self._offset, deviation * self._scale, doubt
+
+    def of_a_trial(self, deviation: np.ndarray) -> np.ndarray:
+        """Return the standard deviation of a new trial's value, from that of the mean.
+
+        It adds the noise of a single trial, and accounts for the parameters of the kernel, which
+        are fitted to the same values.
+        """
+        return self._correction * np.hypot(deviation, np.sqrt(self._noise) * self._scale)
+
+
+def _correction(points: int, parameters: int) -> float:
+    """Return the correction of a standard deviation for fitted parameters, as in least squares."""
+    return float(np.sqrt(points / max(points - parameters, points / 4)))
 
 
 def _length_bounds(inputs: np.ndarray, budget: bool) -> list[tuple[float, float]]:

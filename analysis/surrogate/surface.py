@@ -19,6 +19,7 @@ from analysis.surrogate.observations import read_trials
 from tune_robust.errors import UserError, unknown
 from tune_robust.formatting import count
 from tune_robust.metrics import metric
+from tune_robust.runs.naming import run_argument
 from tune_robust.spaces.distributions import Plain
 
 _FAVOURITES = ("sam.rho", "saner.alpha")
@@ -116,7 +117,7 @@ def fit_surface(
         observed=observed,
         kind=kind,
         budget=budget,
-        problem=_problem(dimensions, readings, metric_name),
+        problem=_problem(run, dimensions, readings, metric_name),
     )
     return surface if surface.problem else _fitted(run, surface, dimensions, readings)
 
@@ -177,7 +178,7 @@ def _on_axes(trials: pd.DataFrame, dimensions: list[Axis]) -> pd.DataFrame:
     return trials
 
 
-def _problem(dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str | None:
+def _problem(run: Run, dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str | None:
     """Return why no surface can be drawn, for the figure; None if it can."""
     if not dimensions:
         return "No number was searched, so there is no surface to draw."
@@ -186,7 +187,11 @@ def _problem(dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str |
     places = len(readings.drop_duplicates([dimension.path for dimension in dimensions]))
     if places < needed:
         drawn = "curve" if len(dimensions) == 1 else "surface"
-        return f"{count(places, 'setting')} with a {title} so far; a {drawn} needs {needed}."
+        text = f"{count(places, 'setting')} with a score so far; a {drawn} needs {needed}."
+        if run.space.get("searcher", {}).get("name") == "grid":
+            return text
+        more = f"tune-robust resume {run_argument(run.place)} --trials +{needed - places}"
+        return f"{text} Add trials: {more}"
     if readings["value"].nunique() == 1:
         return f"Every trial has the same {title}, {number(readings['value'].iloc[0])}."
     return None

@@ -30,8 +30,8 @@ def test_noise_lowers_what_a_perfect_model_scores(build, data, rate, perfect):
 def test_scores_clearly_above_the_ceiling_lift_it(build):
     build_space = space(build, noise={"kind": "symmetric", "rate": 0.4})
     run = build.load([build.trial(1, {}, good=1.0)], space=build_space)
-    assert limits(run, "val_accuracy") == (0, 0.6, 360)
-    assert limits(run, "test_accuracy") == (0, 1, 400)
+    assert limits(run, "val_accuracy") == (0, 0.6, 360, 0)
+    assert limits(run, "test_accuracy") == (0, 1, 400, 0)
     run.epochs.loc[:, "val_accuracy"] = 0.64  # within two standard errors of 60 %
     assert limits(run, "val_accuracy").high == 0.6
     run.epochs.loc[:, "val_accuracy"] = 0.7
@@ -62,3 +62,10 @@ def test_nothing_is_claimed_where_nobody_knows(build):
     assert not is_truth_known(run)
     del run.meta["wrong_labels"]
     assert noise_rate(run) is None
+
+
+def test_other_metrics_have_the_error_that_their_trials_recorded(build):
+    extra = {"val_information": 0.5, "val_information_error": 0.03}
+    run = build.load([build.trial(1, {}, extra=extra)])
+    assert limits(run, "val_information").error([0.4, 0.5]).tolist() == [0.03, 0.03]
+    assert limits(run, "val_loss").error(0.5) == 0

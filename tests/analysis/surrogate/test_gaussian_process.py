@@ -30,3 +30,17 @@ def test_equal_data_give_an_equal_fit():
 def test_equal_values_are_expected_everywhere():
     mean, _, _ = Surrogate(np.eye(4), np.full(4, 0.3), budget=False).predict(np.eye(4))
     np.testing.assert_allclose(mean, 0.3)
+
+
+def test_new_values_lie_within_their_intervals_as_often_as_said():
+    """With few values, to which the kernel's parameters are fitted too."""
+    inside = []
+    for seed in range(12):
+        draw = np.random.default_rng(seed)
+        x = draw.uniform(size=(60, 2))
+        values = np.sin(4 * x[:, 0]) + 0.3 * draw.normal(size=60)
+        surrogate = Surrogate(x[:20], values[:20], budget=False)
+        mean, deviation, _ = surrogate.predict(x[20:])
+        half = 1.645 * surrogate.of_a_trial(deviation)
+        inside.append((np.abs(values[20:] - mean) <= half).mean())
+    assert 0.82 < np.mean(inside) < 0.98

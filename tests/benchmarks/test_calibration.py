@@ -1,0 +1,36 @@
+"""The calibration benchmark, on two splits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        import calibration
+
+        yield calibration
+
+
+def test_the_intervals_of_the_surrogate_hold_most_held_out_trials(calibration):
+    found = calibration.measured("methods_grid_digits", 30, 2)
+    assert set(found) == set(calibration.MODELS)
+    assert 0.8 < found["surrogate"]["90 %"] <= 1
+    assert 0.35 < found["surrogate"]["50 %"] < 0.75
+    assert found["surrogate"]["error"] < found["mean"]["error"]
+
+
+def test_the_fractions_are_those_inside_the_intervals(calibration):
+    values = np.array([0.0, 0.5, 1.0, 2.0])
+    half, most, error = calibration._scores(np.zeros(4), np.ones(4), values)
+    assert (half, most) == (0.5, 0.75)
+    assert error == pytest.approx(100 * np.sqrt(5.25 / 4))
+
+
+def test_a_grid_that_is_too_small_is_left_out(calibration):
+    assert calibration.measured("methods_grid_cifar10n", 45, 1) == {}
