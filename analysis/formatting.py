@@ -13,8 +13,8 @@ MISSING = "–"
 
 
 _DIMENSIONS = {
-    "sam.rho": "how far SAM looks around the weights",
-    "saner.alpha": "what SANER keeps of group B: 1 is SAM, 0 drops it",
+    "sam.rho": "radius of SAM's perturbation",
+    "saner.alpha": "SANER's factor on group B: 1 is SAM, 0 removes it",
     "saner.k": "epochs until SANER's alpha is reached",
     "law.gamma": "how strongly LAW weights samples down",
     "sals.alpha": "strength of SALS's label smoothing",

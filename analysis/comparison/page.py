@@ -82,15 +82,15 @@ def _scene(scene: Scene, place: int, colour: dict[str, str], several: bool) -> l
     if sum(len(entry.repeats) for entry in scene.entries) > 1:
         pictures.append((f"finals-{place}", finals(scene, colour)))
         beside = (
-            " The dotted line is the compute that all have spent, at which the second picture sets "
-            "them side by side."
+            " The dotted line is the compute that all have used, at which the second figure "
+            "compares them."
         )
     figures = section_html(
         Section(
             f"scene-{place}",
-            f"How good after how much compute{where}?",
-            "Lines: the best finished trial so far, the mean over a search's repeats; around it, "
-            f"from the worst to the best of them.{beside}",
+            f"Best score by compute{where}",
+            "Lines are the best score of a finished trial so far, as the mean over a search's "
+            f"repeats; bands are the range from the worst to the best repeat.{beside}",
             pictures,
         )
     )

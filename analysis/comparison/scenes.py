@@ -254,7 +254,7 @@ def compare_runs(paths: Sequence[str | Path], *, reach: float | None = None) -> 
         not comparison.places
     ):
         raise UserError(
-            "nothing here compares: each of these runs has labels or a network of its own ("
+            "these runs are not comparable: each has other labels or another network ("
             + "; ".join(f"{s.entries[0].repeats[0].run.name}: {s.label}" for s in scenes)
             + "), and no setting was searched in two of them. Compare runs on the same labels, or "
             "searches for the same settings at different noise."
@@ -266,7 +266,7 @@ def _distinct(folders: Sequence[Path]) -> None:
     seen: set[Path] = set()
     for folder in folders:
         if folder.resolve() in seen:
-            raise UserError(f"the run {folder} is given twice: a run does not compare with itself.")
+            raise UserError(f"the run {folder} is given twice: compare different runs.")
         seen.add(folder.resolve())
     if len(folders) < 2:
         raise UserError("compare needs two runs or more: `tune-robust compare r1 r2`.")
@@ -280,8 +280,8 @@ def _comparable(run: Run) -> None:
         )
     if label_sets(run) > 1:
         raise UserError(
-            f"the run {run.name!r} goes through several label sets by itself, and so has no one "
-            f"score. `tune-robust report {run.path}` shows it."
+            f"the run {run.name!r} has several label sets, and therefore no single score. "
+            f"`tune-robust report {run.path}` shows it."
         )
     if _candidates(run).empty:
         raise UserError(
@@ -300,8 +300,8 @@ def _same_objective(runs: Sequence[Run]) -> None:
             for o, names in by_objective.items()
         )
         raise UserError(
-            f"these runs optimise different things, which do not compare: {parts}. Compare those "
-            "that share an objective."
+            f"these runs have different objectives, which are not comparable: {parts}. Compare "
+            "those that share an objective."
         )
 
 

@@ -205,13 +205,13 @@ def notes(comparison: Comparison) -> list[str]:
         )
     if any(entry.confirmed is None for _, entry in entries):
         remarks.append(
-            "The score of a search is the best of many trials, and optimistic. `tune-robust "
-            "confirm` retrains the best trials on fresh seeds."
+            "The score of a search is the best of many trials, and therefore optimistic. "
+            "`tune-robust confirm` retrains the best trials on fresh seeds."
         )
     if len(comparison.scenes) > 1:
         remarks.append(
-            "Scores compare only on the same data set, noise and network. Across those, compare "
-            "where the best settings lie."
+            "Scores are comparable only for the same data set, noise and network. Across those, "
+            "compare where the best settings lie."
         )
     if any(r.run.meta.get("warm_start") for _, entry in entries for r in entry.repeats):
         remarks.append("The compute of the runs that a warm start learned from is not counted.")

@@ -57,7 +57,7 @@ def saved(run: Run) -> float:
 def _cost_plot(table: pd.DataFrame) -> go.Figure:
     table = table[table["gradient_evaluations"] > 0]
     if table.empty:
-        return message("No trial has used anything yet.")
+        return message("No trial has used any compute yet.")
     figure = new_figure(height=190, margin={"l": 16, "r": 16, "t": 70, "b": 52})
     for row in table.itertuples():
         legend, colour = _PARTS[row.part]

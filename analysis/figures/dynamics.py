@@ -35,9 +35,9 @@ DYNAMICS = {
     "noise-ratios": _Dynamic(
         "p_r of SANER's groups",
         {"p_r_a": "group A", "p_r_b": "group B", "p_r_c": "group C"},
-        "p_r says how much a group's part of the step fits wrong labels, over how much it fits "
-        "correct ones. Where group B is above 1, weakening it slows the fitting of wrong labels "
-        "more.",
+        "p_r is the effect of a group's part of the step on fitting wrong labels, over that on "
+        "fitting correct ones. Where group B is above 1, weakening it slows the fitting of wrong "
+        "labels more.",
     ),
     "alignment": _Dynamic(
         "Agreement of clean and noisy gradients",
@@ -49,7 +49,7 @@ DYNAMICS = {
     "law-weights": _Dynamic(
         "Mean weight of a sample in the loss",
         {"law_weight_clean": "correct labels", "law_weight_noisy": "wrong labels"},
-        "LAW works where the line of the wrong labels lies below the other: they weigh less.",
+        "LAW is effective if the line of the wrong labels, their mean weight, is the lower one.",
     ),
     "sals-epsilon": _Dynamic(
         "Label smoothing",

@@ -14,7 +14,7 @@ from tune_robust.formatting import count
 
 _MEASURES = {
     # column: legend, colour
-    "overall": ("fraction of all differences", WINNER),
+    "overall": ("fraction of the variance", WINNER),
     "to_the_top": ("to be among the best", BASELINE),
     "at_the_top": ("to be so within the better half", GREY),
 }

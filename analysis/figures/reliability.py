@@ -25,7 +25,7 @@ def reliability(run: Run) -> go.Figure:
     """
     rows = reliability_data(run)
     if rows.empty:
-        return message("No finished trial recorded how its confidence holds.")
+        return message("No finished trial recorded its calibration.")
     figure = new_figure(height=380)
     figure.add_scatter(
         x=[0, 1],
@@ -44,7 +44,7 @@ def reliability(run: Run) -> go.Figure:
             name=plain(name),
             line={"width": 1.6, **line_style(place)},
             marker={"size": 5 + _LARGEST * bins["fraction"] ** 0.5},
-            hovertemplate=f"{plain(name)}<br>sure: %{{x:.0%}}, right: %{{y:.0%}}"
+            hovertemplate=f"{plain(name)}<br>confidence %{{x:.0%}}, accuracy %{{y:.0%}}"
             "<br>%{customdata:.0%} of the images<extra></extra>",
         )
     plain_axes(figure)

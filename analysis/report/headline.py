@@ -90,7 +90,7 @@ def lead(run: Run, summary: Summary) -> str:
         return f"There is nothing to rank.{common} The table below shows how each trial ended."
     if label_sets(run) > 1:
         return (
-            "Scores on different labels do not compare, so this run has no overall winner. "
+            "Scores on different labels are not comparable, so this run has no overall winner. "
             "What follows about the best trial is about the best of its own label set."
         )
     if summary.confirmation is None:

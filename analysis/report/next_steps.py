@@ -20,8 +20,8 @@ def next_steps(run: Run, summary: Summary) -> str:
 def _purpose(run: Run, summary: Summary) -> str:
     best = summary.winner
     if best is None:
-        return "See the progress of the trials, and go on with the search:"
-    first = "If the search has been interrupted, go on with it. " if summary.waiting else ""
+        return "See the progress of the trials, and continue the search:"
+    first = "If the search has been interrupted, continue it. " if summary.waiting else ""
     if not _is_confirmed(run, summary):
         first += "Confirm the best trials on fresh seeds before you publish a score. Then export"
     else:

@@ -97,7 +97,7 @@ def _luck(run: Run, summary: Summary) -> Iterator[str]:
         several = summary.winner.seeds > 1
         text = (
             "<b>The winner's score is optimistic:</b> it is the best of "
-            f"{count(summary.settings, 'setting' if several else 'trial')}, and partly luck."
+            f"{count(summary.settings, 'setting' if several else 'trial')}, partly by chance."
         )
         if summary.error:
             images = (run.meta.get("images") or {}).get("validation")

@@ -67,7 +67,7 @@ def render(run: Run) -> str:
         ),
         audit=_audit(run),
         table=trial_table(run),
-        table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Press a heading to sort by "
+        table_guide=f"{count(len(run.trials), 'trial')}, {_order(run)}. Click a heading to sort by "
         "it. Columns marked * need the test set or the true labels and are not used for selection.",
         provenance=provenance(run),
     )

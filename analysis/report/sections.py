@@ -98,7 +98,7 @@ def _learning_curves(run: Run, summary: Summary) -> Section:
     guide += _of_seeds(summary) + _of_baselines(run)
     guide += "; faint lines were stopped early." if summary.counts.get("stopped") else "."
     figures = [("learning-curves", learning_curves(run))]
-    return Section("learning-curves", "Every trial as it learned", guide, figures)
+    return Section("learning-curves", "Learning curves of all trials", guide, figures)
 
 
 def _of_seeds(summary: Summary) -> str:
@@ -229,10 +229,10 @@ def _rungs(run: Run) -> list[Section]:
         return []
     guide = (
         "A dot near 1 means that the ranking of the trials at this rung predicts their ranking at "
-        "the end; where the bar, the 95% interval, holds 0, there is no evidence that it does. "
+        "the end; where the bar, the 95% interval, contains 0, there is no evidence that it does. "
         f"Here {plain(check.reading)}"
     )
-    heading = "Does early stopping keep the right ones?"
+    heading = "Does early stopping keep the right trials?"
     return [Section("rung-check", heading, guide, [("rung-check", rung_check(run))])]
 
 
@@ -243,8 +243,8 @@ def _importance(run: Run, info: ImportanceInfo) -> Section:
     )
     if info.table["to_the_top"].notna().any():
         guide += (
-            f"; orange, how far it decides which trials are the best {info.best:.0%}; grey, the "
-            "same among the better half alone"
+            f"; orange, how much it determines which trials are the best {info.best:.0%}; grey, "
+            "the same among the better half alone"
         )
     untold = info.table[info.table["overall"].isna() & info.table["to_the_top"].isna()]
     if len(untold):

@@ -122,7 +122,7 @@ def require_epochs(run: Run) -> None:
         )
     raise UserError(
         f"the run {run.name!r} has no epochs yet: there is nothing to show. Watch it with "
-        f"`tune-robust status {run.place}`, or go on with it with "
+        f"`tune-robust status {run.place}`, or continue it with "
         f"`tune-robust resume {run.place}`."
     )
 

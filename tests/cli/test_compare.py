@@ -40,6 +40,6 @@ def test_json_alone_on_standard_output(runs):
 def test_what_cannot_be_compared_is_refused(runs, refused):
     assert "Did you mean 'random'?" in refused("compare", "tpe", "randm")
     assert "given twice" in refused("compare", "tpe", "runs/tpe")
-    assert "optimise different things" in refused("compare", "tpe", "loss")
+    assert "have different objectives" in refused("compare", "tpe", "loss")
     assert not (runs / "compare.html").exists()
     assert "cannot write runs" in refused("compare", "tpe", "random", "--out", "runs")

@@ -221,7 +221,7 @@ def test_what_does_not_compare_is_refused_with_the_reason(runs, noisy, tmp_path)
     with pytest.raises(UserError, match=r"good-0: val_accuracy \(max, last epoch\); loss"):
         compare_runs([good[0], loss])
     other = search(tmp_path / "lr", rate=0.3, search={"label_smoothing": {"uniform": [0.0, 0.3]}})
-    with pytest.raises(UserError, match=r"nothing here compares.*30% symmetric noise"):
+    with pytest.raises(UserError, match=r"these runs are not comparable.*30% symmetric noise"):
         compare_runs([noisy[0], other])
     empty = search(tmp_path / "failed", curve=lambda t, e: None if e > 1 else 0.5)
     with pytest.raises(UserError, match="no finished trial to compare"):
