@@ -8,6 +8,9 @@ latter; the table has the fraction of them inside the 50 % and the 90 % interval
 square error in points. Beside it: a random forest (200 trees, the variance over trees plus that of
 the out-of-bag errors), and the mean of the searched trials with their standard deviation.
 
+A second table has the best region that the report outlines: how many of the splits have one, and
+in how many it contains a setting within one point of the best score of the whole grid.
+
 The correction of the intervals was developed on ``methods_grid_digits``.
 """
 
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +29,13 @@ from sklearn.ensemble import RandomForestRegressor
 
 from analysis.stored.run import Run, load_run
 from analysis.surrogate.landscape import fit_landscape
+from analysis.surrogate.robust_region import robust_region
 
 RECORDED = Path(__file__).parent / "recorded"
 GRIDS = ("methods_grid_digits", "methods_grid_cifar10n")
 METHOD = "saner"
 SIZES = (16, 20, 30, 45)
+POINT = 0.01
 HELD_OUT = 10
 """The fewest trials to predict."""
 
@@ -75,17 +80,8 @@ MODELS: dict[str, Callable[[Run, pd.DataFrame], Prediction | None]] = {
 
 def measured(grid: str, size: int, draws: int) -> dict[str, dict[str, float]]:
     """Return {model: {50 %, 90 %, error}}, means over ``draws`` splits; empty if too few trials."""
-    run = load_run(RECORDED / grid)
-    rows = run.trials[(run.trials["method"] == METHOD) & (run.trials["status"] == "done")]
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in MODELS}
-    if len(rows) < size + HELD_OUT:
-        return {}
-    for seed in range(draws):
-        kept = np.random.default_rng(seed).choice(rows["trial"].to_numpy(), size, replace=False)
-        chosen = rows["trial"].isin(kept)
-        epochs = run.epochs[run.epochs["trial"].isin(kept)]
-        searched = replace(run, trials=rows[chosen].reset_index(drop=True), epochs=epochs)
-        rest = rows[~chosen].reset_index(drop=True)
+    for searched, rest in splits(grid, size, draws):
         for name, model in MODELS.items():
             predicted = model(searched, rest)
             if predicted is not None:
@@ -96,6 +92,36 @@ def measured(grid: str, size: int, draws: int) -> dict[str, dict[str, float]]:
         for name, scores in found.items()
         if scores
     }
+
+
+def splits(grid: str, size: int, draws: int) -> Iterator[tuple[Run, pd.DataFrame]]:
+    """Yield a run with ``size`` of the trials, and the others; nothing if there are too few."""
+    run = load_run(RECORDED / grid)
+    rows = run.trials[(run.trials["method"] == METHOD) & (run.trials["status"] == "done")]
+    for seed in range(draws if len(rows) >= size + HELD_OUT else 0):
+        kept = np.random.default_rng(seed).choice(rows["trial"].to_numpy(), size, replace=False)
+        chosen = rows["trial"].isin(kept)
+        epochs = run.epochs[run.epochs["trial"].isin(kept)]
+        searched = replace(run, trials=rows[chosen].reset_index(drop=True), epochs=epochs)
+        yield searched, rows[~chosen].reset_index(drop=True)
+
+
+def regions(grid: str, size: int, draws: int) -> dict[str, int]:
+    """Return the numbers of splits, of regions, and of those that contain a best setting."""
+    found = {"splits": 0, "regions": 0, "good": 0}
+    for searched, rest in splits(grid, size, draws):
+        region = robust_region(searched)
+        found["splits"] += 1
+        if region is None:
+            continue
+        everything = pd.concat([searched.trials, rest])
+        best = everything[everything["objective"] >= everything["objective"].max() - POINT]
+        inside = np.ones(len(best), dtype=bool)
+        for path, (low, high) in region.bounds.items():
+            inside &= best[path].between(low - 1e-9, high + 1e-9).to_numpy()
+        found["regions"] += 1
+        found["good"] += int(inside.any())
+    return found
 
 
 def _scores(mean: np.ndarray, sd: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
@@ -112,8 +138,10 @@ def main() -> None:
     options = parser.parse_args()
     found = {f"{g}, {n} trials": measured(g, n, options.draws) for g in GRIDS for n in SIZES}
     found = {name: models for name, models in found.items() if models}
+    outlined = {f"{g}, {n} trials": regions(g, n, options.draws) for g in GRIDS for n in SIZES}
+    outlined = {name: each for name, each in outlined.items() if each["splits"]}
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps({"intervals": found, "regions": outlined}, indent=2))
         return
     print("| trials searched | model | in 50 % interval | in 90 % interval | error, points |")
     print("|---|---|---|---|---|")
@@ -121,6 +149,10 @@ def main() -> None:
         for model, each in models.items():
             inside = f"{each['50 %']:.0%} | {each['90 %']:.0%}"
             print(f"| {name} | {model} | {inside} | {each['error']:.1f} |")
+    print("\n| trials searched | splits | with a region | that contains a best setting |")
+    print("|---|---|---|---|")
+    for name, counts in outlined.items():
+        print(f"| {name} | {counts['splits']} | {counts['regions']} | {counts['good']} |")
 
 
 if __name__ == "__main__":

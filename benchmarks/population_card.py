@@ -21,18 +21,18 @@ two passes a step counts twice). Within a population all trials share the split,
 the seed of the network, so that they differ by their settings alone. A population that is still
 being recorded has the first points of the sequence, which cover the space evenly too.
 
-Whatever is tuned, is tuned on the populations marked `develop`; those marked `report` are for
-figures about what came out of it. The marks were fixed before anything was recorded. Draws of one
+Tuning uses the populations marked `develop` only; those marked `report` are for evaluating its
+result. The marks were fixed before anything was recorded. Draws of one
 kind of noise share their test images.
 
-| file | what it holds |
+| file | contents |
 |---|---|
 | `run.json` | the space, versions, commit and machine; images and wrong labels of each part |
 | `trials.parquet` | a row per trial: its settings by path, its status, its whole configuration |
 | `epochs.parquet` | a row per trial and epoch: every metric, as 32-bit floats |
 | `predictions.parquet` | per trial and `moment` (0.333, 0.667 and 1.0 of its epochs) the \
 probabilities predicted for the validation images, float16, image by image |
-| `confirmed.parquet` | where it is there: each method's best configuration on fresh `seed`s |
+| `confirmed.parquet` | if recorded: each method's best configuration on fresh `seed`s |
 | `labels.parquet` | `given` and `true` labels of the validation images, in the same order |
 
 ```python
@@ -45,7 +45,7 @@ population.predictions["t0001", 1.0]  # (images, classes)
 
 `python benchmarks/check_recorded.py --trials 10` trains ten random trials again and compares all
 their numbers exactly. Floating-point sums differ between kinds of processors and versions of
-PyTorch: it says on which they were recorded.
+PyTorch; the command prints those of the recording.
 """
 
 

@@ -73,7 +73,7 @@ NOT_VARIED = """\
   training: each population has 4 configurations of SANER and 6 of SANER + SLAW, too few for two
   dimensions in addition to the learning rate;
 - how SAM's best `rho` depends on the noise rate: each kind of noise has one rate;
-- schedules of `rho` and `alpha`, and SAM together with GCE: the space does not hold them;
+- schedules of `rho` and `alpha`, and SAM together with GCE: the space does not contain them;
 - anything about larger networks, more images, longer training or other data: nothing is claimed
   beyond the sizes recorded.
 """
@@ -105,11 +105,11 @@ def _opening(populations: Sequence[Recorded]) -> str:
     text = (
         "Written by `python benchmarks/results.py` from the recorded populations "
         "(`benchmarks/recorded/populations/README.md`): the same configurations of twelve methods, "
-        "trained to their end at equal compute on several data sets and kinds of label noise. A "
-        "method stands for its best configuration by *noisy* validation accuracy, which is what a "
-        "search without trusted labels would choose; figures are that configuration's accuracy on "
-        f"the clean test images. Of {len(POPULATIONS)} planned populations, {len(populations)} "
-        "have been recorded completely."
+        "trained completely at equal compute on several data sets and kinds of label noise. A "
+        "method is represented by its best configuration by *noisy* validation accuracy, as a "
+        "search without trusted labels would select it; the figures are its accuracy on the clean "
+        f"test images. Of {len(POPULATIONS)} planned populations, {len(populations)} have been "
+        "recorded completely."
     )
     if missing:
         text += f" Missing so far: {', '.join(missing)}."
@@ -200,8 +200,8 @@ def _claims(compared: Sequence[Difference]) -> str:
     ]
     note = _paragraph(
         "Paired over the populations: p of Wilcoxon's signed-rank test, and the same corrected for "
-        "all comparisons of the table (Holm). `open`: the data does not decide it. Populations "
-        "that share their images are not fully independent: their p is rather too small."
+        "all comparisons of the table (Holm). `open`: not significant. Populations that share "
+        "their images are not fully independent, so their p values tend to be too small."
     )
     return f"## Claims\n\n{note}\n{_table(head, rows)}"
 
@@ -222,9 +222,9 @@ def _shapes(populations: Sequence[Recorded]) -> str:
         for one in differences(means, [(SHAPES[0], other) for other in SHAPES[1:]])
     )
     note = _paragraph(
-        "All configurations of LAW, SLAW and SANER + SLAW, chosen or not. Each shape has its own "
-        "5 or 6 of them, the same in every population: what is better here may be the shape or "
-        "the settings that go with it."
+        "All configurations of LAW, SLAW and SANER + SLAW, selected or not. Each shape has its own "
+        "5 or 6 of them, the same in every population: a difference may be due to the shape or to "
+        "the other settings."
     )
     table = _table(head, rows)
     return f"## LAW's three directions\n\n{note}\n{table}\n{_paragraph(said + '.')}"
@@ -280,9 +280,9 @@ def _selection(populations: Sequence[Recorded]) -> str:
     lost = [100 * (one.best - one.accuracy) for one in found.values()]
     note = _paragraph(
         "The trial selected by noisy validation accuracy, compared with the best one. "
-        f"Lost are {sum(lost) / len(lost):.1f} points on average and {max(lost):.1f} at most."
+        f"The loss is {sum(lost) / len(lost):.1f} points on average and at most {max(lost):.1f}."
     )
-    return f"## What choosing by noisy labels costs\n\n{note}\n{_table(head, rows)}"
+    return f"## The cost of selection by noisy labels\n\n{note}\n{_table(head, rows)}"
 
 
 def _agreement(populations: Sequence[Recorded]) -> str:
@@ -296,7 +296,7 @@ def _agreement(populations: Sequence[Recorded]) -> str:
         "populations: 1 means equal ranks, so that settings found on one are right for "
         "the other."
     )
-    return f"## Does one population tell of another?\n\n{note}\n{_table(head, rows)}"
+    return f"## Do results transfer between populations?\n\n{note}\n{_table(head, rows)}"
 
 
 def _paragraph(text: str, first: str = "") -> str:

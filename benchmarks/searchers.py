@@ -151,7 +151,7 @@ def peers(kind: str, table: Path, seeds: int) -> list[float]:
 
 
 def install() -> None:
-    """Make the peers' environments."""
+    """Create the environments of the peers."""
     for requirements in PEERS.glob("*.txt"):
         place = ENVIRONMENTS / requirements.stem
         subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
@@ -160,7 +160,7 @@ def install() -> None:
 
 
 def summary(found: Sequence[float]) -> dict[str, Any]:
-    """Return median, its interval, and quartiles; None stands for never."""
+    """Return the median, its interval, and the quartiles; None means never."""
     values = np.array(found)
     draws = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
     quantile = {"method": "inverted_cdf"}

@@ -1,8 +1,8 @@
-"""A recorded grid as a table, on which any searcher can be run: numpy is all that it needs.
+"""A recorded grid as a table, on which any searcher can be run. It requires NumPy only.
 
-A proposal stands for the nearest recorded configuration that has not been used yet, as in
-``tune_robust.tuning.simulation.replay``. Trials are seen after steps of ``unit`` gradient
-evaluations, one trial at a time.
+A proposal is replaced by the nearest recorded configuration that has not been used yet, as in
+``tune_robust.tuning.simulation.replay``. Trials report after every ``unit`` gradient evaluations,
+one trial at a time.
 """
 
 from __future__ import annotations

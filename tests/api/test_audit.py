@@ -13,8 +13,10 @@ from tests.tuning.simulated import simulate, space
 from tune_robust.config import parse_config
 from tune_robust.data import load_dataset, make_splits
 from tune_robust.errors import UserError
+from tune_robust.runs.agreement import confusion_of
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import KeptPredictions
+from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import objective_of
 
 NOISE = {"kind": "symmetric", "rate": 0.3}
@@ -167,6 +169,16 @@ def test_right_validation_labels_are_not_audited(tmp_path):
     searched(tmp_path / "r1", validation={"labels": "clean"})
     with pytest.raises(UserError, match="nothing to audit"):
         tr.audit(tmp_path / "r1")
+
+
+def test_trials_whose_predictions_agree_are_said_to_do_so(tmp_path):
+    with_predictions(tmp_path / "r1", quality=1.0)
+    folder = RunFolder(tmp_path / "r1")
+    trials = [*read_trials(folder).values()]
+    assert "The 4 best trials predict the same classes" in confusion_of(folder, trials)
+    for name in ("t0001", "t0002"):
+        (tmp_path / "r1" / "predictions" / name / "1.npz").write_bytes(b"damaged")
+    assert confusion_of(folder, trials) is None  # two are too few
 
 
 def test_changed_data_are_noticed(tmp_path, monkeypatch):

@@ -27,9 +27,31 @@ def test_export_writes_the_best_and_returns_the_files(finished):
     assert table == finished / "tables" / "trials.csv"
 
 
+def test_export_by_another_metric_writes_the_best_by_it(tmp_path):
+    """Here the loss grows with the accuracy."""
+
+    def contrary(trial, epoch, metrics):
+        return {**metrics, "val_loss": metrics["val_accuracy"]}
+
+    run = tmp_path / "r1"
+    simulate(space(), run, metrics=contrary)
+    trials = tr.load_run(run).trials
+    done = trials[trials["status"] == "done"]
+    written = {}
+    for by in (None, "val_loss"):
+        (file,) = tr.export(run, top=1, by=by, out=tmp_path / str(by))
+        written[by] = yaml.safe_load(file.read_text())["result"]["trial"]
+    assert written[None] == done.loc[done["objective"].idxmax(), "trial"]
+    assert written["val_loss"] == done.loc[done["val_loss"].idxmin(), "trial"]
+    assert written["val_loss"] != written[None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"by": "test_accuracy"}, "must not be used for selection"),
+        ({"by": "train_loss"}, "did not record train_loss"),
+        ({"by": "val_loss", "winner": "plateau"}, "Leave --by out"),
         ({"format": "xml"}, "Allowed: csv, json, parquet, yaml"),
         ({"winner": "peek"}, "Did you mean 'peak'"),
         ({"winner": "plateau", "checkpoint": True}, "Leave --format and --checkpoint out"),
@@ -63,6 +85,8 @@ def test_sensitivity_is_a_figure_of_two_settings(finished):
 def test_status_counts_and_ranks(finished):
     found = tr.status("r1")
     assert (found["run"], found["live"], found["ended"], found["total"]) == ("r1", False, 12, 12)
+    best = next(trial["trial"] for trial in found["trials"] if trial["status"] == "done")
+    assert (found["selection"]["metric"], found["selection"]["trial"]) == ("val_accuracy", best)
     done = [t["metrics"]["val_accuracy"] for t in found["trials"] if t["status"] == "done"]
     assert done == sorted(done, reverse=True)
 

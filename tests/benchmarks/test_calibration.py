@@ -34,3 +34,9 @@ def test_the_fractions_are_those_inside_the_intervals(calibration):
 
 def test_a_grid_that_is_too_small_is_left_out(calibration):
     assert calibration.measured("methods_grid_cifar10n", 45, 1) == {}
+
+
+def test_regions_are_counted(calibration):
+    found = calibration.regions("methods_grid_digits", 45, 2)
+    assert found["splits"] == 2
+    assert 0 <= found["good"] <= found["regions"] <= 2

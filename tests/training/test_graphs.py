@@ -1,15 +1,21 @@
 """Recorded steps are the ordinary ones, on a tape that stands in for CUDA graphs on a CPU."""
 
 import importlib
+from functools import partial
 
 import pytest
 import torch
 
+from tests.docs.test_own import write_modules
 from tests.methods.networks import assert_same
+from tests.own.fresh import forgotten
 from tests.training.tape import TapedGraphs
 from tests.training.test_loop import config, metrics_of, same
 from tests.training.test_loop import splits as splits  # a fixture
+from tune_robust.config import own_parts
+from tune_robust.data import load_dataset, make_splits
 from tune_robust.methods import optimizers
+from tune_robust.own import collect_code, use_code
 from tune_robust.training import loop, read_checkpoint, train
 
 SETTINGS = {"cuda_graphs": True, "channels_last": False, "lr_schedule": {"kind": "constant"}}
@@ -67,6 +73,39 @@ def test_replayed_steps_equal_the_ordinary_ones_bit_for_bit(monkeypatch, splits,
     assert all(g.recorded for g in graphs)
     assert same(metrics_of(replayed), metrics_of(plain))
     assert_same(plain[-1].model, replayed[-1].model)
+
+
+@pytest.fixture
+def several(tmp_path):
+    """A configuration of own parts with several inputs, and its data."""
+    write_modules("own-parts.md", tmp_path)
+    data = {"dataset": "my_several:load", "noise": {"kind": "symmetric", "rate": 0.25}}
+    document = {"data": data, "model": {"name": "my_several:Both"}, "epochs": 2}
+    with forgotten():
+        settings = settings_of({"method": "saner_slaw", "saner": {"layers": "last"}} | document)
+        use_code(collect_code(own_parts(settings).values(), tmp_path))
+        yield settings, make_splits(settings.data, load_dataset(settings.data))
+
+
+def test_own_parts_with_several_inputs_are_recorded_too(monkeypatch, several):
+    settings, splits = several
+    plain = [*train(settings, splits=splits)]
+    replayed, graphs = graphed(monkeypatch, settings, splits)
+    assert all(g.recorded for g in graphs)
+    assert same(metrics_of(replayed), metrics_of(plain))
+
+
+def test_own_parts_with_several_inputs_are_compiled_too(monkeypatch, several):
+    settings, splits = several
+    settings = settings.model_copy(update={"cuda_graphs": False})
+    plain = [*train(settings, splits=splits)]
+    torch.compiler.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    compiled = [*train(settings.model_copy(update={"compile": True}), splits=splits)]
+    torch.compiler.reset()
+    for name in ("train_loss", "val_loss", "sals_sharpness"):
+        for ours, theirs in zip(compiled, plain, strict=True):
+            assert ours.metrics[name] == pytest.approx(theirs.metrics[name], rel=1e-4), name
 
 
 def test_each_kind_of_step_is_recorded_once(monkeypatch, splits):

@@ -100,8 +100,14 @@ NAN = """
             return super().forward(images.flatten(1)) * float("nan")
 """
 DETACHED = NAN.replace('* float("nan")', ".detach()")
+ASKS = "def Tiny(vocabulary): ..."
 SUM = "def focal(logits, targets, gamma): return (logits * targets).sum()"
 INDICES = "def focal(logits, targets, gamma): return logits.gather(1, targets[:, None])[:, 0]"
+NAN_LOSS = "def focal(logits, targets, gamma): return (logits * targets).sum(1) / 0 * 0"
+NAN_GRADIENT = """
+    def focal(logits, targets, gamma):
+        return (logits - logits.detach()).abs().sum(1).sqrt()
+"""
 CONSTANT = "def focal(logits, targets, gamma): return (logits * targets).detach().sum(1)"
 LAMBDA = """
     import torch
@@ -129,6 +135,17 @@ LAMBDA = """
         ({}, {"my_losses": SUM}, r"returned \(\) for logits \(8, 4\); expected .* each sample"),
         ({}, {"my_losses": INDICES}, r"targets.argmax\(1\) are the labels"),
         ({}, {"my_losses": CONSTANT}, "losses without a gradient"),
+        ({}, {"my_losses": NAN_LOSS}, "my_losses:focal returned losses of which 8 of 8 are NaN"),
+        (
+            {},
+            {"my_losses": NAN_GRADIENT},
+            "of the loss my_losses:focal, the gradient of block",
+        ),
+        (
+            {"model": {"name": "my_nets:Tiny"}},
+            {"my_nets": ASKS},
+            "to those who ask for it: class",
+        ),
         ({"optimizer": {"name": "my_own:Own", "lr": 0.1}}, {"my_own": LAMBDA}, "cannot be saved"),
         ({"optimizer": {"name": "torch.nn:Linear"}}, {}, "optimizer.name: torch.nn:Linear"),
         ({"optimizer": {"name": "builtins:list"}}, {}, "expected a torch.optim.Optimizer"),

@@ -38,7 +38,8 @@ def call_part(
     keywords = {**asked_for(part, offered or {}), **arguments}
     problem = signature_problem(part, len(positional), keywords)
     if problem:
-        raise UserError(f"{setting}: {name} cannot be called: {problem}")
+        hint = f" Given to those who ask for it: {', '.join(offered)}." if offered else ""
+        raise UserError(f"{setting}: {name} cannot be called: {problem}{hint}")
     try:
         return part(*positional, **keywords)
     except UserError:

@@ -133,7 +133,9 @@ class Operands:
     def __init__(self, step: Step, inputs: Tensor, labels: Tensor) -> None:
         self._step = step
         self.inputs, self.labels = inputs.clone(), labels.clone()
-        self._rho, self._alpha, *self._rates = inputs.new_zeros(2 + len(self._groups)).unbind()
+        # Not of the inputs' own type, which may be integers.
+        numbers = torch.zeros(2 + len(self._groups), device=inputs.device)
+        self._rho, self._alpha, *self._rates = numbers.unbind()
         self._running = {name: _held(value, inputs) for name, value in self._state().items()}
         step.batch_loss.load_state_dict(self._running)
 

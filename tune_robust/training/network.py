@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from tune_robust.config import TrainConfig
@@ -18,13 +19,14 @@ def network_for(config: TrainConfig, part: LabelledImages, classes: int) -> nn.M
     If a sample has several inputs, the network is called with them by name.
 
     Raises:
-        UserError: the network does not fit the inputs, or mixup would have to mix several.
+        UserError: the network does not fit the inputs, or mixup cannot mix them.
     """
     fields = part.fields
-    if fields is not None and config.mixup is not None:
+    numbers = part.source.dtype == torch.uint8 or part.source.is_floating_point()
+    if config.mixup is not None and (fields is not None or not numbers):
         raise UserError(
-            f"mixup mixes one tensor, and {config.data.dataset} returns several inputs ({fields}). "
-            "Leave mixup out, or mix in data.augment of your own."
+            "mixup mixes one tensor of pixels or floating-point numbers; the inputs are "
+            f"{part.describe()} each. Leave mixup out, or mix in the network."
         )
     with float32_by_default():
         network = build_network(

@@ -57,7 +57,9 @@ def _take_step(config: TrainConfig, splits: Splits) -> None:
         losses.mean().backward()
     for name, parameter in network.named_parameters():
         if parameter.grad is not None:
-            _check_finite(parameter.grad, f"the gradient of {name} has values")
+            told = f"model.name: {config.model.name}: after the backward pass of the loss "
+            told += f"{config.loss.name}, the gradient of {name} has values"
+            _check_finite(parameter.grad, told)
     _step(config, network, parts)
 
 

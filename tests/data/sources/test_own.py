@@ -99,6 +99,10 @@ def test_options_are_the_keyword_arguments(load):
         ("return np.ones((4, 2)) / 0 * 0, np.arange(4)", "8 values that are NaN or infinite"),
         ("return np.ones((4, 2)), np.array([0, 1, 3, 0])", "no training image has label 2"),
         ("return np.ones((4, 2)), np.array([0, 1, -1, 0])", r"labels\[2\]: label -1 is not one of"),
+        (
+            "return np.zeros((4, 8, 8, 3), np.uint8), np.arange(4)",
+            r"images \(N, H, W, C\); ex",
+        ),
         ("return [['a']], [0]", "inputs of type list; expected a tensor"),
         ("raise OSError('no such disk')", r"OSError: no such disk \(my_data.py, line 6\)"),
     ],

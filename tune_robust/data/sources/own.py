@@ -169,6 +169,12 @@ def _inputs(given: Any, key: str, name: str) -> Tensor:
             "(N, ...), at least two dimensions, of uint8 (pixels), floating-point numbers, or "
             "integers (token ids)."
         )
+    if _is_channels_last(tensor):
+        raise UserError(
+            f"{_SETTING}: {name} returned {key} of uint8 {tuple(tensor.shape)}, which are images "
+            "(N, H, W, C); expected (N, C, H, W). Move the channels: "
+            "torch.as_tensor(images).permute(0, 3, 1, 2)."
+        )
     if tensor.is_floating_point():
         wrong = int((~tensor.isfinite()).sum())
         if wrong:
@@ -178,6 +184,13 @@ def _inputs(given: Any, key: str, name: str) -> Tensor:
             )
         return tensor.float().contiguous()
     return tensor.contiguous() if tensor.dtype == torch.uint8 else tensor.long().contiguous()
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    """Return whether uint8 (N, ...) have their channels last, as image libraries return them."""
+    if tensor.dtype != torch.uint8 or tensor.ndim != 4:
+        return False
+    return tensor.shape[3] in (1, 3) and tensor.shape[1] not in (1, 3)
 
 
 def _labels(given: Any, key: str, name: str) -> Tensor:
