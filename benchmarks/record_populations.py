@@ -44,7 +44,11 @@ from tune_robust.spaces.space import Space, load_space
 from tune_robust.training import train
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import Slots
-from tune_robust.tuning.winners.retraining import confirmation_of, open_confirmation
+from tune_robust.tuning.winners.retraining import (
+    confirmation_of,
+    extension_of,
+    open_confirmation,
+)
 
 FEWEST = 24
 """The fewest finished trials of a population that is exported."""
@@ -76,7 +80,9 @@ def confirm_run(population: Population, storage: Path, seeds: int) -> None:
     done = _done(_ended(folder))
     if len(done) >= FEWEST:
         best = done.loc[done.groupby("method")["objective"].idxmax(), "trial"]
-        _train_rest(open_confirmation(folder, best, seeds), storage / ".data")
+        store = open_confirmation(folder)
+        extension_of(store, best, seeds).record(store)
+        _train_rest(store, storage / ".data")
 
 
 def _train_rest(store: RunStore, cache: Path) -> None:
