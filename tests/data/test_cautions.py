@@ -48,3 +48,6 @@ def test_no_test_set(random_dataset):
     (caution,) = said(dataset, test_size=30)
     assert "no test set: 30 of the training images are held out" in caution
     assert "labels that may be wrong" in said(dataset, noise={"kind": "given"})[0]
+    rows = dataset.train._replace(images=dataset.train.images.flatten(1).float())
+    (caution,) = said(dataset._replace(train=rows), test_size=30)
+    assert "30 of the training samples are held out" in caution

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tune_robust.config import DataConfig
-from tune_robust.data.images import Dataset, LabelledImages, Splits
+from tune_robust.data.images import Dataset, LabelledImages, Splits, is_image
 
 _NAMED = 5
 """The largest number of classes that a message names."""
@@ -66,7 +66,8 @@ def _no_test_set(config: DataConfig, dataset: Dataset, splits: Splits) -> Iterat
     if len(dataset.test.labels):
         return
     labels = "" if config.truth_known else ", with labels that may be wrong"
+    what = "images" if is_image(dataset.train.images) else "samples"
     yield (
-        f"The data have no test set: {len(splits.test):,} of the training images are held out as "
+        f"The data have no test set: {len(splits.test):,} of the training {what} are held out as "
         f"one{labels} (data.test_size)."
     )
