@@ -42,8 +42,9 @@ def until(condition):
 
 def test_what_changes_goes_over_and_the_rest_stays(folder, remote):
     (folder / "events.jsonl").write_bytes(b"1\n")
-    (folder / "checkpoints").mkdir()
-    (folder / "checkpoints" / "last.pt").write_bytes(b"")
+    for inside in ("checkpoints", "wandb"):
+        (folder / inside).mkdir()
+        (folder / inside / "last.pt").write_bytes(b"")
     (folder / ".aside").write_bytes(b"")
     mirror = Mirror(LocalCopy(folder, remote))
     mirror.upload_soon()

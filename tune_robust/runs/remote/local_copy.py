@@ -13,7 +13,7 @@ from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.segments import EVENTS, RemoteLog, log_of
 
 RUN = "run.json"
-_LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", LEASE}
+_LOCAL = {"checkpoints", "predictions", "ray", "run.lock", "study.journal", "wandb", LEASE}
 _TABLES_FRACTION = 0.05
 """The traffic of the tables, which are uploaded whole, as a fraction of that of the log."""
 _TABLES_FREE = 2**20
@@ -114,6 +114,7 @@ def _state(file: BinaryIO) -> tuple[int, int]:
 def _stays(parts: Sequence[str]) -> bool:
     """Return whether a file is neither uploaded nor downloaded.
 
-    This includes files being written aside, and names that lead out of the run.
+    This includes files being written aside, those of Weights & Biases, which writes and deletes
+    them at any time, and names that lead out of the run.
     """
     return not _LOCAL.isdisjoint(parts) or parts[-1].startswith(".") or ".." in parts
