@@ -11,7 +11,7 @@ the out-of-bag errors), and the mean of the searched trials with their standard 
 A second table has the best region that the report outlines: how many of the splits have one, and
 in how many it contains a setting within one point of the best score of the whole grid.
 
-The correction of the intervals was developed on ``methods_grid_digits``.
+The correction of the intervals was chosen with both grids in view.
 """
 
 from __future__ import annotations
