@@ -216,7 +216,7 @@ class Comparison:
 
     @cached_property
     def places(self) -> dict[str, list[Place]]:
-        """Return, by numeric path searched in two scenes or more, where each run's best lies."""
+        """Return where each run's best lies, by numeric path searched in at least two scenes."""
         found: dict[str, list[Place]] = {}
         if len(self.scenes) > 1:
             for scene in self.scenes:

@@ -1,4 +1,4 @@
-// Figures follow the page: its ink, its paper, its width; black on white when printed.
+// Figures adapt to the page: text colour, background and width; black on white when printed.
 const PRINTED = { ink: "#1b1f24", soft: "#5b6168", paper: "#ffffff", fog: "#ffffff", width: 660, gap: 12 };
 const NARROW = 480; // pixels
 const ENTRY = { mark: 42, character: 6.4, line: 19, axis: 76 }; // pixels, of a legend in a narrow figure
@@ -21,12 +21,12 @@ function printedWidth(script) {
   return script.closest(".pair") ? (PRINTED.width - PRINTED.gap) / 2 : PRINTED.width;
 }
 
-// The legend in two even columns, or in one where a name would run into the next; a landscape seen
+// Put the legend in two equal columns, or in one if a name would overlap the next; view a landscape
 // from further away.
 function narrow(layout, data, width) {
   const names = data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
   const longest = Math.max(0, ...names.map((name) => name.length));
-  // A group of lines has a gap behind it: two groups of half the width each would not fit.
+  // A group of lines is followed by a gap: two groups of half the width each would not fit.
   const half = data.some((trace) => trace.legendgroup) ? 0.42 : 0.5;
   const fits = ENTRY.mark + ENTRY.character * longest < half * (width - ENTRY.axis);
   const columns = names.length > 1 && fits ? 2 : 1;
@@ -48,7 +48,7 @@ function draw(script, look) {
   const width = look.width ? printedWidth(script) : document.getElementById(script.dataset.plot).clientWidth;
   if (look.width) Object.assign(layout, { width, height: Math.min(layout.height, 1.3 * width) });
   else layout.autosize = true;
-  // A finger that scrolls the page must not zoom the figure.
+  // Scrolling by touch must not zoom the figure.
   if (touch.matches && !layout.scene) layout.dragmode = false;
   if (width < NARROW) narrow(layout, data, width);
   for (const trace of data) {
@@ -65,7 +65,7 @@ function drawAll(look) {
   }
 }
 
-// Plotly lies packed in the page: unpack it, run it, then draw.
+// Plotly's script is compressed in the page: decompress it, run it, then draw.
 async function unpackPlotly() {
   const packed = atob(document.getElementById("plotly").textContent);
   const bytes = Uint8Array.from(packed, (character) => character.charCodeAt(0));
@@ -84,7 +84,7 @@ for (const details of document.querySelectorAll("details")) {
   details.addEventListener("toggle", () => drawAll(onScreen()));
 }
 
-// The table sorts by a column; what is missing stays last either way.
+// Sort the table by a column; missing values stay last in both directions.
 function key(row, column) {
   const cell = row.cells[column];
   return cell.dataset.key === undefined ? cell.textContent : Number(cell.dataset.key);

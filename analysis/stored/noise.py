@@ -79,7 +79,7 @@ def limits(run: Run, name: str) -> Limits:
 
 
 def _typical_error(run: Run, name: str) -> float:
-    """The median of the standard errors that the trials recorded with the metric; 0 without any."""
+    """Return the median of the trials' standard errors of the metric; 0 without any."""
     stored = f"{name}_error"
     error = run.epochs[stored].median() if stored in run.epochs else math.nan
     return 0.0 if math.isnan(error) else float(error)

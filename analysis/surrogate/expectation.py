@@ -50,7 +50,7 @@ class Expected(NamedTuple):
 class Expectation:
     """A surrogate of a metric over some inputs and the budget, evaluated at the full budget.
 
-    Values at smaller budgets are increased by the mean gain of the finished trials from there on;
+    To values at smaller budgets, the mean gain of the finished trials from there on is added;
     the surrogate, whose inputs include the budget, learns how reliable that is. Fractions are
     fitted as log odds.
 

@@ -81,8 +81,8 @@ def fit_surface(
 
     By default the dimensions are sam.rho and saner.alpha if they were searched, otherwise the two
     numeric ones with the most different values; a single dimension gives a curve. A trial counts at
-    the budget where it ended and at earlier ones where others were stopped. Values at smaller
-    budgets are increased by the mean gain of the finished trials from there on, and the surrogate,
+    the budget where it ended and at earlier ones where others were stopped. To values at smaller
+    budgets, the mean gain of the finished trials from there on is added, and the surrogate,
     whose inputs include the budget, learns how reliable that is. Fractions are fitted as log odds.
 
     Raises:
