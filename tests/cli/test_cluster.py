@@ -14,6 +14,7 @@ import yaml
 
 from tests.cli.command import Started, run
 from tests.cli.tiny import SPACE
+from tests.own.parts import write_modules
 from tune_robust.runs.remote.objects import Remote
 from tune_robust.runs.remote.segments import RemoteLog
 
@@ -33,8 +34,11 @@ def head(ray_cluster):
 
 @pytest.fixture
 def space(tmp_path):
+    """With a loss of one's own, which lies beside it and on none of the nodes."""
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(SPACE))
+    write_modules(tmp_path)
+    train = SPACE["train"] | {"loss": {"name": "my_losses:focal", "gamma": 1.0}}
+    path.write_text(yaml.safe_dump({**SPACE, "train": train}))
     return path
 
 
@@ -50,7 +54,10 @@ def table(folder, name):
 def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
     tmp_path, space, bucket, ray_cluster, head, monkeypatch
 ):
-    """The nodes and the command share nothing but the bucket and the token."""
+    """The nodes and the command share nothing but the bucket and the token.
+
+    What is of one's own travels to all nodes: the loss is beside the space.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     other = ray_cluster.add_node()
     folder = Remote(f"{bucket}/r1")
@@ -74,6 +81,7 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
     assert f"Joining the Ray cluster at {ray_cluster.address}" in output
     assert "2 at a time" in output
 
+    assert [*json.loads(folder.read("run.json"))["code"]["files"]] == ["my_losses.py"]
     trials = table(folder, "trials.parquet")
     assert list(trials["status"]) == ["done"] * 4, output
     epochs = table(folder, "epochs.parquet")
