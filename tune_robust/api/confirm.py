@@ -181,6 +181,7 @@ def run_confirmation(
         logs,
         retry_failed=retry_failed,
         request=request,
+        adds_trials=bool(added.missing),
     )
     if all(trial.status == "failed" for trial in conductor.trials.values()):
         raise SearchFailed(

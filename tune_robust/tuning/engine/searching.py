@@ -91,6 +91,7 @@ def run_search(
     *,
     retry_failed: bool = False,
     request: Callable[[], None] = lambda: None,
+    adds_trials: bool = False,
 ) -> Conductor:
     """Run the remaining trials of the search in ``store``, and close the run in any case.
 
@@ -107,6 +108,7 @@ def run_search(
         logs: where to log the trials beside the run's folder; logs that exist are continued.
         retry_failed: whether trials that have failed start again from the beginning.
         request: makes further changes in ``store``.
+        adds_trials: whether ``request`` records further trials.
 
     Raises:
         UserError: the run's folder cannot be written, or Ray cannot run the trials.
@@ -114,7 +116,7 @@ def run_search(
         Interrupted: by Ctrl-C or SIGTERM, once everything is stored.
     """
     try:
-        changes = _Changes(store, retry_failed, request)
+        changes = _Changes(store, retry_failed, request, adds_trials)
         conductor = _run(space, store, storage, ray, watcher, logs, changes)
     except OSError as error:
         if error.errno not in UNWRITABLE:
@@ -133,10 +135,16 @@ def run_search(
 class _Changes:
     """What a command asks to change in a run, which is done once."""
 
-    def __init__(self, store: RunStore, retry_failed: bool, request: Callable[[], None]):
+    def __init__(
+        self,
+        store: RunStore,
+        retry_failed: bool,
+        request: Callable[[], None],
+        adds_trials: bool,
+    ):
         failed = any(trial.status == "failed" for trial in store.trials.values())
         self._store, self.retries, self._request = store, retry_failed and failed, request
-        self._made = False
+        self.adds_trials, self._made = adds_trials, False
 
     def make(self, conductor: Conductor) -> None:
         """Make the changes; run.json gets the space, since a resumed search may be larger."""
@@ -197,7 +205,7 @@ def _run(
         watchers.open(logs, store)
 
     try:
-        if changes.retries or not conductor.complete:
+        if changes.retries or changes.adds_trials or not conductor.complete:
             with _cluster(ray, conductor, storage, watcher, watchers) as url:
                 _run_trials(conductor, cache, watcher, url, begin)
         else:
