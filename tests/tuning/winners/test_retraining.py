@@ -243,6 +243,18 @@ def test_a_grid_over_label_sets_confirms_the_best_of_each(tmp_path):
     assert [row["leads"] for row in found["trials"]] == [True, True]
 
 
+def test_a_confirmed_trial_that_the_run_has_lost_is_named(searched, tmp_path):
+    folder = prepared(searched, ["t0012"], 1)
+    go_on(folder)
+    lines = searched.events.read_bytes().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if b'"trial": "t0012"' in line)
+    searched.events.write_bytes(b"".join(lines[:first]))
+    searched.trials.unlink()
+    searched.epochs.unlink()
+    with pytest.raises(UserError, match=r"confirms t0012 of the run 'r', which no longer contains"):
+        write_summary(folder)
+
+
 def test_a_confirmation_away_from_its_run_is_explained(searched, tmp_path):
     folder = prepared(searched, winners(searched), 1)
     meta = folder.read_meta()

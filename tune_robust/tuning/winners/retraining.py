@@ -172,15 +172,20 @@ def extension_of(store: RunStore, trials: Iterable[str] = (), seeds: int = 0) ->
     missing = []
     for name, seed in ((n, s) for s in asked for n in names if (n, s) not in have):
         if name not in known:
-            raise UserError(
-                f"{store.folder.place} confirms {name} of the run {before['run']!r}, which no "
-                "longer contains it. A confirmation belongs in the folder of its run."
-            )
+            raise _not_there(store.folder, name)
         config = known[name].config
         data = {**config["data"], "seed": seed}
         missing.append((known[name], {**config, "data": data, "seed": seed}))
     space = _space(Space.from_document(store.meta["space"]), len(names) * len(asked))
     return Extension({**before, "trials": names, "seeds": asked}, space, missing)
+
+
+def _not_there(folder: RunFolder, name: str) -> UserError:
+    return UserError(
+        f"{folder.place} confirms {name} of the run {_confirms(folder)['run']!r}, which no longer "
+        "contains it. A confirmation belongs in the folder of its run; if the run has lost the "
+        "trial, move the confirmation away and confirm again."
+    )
 
 
 def _pairs(store: RunStore) -> set[tuple[str | None, int]]:
@@ -218,6 +223,8 @@ def judged_trials(folder: RunFolder) -> list[Judged]:
     for trial in read_trials(folder).values():
         if trial.confirms is not None:
             again.setdefault(trial.confirms, []).append(trial)
+    if lost := [name for name in again if name not in known]:
+        raise _not_there(folder, lost[0])
     retrained = [_retrained(known[name], again[name], objective) for name in again]
     ceiling = _ceiling(source.read_meta(), objective.metric, retrained)
     return judge(retrained, objective.metric, objective.mode, ceiling)
