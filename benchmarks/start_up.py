@@ -84,7 +84,9 @@ def _first_trial() -> dict[str, float]:
         lines = _lines([*COMMAND, "search", *arguments, "--set", "budget.scheduler=none"])
         ray = next(when for when, line in lines if "Starting Ray" in line)
         trials = next(when for when, line in lines if "to run, " in line)
-        events = [json.loads(e) for e in (Path(folder) / "r" / "events.jsonl").open()]
+        events = [
+            json.loads(e) for e in (Path(folder) / "r" / "events.jsonl").read_text().splitlines()
+        ]
     start = next(e["time"] for e in events if e["event"] == "start")
     epoch = next(e for e in events if e["event"] == "epoch")
     step = epoch["time"] - epoch["metrics"]["seconds"]

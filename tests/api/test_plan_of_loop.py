@@ -4,6 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 import tune_robust as tr
+from tests.own.fresh import forgotten
+from tests.own.parts import write_modules
 from tune_robust.cli import app
 from tune_robust.errors import UserError
 
@@ -16,17 +18,25 @@ SPACE = {
 }
 
 
-def train(config, trial):
-    raise AssertionError("plan does not run the loop")
+@pytest.fixture
+def plan(tmp_path):
+    """What plan says of the space with another budget."""
+    loop = """
+        def train(config, trial):
+            raise AssertionError("plan does not run the loop")
+    """
+    write_modules(tmp_path, my_loop=loop)
+    train = {"loop": "my_loop:train", **SPACE["train"]}
+
+    def planned(**budget):
+        space = {**SPACE, "train": train, "budget": SPACE["budget"] | budget}
+        return tr.plan(space, code=tmp_path, progress=False)
+
+    with forgotten():
+        yield planned
 
 
-def plan(**budget):
-    space = {**SPACE, "budget": SPACE["budget"] | budget}
-    space["train"] = {"loop": f"{__name__}:train", **SPACE["train"]}
-    return tr.plan(space, progress=False)
-
-
-def test_it_counts_trials_reports_and_rungs():
+def test_it_counts_trials_reports_and_rungs(plan):
     found = plan(sentinels=0)
     assert (found["trials"], found["reports"]) == (16, 8)
     assert found["without_stopping"] == {"reports": 16 * 8, "finished": 16}
@@ -35,11 +45,11 @@ def test_it_counts_trials_reports_and_rungs():
     assert found["rungs"][0]["reach"] == 16
 
 
-def test_a_maximum_ends_the_trials():
+def test_a_maximum_ends_the_trials(plan):
     assert plan(max=5, unit="epochs", scheduler="none")["without_stopping"]["reports"] == 16 * 5
 
 
-def test_a_budget_in_seconds_is_the_loop_s_alone():
+def test_a_budget_in_seconds_is_the_loop_s_alone(plan):
     with pytest.raises(UserError, match="only the loop knows how long a report takes"):
         plan(unit="seconds", max=60)
 
@@ -52,7 +62,8 @@ def test_the_command_prints_it(tmp_path):
         "budget: {trials: 16, grace: 2, reduction: 2}\n"
     )
     arguments = ["plan", "--space", str(tmp_path / "loop.yaml"), "--code", str(tmp_path)]
-    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    with forgotten():
+        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     assert "16 trials of the loop my_planned:train, each of up to 8 reports." in result.output
     assert "None stopped early: 128 reports." in result.output

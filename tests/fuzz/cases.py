@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import shutil
+import signal
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -125,6 +126,8 @@ def _without_training(*, reports: bool) -> Iterator[None]:
     engine = "tune_robust.tuning.engine"
     written = ("tune_robust.cli.summary.finish", "tune_robust.api.confirm._refresh_report")
     with contextlib.ExitStack() as patched:
+        # An interrupted command ignores Ctrl-C until its process ends.
+        patched.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
         for function in () if reports else written:
             patched.enter_context(mock.patch(function, return_value=None))
         for function, result in (

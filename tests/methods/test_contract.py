@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from tests.methods.networks import assert_same, batches, groups
 from tests.methods.recipes import SANER, TWO_PASSES, Recipe
 from tune_robust.config import PRESETS, TrainConfig
-from tune_robust.training import loop
+from tune_robust.training import loop, network
 
 
 def run(recipe, steps):
@@ -79,7 +79,7 @@ class TestEveryPreset:
         self, method, monkeypatch
     ):
         seen, contexts = [], []
-        build, autocast = loop.build_network, loop.autocast
+        build, autocast = network.build_network, loop.autocast
 
         def counted(*args):
             contexts.append(None)
@@ -96,7 +96,7 @@ class TestEveryPreset:
                 assert torch.equal(output, F.linear(*low))
                 seen.append(head.weight.detach().clone())
 
-        monkeypatch.setattr(loop, "build_network", watched)
+        monkeypatch.setattr(network, "build_network", watched)
         monkeypatch.setattr(loop, "autocast", counted)
         data = {"dataset": "digits", "subset": 60, "validation": {"size": 0.2}}
         settings = {"model": {"width": 0.125}, "precision": "bfloat16", "batch_size": 16}

@@ -8,7 +8,7 @@ import torch
 
 from tune_robust.config import PRESETS, TrainConfig
 from tune_robust.methods import SharpnessAware
-from tune_robust.training import checks, loop
+from tune_robust.training import checks, loop, network
 
 CPU = torch.device("cpu")
 SHELL = sys.modules[SharpnessAware.__module__]
@@ -58,5 +58,5 @@ def test_an_error_is_a_failure_by_its_name(monkeypatch):
     def broken(*arguments, **settings):
         raise RuntimeError("no kernel image")
 
-    monkeypatch.setattr(loop, "build_network", broken)
+    monkeypatch.setattr(network, "build_network", broken)
     assert set(failures("sgd").values()) == {"RuntimeError: no kernel image"}

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tune_robust.data import UNKNOWN
-from tune_robust.information import label_information
+from tune_robust.information import information_error, label_information
 from tune_robust.training.evaluation import (
     evaluate,
     expected_calibration_error,
@@ -51,8 +51,9 @@ def test_evaluate_counts_against_given_and_true_labels():
 def test_information_counts_predicted_classes_by_given_labels():
     predicted, labels = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([0, 1, 1, 2, 2, 0])
     counts = [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
-    found = information(torch.eye(3)[predicted], labels)
+    found, error = information(torch.eye(3)[predicted], labels)
     assert found == pytest.approx(float(label_information(counts)))
+    assert error == pytest.approx(float(information_error(counts)))
 
 
 def test_reliability_bins_hold_shares_confidences_and_accuracies():

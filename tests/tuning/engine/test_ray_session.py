@@ -85,3 +85,14 @@ def test_a_ray_that_does_not_start_is_an_error_that_says_what_to_do(monkeypatch)
         ray_session.ray_session(dashboard=False, verbose=False),
     ):
         pass
+
+
+def test_after_a_session_of_its_own_the_process_may_join_a_cluster(monkeypatch):
+    ray_constants = ray_session.ray_constants
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    monkeypatch.delenv(name, raising=False)
+    with ray_session._on_loopback():
+        assert os.environ[name] == "0"
+        assert not ray_constants.ENABLE_RAY_CLUSTER
+    assert name not in os.environ
+    assert ray_constants.ENABLE_RAY_CLUSTER

@@ -84,7 +84,7 @@ def ray_session(
             warnings.simplefilter("ignore")
             if address is None:
                 _make_token()
-                _stay_on_loopback()
+                opened.enter_context(_on_loopback())
                 own = str(opened.enter_context(private_folder()))
                 context = _start(own, {"include_dashboard": dashboard, **options})
             else:
@@ -276,14 +276,25 @@ def _write_token(token: Path) -> None:
     aside.unlink()
 
 
-def _stay_on_loopback() -> None:
+@contextmanager
+def _on_loopback() -> Iterator[None]:
     """Make none of Ray's ports reachable from other machines, including metrics without a token.
 
     This is what Ray does on desktop systems, where no cluster is formed. Ray and the processes that
-    it starts read the variable when they are imported.
+    it starts read the variable when they are imported. Afterwards, this process may join a cluster.
     """
-    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    name, enabled = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    before = os.environ.get(name)
+    os.environ[name] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = enabled
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _last_line(error: Exception) -> str:
