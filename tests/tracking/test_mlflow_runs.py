@@ -2,9 +2,7 @@
 
 import os
 
-import mlflow
 import pytest
-from mlflow import MlflowClient
 
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.runs.folder import RunFolder
@@ -12,6 +10,8 @@ from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.tracking.background import Tracking
 from tune_robust.tracking.mlflow_runs import MlflowRuns
+
+pytestmark = pytest.mark.slow
 
 BUDGET = {"trials": 3, "scheduler": "none"}
 
@@ -23,10 +23,12 @@ def uri(tmp_path_factory):
 
 @pytest.fixture
 def client(uri, monkeypatch):
+    import mlflow  # here, since it takes seconds
+
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
-    yield MlflowClient()
+    yield mlflow.MlflowClient()
     mlflow.set_tracking_uri(before)
 
 

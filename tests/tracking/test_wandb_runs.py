@@ -4,8 +4,6 @@ import json
 import struct
 
 import pytest
-import wandb
-from wandb.proto.wandb_internal_pb2 import Record
 
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.errors import UserError
@@ -14,6 +12,8 @@ from tune_robust.runs.reader import read_trials
 from tune_robust.tracking.background import Tracking
 from tune_robust.tracking.tracker import check_tracker
 from tune_robust.tracking.wandb_runs import WandbRuns
+
+pytestmark = pytest.mark.slow
 
 BLOCK = 32768
 BUDGET = {"trials": 3, "scheduler": "none"}
@@ -27,15 +27,23 @@ def wandb_mode(monkeypatch, tmp_path):
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
     def set_mode(mode):
-        wandb.teardown()
+        _teardown()
         monkeypatch.setenv("WANDB_MODE", mode)
 
     yield set_mode
+    _teardown()
+
+
+def _teardown():
+    import wandb  # here, since it takes seconds
+
     wandb.teardown()
 
 
 def records(path):
     """The records of a run's file: LevelDB's log format after a header of 7 bytes."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
     data, at, found, part = path.read_bytes(), 7, [], b""
     while at + 7 <= len(data):
         if BLOCK - at % BLOCK < 7:
@@ -70,7 +78,7 @@ def log(folder, trials):
     tracking = Tracking(WandbRuns("first", folder), folder.tracking("wandb"), pytest.fail)
     tracking.open(trials.values())
     tracking.close()
-    wandb.teardown()  # as when the process ends: W&B's own one has then written everything
+    _teardown()  # as when the process ends: W&B's own one has then written everything
 
 
 def test_an_offline_search_is_logged_and_its_resumption_continues_the_same_runs(

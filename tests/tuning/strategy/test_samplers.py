@@ -116,6 +116,7 @@ class TestEverySampler:
         assert len(sampled.drop_duplicates()) == len(sampled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tpe", "gp", "gp_mf", "cmaes"])
 def test_a_model_gets_better_than_chance(tmp_path, name):
     two = {path: RANGES[path] for path in KNOWN}
