@@ -72,8 +72,8 @@ class RayCluster:
         old = folder / "packages" / "tune_robust"
         old.mkdir(parents=True)
         (old / "__init__.py").write_text("raise ImportError('another version')")
-        self.address = f"127.0.0.1:{_free_port()}"
-        self.dashboard = f"http://127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
+        self.dashboard = f"http://127.0.0.1:{free_port()}"
 
     def add_node(self, *, takes_jobs: bool = False) -> RayNode:
         """The head first, then as many as are wanted."""
@@ -123,7 +123,8 @@ def ray_cluster():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

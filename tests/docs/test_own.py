@@ -136,26 +136,26 @@ def test_sharpness_aware_around_a_schedule_free_optimizer():
     assert trained < names["cross_entropy"](model(data), names["labels"])
 
 
-@pytest.mark.filterwarnings("ignore")  # Lightning's, on workers and the like
-def test_sharpness_aware_under_lightning():
-    missing("lightning")
+def trained_under(library):
+    """The names and the trained weights after the page's block that imports ``library``."""
+    missing(library)
     names = sharpness_aware()
     names["model"].load_state_dict(names["before"])
-    (block,) = [b for b in blocks("sharpness-aware.md", "python") if imports(b) == "lightning"]
+    (block,) = [b for b in blocks("sharpness-aware.md", "python") if imports(b) == library]
     exec(block, names)
-    found = weights(names["model"])
+    return names, weights(names["model"])
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's, on workers and the like
+def test_sharpness_aware_under_lightning():
+    names, found = trained_under("lightning")
     assert names["trainer"].global_step == 2
     expected = plain(names, 2, lr=lambda step: (0.1, 0.05)[step])
     assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_sharpness_aware_under_accelerate():
-    missing("accelerate")
-    names = sharpness_aware()
-    names["model"].load_state_dict(names["before"])
-    (block,) = [b for b in blocks("sharpness-aware.md", "python") if imports(b) == "accelerate"]
-    exec(block, names)
-    found = weights(names["model"])
+    names, found = trained_under("accelerate")
     assert torch.allclose(found, plain(names, 1), atol=1e-6)
 
 

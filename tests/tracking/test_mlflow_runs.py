@@ -1,16 +1,14 @@
 """MLflow, with its runs in files: an experiment per search, and a run per trial."""
 
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import suppress
 
 import pytest
 
+from tests.cli.command import Started
+from tests.cluster import free_port
 from tests.tuning.simulated import peak, simulate, space
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
@@ -116,38 +114,24 @@ def test_a_trial_that_another_server_has_begun_is_logged_whole_on_this_one(clien
 
 @pytest.fixture
 def server(tmp_path, client):
-    """A server of MLflow's on the loopback interface, which the client uses: its process."""
+    """A server of MLflow's on the loopback interface, which the client uses."""
     import mlflow
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", (tmp_path / "store").as_uri()]
-    with (tmp_path / "server.log").open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=tmp_path, start_new_session=True
-        )
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
-    while not _answers(f"{url}/health"):
-        assert process.poll() is None, (tmp_path / "server.log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    started = Started(cwd=tmp_path, command=command)
+    started.wait_until(lambda: _answers(f"{url}/health"), every=0.2)
     mlflow.set_tracking_uri(url)
-    yield process
-    _end(process)
+    yield started
+    if started in Started.left:
+        started.kill_tree()
 
 
 def _answers(url):
     with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
         return answer.status == 200
     return False
-
-
-def _end(process):
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 @pytest.mark.e2e
@@ -161,7 +145,7 @@ def test_a_server_that_is_lost_is_said_once_and_stops_nothing(tmp_path, server):
     assert runs(mlflow.MlflowClient(), "served").keys() == trials.keys()
 
     tracking = Tracking(MlflowRuns("lost"), folder.tracking("lost"), said.append)
-    _end(server)
+    server.kill_tree()
     tracking.open(trials.values())
     tracking.close()
     assert len(said) == 1

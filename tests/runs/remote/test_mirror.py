@@ -57,14 +57,20 @@ def test_what_changes_goes_over_and_the_rest_stays(folder, remote):
     assert len(remote.names()) == 2
 
 
-def test_another_writer_ends_it(folder, remote, monkeypatch):
-    monkeypatch.setattr(module, "RENEWED_EVERY", 0.0)
-    monkeypatch.setattr(module, "EVERY", 0.01)
+def taken_over(folder, remote, monkeypatch):
+    """A mirror of a log with one line, whose run another machine has taken since."""
     mirror = Mirror(LocalCopy(folder, remote))
     monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
     remote.delete("run.lease")
     Lease(remote)
     (folder / "events.jsonl").write_bytes(b"mine\n")
+    return mirror
+
+
+def test_another_writer_ends_it(folder, remote, monkeypatch):
+    monkeypatch.setattr(module, "RENEWED_EVERY", 0.0)
+    monkeypatch.setattr(module, "EVERY", 0.01)
+    mirror = taken_over(folder, remote, monkeypatch)
 
     def taken():
         try:
@@ -81,11 +87,7 @@ def test_another_writer_ends_it(folder, remote, monkeypatch):
 
 def test_a_run_that_was_taken_over_is_not_written_when_closing(folder, remote, monkeypatch):
     monkeypatch.setattr(module, "EVERY", 3600)
-    mirror = Mirror(LocalCopy(folder, remote))
-    monkeypatch.setattr("socket.gethostname", lambda: "another-machine")
-    remote.delete("run.lease")
-    Lease(remote)
-    (folder / "events.jsonl").write_bytes(b"mine\n")
+    mirror = taken_over(folder, remote, monkeypatch)
     with pytest.raises(TakenOver):
         mirror.close()
     assert log_at(remote) == b""
