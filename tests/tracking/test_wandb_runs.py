@@ -71,7 +71,8 @@ def runs(folder):
         ]
         exits = [r.exit.exit_code for r in written if r.HasField("exit")]
         found.setdefault(run.display_name, []).append((run, history, exits[-1] if exits else None))
-    return found
+    # Runs that begin within one second lie in an order of their own.
+    return dict(sorted(found.items()))
 
 
 def log(folder, trials):
