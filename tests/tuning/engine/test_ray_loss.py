@@ -143,13 +143,22 @@ def test_why_a_process_was_lost_is_a_few_words(tmp_path, said, expected):
     assert "\n" not in found
 
 
+@pytest.fixture
+def restored_ctrl_c():
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN])
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
-def test_a_closed_terminal_ends_a_search_as_ctrl_c_does(end):
+def test_a_closed_terminal_ends_a_search_as_ctrl_c_does(end, ctrl_c, restored_ctrl_c):
     def closed():
         with ray_backend._signals_as_ctrl_c():
             os.kill(os.getpid(), end)
             time.sleep(5)
 
+    signal.signal(signal.SIGINT, ctrl_c)
     before = signal.getsignal(end)
     with pytest.raises(KeyboardInterrupt):
         closed()

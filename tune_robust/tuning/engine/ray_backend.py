@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from ray import tune
@@ -331,12 +332,16 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP)
 """The signals with which Slurm, spot instances and closed terminals end a process."""
 
 
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C does, also where a shell made it ignored (a command in its background)."""
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+
 @contextmanager
 def _signals_as_ctrl_c() -> Iterator[None]:
     """Treat these signals like Ctrl-C."""
-    before = {
-        ends: signal.signal(ends, lambda *_: os.kill(os.getpid(), signal.SIGINT)) for ends in _ENDS
-    }
+    before = {ends: signal.signal(ends, _interrupt) for ends in _ENDS}
     try:
         yield
     finally:
