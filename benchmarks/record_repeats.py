@@ -4,7 +4,7 @@
     python benchmarks/record_repeats.py --storage RUNS --export
 
 A grid has 40 settings, the points of one Sobol sequence through the space of the populations
-(populations/space.yaml) at a budget of 24 gradient evaluations, each trained with ``SEEDS`` seeds
+(populations/space.yaml) at half its width and 16 gradient evaluations, each trained with ``SEEDS`` seeds
 on the same split and the same wrong labels of the digits. The first command trains in this one
 process and on one thread, without Ray, and continues after any interruption. --export writes the
 seeds that are complete in all grids into benchmarks/recorded/repeats.
@@ -73,7 +73,9 @@ class OneSeed(NamedTuple):
             *base.overrides,
             f"name={self.grid.name}",
             f"train.seed={self.seed}",
-            "train.epochs=12",
+            "train.epochs=8",
+            "search.model.width=null",
+            "train.model.width=0.5",
             f"budget.trials={SETTINGS}",
             "objective.metric=null",
             "record.predictions=[]",
