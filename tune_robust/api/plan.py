@@ -62,7 +62,7 @@ def plan(
     Returns:
         Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations (passes
         over the training set) and cost of the search ``without_stopping`` and as ``expected`` with
-        the space's scheduler; its
+        the space's scheduler, not considering ``repeats``, the space's ``budget.repeats``; its
         ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of the ``images`` of
         a trial and their ``tier``: ``device`` if they are kept in the memory of its GPU (or CPU),
         ``host`` if they are read in batches from the decoded file; and what is odd about the data
@@ -111,6 +111,7 @@ def plan(
         "cautions": data["cautions"],
         "trials": loaded.trials,
         "scheduler": loaded.budget.scheduler,
+        "repeats": loaded.budget.repeats,
         "unit": loaded.budget.unit,
         "machine": {"cpus": cpus, "gpus": gpus},
         "slots": asdict(slots),

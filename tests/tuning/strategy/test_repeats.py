@@ -6,6 +6,7 @@ import pytest
 from tests.tuning.simulated import simulate, space, store_at, study_of
 from tune_robust.errors import ConfigError
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.from_tables import record_of_tables
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial, name_of
 from tune_robust.spaces.objective import Objective
@@ -201,3 +202,10 @@ def test_a_run_that_was_searched_without_repeats_is_read_as_before(tmp_path):
 def test_repeats_are_refused_where_they_make_no_sense(changes, reason):
     with pytest.raises(ConfigError, match=reason):
         racing(**changes)
+
+
+def test_the_tables_keep_which_trials_are_repeats(tmp_path):
+    trials = simulate(racing(), tmp_path / "r", luck).trials
+    found = record_of_tables(RunFolder(tmp_path / "r")).trials
+    assert any(trial.repeats for trial in found.values())
+    assert [t.repeats for t in found.values()] == [t.repeats for t in trials.values()]
