@@ -2,13 +2,13 @@
 
     python benchmarks/repeats.py [--replays 200] [--trials 16 24] [--mark report] [--json]
 
-Searches are replayed on the grids of ``recorded/repeats`` (``record_repeats.py``) with the package's
-own samplers and schedulers, with ``budget.repeats: off`` and with ``auto``. A search without repeats
-has so many trials, and the one with repeats as much compute as it took. The winner is the setting
-with the best mean of the objective, the label information on the noisy validation labels, over its
-finished trials. The regret is how much better the best setting of the grid is in test accuracy.
-Each search may use three of the seeds of a setting, drawn anew for each replay; test accuracies are
-means over the other two, which it has not seen.
+Searches are replayed on the grids of ``recorded/repeats`` (``record_repeats.py``) with the
+package's own samplers and schedulers, with ``budget.repeats: off`` and with ``auto``. A search
+without repeats has so many trials, and the one with repeats as much compute as it took. The winner
+is the setting with the best mean of the objective, the label information on the noisy validation
+labels, over its finished trials. The regret is how much better the best setting of the grid is in
+test accuracy. Each search may use three of the seeds of a setting, drawn anew for each replay; test
+accuracies are means over the others, which it has not seen.
 
 Printed are means over replays with 95 % intervals, of the regrets and of their difference within
 the pairs, in points; and the fraction of trials that were repeats.

@@ -77,9 +77,8 @@ class TrialStore(ABC):
     ) -> Trial:
         """Record a new proposal under the next free name."""
         name = name_of(len(self.trials))
-        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
-        if repeats is not None:
-            fields["repeats"] = repeats
+        again = {} if repeats is None else {"repeats": repeats}
+        fields = {"origin": origin, "values": dict(values), "config": dict(config), **again}
         self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
 
