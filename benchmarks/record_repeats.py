@@ -3,7 +3,7 @@
     nice -n 19 python benchmarks/record_repeats.py --storage RUNS
     python benchmarks/record_repeats.py --storage RUNS --export
 
-A grid has 40 settings, the points of one Sobol sequence through the space of the populations
+A grid has 24 settings, the points of one Sobol sequence through the space of the populations
 (populations/space.yaml) with a small MLP and 24 gradient evaluations, each trained with ``SEEDS``
 seeds on the same split and the same wrong labels of the digits: half a second a training. The first
 command trains in this one process and on one thread, without Ray, and continues after any
@@ -30,7 +30,7 @@ from record_populations import record_run
 from tune_robust.runs.trial import name_of
 
 RECORDED = Path(__file__).parent / "recorded" / "repeats"
-SETTINGS, SEEDS = 40, 5
+SETTINGS, SEEDS = 24, 5
 METRICS = (
     *("val_accuracy", "val_information", "val_information_error", "val_loss"),
     *("test_accuracy", "gradient_evaluations", "seconds"),
