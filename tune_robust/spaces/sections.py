@@ -33,13 +33,16 @@ class Budget(Part):
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
     as a whole, over all the times it is resumed: a trial that is not expected to finish in time is
-    not started or continued, and the search ends when the running ones have ended.
+    not started or continued, and the search ends when the running ones have ended. ``gpu_hours``
+    limits in the same way the time during which trials hold a GPU, summed over the trials and
+    weighted by the fraction of the GPU that each holds.
     """
 
     trials: Count
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     hours: Above0 | None = None
+    gpu_hours: Above0 | None = None
     rounds: Literal["together", "each"] = "together"
     scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None
