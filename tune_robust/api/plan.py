@@ -118,6 +118,7 @@ def plan(
         "unit": loaded.budget.unit,
         "hours": loaded.budget.hours,
         "gpu_hours": loaded.budget.gpu_hours,
+        "stop": loaded.budget.stop,
         "machine": {"cpus": cpus, "gpus": gpus},
         "slots": asdict(slots),
         "kinds": [_kind(kind, configs[kind], times) for kind in configs],

@@ -127,6 +127,11 @@ def _print(found: dict[str, Any]) -> None:
             f"{expected['finished']:.0f} trials run to their end."
         )
     lines += _rungs(found)
+    if found["stop"] == "auto":
+        lines.append(
+            "It may end earlier (budget.stop: auto): what is left to gain is predicted once ten "
+            "trials have ended."
+        )
     lines.append(
         f"This includes {found['start_seconds']:.0f} s for the start and the end of the search."
     )

@@ -107,6 +107,7 @@ def _print(
     from tune_robust.cli.pareto_table import print_front
     from tune_robust.cli.rung_check_table import print_rung_check
     from tune_robust.console.trial_table import trial_table
+    from tune_robust.runs.expected_gain import ExpectedGain
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
     from tune_robust.runs.time_used import sentence, time_used
@@ -140,6 +141,9 @@ def _print(
         f"{'running now' if live else 'not running'}.",
         highlight=False,
     )
+    gain = ExpectedGain.of(meta)
+    if gain is not None:
+        console.print(gain.sentence(), highlight=False)
     if used := sentence(time_used(space, meta)):
         console.print(used, highlight=False)
     if live and (url := meta.get("dashboard")):
@@ -151,7 +155,9 @@ def _print(
             console.print(
                 f"{trial.name} failed: {(trial.error or '').strip()}", style="red", markup=False
             )
-    if progress.remaining and not live:
+    if gain is not None and gain.stops:
+        console.print("The search has ended because of it (budget.stop: auto).", highlight=False)
+    elif progress.remaining and not live:
         console.print(
             f"Continue with: tune-robust resume {run_argument(folder.place)}", highlight=False
         )

@@ -77,6 +77,19 @@ def device_problems(budget: Budget, resources: Resources) -> list[Problem]:
     return [Problem("budget.gpu_hours", message)]
 
 
+def stop_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """Return why a search cannot end by itself, if so."""
+    if budget.stop == "never":
+        return []
+    if objective.against:
+        message = "found auto; expected never, as the gain of several objectives is not predicted"
+    elif name == "grid":
+        message = "found auto; expected never, as the searcher is grid, which runs each point once"
+    else:
+        return []
+    return [Problem("budget.stop", message)]
+
+
 def promotion_problems(name: object, budget: Budget) -> list[Problem]:
     """Return why the searcher ``name`` cannot be used with the scheduler promotion, if so."""
     name = name or "tpe"

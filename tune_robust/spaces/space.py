@@ -35,6 +35,7 @@ from tune_robust.spaces.searchers import (
     objectives_problems,
     promotion_problems,
     searcher_problems,
+    stop_problems,
 )
 from tune_robust.spaces.sections import (
     FORMAT,
@@ -269,6 +270,7 @@ def parse_space(
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += promotion_problems(searcher, sections.budget)
         problems += device_problems(sections.budget, sections.resources)
+        problems += stop_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems or sections is None:

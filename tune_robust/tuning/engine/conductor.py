@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED, REFERENCES, Origin, Status, Trial
@@ -27,6 +28,7 @@ from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.deadline import Limit, TimeLimits
 from tune_robust.tuning.engine.slots import Slots
+from tune_robust.tuning.strategy.stopping import expected_gain, settled
 from tune_robust.tuning.strategy.study import Study
 from tune_robust.tuning.strategy.warm_start import WarmStart
 
@@ -104,7 +106,8 @@ class Conductor(Generic[Store]):
     def reload(self) -> None:
         """Start from the store as it is now, after changes of which this object has not heard."""
         self.progress = SearchProgress(self.space, self.store.trials)
-        self._exhausted = False
+        self.progress.expected_gain = self._recorded_gain()
+        self._judged, self._exhausted = -1, self._converged
         self.out_of_time: Limit | None = None
         self.hopeless: str | None = None
         self._scheduler = build_scheduler(self.space)
@@ -155,7 +158,9 @@ class Conductor(Generic[Store]):
             return None
         if self._slots is not None and self.running >= self._slots.concurrency:
             return None
-        trial = self._continued() or self._promoted() or self._propose()
+        trial = self._continued()
+        if trial is None and not self._has_converged():
+            trial = self._promoted() or self._propose()
         if trial is None and not self._running:
             self._stop_paused()
         if trial is not None:
@@ -321,6 +326,34 @@ class Conductor(Generic[Store]):
         if not self._limits.any:
             return None
         return self._limits.exceeded(trial, reversed([*self.trials.values()]), gpus=self._gpus)
+
+    def _recorded_gain(self) -> ExpectedGain | None:
+        """Return the gain in run.json, unless the run is continued with another budget."""
+        found, budget = ExpectedGain.of(self.store.meta), self.space.budget
+        return found if found and budget.stop == "auto" and found.total == budget.trials else None
+
+    @property
+    def _converged(self) -> bool:
+        gain = self.progress.expected_gain
+        return gain is not None and gain.stops
+
+    def _has_converged(self) -> bool:
+        """Return whether the trials that are left are not worth their compute; record their gain.
+
+        It is computed whenever another trial has ended or paused, once all trials that no sampler
+        draws have been proposed.
+        """
+        space, trials = self.space, self.trials
+        if space.budget.stop != "auto" or len(trials) < len(space.baselines) + len(space.known):
+            return False
+        found = settled(trials.values())
+        if not self._converged and len(found) != self._judged:
+            self._judged = len(found)
+            if (gain := expected_gain(space, found, left=space.trials - len(trials))) is not None:
+                self.progress.expected_gain = gain
+                self.store.update_meta(expected_gain=gain._asdict())
+        self._exhausted = self._exhausted or self._converged
+        return self._converged
 
     def _continued(self) -> Trial | None:
         """Return the first interrupted trial that can finish in time.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tune_robust.cache_folder import cache_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
+from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.store import RunStore
@@ -126,6 +127,9 @@ def run_search(
         raise _hopeless(conductor)
     if conductor.out_of_time:
         watcher.note(_out_of_time(conductor))
+    gain = conductor.progress.expected_gain
+    if gain is not None and gain.stops:
+        watcher.note(_converged(conductor, gain))
     if not conductor.complete:
         progress = conductor.progress
         raise Interrupted(store.folder.place, progress.ended, progress.total)
@@ -297,6 +301,18 @@ def _out_of_time(conductor: Conductor) -> str:
         f"The search ends after {progress.ended} of at most {progress.total} trials: another one "
         f"would not finish within budget.{limit}: {hours:g}. To continue it, run:\n"
         f"  tune-robust resume {run} --set budget.{limit}={2 * hours:g}"
+    )
+
+
+def _converged(conductor: Conductor, gain: ExpectedGain) -> str:
+    progress, saved = conductor.progress, conductor.progress.left or 0.0
+    run = run_argument(conductor.store.folder.place)
+    return (
+        f"The search ends after {progress.ended} of {progress.total} trials (budget.stop: auto). "
+        f"{gain.sentence()} This saves about {saved:.0f} "
+        f"{conductor.space.budget.unit.replace('_', ' ')}, {saved / (saved + progress.spent):.0%} "
+        f"of the search. To continue it all the same, run:\n"
+        f"  tune-robust resume {run} --set budget.stop=never"
     )
 
 
