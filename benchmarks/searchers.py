@@ -67,6 +67,9 @@ PEER_KINDS = {
     "syne_tune_mobster": "syne_tune",
     "syne_tune_dyhpo": "syne_tune",
     "syne_tune_bo": "syne_tune",
+    "smac_hyperband": "smac",
+    "neps_async_hyperband": "neps",
+    "neps_hyperband": "neps",
 }
 """The environment of each searcher of another library; None if it is this one."""
 
@@ -234,7 +237,7 @@ def install(environments: Path) -> list[str]:
         path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
         commands = [[sys.executable, "-m", "venv", str(place)]]
         for line in requirements.read_text().splitlines():
-            commands.append([str(python), "-m", "pip", "install", line])
+            commands.append([str(python), "-m", "pip", "install", *line.split()])
         done = (subprocess.run(command, env={**os.environ, "PATH": path}) for command in commands)
         if any(process.returncode for process in done):
             missing.append(requirements.stem)

@@ -22,6 +22,14 @@ def peer_of(kind: str, table: Table, seed: int) -> Peer:
         from syne_tune_peers import SyneTune
 
         return SyneTune(kind, table, seed)
+    if kind.startswith("smac"):
+        from smac_peers import Smac
+
+        return Smac(kind, table, seed)
+    if kind.startswith("neps"):
+        from neps_peers import Neps
+
+        return Neps(kind, table, seed)
     from optuna_peers import Optuna
 
     return Optuna(kind, table, seed)
