@@ -8,7 +8,7 @@ unconditional choice a trial, at points of Sobol's sequence; known points count 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -118,7 +118,8 @@ class MultiFidelity:
         ``further`` settings with the largest expected improvement, less the expectation of f at
         that trial: what there is to find for a search that finds the best of these. A search
         without more trials than settings finds less. The noise is the standard deviation of the
-        values of trials with equal settings.
+        values of trials with equal settings. The model sees values below the median as the median:
+        how bad the bad settings are would make the good ones appear uncertain.
 
         Args:
             trials: trials that have ended or are paused, in the order of the proposals.
@@ -133,7 +134,7 @@ class MultiFidelity:
         rng = np.random.default_rng([self._seed, len(trials)])
         units = self._encoding.units([trial.values for trial in trials])
         points = self._encoding.features(units)
-        model = GaussianProcess(_looks(trials, points), self._encoding.groups)
+        model = GaussianProcess(_raised(_looks(trials, points)), self._encoding.groups)
         means, _ = model.predict(points)
         incumbent = np.where(finished, means, -np.inf).argmax()
         features = self._encoding.features(self._candidates(units, means, rng))
@@ -228,6 +229,15 @@ def _looks(trials: Sequence[Seen], points: Array) -> Looks:
     numbers = np.array([n for n, _, _ in rows])
     budgets, values = np.array([(r, y) for _, r, y in rows]).T
     return Looks(points[numbers], budgets, numbers, values)
+
+
+def _raised(looks: Looks) -> Looks:
+    """Return the looks with values below the median of their budget raised to it."""
+    values = looks.values.copy()
+    for budget in np.unique(looks.budgets):
+        here = looks.budgets == budget
+        values[here] = np.maximum(values[here], np.median(values[here]))
+    return replace(looks, values=values)
 
 
 def _tried(features: Array, points: Array) -> NDArray[np.bool_]:
