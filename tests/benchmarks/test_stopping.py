@@ -18,7 +18,7 @@ def test_a_search_that_ends_early_is_the_beginning_of_the_whole(stopping, monkey
     ended, whole = (
         stopping._search("random_promotion", recorded, 0, stop) for stop in ("auto", "never")
     )
-    assert 10 <= len(ended.started) < len(whole.started) == 34
+    assert 20 <= len(ended.started) < len(whole.started) == 34
     assert whole.started[: len(ended.started)] == ended.started
     found = stopping.loss("random_promotion", recorded, 0)
     assert 0 < found.saved < 1

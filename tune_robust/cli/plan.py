@@ -129,7 +129,7 @@ def _print(found: dict[str, Any]) -> None:
     lines += _rungs(found)
     if found["stop"] == "auto":
         lines.append(
-            "It may end earlier (budget.stop: auto): what is left to gain is predicted once ten "
+            "It may end earlier (budget.stop: auto): what is left to gain is predicted once 20 "
             "trials have ended."
         )
     lines.append(

@@ -142,8 +142,10 @@ def _print(
         highlight=False,
     )
     gain = ExpectedGain.of(meta)
+    stopped = gain is not None and gain.stops
     if gain is not None:
-        console.print(gain.sentence(), highlight=False)
+        because = " The search has ended because of it (budget.stop: auto)." if stopped else ""
+        console.print(gain.sentence() + because, highlight=False)
     if used := sentence(time_used(space, meta)):
         console.print(used, highlight=False)
     if live and (url := meta.get("dashboard")):
@@ -155,9 +157,7 @@ def _print(
             console.print(
                 f"{trial.name} failed: {(trial.error or '').strip()}", style="red", markup=False
             )
-    if gain is not None and gain.stops:
-        console.print("The search has ended because of it (budget.stop: auto).", highlight=False)
-    elif progress.remaining and not live:
+    if progress.remaining and not live and not stopped:
         console.print(
             f"Continue with: tune-robust resume {run_argument(folder.place)}", highlight=False
         )

@@ -37,7 +37,7 @@ _STEP = 0.1
 """The standard deviation of a step from one of the best trials, as a fraction of a range."""
 
 
-_ENOUGH, _FINISHED = 10, 3
+_ENOUGH, _FINISHED = 20, 3
 """The fewest trials, and the fewest finished ones, from which a gain is predicted."""
 
 _CONSIDERED, _DRAWS = 500, 500
