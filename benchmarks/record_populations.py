@@ -73,7 +73,7 @@ def record_run(population: Population, storage: Path, data_dir: Path | None) -> 
         space = space_of(population, data_dir)
         store = RunStore.create(folder, {"space": space.document(), **provenance()})
         _note_labels(folder, _splits(space.examples[0].data, storage / ".data"))
-    _train_rest(store, storage / ".data")
+    train_rest(store, storage / ".data")
 
 
 def confirm_run(
@@ -90,7 +90,7 @@ def confirm_run(
         best = scores.groupby(done.set_index("trial")["method"]).idxmax()
         store = open_confirmation(folder)
         extension_of(store, best, seeds).record(store)
-        _train_rest(store, storage / ".data")
+        train_rest(store, storage / ".data")
 
 
 def _scores(folder: RunFolder, done: pd.DataFrame, criterion: Criterion) -> pd.Series:
@@ -108,7 +108,7 @@ def _scores(folder: RunFolder, done: pd.DataFrame, criterion: Criterion) -> pd.S
     return pd.Series(label_information(probabilities, given), done.index)
 
 
-def _train_rest(store: RunStore, cache: Path) -> None:
+def train_rest(store: RunStore, cache: Path) -> None:
     """Train the trials of a run that have not ended, one after the other."""
     space = Space.from_document(_document(store.folder))
     conductor = Conductor(space, store, threads=1)
