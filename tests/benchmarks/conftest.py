@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def script(monkeypatch, capsys):
         runpy.run_path(str(path), run_name="__main__")
         return capsys.readouterr().out
 
-    return run
+    before = signal.getsignal(signal.SIGINT)
+    yield run
+    signal.signal(signal.SIGINT, before)  # a bare Tuner of Ray Tune's leaves its own handler
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -94,6 +95,7 @@ def test_a_search_that_ends_by_itself_is_let_be(dead, at_once, monkeypatch):
 
 
 END = """
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from tune_robust.tuning.engine import ray_backend, ray_session
 
@@ -163,3 +165,19 @@ def test_a_closed_terminal_ends_a_search_as_ctrl_c_does(end, ctrl_c, restored_ct
     with pytest.raises(KeyboardInterrupt):
         closed()
     assert signal.getsignal(end) is before
+
+
+def test_a_search_in_a_thread_leaves_the_signals_alone():
+    def enter():
+        with ray_backend._signals_as_ctrl_c():
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(enter).result() is signal.getsignal(signal.SIGTERM)
+
+
+def test_ray_tunes_handler_of_ctrl_c_does_not_outlive_the_search(restored_ctrl_c):
+    before = signal.getsignal(signal.SIGINT)
+    with ray_backend._signals_as_ctrl_c():
+        signal.signal(signal.SIGINT, lambda *_: None)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -340,8 +341,12 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _signals_as_ctrl_c() -> Iterator[None]:
-    """Treat these signals like Ctrl-C."""
-    before = {ends: signal.signal(ends, _interrupt) for ends in _ENDS}
+    """Treat these signals like Ctrl-C, and leave all handlers as they were: Ray Tune does not."""
+    if threading.current_thread() is not threading.main_thread():  # where none may be set
+        yield
+        return
+    before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
+    before |= {ends: signal.signal(ends, _interrupt) for ends in _ENDS}
     try:
         yield
     finally:
