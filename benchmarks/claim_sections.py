@@ -14,12 +14,12 @@ from tune_robust.statistics import estimate
 def verdicts(tested: Sequence[claims.Tested]) -> Iterable[str]:
     """Say which claims of the papers have been decided."""
     said = {
-        verdict: list(dict.fromkeys(one.claim for one in tested if one.verdict == verdict))
+        verdict: [f"{one.claim} ({one.on})" for one in tested if one.verdict == verdict]
         for verdict in ("supported", "refuted")
     }
     for verdict, which in said.items():
         if which:
-            yield f"Claims {verdict} in at least one recording: {'; '.join(which)}."
+            yield f"Claims {verdict} by a recording: {'; '.join(which)}."
     if not any(said.values()):
         yield "None of the papers' claims is decided at 5 % after correction."
 

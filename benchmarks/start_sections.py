@@ -39,7 +39,8 @@ def starts(populations: Sequence[Recorded], found: Sequence[Start]) -> str:
         "checked on those marked `report`, which had no influence on them: by how many points of "
         "test accuracy the kept one is above the one kept of as many configurations of plain SGD "
         "(all six where there are more), and how far below the best of all 60. Where a kind of "
-        "noise has no population marked `develop`, the row is chosen on the other kinds."
+        "noise has no population marked `develop`, the row is chosen on the other kinds. More "
+        "trainings do not always help, since noisy labels also choose wrongly among them."
     )
     head = [
         *("label noise", "trainings", "start with", "chosen on", "regret there, points"),
