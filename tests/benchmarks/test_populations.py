@@ -109,7 +109,7 @@ def test_a_trial_trained_again_is_the_same_and_a_changed_number_is_found(found):
     epochs.loc[rows & (epochs["epoch"] == 2), "val_loss"] += 1e-6
     last = epochs.loc[rows, "epoch"].max()
     predictions = found.predictions | {(trial, 1.0): found.predictions[trial, 1.0] + 1}
-    epochs["test_loss"] = math.nan  # as recorded by a version without this metric
+    epochs.loc[rows, "test_loss"] = math.nan  # as recorded by a version without this metric
     changed = replace(found, epochs=epochs, predictions=predictions)
     assert check_recorded.differences(changed, trial, None) == [
         "epoch 2: val_loss",
