@@ -29,7 +29,7 @@ WITHOUT_TORCH = (
     "tune_robust.tuning.engine.ray_backend",
     "analysis.report.page",
 )
-EVERYTHING = (*WITHOUT_TORCH, "torch", "tune_robust.data", "tune_robust.training")
+EVERYTHING = (*WITHOUT_TORCH, "torch._dynamo", "tune_robust.data", "tune_robust.training")
 _READ_BY_IMPORTS = ("PYTHON", "LC_", "LANG", "RAY_", "TUNE_", "OMP_", "CUDA_", "TMPDIR")
 
 

@@ -339,3 +339,12 @@ def test_repeats_cannot_be_replayed_with_too_few_seeds(folder):
     pool, searched = with_seeds(folder, 2)
     with pytest.raises(UserError, match="fewer than 3 seeds"):
         replay(pool, searched)
+
+
+def test_a_replay_by_seconds_ends_within_the_hours(folder):
+    # A trial takes 6 * 0.6 s; 8 seconds have room for two, and more when they run side by side.
+    pool, searched = tpe(folder, hours=8 / 3600)
+    assert len(replay(pool, searched, clock="seconds").finished) == 2
+    assert len(replay(pool, searched, clock="seconds", workers=3).finished) == 6
+    with pytest.raises(UserError, match=r"--set budget\.hours=null"):
+        replay(pool, searched)
