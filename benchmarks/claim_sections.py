@@ -40,7 +40,8 @@ def tests(tested: Sequence[claims.Tested]) -> str:
         "A positive difference of test accuracy agrees with the claim. `populations` compares the "
         "chosen configurations; the other recordings are grids on the digits or on CIFAR-10N at "
         "16x16 (`benchmarks/recorded`), in which everything else within a pair is equal. p is that "
-        "of Wilcoxon's signed-rank test, corrected for all rows (Holm). A claim is `supported` or "
+        "of Wilcoxon's signed-rank test for populations and of Student's paired t test for grids, "
+        "corrected for all rows (Holm). A claim is `supported` or "
         "`refuted` by a row if it is significant at 5 %, and otherwise `open`; `not recorded` rows "
         "have a grid in `benchmarks/claims` that has not been recorded completely."
     )
@@ -106,7 +107,7 @@ def shapes(populations: Sequence[Recorded]) -> str:
     note = paragraph(
         "All configurations of LAW, SLAW and SANER + SLAW in the populations, selected or not. "
         "Each shape has its own 5 or 6 of them, the same in every population: a difference may be "
-        "due to the shape or to the other settings. The grid `parts` compares them with equal "
-        "settings."
+        "due to the shape or to the other settings, so this is no test. The grid `parts` compares "
+        "them with equal settings."
     )
     return f"## LAW's three directions\n\n{note}\n{table(head, rows)}"

@@ -56,7 +56,7 @@ def document(populations: Sequence[Recorded], recordings: claims.Recordings) -> 
     accuracies = accuracies_of(populations)
     ranked = ranking(accuracies)
     compared = differences(accuracies, COMPARED)
-    tested = claims.tests(populations, accuracies, recordings)
+    tested = claims.tests(accuracies, recordings)
     begun = starts(populations)
     sections = [
         _opening(populations),
