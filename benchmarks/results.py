@@ -69,6 +69,7 @@ def document(populations: Sequence[Recorded], recordings: claims.Recordings) -> 
         claim_sections.tests(tested),
         claim_sections.saner_by_rho(recordings),
         claim_sections.rho_by_rate(recordings),
+        claim_sections.grids(recordings),
         claim_sections.shapes(populations),
         method_sections.fresh_seeds(populations),
         method_sections.cost_of_selection(populations),
