@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.trial import ENDED, Trial, name_of
 from tune_robust.spaces.objective import objective_of, spent
 from tune_robust.spaces.space import Space
@@ -27,7 +28,12 @@ class SearchProgress:
 
     A trial that has ended is evaluated once, so that the cost of a query depends on the running
     trials, not on all trials.
+
+    Attributes:
+        expected_gain: what the trials that are left are expected to gain, if it is known.
     """
+
+    expected_gain: ExpectedGain | None = None
 
     def __init__(self, space: Space, trials: Mapping[str, Trial]):
         self.space, self.trials, self.objective = space, trials, objective_of(space)

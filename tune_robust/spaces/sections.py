@@ -33,13 +33,19 @@ class Budget(Part):
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
     as a whole, over all the times it is resumed: a trial that is not expected to finish in time is
-    not started or continued, and the search ends when the running ones have ended.
+    not started or continued, and the search ends when the running ones have ended. ``gpu_hours``
+    limits in the same way the time during which trials hold a GPU, summed over the trials and
+    weighted by the fraction of the GPU that each holds. ``stop: auto`` ends the search before its
+    last trial once the trials that are left are expected to gain less than a tenth of the noise of
+    the objective; ``never`` runs all trials.
     """
 
     trials: Count
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     hours: Above0 | None = None
+    gpu_hours: Above0 | None = None
+    stop: Literal["never", "auto"] = "never"
     rounds: Literal["together", "each"] = "together"
     scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None

@@ -30,7 +30,13 @@ from tune_robust.spaces.loop_settings import (
 )
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
-from tune_robust.spaces.searchers import objectives_problems, promotion_problems, searcher_problems
+from tune_robust.spaces.searchers import (
+    device_problems,
+    objectives_problems,
+    promotion_problems,
+    searcher_problems,
+    stop_problems,
+)
 from tune_robust.spaces.sections import (
     FORMAT,
     Budget,
@@ -263,6 +269,8 @@ def parse_space(
     if sections is not None:
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += promotion_problems(searcher, sections.budget)
+        problems += device_problems(sections.budget, sections.resources)
+        problems += stop_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems or sections is None:

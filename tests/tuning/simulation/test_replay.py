@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tuning.simulated import peak, simulate, space
+from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
@@ -297,3 +298,12 @@ def test_a_loss_is_best_when_least(tmp_path):
     assert pool.best == min(trial.last["val_accuracy"] for trial in pool.trials)
     rows = anytime_curve(pool, [replay(pool, space(**changes))])
     assert rows[0]["median"] > rows[-1]["median"] == pool.best
+
+
+def test_a_replay_by_seconds_ends_within_the_hours(folder):
+    # A trial takes 6 * 0.6 s; 8 seconds have room for two, and more when they run side by side.
+    pool, searched = tpe(folder, hours=8 / 3600)
+    assert len(replay(pool, searched, clock="seconds").finished) == 2
+    assert len(replay(pool, searched, clock="seconds", workers=3).finished) == 6
+    with pytest.raises(UserError, match=r"--set budget\.hours=null"):
+        replay(pool, searched)

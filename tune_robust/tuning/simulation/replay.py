@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tune_robust.errors import UserError
 from tune_robust.runs.trial import Origin, Trial, name_of
 from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid
@@ -74,13 +75,27 @@ def replay(
         clock: the unit in which the time of an epoch, and its compute, are measured.
         compute: the replay ends when this much is used, in the clock's unit.
         target: the replay also ends when a finished trial has this objective or a better one.
+
+    Raises:
+        UserError: the budget limits the time, and the clock counts gradient evaluations.
     """
+    if clock != "seconds":
+        _check_untimed(space)
     searcher = space.searcher.seed + _SEEDS_APART * seed
     seeded = space.searcher.model_copy(update={"seed": searcher})
     searched = space.model_copy(update={"searcher": seeded, "baselines": ()})
     search = _Backend(pool, searched, clock, workers)
     search.run(compute, target)
     return Replay(seed, tuple(search.started), tuple(search.finished), search.compute)
+
+
+def _check_untimed(space: Space) -> None:
+    for name in ("hours", "gpu_hours"):
+        if (limit := getattr(space.budget, name)) is not None:
+            raise UserError(
+                f"budget.{name}: {limit:g} limits the time of the search. Replay it with --clock "
+                f"seconds, or without the limit: --set budget.{name}=null"
+            )
 
 
 class _Backend:
@@ -90,8 +105,13 @@ class _Backend:
         store = MemoryStore()
         self._clock = clock
         self._proposals = _RecordedProposals(pool, space, store.trials)
-        self._conductor = Conductor(space, store, threads=1, proposals=self._proposals)
-        self._conductor.give(Slots(cpus=1, gpus=0, concurrency=workers))
+        self._now = 0.0
+        self._conductor = Conductor(
+            space, store, threads=1, proposals=self._proposals, clock=lambda: self._now
+        )
+        gpus = space.resources.gpus
+        held = 1.0 if gpus == "auto" else gpus
+        self._conductor.give(Slots(cpus=1, gpus=held, concurrency=workers))
         self._queue: list[tuple[float, int]] = []
         self.finished: list[Finish] = []
         self.compute = 0.0
@@ -103,29 +123,29 @@ class _Backend:
 
     def run(self, compute: float, target: float | None) -> None:
         """Run until no trial is left, ``compute`` is used or ``target`` is reached."""
-        self._fill(0.0)
+        self._fill()
         while self._queue and self.compute < compute and not self._reached(target):
-            now, number = heapq.heappop(self._queue)
+            self._now, number = heapq.heappop(self._queue)
             trial = self._conductor.trials[name_of(number)]
             if self._epoch_ended(trial) is Decision.GO_ON:
-                self._await_epoch(now, trial)
+                self._await_epoch(trial)
             else:
-                self._fill(now)
+                self._fill()
 
     def _reached(self, target: float | None) -> bool:
         if target is None or not self.finished:
             return False
         return not self._conductor.objective.better(target, self.finished[-1].value)
 
-    def _fill(self, now: float) -> None:
+    def _fill(self) -> None:
         """Start trials on all free workers, as long as there are trials."""
         while (trial := self._conductor.next_trial()) is not None:
-            self._await_epoch(now, trial)
+            self._await_epoch(trial)
 
-    def _await_epoch(self, now: float, trial: Trial) -> None:
+    def _await_epoch(self, trial: Trial) -> None:
         epoch = len(trial.epochs) + 1
         cost = self._spent(trial, epoch) - self._spent(trial, epoch - 1)
-        heapq.heappush(self._queue, (now + cost, trial.number))
+        heapq.heappush(self._queue, (self._now + cost, trial.number))
 
     def _epoch_ended(self, trial: Trial) -> Decision:
         epoch, curve = len(trial.epochs) + 1, self._curve(trial)

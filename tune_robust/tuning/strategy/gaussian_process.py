@@ -128,6 +128,35 @@ class GaussianProcess:
         variance = np.maximum(np.exp(self._parameters[0]) - explained, 1e-12)
         return self._scale * (across @ self._weights), self._scale * np.sqrt(variance)
 
+    @property
+    def noise(self) -> float:
+        """The standard deviation of the looks at the ends of trials with equal settings."""
+        _, trial, noise = np.exp(self._parameters[:3])
+        return self._scale * float(np.sqrt(trial + noise))
+
+    def draw(self, points: Array, rng: np.random.Generator, *, draws: int) -> Array:
+        """Return draws of f at the end of a trial, as ``predict`` has it, (draws, m).
+
+        Args:
+            points: the settings, (m, features).
+            rng: draws the random numbers.
+            draws: how many.
+        """
+        # Only needed here.
+        from scipy.linalg import solve_triangular
+
+        across = self._smooth(points, np.ones(len(points)))
+        explained = solve_triangular(self._factor, across.T, lower=True)
+        weights = np.exp(-self._parameters[3:])[self._groups]
+        apart = _squared(points * weights, points * weights)
+        prior = np.exp(self._parameters[0]) * _matern(np.sqrt(apart))[0]
+        covariance = prior - explained.T @ explained
+        covariance[np.diag_indices_from(covariance)] += 1e-6 * np.exp(self._parameters[0])
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        drawn = rng.standard_normal((draws, len(points))) @ root.T
+        return self._scale * (across @ self._weights + drawn)
+
     def _smooth(self, points: Array, budgets: Array) -> Array:
         """Return the covariance of f between ``points`` and the looks, (m, n)."""
         weights = np.exp(-self._parameters[3:])[self._groups]
