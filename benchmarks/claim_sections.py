@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import claims
 from markdown import p_value, paragraph, percent, points, table
+from pandas.api.types import is_numeric_dtype
 from populations import Recorded
 
 from tune_robust.statistics import estimate
+
+SHOWN = {
+    "parts": (["method"], "law.shape", "SAM's `rho` is 0.5 where there is one."),
+    "rho_schedule": (
+        ["sam.rho"],
+        "sam.rho_schedule",
+        "a falling `rho` helps where it begins too large, and not where a constant one is right.",
+    ),
+    "sam_and_gce": (["sam.rho"], "loss.name", "SAM with cross-entropy and with GCE."),
+    "saner_k": (
+        ["data.noise.rate", "epochs"],
+        "saner.k",
+        "SANER with `alpha` 0 and `rho` 0.2; `k` is a fraction of training.",
+    ),
+}
+"""The grids that are shown: the settings of rows and columns, and a remark."""
 
 
 def verdicts(tested: Sequence[claims.Tested]) -> Iterable[str]:
@@ -40,7 +58,8 @@ def tests(tested: Sequence[claims.Tested]) -> str:
         "A positive difference of test accuracy agrees with the claim. `populations` compares the "
         "chosen configurations; the other recordings are grids on the digits or on CIFAR-10N at "
         "16x16 (`benchmarks/recorded`), in which everything else within a pair is equal. p is that "
-        "of Wilcoxon's signed-rank test, corrected for all rows (Holm). A claim is `supported` or "
+        "of Wilcoxon's signed-rank test for populations and of Student's paired t test for grids, "
+        "corrected for all rows (Holm). A claim is `supported` or "
         "`refuted` by a row if it is significant at 5 %, and otherwise `open`; `not recorded` rows "
         "have a grid in `benchmarks/claims` that has not been recorded completely."
     )
@@ -97,6 +116,41 @@ def rho_by_rate(recordings: claims.Recordings) -> str:
     return f"## SAM's `rho` and the noise rate\n\n{note}\n{table(head, rows)}"
 
 
+def grids(recordings: claims.Recordings) -> str:
+    """Return the mean test accuracies of the grids that have been recorded."""
+    parts = []
+    for name, (index, columns, note) in SHOWN.items():
+        grid = recordings.grids[name]
+        if grid is None:
+            continue
+        if not is_numeric_dtype(grid[columns]):
+            grid = grid.fillna({columns: "none"})
+        means = grid.pivot_table(index=index, columns=columns, values="test_accuracy")
+        head = [*(f"`{path}`" for path in index), *(f"`{columns}` {_value(v)}" for v in means)]
+        rows = [
+            [*map(_value, key if len(index) > 1 else [key]), *map(_mean, row)]
+            for key, row in zip(means.index, means.to_numpy(), strict=True)
+        ]
+        parts.append(f"{paragraph(f'`{name}`: {note}')}\n{table(head, rows)}")
+    if not parts:
+        return ""
+    note = paragraph(
+        "Mean test accuracy over the seeds, in percent, on the digits with symmetric noise (40 % "
+        "where it is not a row). Learning rate and weight decay are the same in all of them, so "
+        "these are not the best settings of each method."
+    )
+    joined = "\n".join(parts)
+    return f"## The grids in figures\n\n{note}\n{joined}"
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float | int) else str(value)
+
+
+def _mean(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:.1f}"
+
+
 def shapes(populations: Sequence[Recorded]) -> str:
     """Return the mean over all trials that weight samples, by LAW's shape."""
     means = claims.shape_means(populations)
@@ -106,7 +160,7 @@ def shapes(populations: Sequence[Recorded]) -> str:
     note = paragraph(
         "All configurations of LAW, SLAW and SANER + SLAW in the populations, selected or not. "
         "Each shape has its own 5 or 6 of them, the same in every population: a difference may be "
-        "due to the shape or to the other settings. The grid `parts` compares them with equal "
-        "settings."
+        "due to the shape or to the other settings, so this is no test. The grid `parts` compares "
+        "them with equal settings."
     )
     return f"## LAW's three directions\n\n{note}\n{table(head, rows)}"

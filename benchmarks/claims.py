@@ -2,8 +2,9 @@
 
 A claim is that some differences of test accuracy are positive on average. They are paired: between
 methods over the populations (method_comparison.py), or between two values of one setting over the
-cells of a recorded grid whose other settings are equal. The tests of all claims are corrected
-together.
+cells of a recorded grid whose other settings are equal. The former are tested by Wilcoxon's
+signed-rank test, as the populations differ in kind; the latter by Student's paired t test, as a few
+seeds cannot be significant by ranks. The tests of all claims are corrected together.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import record_claims
-from method_comparison import LEVEL, holm, signed_rank
+from method_comparison import LEVEL, holm, paired_t, signed_rank
 from populations import Recorded
 
 from tune_robust.statistics import Estimate, estimate
@@ -27,7 +28,7 @@ class Tested(NamedTuple):
     """One test of a claim: positive differences support it.
 
     ``on``: the data; ``cells``: what is equal within a pair. ``size`` is None if the data has not
-    been recorded; ``p`` is Wilcoxon's, ``adjusted`` corrected for all tests.
+    been recorded; ``adjusted`` is ``p`` corrected for all tests.
     """
 
     claim: str
@@ -68,32 +69,38 @@ class Recordings(NamedTuple):
         if table is not None:
             wide = table.pivot_table(index=[*by], columns=path, values="test_accuracy")
         gains = None if wide is None else (wide[more] - wide[less]).dropna()
-        return _tested(claim, f"`{grid}`", ", ".join(f"`{name}`" for name in by), gains)
+        return _within(claim, grid, by, gains)
 
 
-def tests(
-    populations: Sequence[Recorded], accuracies: pd.DataFrame, recordings: Recordings
-) -> list[Tested]:
-    """Return the tests of all claims; ``accuracies`` has those of the chosen configurations."""
+def tests(accuracies: pd.DataFrame, recordings: Recordings) -> list[Tested]:
+    """Return the tests of all claims.
+
+    ``accuracies`` are those of the chosen configurations, by population and method.
+    """
     found = [
         *_saner(accuracies, recordings),
-        *_slaw(populations, accuracies, recordings),
+        *_slaw(accuracies, recordings),
         *_sam(recordings),
     ]
     adjusted = iter(holm([one.p for one in found if one.p is not None]))
     return [one if one.p is None else one._replace(adjusted=next(adjusted)) for one in found]
 
 
-def _tested(claim: str, on: str, cells: str, gains: pd.Series | None) -> Tested:
+def _within(claim: str, grid: str, by: Sequence[str], gains: pd.Series | None) -> Tested:
+    """Test a claim on the differences within the cells of a grid."""
+    cells = ", ".join(f"`{name}`" for name in by)
     if gains is None or gains.empty:
-        return Tested(claim, on, cells, None, None)
-    return Tested(claim, on, cells, estimate(gains.tolist()), signed_rank(gains))
+        return Tested(claim, f"`{grid}`", cells, None, None)
+    return Tested(claim, f"`{grid}`", cells, estimate(gains.tolist()), paired_t(gains))
 
 
 def _methods(accuracies: pd.DataFrame, claim: str, more: str, less: str) -> Tested:
-    there = {more, less} <= set(accuracies)
-    gains = accuracies[more] - accuracies[less] if there else None
-    return _tested(claim, "populations", "population", gains)
+    """Test that one method is above another, over the populations."""
+    if not {more, less} <= set(accuracies):
+        return Tested(claim, "populations", "population", None, None)
+    gains = accuracies[more] - accuracies[less]
+    size = estimate(gains.tolist())
+    return Tested(claim, "populations", "population", size, signed_rank(gains))
 
 
 def _saner(accuracies: pd.DataFrame, recordings: Recordings) -> Iterator[Tested]:
@@ -123,19 +130,13 @@ def _best_k(recordings: Recordings, path: str, less: float, more: float, claim: 
         wide = table.pivot_table(index=[*others, path], columns="saner.k", values="test_accuracy")
         gain = (wide[0.75] - wide[0.0]).unstack(path)
         gains = gain[more] - gain[less]
-    return _tested(claim, "`saner_k`", ", ".join(f"`{name}`" for name in others), gains)
+    return _within(claim, "saner_k", others, gains)
 
 
-def _slaw(
-    populations: Sequence[Recorded], accuracies: pd.DataFrame, recordings: Recordings
-) -> Iterator[Tested]:
-    shapes = shape_means(populations)
+def _slaw(accuracies: pd.DataFrame, recordings: Recordings) -> Iterator[Tested]:
     high, *others = SHAPES
     for other in others:
         claim = f"LAW: `{high}` is better than `{other}`"
-        there = {high, other} <= set(shapes)
-        gains = shapes[high] - shapes[other] if there else None
-        yield _tested(claim, "populations, all trials", "population", gains)
         yield recordings.tested(claim, "parts", "law.shape", high, other, ("method", "seed"))
     for claim, more, less in (
         ("SALS alone is above SGD", "sals", "sgd"),
@@ -165,7 +166,7 @@ def _parts(recordings: Recordings, claim: str, more: str, less: str) -> Tested:
         alike = table[table["law.shape"].isna() | (table["law.shape"] == SHAPES[0])]
         wide = alike.pivot_table(index="seed", columns="method", values="test_accuracy")
         gains = wide[more] - wide[less]
-    return _tested(claim, "`parts`", "`seed`", gains)
+    return _within(claim, "parts", ["seed"], gains)
 
 
 def _sam(recordings: Recordings) -> Iterator[Tested]:

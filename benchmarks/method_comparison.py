@@ -173,8 +173,8 @@ def signed_rank(differences: pd.Series) -> float | None:
 
 
 def paired_t(differences: pd.Series) -> float:
-    """Return the p of the paired t test, which a few seeds suffice for; 1 if nothing differs."""
-    if not differences.any():
+    """Return the p of the paired t test; 1 if nothing differs or there is no pair."""
+    if len(differences) < 2 or not differences.any():
         return 1.0
     return float(stats.ttest_1samp(differences, 0.0).pvalue)
 

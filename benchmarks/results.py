@@ -9,7 +9,7 @@ grids in benchmarks/recorded/claims and the two grids of methods. Run it again a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import claim_sections
@@ -28,7 +28,7 @@ from method_comparison import (
 )
 from names import NAMES, PICTURE
 from populations import POPULATIONS, RECORDED, Recorded, load, recorded
-from starting_points import Start, starts
+from starting_points import starts
 
 from tune_robust.files import write_aside
 
@@ -56,11 +56,15 @@ def document(populations: Sequence[Recorded], recordings: claims.Recordings) -> 
     accuracies = accuracies_of(populations)
     ranked = ranking(accuracies)
     compared = differences(accuracies, COMPARED)
-    tested = claims.tests(populations, accuracies, recordings)
+    tested = claims.tests(accuracies, recordings)
     begun = starts(populations)
+    about_starts = [
+        *start_sections.recommended(populations, begun),
+        *start_sections.not_better(begun),
+    ]
     sections = [
         _opening(populations),
-        _summary(compared, ranked, tested, begun),
+        _summary(compared, ranked, tested, about_starts),
         start_sections.starts(populations, begun),
         method_sections.methods(accuracies, populations),
         method_sections.ranks(ranked),
@@ -69,6 +73,7 @@ def document(populations: Sequence[Recorded], recordings: claims.Recordings) -> 
         claim_sections.tests(tested),
         claim_sections.saner_by_rho(recordings),
         claim_sections.rho_by_rate(recordings),
+        claim_sections.grids(recordings),
         claim_sections.shapes(populations),
         method_sections.fresh_seeds(populations),
         method_sections.cost_of_selection(populations),
@@ -100,7 +105,7 @@ def _summary(
     compared: Sequence[Difference],
     ranked: Ranking,
     tested: Sequence[claims.Tested],
-    begun: Sequence[Start],
+    about_starts: Iterable[str],
 ) -> str:
     decided = [one for one in compared if one.verdict != "open"]
     ranks = ranked.ranks
@@ -127,7 +132,8 @@ def _summary(
             f"comparisons Wilcoxon's test needs at least {needed}, even if all point the same way. "
             "The differences describe these populations; they are not a conclusion."
         )
-    found += [*claim_sections.verdicts(tested), *start_sections.not_better(begun)]
+    found += claim_sections.verdicts(tested)
+    found += about_starts
     return "## In short\n\n" + "".join(paragraph(point, "- ") for point in found)
 
 

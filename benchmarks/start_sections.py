@@ -13,6 +13,20 @@ from tune_robust.formatting import count
 from tune_robust.statistics import estimate
 
 
+def recommended(populations: Sequence[Recorded], begun: Sequence[Start]) -> Iterable[str]:
+    """Say what to start with if the kind of noise is unknown, by the number of trainings."""
+    methods = populations[0].last["method"]
+    for start in begun:
+        if start.noise == "any" and start.checked:
+            names = ", ".join(NAMES[methods[trial]] for trial in start.trials)
+            yield (
+                f"To start with under unknown label noise, with {_trainings(start)}: {names}. On "
+                f"{count(len(start.checked), 'population')} that had no part in this choice, it is "
+                f"{points(estimate(start.gains))} points above plain SGD chosen in the same way."
+            )
+            return
+
+
 def not_better(begun: Sequence[Start]) -> Iterable[str]:
     """Warn of kinds of noise where the recommended start was worse than SGD."""
     worse = {}

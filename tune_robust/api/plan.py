@@ -61,15 +61,16 @@ def plan(
 
     Returns:
         Plain data: the time of each kind of trial (``kinds``); of the search ``without_stopping``
-        and as ``expected`` with the space's scheduler the hours, the hours on GPUs, the gradient
-        evaluations (passes over the training set), the cost, and how many trials are ``started``
-        and ``finished`` within the budget's ``hours`` and ``gpu_hours``; its ``rungs``; the disk
-        space of checkpoints and data, in bytes; the bytes of the ``images`` of a trial and their
-        ``tier``: ``device`` if they are kept in the memory of its GPU (or CPU), ``host`` if they
-        are read in batches from the decoded file; and what is odd about the data (``cautions``), as
-        the search would warn. For a loop of one's own there are no times: it has the ``reports`` of
-        a complete trial, those of the search ``without_stopping`` and as ``expected``, and the
-        ``rungs``, with each report as one gradient evaluation.
+        and as ``expected`` with the space's scheduler, not considering its ``repeats``, the hours,
+        the hours on GPUs, the gradient evaluations (passes over the training set), the cost, and
+        how many trials are ``started`` and ``finished`` within the budget's ``hours`` and
+        ``gpu_hours``; its ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of
+        the ``images`` of a trial and their ``tier``: ``device`` if they are kept in the memory of
+        its GPU (or CPU), ``host`` if they are read in batches from the decoded file; and what is
+        odd about the data (``cautions``), as the search would warn. For a loop of one's own there
+        are no times: it has the ``reports`` of a complete trial, those of the search
+        ``without_stopping`` and as ``expected``, and the ``rungs``, with each report as one
+        gradient evaluation.
 
     Raises:
         UserError: the space is not valid, or the data is missing; ``budget.gpu_hours`` is given on
@@ -115,6 +116,7 @@ def plan(
         "cautions": data["cautions"],
         "trials": loaded.trials,
         "scheduler": loaded.budget.scheduler,
+        "repeats": loaded.budget.repeats,
         "unit": loaded.budget.unit,
         "hours": loaded.budget.hours,
         "gpu_hours": loaded.budget.gpu_hours,

@@ -40,6 +40,7 @@ def plan_of_loop(space: Space) -> dict[str, Any]:
         "trials": space.trials,
         "reports": max(config.epochs for config in kinds.values()),
         "scheduler": space.budget.scheduler,
+        "repeats": space.budget.repeats,
         "unit": space.budget.unit,
         "without_stopping": _course(full),
         "expected": _course(expected),

@@ -19,8 +19,9 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
     Returns:
         Plain data: whether the run is ``live``, how many of its ``total`` trials have ``ended``,
         the address of Ray's ``dashboard``, the ``selection`` (the objective's ``metric``, the best
-        ``trial`` by it, its ``value`` with the standard ``error``, and the other trials ``level``
-        with it, at most two standard errors behind), the ``time`` (each limit of the budget, with
+        ``trial`` by it, its ``value`` with the standard ``error``, the other trials ``level`` with
+        it, at most two standard errors behind, and the number of its ``seeds`` with the 95 %
+        interval ``low`` to ``high`` of their mean), the ``time`` (each limit of the budget, with
         the hours ``used`` when the last trial ended), the ``expected_gain`` of the trials that are
         left (with ``budget.stop: auto``), the ``pareto_front`` of several objectives,
         the results of the ``rung_check`` and of the ``confirmation``, and the ``trials``, best
@@ -64,6 +65,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
                 "origin": trial.origin,
                 "sentinel": trial.sentinel,
                 "confirms": trial.confirms,
+                "repeats": trial.repeats,
                 "status": trial.status,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),

@@ -89,7 +89,7 @@ def _print_loop(found: dict[str, Any]) -> None:
             f"Expected with {found['scheduler']}: {count(round(expected['reports']), 'report')}; "
             f"{count(round(expected['finished']), 'trial')} run to their end."
         )
-    lines += _rungs(found)
+    lines += [*_rungs(found), *_repeats(found)]
     lines.append(
         "Only the loop knows how long a report takes: search with --trials 1 to see. A report "
         "counts as one gradient evaluation here, which differs if the loop reports its own."
@@ -104,6 +104,17 @@ def _rungs(found: dict[str, Any]) -> list[str]:
         f"  at {rung['resource']:g} {unit}: {rung['reach']:.0f} trials, "
         f"{rung['go_on']:.0f} continue"
         for rung in found["rungs"]
+    ]
+
+
+def _repeats(found: dict[str, Any]) -> list[str]:
+    """Say what repeats add, of which nobody knows the number before the search."""
+    if found["repeats"] == "off":
+        return []
+    stopped = " and are never stopped early, which takes longer than expected here"
+    return [
+        "Repeats: some of the trials may train a leading setting again with another seed. They are "
+        f"among the {found['trials']} trials{stopped if found['scheduler'] != 'none' else ''}."
     ]
 
 
@@ -126,7 +137,7 @@ def _print(found: dict[str, Any]) -> None:
             f"Expected with {found['scheduler']}: {_spent(expected)}{_started(found, expected)}; "
             f"{expected['finished']:.0f} trials run to their end."
         )
-    lines += _rungs(found)
+    lines += [*_rungs(found), *_repeats(found)]
     if found["stop"] == "auto":
         lines.append(
             "It may end earlier (budget.stop: auto): what is left to gain is predicted once 20 "

@@ -102,6 +102,22 @@ def promotion_problems(name: object, budget: Budget) -> list[Problem]:
     return [Problem("budget.scheduler", message)]
 
 
+def repeats_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """Return why ``budget.repeats: auto`` cannot be used, if so."""
+    if budget.repeats == "off":
+        return []
+    if name == "grid":
+        reason = (
+            "a grid trains every point. To train each with several seeds, search the seed: "
+            "--set 'search.seed={grid: [1, 2, 3]}'"
+        )
+    elif objective.against:
+        reason = "there are several objectives, and no single leader to repeat"
+    else:
+        return []
+    return [Problem("budget.repeats", f"found auto; expected off, as {reason}")]
+
+
 def _unlisted(dimensions: Sequence[Dimension]) -> list[Problem]:
     return [
         Problem(

@@ -28,6 +28,7 @@ from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.deadline import Limit, TimeLimits
 from tune_robust.tuning.engine.slots import Slots
+from tune_robust.tuning.strategy.repeats import setting_to_repeat
 from tune_robust.tuning.strategy.stopping import expected_gain, settled
 from tune_robust.tuning.strategy.study import Study
 from tune_robust.tuning.strategy.warm_start import WarmStart
@@ -50,8 +51,17 @@ class Decision(Enum):
 class Proposals(Protocol):
     """Proposes the trials and learns from their results; in a real search, this is ``Study``."""
 
-    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
-        """Return the origin and the values of trial ``number``; None if there are no more."""
+    @property
+    def planned(self) -> int:
+        """The number of trials that are given, with which the search begins."""
+
+    def ask(
+        self, number: int, repeats: Trial | None = None
+    ) -> tuple[Origin, dict[str, Any]] | None:
+        """Return the origin and the values of trial ``number``; None if there are no more.
+
+        With ``repeats``, they are those of that trial, which is trained again with another seed.
+        """
 
     def report(self, trial: Trial, epoch: int) -> None:
         """Report one epoch of a running trial."""
@@ -385,22 +395,37 @@ class Conductor(Generic[Store]):
                 self._exhausted, self.out_of_time = True, limit
                 self._note_time()
             return None
-        asked = self._proposals.ask(number)
+        repeated = self._to_repeat(number)
+        asked = self._proposals.ask(number, repeated)
         if asked is None:
             self._exhausted = True
             return None
         origin, values = asked
-        config = self.space.config_for(values, number=number, threads=self._threads)
+        name = None if repeated is None else repeated.name
+        before = 0 if name is None else 1 + sum(t.repeats == name for t in self.trials.values())
+        config = self.space.config_for(values, number=number, repeat=before, threads=self._threads)
         return self.store.add_trial(
-            origin, values, config.model_dump(mode="json"), sentinel=self._is_sentinel(number)
+            origin,
+            values,
+            config.model_dump(mode="json"),
+            sentinel=repeated is None and self._is_sentinel(number),
+            repeats=name,
         )
 
+    def _to_repeat(self, number: int) -> Trial | None:
+        """Return the trial whose setting trial ``number`` repeats; None for a new setting."""
+        if self.space.budget.repeats == "off" or number < self._proposals.planned:
+            return None
+        return setting_to_repeat(self.trials.values(), self.objective)
+
     def _is_sentinel(self, number: int) -> bool:
-        """Return whether a trial is a sentinel; an extended run has no additional ones."""
-        if number not in self.space.sentinels:
-            return False
+        """Return whether a trial is a sentinel; an extended run has no additional ones.
+
+        One that falls on a repeat is the next new trial instead.
+        """
+        due = sum(planned <= number for planned in self.space.sentinels)
         so_far = sum(trial.sentinel for trial in self.trials.values())
-        return so_far < self.space.budget.sentinels
+        return so_far < min(due, self.space.budget.sentinels)
 
     def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
         """Return the first objective that has no finite value."""
@@ -417,11 +442,12 @@ class Conductor(Generic[Store]):
         return is_finished(self.space, epoch, trial.total_epochs, self._spent(trial, epoch))
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Return whether a trial continues; baselines always do, and do not count in the rungs.
+        """Return whether a trial continues.
 
-        Sentinels run to their end as well, but count in the rungs like any other trial.
+        Baselines and repeats always do, and do not count in the rungs. Sentinels run to their end
+        as well, but count in the rungs like any other trial.
         """
-        if trial.origin in REFERENCES:
+        if trial.origin in REFERENCES or trial.repeats is not None:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = self._spent(trial, epoch)
