@@ -151,11 +151,13 @@ def main() -> None:
     parser.add_argument("--replays", type=int, default=100, help="of each search on each grid")
     parser.add_argument("--trials", type=int, nargs="+", default=[18])
     parser.add_argument("--mark", choices=["develop", "report"], default="report")
+    parser.add_argument("--noise", choices=["asymmetric", "symmetric"], help="by default both")
     parser.add_argument("--searchers", nargs="+", default=["random", "tpe", "gp_mf"])
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     options = parser.parse_args()
     there = [grid for grid in GRIDS if (RECORDED / grid.name).exists()]
-    grids = [grid for grid in there if grid.mark == options.mark]
+    marked = [grid for grid in there if grid.mark == options.mark]
+    grids = [grid for grid in marked if options.noise in (None, grid.noise)]
     measured = []
     if not options.json:
         print(f"{options.mark}: {', '.join(g.name for g in grids)}, {len(SEEDS)} seeds\n")
