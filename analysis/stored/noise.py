@@ -27,6 +27,11 @@ class Limits(NamedTuple):
     images: int | None
     typical: float = 0.0
 
+    @property
+    def above(self) -> float:
+        """Return the highest value that a trial may have by chance: two standard errors more."""
+        return self.high + _CLEARLY * float(self.error(self.high))
+
     def clip(self, values: ArrayLike) -> np.ndarray:
         """Clip values to the possible range."""
         return np.clip(values, self.low, self.high)
@@ -70,7 +75,7 @@ def limits(run: Run, name: str) -> Limits:
         return Limits(-math.inf, math.inf, None, _typical_error(run, name))
     images = (run.meta.get("images") or {}).get(about.images)
     highest = _ceiling(run, name)
-    whole = Limits(0.0, 1.0, images)
+    whole = Limits(*about.bounds, images)
     if highest is None:
         return whole
     best = run.epochs[name].max() if name in run.epochs else math.nan

@@ -48,7 +48,7 @@ def test_a_conditional_setting_counts_among_the_trials_it_applies_to(build):
     run = build.load(trials, space=build.space(search=search))
     table = importance_data(run).set_index("path")
     assert table.loc["sam.rho", "trials"] == 18
-    assert table.loc["sam.rho", "overall"] > 0.9
+    assert table.loc["sam.rho", "overall"] > 0.8
 
 
 def test_a_setting_that_few_trials_have_is_not_judged(build):

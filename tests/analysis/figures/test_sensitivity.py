@@ -30,7 +30,7 @@ def test_the_good_region_is_within_a_point_of_the_best(info):
 
 def test_the_box_bounds_the_region_around_the_best(info):
     low, high = info.box["sam.rho"]
-    assert 0.3 < low < 0.55 < high < 0.9
+    assert 0.3 < low < 0.55 < high < 1.0
 
 
 def test_every_good_island_holds_a_finished_trial(build):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from tune_robust.tuning.strategy.gaussian_process import GaussianProcess, Looks, _Likelihood
+from tune_robust.gaussian_process import GaussianProcess, Looks, _Likelihood
 
 ONE = np.zeros(1, int)
 
@@ -12,19 +12,22 @@ ONE = np.zeros(1, int)
 def looks_of(points, budgets, values, trials=None):
     numbers = np.arange(len(points)) if trials is None else np.array(trials)
     columns = np.array(points, float).reshape(len(points), -1)
-    return Looks(columns, np.array(budgets, float), numbers, np.array(values, float))
+    return Looks(
+        columns, np.array(budgets, float), numbers, np.array(values, float), np.zeros(len(points))
+    )
 
 
 def drawn(n, features=3, seed=0):
     rng = np.random.default_rng(seed)
     points = rng.random((n, features))
     budgets = rng.choice([1 / 3, 1.0], n)
-    return Looks(points, budgets, rng.integers(n, size=n), points[:, 0] + rng.normal(0, 0.1, n))
+    values = points[:, 0] + rng.normal(0, 0.1, n)
+    return Looks(points, budgets, rng.integers(n, size=n), values, np.zeros(n))
 
 
 def test_the_gradient_of_the_likelihood_is_that_of_differences():
     looks, groups = drawn(30, 4), np.array([0, 1, 1, 2])
-    likelihood = _Likelihood(looks, groups, looks.values)
+    likelihood = _Likelihood(looks, groups, looks.values, np.full(len(looks), 0.1))
     at = likelihood.prior[:, 0] + np.linspace(-0.5, 0.5, 6)
     error = check_grad(lambda p: likelihood(p)[0], lambda p: likelihood(p)[1], at)
     assert error < 1e-4 * np.linalg.norm(likelihood(at)[1])
