@@ -27,11 +27,6 @@ class Limits(NamedTuple):
     images: int | None
     typical: float = 0.0
 
-    @property
-    def above(self) -> float:
-        """Return the highest value that a trial may have by chance: two standard errors more."""
-        return self.high + _CLEARLY * float(self.error(self.high))
-
     def clip(self, values: ArrayLike) -> np.ndarray:
         """Clip values to the possible range."""
         return np.clip(values, self.low, self.high)

@@ -15,6 +15,7 @@ SURE = 0.5
 
 _POINT = 0.01
 _ODDS = (0.005, 0.995)  # fractions of the highest value are clipped to this range before the logit
+_SPARE = 0.1  # between the score of a perfect model and the end of the scale
 _OWN = 0.5  # of the sampling variance; trials share their images and part of the errors
 
 
@@ -46,8 +47,9 @@ class Expected(NamedTuple):
 class Scale:
     """Converts values of a metric to those that are modelled: larger ones are better.
 
-    A value between two bounds becomes its log odds, with the upper bound as the whole; a positive
-    one without an upper bound, such as a loss, its logarithm; any other one stays as it is.
+    A value between two bounds becomes its log odds, with a little above the upper bound as the
+    whole; a positive one without an upper bound, such as a loss, its logarithm; any other one stays
+    as it is.
 
     Args:
         name: The name of the metric.
@@ -56,7 +58,10 @@ class Scale:
 
     def __init__(self, name: str, limits: Limits):
         self._limits, self._sign = limits, 1.0 if metric(name).mode == "max" else -1.0
-        self._low, self._span = limits.low, limits.above - limits.low
+        # Trials exceed the score of a perfect model on noisy labels by chance, and those near the
+        # end of the scale must not be torn apart.
+        end = min(limits.high + _SPARE, metric(name).bounds[1])
+        self._low, self._span = limits.low, end - limits.low
         self._bounded = math.isfinite(self._span)
         self._positive = not self._bounded and metric(name).bounds[0] == 0
 

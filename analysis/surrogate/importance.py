@@ -73,7 +73,7 @@ def _measured(
     """Return a dimension's row of the table, from predictions along it in the model.
 
     Overall is the variance of its partial dependence, as a fraction of the variance of all
-    predictions, less what is uncertain of them. To the top is the divergence of the distribution of
+    predictions and their uncertainty. To the top is the divergence of the distribution of
     its values among the best predictions from that among all (PED-ANOVA), and at the top from that
     among the better half.
     """
@@ -82,9 +82,9 @@ def _measured(
     if len(applies) < _FEWEST:
         return row
     points = _along(land, applies, dimension.path)
-    expected = land.at(points.reshape(-1, points.shape[-1])).reshape(points.shape[:2])
-    mean, known = sign * expected.mean, 1 - float(np.mean(expected.doubt**2))
-    row["overall"] = known * float(mean.mean(axis=1).var() / max(mean.var(), 1e-300))
+    flat = points.reshape(-1, points.shape[-1])
+    mean = sign * land.at(flat).mean.reshape(points.shape[:2])
+    row["overall"] = land.known(flat) * float(mean.mean(axis=1).var() / max(mean.var(), 1e-300))
     if len(trials) >= _FEWEST_AT_THE_TOP:
         top, half = _density(mean, best), _density(mean, 0.5)
         row["to_the_top"] = float(np.mean((top - 1) ** 2))

@@ -68,6 +68,19 @@ class Landscape:
         """
         return self._interval(self._model.expect(points), level)
 
+    def known(self, points: np.ndarray) -> float:
+        """Return the fraction of the variance of settings (m, features) that is predicted.
+
+        The rest is the uncertainty of the predictions: chance gives rise to small differences that
+        are as uncertain as they are large.
+        """
+        found = self._model.expect(points)
+        predicted, uncertain = (
+            found.mean.var(),
+            np.mean((self._model.spread * found.deviation) ** 2),
+        )
+        return float(predicted / (predicted + uncertain))
+
     def _interval(self, found: Predicted, level: float) -> tuple[np.ndarray, np.ndarray]:
         # Only needed here.
         from scipy.special import stdtrit

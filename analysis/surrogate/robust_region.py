@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -129,7 +130,7 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
     numbers = (each for each in land.dimensions if isinstance(each, Number))
     sides = tuple(number for number in numbers if number.applies(start)[0])
     low = np.array([number.features(start)[0, 0] for number in sides]).clip(0, 1)
-    high, unit = low.copy(), _spread(_PROBES, len(sides))
+    high, unit, slice_of = low.copy(), _spread(_PROBES, len(sides)), _slice(land, start, sides)
     faces = [(axis, side) for axis in range(len(sides)) for side in (-1, 1)]
     while faces:
         for axis, side in tuple(faces):
@@ -137,7 +138,7 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
             further = float(np.clip(edge + side * _STEP, 0, 1))
             probes = low + unit * (high - low)
             probes[:, axis] = edge + unit[:, axis] * (further - edge)
-            expected = _at(land, start, sides, probes)
+            expected = land.at(slice_of(probes))
             good = (sign * expected.mean >= floor) & (expected.doubt <= SURE)
             if further == edge or good.mean() < _GOOD:
                 faces.remove((axis, side))
@@ -148,13 +149,18 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
     return _Box(start, sides, low, high)
 
 
-def _at(
-    land: Landscape, start: pd.DataFrame, sides: tuple[Number, ...], positions: np.ndarray
-) -> Expected:
-    """Predict at positions (m, sides), with the other settings of ``start``."""
-    points = np.repeat(land.features(start), len(positions), axis=0)
-    points[:, [land.column(number) for number in sides]] = positions
-    return land.at(points)
+def _slice(
+    land: Landscape, start: pd.DataFrame, sides: tuple[Number, ...]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from positions (m, sides) to features; the others are those of a trial."""
+    features, columns = land.features(start), [land.column(number) for number in sides]
+
+    def points(positions: np.ndarray) -> np.ndarray:
+        rows = np.repeat(features, len(positions), axis=0)
+        rows[:, columns] = positions
+        return rows
+
+    return points
 
 
 def _sure(land: Landscape, box: _Box, sign: int, floor: float) -> float:
@@ -162,7 +168,7 @@ def _sure(land: Landscape, box: _Box, sign: int, floor: float) -> float:
     from scipy.special import ndtr
 
     probes = box.low + _spread(256, len(box.low)) * (box.high - box.low)
-    expected = _at(land, box.start, box.sides, probes)
+    expected = land.at(_slice(land, box.start, box.sides)(probes))
     above = (sign * expected.mean - floor) / np.maximum(expected.deviation, 1e-9)
     return float(ndtr(above).mean())
 
@@ -199,7 +205,7 @@ def _plateau(run: Run, land: Landscape, finished: pd.DataFrame, box: _Box) -> Se
         number.path: number.axis.nearest(float(number.axis.from_unit((low + high) / 2)))
         for number, (low, high) in box.bounds()
     }
-    expected = _interval(_at(land, box.start, box.sides, centre[None]))
+    expected = _interval(land.at(_slice(land, box.start, box.sides)(centre[None])))
     return Setting({**_options(run, box.start.iloc[0]), **values}, *expected, None, None)
 
 
