@@ -9,6 +9,7 @@ import pytest
 
 from tests.tuning.simulated import space, store_at
 from tune_robust.errors import UserError
+from tune_robust.runs.store import RunStore
 from tune_robust.tuning.engine import searching
 from tune_robust.tuning.engine.searching import RayOptions, run_search
 from tune_robust.tuning.engine.watching import Silent
@@ -50,3 +51,14 @@ def test_a_file_that_may_not_be_written_is_named_and_no_talk_of_space(search, tm
         search(work)
     assert f"cannot write {protected}" in str(told.value)
     assert "MB are free" not in str(told.value)
+
+
+def test_a_search_that_cannot_begin_releases_the_run(tmp_path):
+    searched = space()
+    store = store_at(tmp_path / "r1", searched)
+    (tmp_path / "r1" / "trials.parquet").mkdir()
+    with pytest.raises(IsADirectoryError):
+        run_search(searched, store, str(tmp_path), RayOptions(), Silent())
+    (tmp_path / "r1" / "trials.parquet").rmdir()
+    with contextlib.closing(RunStore(store.folder)):
+        pass

@@ -198,7 +198,11 @@ def _run(
     """Run until everything is done or the search is interrupted."""
     cache = cache_of(storage)
     watchers = _Watchers(watcher)
-    conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
+    try:
+        conductor = Conductor(space, store, threads=space.resources.cpus, watcher=watchers.update)
+    except BaseException:
+        store.close()
+        raise
 
     def begin() -> None:
         changes.make(conductor)
