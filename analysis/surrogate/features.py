@@ -71,7 +71,7 @@ class Choice:
 
     def is_used(self, features: np.ndarray) -> np.ndarray:
         """Return in which rows of its features (n, options) it applies."""
-        return features.any(axis=1)
+        return features.max(axis=1) > 0
 
 
 def placed(trials: pd.DataFrame, axes: tuple[Axis, ...]) -> pd.DataFrame:

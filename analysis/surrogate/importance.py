@@ -78,7 +78,11 @@ def _measured(
     among the better half.
     """
     applies = trials[trials[dimension.path].notna()]
-    row = {"path": dimension.path, "trials": len(applies), **dict.fromkeys(MEASURES, np.nan)}
+    row: dict[str, float | str] = {
+        "path": dimension.path,
+        "trials": len(applies),
+        **dict.fromkeys(MEASURES, np.nan),
+    }
     if len(applies) < _FEWEST:
         return row
     points = _along(land, applies, dimension.path)
