@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One more than cores: the end-to-end tests often wait, for Ray or for a trial to come so far.
 WORKERS := 3
+# The tests start many processes: each would compile the code anew where this is set.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-fast coverage lint style types docs clean
 

@@ -1,10 +1,11 @@
 """Compare methods over recorded populations, with tests of significance.
 
-A method is represented by its best configuration by noisy validation accuracy, which a search
-without trusted labels would return, and measured by that configuration's test accuracy. Over
-several populations methods are compared as Demsar 2006 recommends ("Statistical comparisons of
-classifiers over multiple data sets", JMLR 7): Friedman's test and the Nemenyi critical difference
-of average ranks for all of them, Wilcoxon's signed-rank test with Holm's correction for pairs.
+A method is represented by its best configuration by the metric that a search without trusted labels
+selects by (``Population.criterion``), and measured by that configuration's test accuracy: its mean
+over fresh seeds where these have been trained. Over several populations methods are compared as
+Demsar 2006 recommends ("Statistical comparisons of classifiers over multiple data sets", JMLR 7):
+Friedman's test and the Nemenyi critical difference of average ranks for all of them, Wilcoxon's
+signed-rank test with Holm's correction for pairs.
 """
 
 from __future__ import annotations
@@ -15,30 +16,69 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from populations import Recorded
+from judge_formulas import label_information
+from populations import Criterion, Recorded
 from scipy import stats
 
 from tune_robust.statistics import Estimate, estimate
 
 LEVEL = 0.05
+FEWEST_SEEDS = 3
+"""The fewest fresh seeds whose mean replaces the result of the search."""
 
 
-def chosen(population: Recorded) -> pd.DataFrame:
-    """Return each method's trial with the best noisy validation accuracy, the first of equal ones.
+def scores(population: Recorded, criterion: Criterion | None = None) -> pd.Series:
+    """Return the scores of the finished trials at their last epoch, by trial; the highest is best.
 
-    Indexed by method: ``trial``, ``val_accuracy``, ``test_accuracy`` (fractions) and all settings.
+    ``criterion``: by default that of the population. The label information is computed from the
+    predictions: the first populations did not record it.
     """
     last = population.last.sort_index()
-    best = last.groupby("method")["val_accuracy"].idxmax()
+    if (criterion or population.population.criterion) == "val_accuracy":
+        return last["val_accuracy"]
+    probabilities = np.stack([population.predictions[trial, 1.0] for trial in last.index])
+    return pd.Series(label_information(probabilities, population.labels.given), last.index)
+
+
+def chosen(population: Recorded, criterion: Criterion | None = None) -> pd.DataFrame:
+    """Return each method's trial with the best score, the first of equal ones.
+
+    Indexed by method: ``trial``, its last metrics (fractions) and all settings.
+    """
+    last = population.last.sort_index()
+    best = scores(population, criterion).groupby(last["method"]).idxmax()
     rows = last.loc[best].reset_index().set_index("method")
     return rows.sort_values("test_accuracy", ascending=False)
 
 
-def test_accuracies(populations: Sequence[Recorded]) -> pd.DataFrame:
-    """Return test accuracies of the chosen trials: a row per population, a column per method."""
-    return pd.DataFrame(
-        {one.population.name: chosen(one)["test_accuracy"] for one in populations}
-    ).T.dropna(axis="columns")
+def on_fresh_seeds(population: Recorded, criterion: Criterion | None = None) -> pd.DataFrame | None:
+    """Return the test accuracies of the chosen trials, by fresh seed and method.
+
+    Only seeds on which all of them have been trained; None without at least ``FEWEST_SEEDS``.
+    """
+    if population.confirmed is None:
+        return None
+    trials = chosen(population, criterion)["trial"]
+    again = population.confirmed.pivot(index="seed", columns="trial", values="test_accuracy")
+    if not set(trials) <= set(again):
+        return None
+    table = again[trials.to_list()].set_axis(trials.index, axis="columns").dropna()
+    return table if len(table) >= FEWEST_SEEDS else None
+
+
+def accuracies_of(
+    populations: Sequence[Recorded], criterion: Criterion | None = None
+) -> pd.DataFrame:
+    """Return test accuracies of the chosen trials: a row per population, a column per method.
+
+    They are means over fresh seeds where there are enough, and otherwise those of the search.
+    """
+    rows = {}
+    for one in populations:
+        again = on_fresh_seeds(one, criterion)
+        once = chosen(one, criterion)["test_accuracy"]
+        rows[one.population.name] = once if again is None else again.mean()
+    return pd.DataFrame(rows).T.dropna(axis="columns")
 
 
 class Ranking(NamedTuple):
@@ -121,10 +161,22 @@ def differences(accuracies: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> l
 
 def _difference(accuracies: pd.DataFrame, method: str, reference: str) -> Difference:
     each = accuracies[method] - accuracies[reference]
-    p = None
-    if len(each) > 1 and each.any():
-        p = float(stats.wilcoxon(each, method="exact" if _untied(each) else "approx").pvalue)
-    return Difference(method, reference, estimate(each.tolist()), p)
+    return Difference(method, reference, estimate(each.tolist()), signed_rank(each))
+
+
+def signed_rank(differences: pd.Series) -> float | None:
+    """Return the p of Wilcoxon's signed-rank test; None if nothing differs or there is no pair."""
+    if len(differences) < 2 or not differences.any():
+        return None
+    method = "exact" if _untied(differences) else "approx"
+    return float(stats.wilcoxon(differences, method=method).pvalue)
+
+
+def paired_t(differences: pd.Series) -> float:
+    """Return the p of the paired t test; 1 if nothing differs or there is no pair."""
+    if len(differences) < 2 or not differences.any():
+        return 1.0
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
 
 
 def _untied(values: pd.Series) -> bool:
@@ -151,10 +203,10 @@ def fewest_populations(comparisons: int) -> int:
 
 
 class Selection(NamedTuple):
-    """The cost of selecting one trial of a whole population by noisy validation accuracy.
+    """The cost of selecting one trial of a whole population by a metric with noisy labels.
 
     ``accuracy`` and ``best``: test accuracy of the selected trial, and of the best of all.
-    ``correlation``: Spearman's, of noisy validation with test accuracy over the trials.
+    ``correlation``: Spearman's, of the metric with the test accuracy over the trials.
     """
 
     trial: str
@@ -163,17 +215,22 @@ class Selection(NamedTuple):
     best: float
     correlation: float
 
+    @property
+    def lost(self) -> float:
+        """Return how far the selected trial is below the best one, in points."""
+        return 100 * (self.best - self.accuracy)
 
-def selection(population: Recorded) -> Selection:
+
+def selection(population: Recorded, criterion: Criterion | None = None) -> Selection:
     """Return the trial that a search would select, compared with the best one."""
-    last = population.last.sort_index()
-    trial = last["val_accuracy"].idxmax()
+    last, found = population.last.sort_index(), scores(population, criterion)
+    trial = found.idxmax()
     return Selection(
         trial=str(trial),
         method=str(last.loc[trial, "method"]),
         accuracy=float(last.loc[trial, "test_accuracy"]),
         best=float(last["test_accuracy"].max()),
-        correlation=float(stats.spearmanr(last["val_accuracy"], last["test_accuracy"]).statistic),
+        correlation=float(stats.spearmanr(found, last["test_accuracy"]).statistic),
     )
 
 

@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ SPACE = Path(__file__).parent / "populations" / "space.yaml"
 RECORDED = Path(__file__).parent / "recorded" / "populations"
 
 Mark = Literal["develop", "report"]
+Criterion = Literal["val_accuracy", "val_information"]
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 
 _NOISE = {
     "clean": "none",
@@ -74,6 +76,14 @@ class Population(NamedTuple):
     def name(self) -> str:
         """Return the name, as in ``digits_symmetric_0``."""
         return f"{self.data}_{self.noise}_{self.draw}"
+
+    @property
+    def criterion(self) -> Criterion:
+        """Return the metric that a search selects by here if its space names none.
+
+        It is the label information where the validation labels are noisy (docs/selection.md).
+        """
+        return "val_accuracy" if self.noise == "clean" else "val_information"
 
     @property
     def overrides(self) -> list[str]:

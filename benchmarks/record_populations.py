@@ -8,11 +8,12 @@
 The second command records, and continues after any interruption: a trial that was running begins
 again and reproduces the same numbers. Everything runs in this one process and on one thread,
 without Ray, so that it can take hours at the lowest priority on a busy machine; ``tune-robust
-resume`` finishes the same runs with Ray. --confirm trains the best configuration of each method, by
-noisy validation accuracy, again with that number of fresh seeds. --export writes the finished
-trials of each population into benchmarks/recorded/populations, with a card, if there are at least
-24 trials, two per method on average. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the
-digits need none.
+resume`` finishes the same runs with Ray. --confirm trains the best configuration of each method
+again with that number of fresh seeds: the best by the metric that a search selects by if its space
+names none, or by that of --by. --export writes the finished trials of each population into
+benchmarks/recorded/populations, with a card, if there are at least 24 trials, two per method on
+average. --only restricts the first three commands to some populations, in the order given. DIR
+holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from judge_formulas import label_information
 from population_card import write_card
-from populations import POPULATIONS, RECORDED, SPACE, Population
+from populations import CRITERIA, POPULATIONS, RECORDED, SPACE, Criterion, Population
 from record import record, write
 
 from tune_robust.config import DataConfig, TrainConfig
@@ -71,21 +73,42 @@ def record_run(population: Population, storage: Path, data_dir: Path | None) -> 
         space = space_of(population, data_dir)
         store = RunStore.create(folder, {"space": space.document(), **provenance()})
         _note_labels(folder, _splits(space.examples[0].data, storage / ".data"))
-    _train_rest(store, storage / ".data")
+    train_rest(store, storage / ".data")
 
 
-def confirm_run(population: Population, storage: Path, seeds: int) -> None:
-    """Train each method's best configuration on ``seeds`` fresh seeds, without those done."""
+def confirm_run(
+    population: Population, storage: Path, seeds: int, criterion: Criterion | None = None
+) -> None:
+    """Train each method's best configuration on ``seeds`` fresh seeds, without those done.
+
+    It is the best one by ``criterion``, by default by that of the population.
+    """
     folder = RunFolder(storage / population.name)
     done = _done(_ended(folder))
     if len(done) >= FEWEST:
-        best = done.loc[done.groupby("method")["objective"].idxmax(), "trial"]
+        scores = _scores(folder, done, criterion or population.criterion)
+        best = scores.groupby(done.set_index("trial")["method"]).idxmax()
         store = open_confirmation(folder)
         extension_of(store, best, seeds).record(store)
-        _train_rest(store, storage / ".data")
+        train_rest(store, storage / ".data")
 
 
-def _train_rest(store: RunStore, cache: Path) -> None:
+def _scores(folder: RunFolder, done: pd.DataFrame, criterion: Criterion) -> pd.Series:
+    """Return the trials' scores at their last epoch, by trial.
+
+    The information comes from the predictions, as runs of earlier versions did not record it.
+    """
+    done = done.sort_values("trial").set_index("trial")
+    if criterion == "val_accuracy":
+        return done["val_accuracy_last"]
+    found = [read_predictions(folder.predictions, trial, 1.0) for trial in done.index]
+    (labels,) = {predictions.labels for predictions in found}
+    given = read_labels(folder.predictions, labels).given
+    probabilities = np.stack([predictions.probabilities for predictions in found])
+    return pd.Series(label_information(probabilities, given), done.index)
+
+
+def train_rest(store: RunStore, cache: Path) -> None:
     """Train the trials of a run that have not ended, one after the other."""
     space = Space.from_document(_document(store.folder))
     conductor = Conductor(space, store, threads=1)
@@ -218,6 +241,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 and CIFAR-10_human.pt lie")
     parser.add_argument("--only", nargs="+", choices=POPULATIONS, metavar="NAME", help="of all")
     parser.add_argument("--confirm", type=int, metavar="SEEDS", help="train the best again")
+    parser.add_argument("--by", choices=CRITERIA, help="what --confirm selects by")
     parser.add_argument("--list", action="store_true", help="print the populations' commands")
     parser.add_argument("--export", action="store_true", help="write what there is")
     parser.add_argument(
@@ -235,7 +259,7 @@ def main() -> None:
             if population.data != "digits" and arguments.data_dir is None:
                 continue
             if arguments.confirm:
-                confirm_run(population, arguments.storage, arguments.confirm)
+                confirm_run(population, arguments.storage, arguments.confirm, arguments.by)
             else:
                 record_run(population, arguments.storage, arguments.data_dir)
 

@@ -1,19 +1,27 @@
-"""Compute until a search is near the best of a recorded grid: ours beside those of other libraries.
+"""Searches of recorded grids at equal compute: ours beside those of other libraries.
 
     python benchmarks/searchers.py --install                  # once: environments of the peers
     python benchmarks/searchers.py --seeds 100                # all searchers and recordings
+    python benchmarks/searchers.py --workers 1 4 16 --results results.jsonl
     python benchmarks/searchers.py --only gp_mf_promotion syne_tune_mobster --recordings digits
     python benchmarks/searchers.py --json
 
-Each searcher runs on the same recordings (benchmarks/recorded), one trial at a time; a proposal
-stands for the nearest recorded trial that it has not used yet. Measured is the compute, in gradient
-evaluations, until a trial has finished whose score on the validation set is within half a point of
-the best, as a fraction of that of all recorded trials: the median, its 95 % bootstrap interval, the
-quartiles, and how many seeds got there at all. The test set is not used.
+Each searcher runs on the same recordings (benchmarks/recorded), asynchronously with ``--workers``
+trials at a time; a proposal stands for the nearest recorded trial that it has not used yet. All
+compute is in gradient evaluations, as a fraction of that of all recorded trials. Measured are
+
+- the compute until a trial has finished whose score on the validation set is within half a point
+  of the best: the median, its 95 % bootstrap interval, the quartiles, and how many seeds got there;
+- after 5, 10 and 20 % of the compute, the regret of the finished trial with the best score (its
+  distance from the best score of the recording, in points), and the test accuracy of that trial:
+  the median and the quartiles. Without a finished trial, regret and test accuracy are unknown; such
+  a seed counts as the worst. The test set is not used for anything else.
 
 Ours are replays of real searches (``tune-robust replay``), without known points and sentinels, and
 with the first rung at a third of a trial, which all others with rungs have too. The peers run as
-their libraries come, in environments of their own (benchmarks/search_peers).
+their libraries come, in environments of their own (benchmarks/search_peers); one whose environment
+does not exist is reported as missing. With ``--results``, each search is appended to a file, and
+one that is there already is not run again.
 """
 
 from __future__ import annotations
@@ -21,12 +29,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from time_to_quality import CLOCK, HALF_A_POINT, RECORDED, Recording, recordings
@@ -39,7 +49,7 @@ from tune_robust.tuning.simulation.recording import pool_of
 from tune_robust.tuning.simulation.replay import replay
 
 PEERS = Path(__file__).parent / "search_peers"
-ENVIRONMENTS = PEERS / ".environments"
+ENVIRONMENTS = Path.home() / ".cache" / "tune-robust" / "search_peers"
 
 DEVELOP = ["digits", "cifar10n", "digits_symmetric_0", "digits_asymmetric_1", "digits_instance_0"]
 OURS = {
@@ -48,8 +58,46 @@ OURS = {
     "gp_mf_promotion": ("gp_mf", "promotion"),
     "random_promotion": ("random", "promotion"),
 }
-OPTUNA = ["optuna_random", "optuna_random_halving", "optuna_tpe", "optuna_hyperband"]
-SYNE_TUNE = ["syne_tune_asha", "syne_tune_mobster", "syne_tune_dyhpo", "syne_tune_bo"]
+PEER_KINDS = {
+    "optuna_random": None,
+    "optuna_random_halving": None,
+    "optuna_tpe": None,
+    "optuna_hyperband": None,
+    "syne_tune_asha": "syne_tune",
+    "syne_tune_mobster": "syne_tune",
+    "syne_tune_dyhpo": "syne_tune",
+    "syne_tune_bo": "syne_tune",
+    "smac_hyperband": "smac",
+    "neps_async_hyperband": "neps",
+    "neps_hyperband": "neps",
+}
+"""The environment of each searcher of another library; None if it is this one."""
+
+AT = (0.05, 0.1, 0.2)
+"""The fractions of the compute at which regret and test accuracy are taken."""
+
+ENOUGH = AT[-1]
+"""What every search uses, also after it has got to the target; as in ``search_peers.table``."""
+
+
+class Task(NamedTuple):
+    """One combination of what is measured."""
+
+    recording: str
+    kind: str
+    workers: int
+
+
+class Finish(NamedTuple):
+    """A trial that has finished: its name, its score, and the fraction of the compute by then."""
+
+    trial: str
+    value: float
+    compute: float
+
+
+Searches = dict[int, list[Finish]]
+"""The finished trials of each search, in their order, by seed."""
 
 
 def recording(name: str) -> Recording:
@@ -65,13 +113,14 @@ def recording(name: str) -> Recording:
     return Recording(pool_of(space, folder), space)
 
 
-def ours(kind: str, recorded: Recording, seed: int) -> float:
-    """Return the fraction of the compute that a replay of our search takes; inf if it never does.
+def ours(kind: str, recorded: Recording, seed: int, *, workers: int = 1) -> list[Finish]:
+    """Return the trials that finish in a replay of our search.
 
     Args:
         kind: a key of ``OURS``.
         recorded: what is searched.
         seed: the seed of the searcher.
+        workers: how many trials run at a time.
     """
     searcher, scheduler = OURS[kind]
     budget = {"trials": len(recorded.pool.trials), "scheduler": scheduler}
@@ -81,17 +130,30 @@ def ours(kind: str, recorded: Recording, seed: int) -> float:
         "budget": recorded.space.budget.model_copy(update=budget),
         "searcher": recorded.space.searcher.model_copy(update={"name": searcher}),
     }
-    space, target = recorded.space.model_copy(update=changes), _target(recorded)
-    found = replay(recorded.pool, space, seed=seed, target=target)
-    sign = recorded.pool.objective.sign
-    reached = (end.compute for end in found.finished if sign * end.value >= sign * target)
-    return min(reached, default=math.inf) / recorded.pool.cost(CLOCK)
+    space, cost = recorded.space.model_copy(update=changes), recorded.pool.cost(CLOCK)
+    given: dict[str, Any] = {"seed": seed, "workers": workers}
+    found = replay(recorded.pool, space, compute=ENOUGH * cost, **given)
+    ends = [_scored(recorded, end, cost) for end in found.finished]
+    if _to_target(recorded, ends) < math.inf:
+        return ends
+    found = replay(recorded.pool, space, target=_target(recorded), **given)
+    return [_scored(recorded, end, cost) for end in found.finished]
+
+
+def _scored(recorded: Recording, end: Any, cost: float) -> Finish:
+    return Finish(end.trial, recorded.pool.objective.sign * end.value, end.compute / cost)
 
 
 def _target(recorded: Recording) -> float:
     # Differences of accuracies are subject to rounding.
     pool = recorded.pool
     return pool.best - pool.objective.sign * (HALF_A_POINT + 1e-9)
+
+
+def _to_target(recorded: Recording, finished: Sequence[Finish]) -> float:
+    """Return the compute until a trial has finished at the target; inf if none has."""
+    target = recorded.pool.objective.sign * _target(recorded)
+    return min((end.compute for end in finished if end.value >= target), default=math.inf)
 
 
 def table_of(recorded: Recording) -> dict[str, Any]:
@@ -140,27 +202,51 @@ def _dimension(dim: Any) -> dict[str, Any]:
     }
 
 
-def peers(kind: str, table: Path, seeds: int) -> list[float]:
+def peers(
+    kind: str, table: Path, seeds: Sequence[int], environments: Path, *, workers: int = 1
+) -> Iterator[list[Finish]]:
     """Run a searcher of another library in its environment; as ``ours``, for each seed."""
-    python = sys.executable
-    if kind in SYNE_TUNE:
-        python = str(ENVIRONMENTS / "syne_tune" / "bin" / "python")
-    command = [python, str(PEERS / "worker.py"), str(table), kind, "0", str(seeds)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return [math.inf if v is None else v for v in json.loads(done.stdout.splitlines()[-1])]
+    python = _python(kind, environments)
+    arguments = [str(table), kind, str(workers), *map(str, seeds)]
+    command = [str(python), str(PEERS / "worker.py"), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield [Finish(*end) for end in json.loads(line)]
+    if process.returncode:
+        raise RuntimeError(f"{kind} ended with exit status {process.returncode}")
 
 
-def install() -> None:
-    """Create the environments of the peers."""
-    for requirements in PEERS.glob("*.txt"):
-        place = ENVIRONMENTS / requirements.stem
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-r", str(requirements)]
-        subprocess.run(pip, check=True)
+def _python(kind: str, environments: Path) -> Path:
+    environment = PEER_KINDS[kind]
+    if environment is None:
+        return Path(sys.executable)
+    return environments / environment / "bin" / "python"
 
 
-def summary(found: Sequence[float]) -> dict[str, Any]:
-    """Return the median, its interval, and the quartiles; None means never."""
+def install(environments: Path) -> list[str]:
+    """Create the environments of the peers; return those that could not be made.
+
+    The lines of a file of requirements are installed one after the other, since a later one may
+    need the programs of an earlier one to be built.
+    """
+    missing = []
+    for requirements in sorted(PEERS.glob("*.txt")):
+        place = environments / requirements.stem
+        python = place / "bin" / "python"
+        path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+        commands = [[sys.executable, "-m", "venv", str(place)]]
+        for line in requirements.read_text().splitlines():
+            commands.append([str(python), "-m", "pip", "install", *line.split()])
+        done = (subprocess.run(command, env={**os.environ, "PATH": path}) for command in commands)
+        if any(process.returncode for process in done):
+            missing.append(requirements.stem)
+            python.unlink(missing_ok=True)
+    return missing
+
+
+def quantiles(found: Sequence[float]) -> dict[str, float | None]:
+    """Return the median, its 95 % bootstrap interval, and the quartiles; None is infinity."""
     values = np.array(found)
     draws = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
     quantile = {"method": "inverted_cdf"}
@@ -168,53 +254,131 @@ def summary(found: Sequence[float]) -> dict[str, Any]:
     median, low, high = np.quantile(values, [0.5, 0.25, 0.75], **quantile)
     first, last = np.quantile(medians, [0.025, 0.975], **quantile)
     numbers = {"median": median, "from": first, "to": last, "low": low, "high": high}
-    plain = {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
-    return {**plain, "reached": int(np.isfinite(values).sum()), "n": len(values)}
+    return {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
 
 
-def measure(name: str, kinds: Sequence[str], seeds: int) -> dict[str, Any]:
-    """Return the summary of each searcher on one recording."""
-    recorded, found = recording(name), {}
+def summary(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> dict[str, Any]:
+    """Return the compute to the target, and regret and test accuracy after parts of the compute."""
+    within = [_to_target(recorded, finished) for finished in searches]
+    chosen = {at: [_chosen(finished, at) for finished in searches] for at in AT}
+    best = recorded.pool.objective.sign * recorded.pool.best
+    tests = {trial.name: trial.last["test_accuracy"] for trial in recorded.pool.trials}
+    return {
+        "compute": quantiles(within),
+        "regret": {
+            f"{at:g}": quantiles([best - end.value if end else math.inf for end in ends])
+            for at, ends in chosen.items()
+        },
+        "test_accuracy": {
+            f"{at:g}": quantiles([tests[end.trial] if end else 0.0 for end in ends])
+            for at, ends in chosen.items()
+        },
+        "reached": sum(map(math.isfinite, within)),
+        "n": len(searches),
+    }
+
+
+def _chosen(finished: Sequence[Finish], at: float) -> Finish | None:
+    """Return the best of the trials that have finished after the fraction ``at``, the first one."""
+    ended = [end for end in finished if end.compute <= at + 1e-9]
+    return max(ended, key=lambda end: end.value, default=None)
+
+
+class Results:
+    """The searches so far, also those of earlier calls if there is a file."""
+
+    def __init__(self, path: Path | None):
+        self._path, self._found = path, dict[Task, Searches]()
+        for line in path.read_text().splitlines() if path is not None and path.exists() else ():
+            *task, seed, finished = json.loads(line)
+            ends = [Finish(*end) for end in finished]
+            self._found.setdefault(Task(*task), {})[seed] = ends
+
+    def of(self, task: Task) -> Searches:
+        """Return the searches of a task."""
+        return self._found.setdefault(task, {})
+
+    def add(self, task: Task, seed: int, finished: list[Finish]) -> None:
+        """Record a search."""
+        self.of(task)[seed] = finished
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps([*task, seed, finished]) + "\n")
+
+
+def run(task: Task, results: Results, seeds: int, environments: Path) -> None:
+    """Run the searches of a task that are not among the results."""
+    recorded = recording(task.recording)
+    left = [seed for seed in range(seeds) if seed not in results.of(task)]
+    if task.kind in OURS:
+        for seed in left:
+            finished = ours(task.kind, recorded, seed, workers=task.workers)
+            results.add(task, seed, finished)
+        return
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "table.json"
         table.write_text(json.dumps(table_of(recorded)))
-        for kind in kinds:
-            if kind in OURS:
-                values = [ours(kind, recorded, seed) for seed in range(seeds)]
-            else:
-                values = peers(kind, table, seeds)
-            found[kind] = summary(values)
-            print(_line(name, kind, found[kind]), file=sys.stderr, flush=True)
-    return found
+        found = peers(task.kind, table, left, environments, workers=task.workers) if left else ()
+        for seed, finished in zip(left, found, strict=True):
+            results.add(task, seed, finished)
 
 
-def _line(name: str, kind: str, found: Mapping[str, Any]) -> str:
-    median, first, last, low, high = (
-        "never" if found[key] is None else f"{found[key]:.1%}"
-        for key in ("median", "from", "to", "low", "high")
-    )
-    interval = f"[{first} to {last}]"
+def _lines(task: Task, found: Mapping[str, Any]) -> Iterator[str]:
+    compute = found["compute"]
+    interval = f"[{_percent(compute['from'])} to {_percent(compute['to'])}]"
+    quartiles = f"quartiles {_percent(compute['low'])} to {_percent(compute['high'])}"
     reached = f"{found['reached']} of {found['n']}"
-    return f"{name:22}{kind:24}{median:>7} {interval:20} quartiles {low} to {high}, {reached}"
+    name = f"{task.recording:22}{task.kind:22}{task.workers:3} at a time "
+    yield f"{name}{_percent(compute['median']):>7} {interval:20} {quartiles}, {reached}"
+    for figure in ("regret", "test_accuracy"):
+        values = [
+            f"{_percent(at['median'])} ({_percent(at['low'])} to {_percent(at['high'])})"
+            for at in found[figure].values()
+        ]
+        yield f"    {figure.replace('_', ' '):14}" + ", ".join(values)
+
+
+def _percent(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1%}"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--install", action="store_true", help="make the peers' environments")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, help="where they are")
     parser.add_argument("--seeds", type=int, default=100, help="searches of each searcher")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1], help="trials at a time")
     parser.add_argument("--recordings", nargs="+", default=DEVELOP)
-    everything = [*OURS, *OPTUNA, *SYNE_TUNE]
+    everything = [*OURS, *PEER_KINDS]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
+    parser.add_argument("--results", type=Path, help="append the searches to this file")
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     arguments = parser.parse_args()
     if arguments.install:
-        install()
+        if missing := install(arguments.environments):
+            sys.exit(f"Could not be installed: {', '.join(missing)}. They are left out.")
         return
-    found = {name: measure(name, arguments.only, arguments.seeds) for name in arguments.recordings}
+    document = _measure(arguments)
     if arguments.json:
-        document = {"ratios": {}, "compute": found, "machine": machine(), "n": arguments.seeds}
         print(json.dumps(document, indent=2))
+
+
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    results, rows, places = Results(arguments.results), [], arguments.environments
+    missing = [k for k in arguments.only if k in PEER_KINDS and not _python(k, places).exists()]
+    if missing:
+        print(f"Missing, see --install: {', '.join(missing)}", file=sys.stderr, flush=True)
+    kinds = [kind for kind in arguments.only if kind not in missing]
+    for combination in product(arguments.recordings, kinds, arguments.workers):
+        task = Task(*combination)
+        run(task, results, arguments.seeds, arguments.environments)
+        searches = results.of(task)
+        found = summary(recording(task.recording), [searches[n] for n in range(arguments.seeds)])
+        print(*_lines(task, found), sep="\n", file=sys.stderr, flush=True)
+        rows.append({**task._asdict(), **found})
+    document = {"ratios": {}, "searches": rows, "missing": missing}
+    return {**document, "machine": machine(), "n": arguments.seeds}
 
 
 if __name__ == "__main__":

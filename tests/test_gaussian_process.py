@@ -166,3 +166,25 @@ def test_new_values_lie_within_their_intervals_as_often_as_said():
         half = t.ppf(0.95, FREEDOM) * model.spread * np.hypot(found.deviation, model.noise)
         inside.append((np.abs(values[20:] - found.mean) <= half).mean())
     assert 0.84 < np.mean(inside) < 0.97
+
+
+def test_draws_have_the_mean_and_the_deviation_of_the_prediction():
+    rng = np.random.default_rng(0)
+    points = rng.random((20, 2))
+    looks = plain(points, np.sin(4 * points[:, 0]))
+    model = GaussianProcess(looks, np.array([0, 1]))
+    places = rng.random((6, 2))
+    mean, deviation = model.predict(places)
+    drawn = model.draw(places, rng, draws=20_000)
+    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.02)
+    np.testing.assert_allclose(drawn.std(axis=0), deviation, atol=0.02)
+    close = np.stack([places[0], places[0] + 1e-3])
+    assert np.corrcoef(model.draw(close, rng, draws=2000).T)[0, 1] > 0.9
+
+
+def test_the_noise_is_that_of_trials_with_equal_settings():
+    rng = np.random.default_rng(0)
+    points = np.repeat(rng.random((20, 1)), 4, axis=0)
+    values = 3 * points[:, 0] + rng.normal(0, 0.3, 80)
+    model = GaussianProcess(plain(points, values), ONE)
+    assert model.noise == pytest.approx(0.3, rel=0.25)

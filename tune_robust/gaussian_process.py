@@ -185,9 +185,9 @@ class GaussianProcess:
 
     @property
     def noise(self) -> float:
-        """The standard deviation of a trial's own part, with its noise, in the unit of the looks.
+        """The standard deviation of the looks at the ends of trials with equal settings.
 
-        It is without the known error of the measurement.
+        It is in their unit, and without the known error of their measurement.
         """
         return self._scale * float(np.sqrt(np.exp(self._parameters[1:3]).sum()))
 
@@ -227,6 +227,27 @@ class GaussianProcess:
         from scipy.linalg import solve_triangular
 
         return (solve_triangular(self._factor, across.T, lower=True) ** 2).sum(axis=0)
+
+    def draw(self, points: Array, rng: np.random.Generator, *, draws: int) -> Array:
+        """Return draws of f at the end of a trial, as ``predict`` has it, (draws, m).
+
+        Args:
+            points: the settings, (m, features).
+            rng: draws the random numbers.
+            draws: how many.
+        """
+        # Only needed here.
+        from scipy.linalg import solve_triangular
+
+        across = self._smooth(points, np.ones(len(points)))
+        explained = solve_triangular(self._factor, across.T, lower=True)
+        prior = np.exp(self._parameters[0]) * self._correlation(points, points)
+        covariance = prior - explained.T @ explained
+        covariance[np.diag_indices_from(covariance)] += 1e-6 * np.exp(self._parameters[0])
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        drawn = rng.standard_normal((draws, len(points))) @ root.T
+        return self._scale * (across @ self._weights + drawn)
 
     def _smooth(self, points: Array, budgets: Array) -> Array:
         """Return the covariance of f between ``points`` and the looks, (m, n)."""

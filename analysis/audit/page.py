@@ -61,6 +61,9 @@ def lead(audit: AuditSummary) -> str:
         )
     else:
         source = f"the validation images by {plain(', '.join(audit.trials))}"
+        if audit.confirmed:
+            networks = count(audit.confirmed, "network")
+            source += f" and by {networks} of the confirmation on validation images of other splits"
     text = (
         f"Estimated from the predictions of {source}: {audit.rate:.1%} of {audit.images:,} labels "
         f"are wrong (95% interval {audit.low:.1%} to {audit.high:.1%}, which does not cover "

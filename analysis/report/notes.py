@@ -8,6 +8,7 @@ from analysis.formatting import number, plain
 from analysis.report.summary import ENDS, Summary
 from analysis.stored.noise import is_truth_known, noise_rate
 from analysis.stored.ranking import label_sets
+from analysis.stored.replicates import has_repeats
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
 from tune_robust.formatting import count
@@ -21,7 +22,9 @@ _FELT = 0.01  # lower importances are not mentioned
 def notes(run: Run, summary: Summary) -> str:
     """Return the remarks as HTML list items."""
     remarks = [*_progress(summary), *_importance(run), *_labels(run, summary)]
-    return "".join(f"<li>{remark}</li>" for remark in [*remarks, *_luck(run, summary)])
+    return "".join(
+        f"<li>{remark}</li>" for remark in [*remarks, *_repeats(run), *_luck(run, summary)]
+    )
 
 
 def _progress(summary: Summary) -> Iterator[str]:
@@ -82,6 +85,16 @@ def _labels(run: Run, summary: Summary) -> Iterator[str]:
         )
     for text in run.meta.get("cautions", []):
         yield f"<b>About the data:</b> {plain(text)}"
+
+
+def _repeats(run: Run) -> Iterator[str]:
+    if has_repeats(run):
+        number_of = count(int(run.trials["repeats"].notna().sum()), "trial")
+        yield (
+            f"<b>Repeats:</b> {number_of} trained a leading setting again with another seed "
+            "(<code>budget.repeats</code>), on the same images and labels. A setting with several "
+            "seeds is ranked by the mean over them."
+        )
 
 
 def _luck(run: Run, summary: Summary) -> Iterator[str]:

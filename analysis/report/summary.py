@@ -12,7 +12,7 @@ from analysis.figures.cost import saved
 from analysis.stored.confirmation import Confirmation, read_confirmation
 from analysis.stored.noise import ceiling, limits
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
-from analysis.stored.replicates import averaged, replicates
+from analysis.stored.replicates import averaged, has_repeats, replicates
 from analysis.stored.run import Run, scored_epochs
 from analysis.stored.trial import label, settings
 from analysis.surrogate.robust_region import Region, robust_region
@@ -49,15 +49,16 @@ class Summary(NamedTuple):
 
     ``gain`` and ``test_gain``: the winner over the best baseline, positive if better. ``level``:
     other finished trials whose score differs from the winner's by no more than two standard errors;
-    with at least two seeds, those whose paired difference has a 95 % interval that contains 0.
-    ``error``: the winner's standard error from the number of validation images alone, None if it is
-    unknown or several seeds show the variation. ``settings``: the number of trials, with the seeds
-    of a setting counted once. ``counts``: trials by status. ``waiting``: trials that have
-    not ended. ``spent`` and ``saved``: gradient evaluations used, and saved by early stopping.
-    ``stopped_ahead``: trials that scored higher than the winner when they were stopped, and so were
-    not ranked. ``region``: the settings that are as good as the winner's, None if a baseline won or
-    the trials are too few. ``confirmation``: the scores on fresh seeds, None if the run was not
-    confirmed; ``confirmed``: the trial that leads there, None if it is not part of this run.
+    with at least two seeds, each with its own split, those whose paired difference has a 95 %
+    interval that contains 0. ``error``: the winner's standard error from the number of validation
+    images alone, None if it is unknown or several splits show the variation. ``settings``: the
+    number of trials, with the seeds of a setting counted once. ``counts``: trials by status.
+    ``waiting``: trials that have not ended. ``spent`` and ``saved``: gradient evaluations used, and
+    saved by early stopping. ``stopped_ahead``: trials that scored higher than the winner when they
+    were stopped, and so were not ranked. ``region``: the settings that are as good as the winner's,
+    None if a baseline won or the trials are too few. ``confirmation``: the scores on fresh seeds,
+    None if the run was not confirmed; ``confirmed``: the trial that leads there, None if it is not
+    part of this run.
     """
 
     winner: Candidate | None
@@ -155,7 +156,7 @@ def _stopped_ahead(run: Run, best: Candidate | None) -> list[str]:
 
 def _standard_error(run: Run, best: Candidate | None) -> float | None:
     """Return the standard error of the winner's score, due to the number of validation images."""
-    if best is None or best.seeds > 1:
+    if best is None or _has_several_splits(run, best):
         return None
     stored = f"{run.objective.metric}_error"
     if stored in run.epochs:
@@ -167,7 +168,7 @@ def _standard_error(run: Run, best: Candidate | None) -> float | None:
 
 
 def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
-    if best is not None and best.seeds > 1:
+    if best is not None and _has_several_splits(run, best):
         return _level_over_seeds(run, best)
     error = _standard_error(run, best)
     if best is None or not error:
@@ -176,6 +177,11 @@ def _level(run: Run, best: Candidate | None) -> tuple[str, ...]:
     behind = run.objective.gain(best.score, table["objective"])
     level = table.loc[behind <= _WITHIN_NOISE * error, "trial"]
     return tuple(trial for trial in level if trial != best.trial)
+
+
+def _has_several_splits(run: Run, best: Candidate) -> bool:
+    """Return whether the seeds of a setting have splits of their own; those of repeats do not."""
+    return best.seeds > 1 and not has_repeats(run)
 
 
 def _level_over_seeds(run: Run, best: Candidate) -> tuple[str, ...]:

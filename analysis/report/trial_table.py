@@ -52,7 +52,7 @@ def trial_table(run: Run) -> str:
 
 def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
     """Return titles (as HTML) and cells, without columns that would be empty."""
-    name, named = run.objective.metric, rows.filter(["trial", "origin", "config"])
+    name, named = run.objective.metric, rows.filter(["trial", "origin", "repeats", "config"])
     columns = {
         "#": [_Cell(place, str(place)) for place in range(1, len(rows) + 1)],
         "trial": [_trial(row) for row in named.to_dict("records")],
@@ -81,6 +81,8 @@ def _trial(row: Mapping[str, Any]) -> _Cell:
     if row["origin"] != "sampled":
         what = f"{row['origin']} {label(row)}" if row["origin"] == "baseline" else row["origin"]
         text += f' <span class="origin">{plain(what)}</span>'
+    if not is_missing(row.get("repeats")):
+        text += f' <span class="origin">repeats {plain(row["repeats"])}</span>'
     return _Cell(row["trial"], text, "text")
 
 

@@ -27,13 +27,20 @@ def settings(run: Run) -> list[str]:
 
 
 def is_repeated(run: Run) -> bool:
-    """Return whether settings were trained with several seeds, by a grid or a confirmation.
+    """Return whether settings were trained with several seeds.
 
-    An ``averaged`` run is no longer repeated.
+    This is so in a grid with seeds, in a confirmation, and in a search with repeats. An
+    ``averaged`` run is no longer repeated.
     """
     if "seeds" in run.trials:
         return False
-    return SEED in (run.space.get("search") or {}) or "confirms" in run.meta
+    own_splits = SEED in (run.space.get("search") or {}) or "confirms" in run.meta
+    return own_splits or has_repeats(run)
+
+
+def has_repeats(run: Run) -> bool:
+    """Return whether the search repeated settings (``budget.repeats``), all on one split."""
+    return "repeats" in run.trials and bool(run.trials["repeats"].notna().any())
 
 
 @lru_cache(maxsize=4)

@@ -23,6 +23,7 @@ _TEXT = (
     "origin",
     "status",
     "confirms",
+    "repeats",
     "error",
     "checkpoint",
     "config",

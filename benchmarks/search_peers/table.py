@@ -1,12 +1,12 @@
 """A recorded grid as a table, on which any searcher can be run. It requires NumPy only.
 
 A proposal is replaced by the nearest recorded configuration that has not been used yet, as in
-``tune_robust.tuning.simulation.replay``. Trials report after every ``unit`` gradient evaluations,
-one trial at a time.
+``tune_robust.tuning.simulation.replay``. Trials report after every ``unit`` gradient evaluations.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
 from collections.abc import Mapping
@@ -16,6 +16,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 Decision = Literal["go on", "stop", "pause"]
+
+ENOUGH = 0.2
+"""The fraction of a table's compute that every search uses, also after it has got to the target."""
 
 
 class Dimension(NamedTuple):
@@ -89,30 +92,86 @@ class Table:
         )
 
 
-def compute_to_target(table: Table, peer: Peer) -> float:
-    """Return the fraction of the table's compute until a trial has finished at the target.
+class Finish(NamedTuple):
+    """A trial that has finished: its name, its value, and the fraction of the compute by then."""
 
-    It is inf if ``peer`` never gets there: it has used all trials, or ends.
+    trial: str
+    value: float
+    compute: float
+
+
+def search(table: Table, peer: Peer, *, workers: int = 1) -> list[Finish]:
+    """Return the trials that finish, in order, while ``peer`` searches ``table``.
+
+    The search ends once it has used ``ENOUGH`` of the table's compute and a trial has finished at
+    the target, or once it has used all trials, or proposes no more.
+
+    Args:
+        table: a table of which no trial has been used.
+        peer: the searcher.
+        workers: how many trials run at the same time; each step takes equally long.
     """
-    curves: list[list[float]] = []
-    reached: list[int] = []
-    spent = 0
-    while (proposal := peer.next(len(curves))) is not None:
-        if isinstance(proposal, dict):
-            found = table.take_nearest(proposal)
-            if found is None:
-                break
-            peer.placed(len(curves), found["settings"])
-            trial = len(curves)
-            curves.append(found["curve"])
-            reached.append(0)
-        else:
-            trial = proposal
-        decision: Decision = "go on"
-        while decision == "go on" and reached[trial] < table.steps:
-            reached[trial] += 1
-            spent += table.unit
-            decision = peer.report(trial, reached[trial], curves[trial][reached[trial] - 1])
-        if reached[trial] == table.steps and curves[trial][-1] >= table.target:
-            return spent / table.cost
-    return math.inf
+    simulation = _Simulation(table, peer, workers)
+    while simulation.step():
+        pass
+    return simulation.finished
+
+
+class _Simulation:
+    """An asynchronous search: whenever a trial ends or pauses, its worker takes the next one."""
+
+    def __init__(self, table: Table, peer: Peer, workers: int):
+        self._table, self._peer, self._workers = table, peer, workers
+        self._names: list[str] = []
+        self._curves: list[list[float]] = []
+        self._reached: list[int] = []
+        self._running: list[tuple[int, int]] = []
+        self._spent = 0
+        self.finished: list[Finish] = []
+        self._fill(0)
+
+    def step(self) -> bool:
+        """Let the step that ends first end; return False once the search has ended."""
+        if not self._running or self._ended():
+            return False
+        now, trial = heapq.heappop(self._running)
+        self._reached[trial] += 1
+        self._spent += self._table.unit
+        value = self._curves[trial][self._reached[trial] - 1]
+        decision = self._peer.report(trial, self._reached[trial], value)
+        if self._reached[trial] == self._table.steps:
+            self.finished.append(Finish(self._names[trial], value, self._compute))
+        elif decision == "go on":
+            heapq.heappush(self._running, (now + 1, trial))
+            return True
+        self._fill(now)
+        return True
+
+    @property
+    def _compute(self) -> float:
+        return self._spent / self._table.cost
+
+    def _ended(self) -> bool:
+        reached = any(finish.value >= self._table.target for finish in self.finished)
+        return reached and self._compute >= ENOUGH
+
+    def _fill(self, now: int) -> None:
+        """Give each free worker a trial, as long as there are trials."""
+        while len(self._running) < self._workers:
+            proposal = self._peer.next(len(self._curves))
+            trial = self._started(proposal) if isinstance(proposal, dict) else proposal
+            if trial is None:
+                return
+            heapq.heappush(self._running, (now + 1, trial))
+
+    def _started(self, settings: dict[str, Any]) -> int | None:
+        """Return the number of a new trial with the nearest settings, None if all are used."""
+        found = self._table.take_nearest(settings)
+        if found is None:
+            return None
+        trial = len(self._curves)
+        self._peer.placed(trial, found["settings"])
+        self._names.append(found["name"])
+        self._curves.append(found["curve"])
+        self._reached.append(0)
+        return trial

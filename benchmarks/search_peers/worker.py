@@ -1,19 +1,19 @@
 """Run one searcher on one table, in the environment of its library.
 
-    PYTHON worker.py TABLE.json optuna_tpe FIRST SEEDS
+    PYTHON worker.py TABLE.json optuna_tpe WORKERS SEED ...
 
-Prints a JSON list: for each seed the fraction of the table's compute until it was within reach of
-the best, or null if it never was.
+Prints a line of JSON for each seed: the trials that finished, each as its name, its value and the
+fraction of the table's compute by then.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
-from table import Peer, Table, compute_to_target
+from table import Peer, Table, search
 
 
 def peer_of(kind: str, table: Table, seed: int) -> Peer:
@@ -22,6 +22,14 @@ def peer_of(kind: str, table: Table, seed: int) -> Peer:
         from syne_tune_peers import SyneTune
 
         return SyneTune(kind, table, seed)
+    if kind.startswith("smac"):
+        from smac_peers import Smac
+
+        return Smac(kind, table, seed)
+    if kind.startswith("neps"):
+        from neps_peers import Neps
+
+        return Neps(kind, table, seed)
     from optuna_peers import Optuna
 
     return Optuna(kind, table, seed)
@@ -29,12 +37,13 @@ def peer_of(kind: str, table: Table, seed: int) -> Peer:
 
 def main() -> None:
     """Run and print."""
-    path, kind, first, seeds = sys.argv[1:]
-    found = []
-    for seed in range(int(first), int(first) + int(seeds)):
+    path, kind, workers, *seeds = sys.argv[1:]
+    results = sys.stdout
+    for seed in map(int, seeds):
         table = Table(Path(path))
-        found.append(compute_to_target(table, peer_of(kind, table, seed)))
-    print(json.dumps([value if math.isfinite(value) else None for value in found]))
+        with redirect_stdout(sys.stderr):  # libraries print what they think of the machine
+            found = search(table, peer_of(kind, table, seed), workers=int(workers))
+        print(json.dumps(found), file=results, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """An audit of labels by the predictions that a search stored, and by networks trained for it."""
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 import tune_robust as tr
 from analysis.stored.run import load_run
-from tests.tuning.simulated import simulate, space
+from tests.tuning.simulated import open_confirming, simulate, space
 from tune_robust.config import parse_config
 from tune_robust.data import load_dataset, make_splits
 from tune_robust.errors import UserError
@@ -18,6 +19,7 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import objective_of
+from tune_robust.tuning.winners.export import ranked
 
 NOISE = {"kind": "symmetric", "rate": 0.3}
 
@@ -80,6 +82,65 @@ def test_the_validation_labels_are_audited_by_stored_predictions(tmp_path):
     assert by_index["true"].astype(int).tolist() == part.true_labels.tolist()
     first = found["suspects"][0]
     assert first["likely"] != first["given"]
+
+
+def mislabelled(path):
+    """A file with labels of the digits, of which 30 % are wrong."""
+    config = parse_config({"data": {"dataset": "digits"}, "epochs": 1}, "digits").data
+    labels = load_dataset(config).train.labels.numpy()
+    wrong = np.random.default_rng(1).random(len(labels)) < 0.3
+    pd.DataFrame({"label": (labels + wrong) % 10}).to_csv(path, index=False)
+    return {"kind": "given", "file": str(path), "key": "label"}
+
+
+def confirmed(path, seeds):
+    """Confirm the best trial, with right predictions of each seed; return their splits."""
+    source = RunFolder(path)
+    best = ranked(read_trials(source).values(), objective_of(space()))[0]
+    splits = []
+    with closing(open_confirming(source, [best.name], seeds)) as store:
+        for trial in [*store.trials.values()]:
+            data = parse_config(trial.config, trial.name).data
+            splits.append(make_splits(data, load_dataset(data)))
+            store.start(trial.name)
+            metrics = {"val_information": 0.5, "gradient_evaluations": 1.0}
+            store.add_epoch(trial.name, 1, metrics)
+            store.end(trial.name, "done")
+            kept = KeptPredictions(
+                store.folder.predictions, trial.name, (1.0,), 6, objective_of(space()), trial.config
+            )
+            true = splits[-1].validation.true_labels.numpy()
+            result = SimpleNamespace(
+                epoch=6,
+                metrics={"val_accuracy": 0.5},
+                validation_probabilities=torch.from_numpy(0.03 + 0.7 * np.eye(10)[true]),
+            )
+            kept.save(result, splits[-1].validation)
+    return splits
+
+
+def test_the_splits_of_a_confirmation_are_audited_too(tmp_path):
+    data = {"noise": mislabelled(tmp_path / "labels.csv"), "subset": None}
+    before = with_predictions(tmp_path / "r1", **data)
+    splits = confirmed(tmp_path / "r1", 2)
+    found = tr.audit(tmp_path / "r1")
+    seen = [set(each.validation.positions.tolist()) for each in (before, *splits)]
+    assert found["confirmed"] == 2
+    assert found["images"] == len(set.union(*seen)) > len(seen[0])
+    assert found["truth"]["average_precision"] > 0.9
+    assert found["low"] < 0.3 < found["high"]
+    table = pd.read_csv(tmp_path / "r1" / "audit" / "labels.csv")
+    assert set(table["index"]) == set.union(*seen)
+    assert set(table.loc[table["part"] == "validation", "index"]) == seen[0]
+    page = (tmp_path / "r1" / "audit" / "audit.html").read_text()
+    assert "by 2 networks of the confirmation on validation images of other splits" in page
+
+
+def test_other_draws_of_noise_are_not_mixed_with_those_of_the_search(tmp_path):
+    before = with_predictions(tmp_path / "r1")
+    confirmed(tmp_path / "r1", 1)
+    found = tr.audit(tmp_path / "r1")
+    assert (found["confirmed"], found["images"]) == (0, len(before.validation))
 
 
 def test_the_report_shows_the_first_of_them(tmp_path):

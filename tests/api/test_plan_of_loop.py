@@ -59,7 +59,7 @@ def test_the_command_prints_it(tmp_path):
     (tmp_path / "loop.yaml").write_text(
         "name: loop\ntrain: {loop: 'my_planned:train', epochs: 8}\n"
         "search: {rate: {log_uniform: [0.01, 1.0]}}\nobjective: {metric: distance, mode: min}\n"
-        "budget: {trials: 16, grace: 2, reduction: 2}\n"
+        "budget: {trials: 16, grace: 2, reduction: 2, repeats: auto}\n"
     )
     arguments = ["plan", "--space", str(tmp_path / "loop.yaml"), "--code", str(tmp_path)]
     with forgotten():
@@ -68,3 +68,4 @@ def test_the_command_prints_it(tmp_path):
     assert "16 trials of the loop my_planned:train, each of up to 8 reports." in result.output
     assert "None stopped early: 128 reports." in result.output
     assert "at 2 gradient evaluations: 16 trials" in result.output
+    assert "Repeats: some of the trials may train a leading setting again" in result.output

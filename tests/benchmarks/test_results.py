@@ -29,10 +29,27 @@ def results(comparison):
     return results
 
 
+@pytest.fixture(scope="module")
+def recordings():
+    """No grid is recorded."""
+    import claims
+    import record_claims
+
+    return claims.Recordings(dict.fromkeys([*claims.GRIDS, *record_claims.CLAIMS]))
+
+
+@pytest.fixture(scope="module")
+def document(results, recordings):
+    """``document(populations)``: the text about these populations, without any grid."""
+    return lambda populations: results.document(populations, recordings)
+
+
 def population(name, gains, *, confirmed=None):
     """A population of two trials a method: the test accuracy is 0.5 plus the method's gain, and the
     second trial, which noisy validation prefers, is worth a point less."""
     from populations import POPULATIONS, Recorded
+
+    from tune_robust.runs.predictions import Labels
 
     rows = [(m, k) for m in gains for k in (0, 1)]
     names = [f"t{n + 1:04d}" for n in range(len(rows))]
@@ -53,7 +70,12 @@ def population(name, gains, *, confirmed=None):
         }
     )
     meta = {"space": {"budget": {"trials": len(rows)}}}
-    return Recorded(POPULATIONS[name], meta, trials, epochs, None, {}, confirmed)
+    given = np.arange(20) % 2
+    # Images of two classes: one class predicted for all, or the right one for each.
+    predicted = np.eye(2)[np.zeros_like(given)], np.eye(2)[given]
+    predictions = {(n, 1.0): predicted[k] for n, (_, k) in zip(names, rows, strict=True)}
+    labels = Labels(given, given)
+    return Recorded(POPULATIONS[name], meta, trials, epochs, labels, predictions, confirmed)
 
 
 NAMES = [f"digits_{noise}_{draw}" for draw in (0, 1, 2) for noise in ("symmetric", "asymmetric")]
@@ -71,6 +93,18 @@ def test_a_method_stands_for_its_best_by_noisy_validation_at_the_end(comparison)
     chosen = comparison.chosen(population(NAMES[0], {"sgd": 0.0, "sam": 0.1}))
     assert chosen["trial"].to_dict() == {"sam": "t0004", "sgd": "t0002"}
     assert chosen["test_accuracy"].round(3).to_dict() == {"sam": 0.59, "sgd": 0.49}
+
+
+def test_label_information_chooses_where_the_labels_are_noisy_and_accuracy_where_not(comparison):
+    """The accuracies are made to prefer the first trial, the predictions the second."""
+    noisy, clean = (population(name, {"sgd": 0.0}) for name in (NAMES[0], "digits_clean_0"))
+    for one in (noisy, clean):
+        one.epochs["val_accuracy"] = [0.9, 0.9, 0.4, 0.3]
+    assert comparison.chosen(noisy)["trial"].to_dict() == {"sgd": "t0002"}
+    assert comparison.chosen(clean)["trial"].to_dict() == {"sgd": "t0001"}
+    assert comparison.chosen(noisy, "val_accuracy")["trial"].to_dict() == {"sgd": "t0001"}
+    assert comparison.selection(noisy).lost == pytest.approx(1.0)
+    assert comparison.selection(noisy, "val_accuracy").lost == 0
 
 
 @pytest.mark.parametrize(
@@ -110,7 +144,7 @@ def test_a_correction_lowers_no_p_value_and_keeps_their_order(comparison, p_valu
 
 
 def test_a_difference_is_paired_over_the_populations(comparison):
-    accuracies = comparison.test_accuracies(same_everywhere())
+    accuracies = comparison.accuracies_of(same_everywhere())
     sam, saner = comparison.differences(accuracies, [("sam", "sgd"), ("saner", "sgd")])
     assert sam.size.mean == pytest.approx(0.125)
     assert sam.p == pytest.approx(2 / 2**6)
@@ -123,7 +157,7 @@ def test_a_difference_is_paired_over_the_populations(comparison):
 
 
 def test_one_population_decides_nothing(comparison):
-    accuracies = comparison.test_accuracies(same_everywhere(NAMES[:1]))
+    accuracies = comparison.accuracies_of(same_everywhere(NAMES[:1]))
     (found,) = comparison.differences(accuracies, [("sam", "sgd")])
     assert (found.p, found.adjusted, found.verdict) == (None, None, "open")
     assert comparison.ranking(accuracies).p is None
@@ -141,20 +175,18 @@ def test_what_choosing_by_noisy_labels_costs(comparison):
     assert found.best - found.accuracy == pytest.approx(0.11)
 
 
-def test_the_document_claims_no_more_than_the_data_decides(results):
-    few = results.document(same_everywhere(NAMES[:2]))
-    assert "None of the 3 comparisons below is decided" in few
+def test_the_document_claims_no_more_than_the_data_decides(results, document):
+    few = document(same_everywhere(NAMES[:2]))
+    assert "None of the 2 comparisons of methods is decided" in few
     assert "So few populations (2) cannot decide any of them" in few
     assert "Missing so far: " in few
-    many = results.document(same_everywhere([*results.POPULATIONS][:12]))
-    assert (
-        "Decided at 5 %, corrected for 3 comparisons: SAM is above SGD; SANER is below SAM." in many
-    )
+    many = document(same_everywhere([*results.POPULATIONS][:12]))
+    assert "Decided at 5 %, corrected for 2 comparisons: SAM is above SGD." in many
     assert "cannot decide any" not in many
 
 
-def test_intervals_need_three_populations(results):
-    two, three = (results.document(same_everywhere(NAMES[:n])) for n in (2, 3))
+def test_intervals_need_three_populations(document):
+    two, three = (document(same_everywhere(NAMES[:n])) for n in (2, 3))
     assert "| SAM over SGD | 2 | +10.5 |" in two
     assert re.search(r"\| SAM over SGD \| 3 \| \+11\.0 \(\+8\.5 to \+13\.5\) \|", three)
 
@@ -170,14 +202,114 @@ def test_only_complete_populations_compare(comparison):
     assert "t0004" not in replace(one, trials=failed).last.index
 
 
-def test_fresh_seeds_are_compared_seed_by_seed(results):
-    rows = [("sam", "t0004", seed, 0.3, 0.6 + seed / 1000) for seed in (1000, 1001, 1002)]
-    rows += [("sgd", "t0002", seed, 0.3, 0.5 + seed / 1000) for seed in (1000, 1001, 1002)]
+def test_fresh_seeds_are_compared_seed_by_seed(comparison, document):
+    seeds = (1000, 1001, 1002)
+    accuracies = {("sam", "t0004"): (0.60, 0.61, 0.62), ("sgd", "t0002"): (0.50, 0.52, 0.51)}
+    rows = [
+        (*which, seed, 0.3, accuracy)
+        for which, values in accuracies.items()
+        for seed, accuracy in zip(seeds, values, strict=True)
+    ]
     columns = ["method", "trial", "seed", "val_accuracy", "test_accuracy"]
     confirmed = pd.DataFrame(rows, columns=columns)
-    one = population(NAMES[0], {"sgd": 0.0, "sam": 0.1, "saner": 0.2}, confirmed=confirmed)
-    assert "| SAM | 3 | 160.1" in results.document([one])
-    assert "| +10.0 (+10.0 to +10.0) |" in results.document([one])
+    one = population(NAMES[0], {"sgd": 0.0, "sam": 0.1}, confirmed=confirmed)
+    text = document([one])
+    assert "| SAM | 3 | 61.0 (58.5 to 63.5) | +10.0 (+7.5 to +12.5) | 0.003 | 59.0 |" in text
+    assert "`digits_symmetric_0`, 3 fresh seeds" in text
+    accuracies = comparison.accuracies_of([one])
+    assert accuracies.loc[NAMES[0]].round(3).to_dict() == {"sam": 0.61, "sgd": 0.51}
+
+
+def test_too_few_fresh_seeds_or_other_trials_do_not_replace_the_search(comparison):
+    columns = ["method", "trial", "seed", "val_accuracy", "test_accuracy"]
+    two = [
+        (m, t, seed, 0.3, 0.9) for m, t in (("sgd", "t0002"), ("sam", "t0004")) for seed in (1, 2)
+    ]
+    others = [
+        (m, t, seed, 0.3, 0.9)
+        for m, t in (("sgd", "t0001"), ("sam", "t0004"))
+        for seed in (1, 2, 3)
+    ]
+    for rows in (two, others):
+        confirmed = pd.DataFrame(rows, columns=columns)
+        one = population(NAMES[0], {"sgd": 0.0, "sam": 0.1}, confirmed=confirmed)
+        assert comparison.on_fresh_seeds(one) is None
+        assert comparison.accuracies_of([one]).max().max() == pytest.approx(0.59)
+
+
+def cells(**columns):
+    """A grid of two learning rates and two seeds; the columns are added."""
+    table = pd.DataFrame({"optimizer.lr": [0.1, 0.1, 0.2, 0.2], "seed": [0, 1, 0, 1]})
+    return pd.concat(
+        [table.assign(method=method, test_accuracy=values) for method, values in columns.items()]
+    )
+
+
+def test_a_claim_is_tested_within_cells_that_differ_in_one_setting(recordings):
+
+    grid = cells(sam=[0.5, 0.6, 0.7, 0.8], saner=[0.6, 0.8, 0.71, 0.95])
+    there = recordings._replace(grids=recordings.grids | {"parts": grid})
+    by = ("optimizer.lr", "seed")
+    found = there.tested("SANER is above SAM", "parts", "method", "saner", "sam", by)
+    assert (found.size.n, round(found.p, 3)) == (4, 0.066)
+    assert found.size.mean == pytest.approx(0.115)
+    assert found._replace(adjusted=0.04).verdict == "supported"
+    assert found._replace(adjusted=0.06).verdict == "open"
+    opposite = there.tested("SAM is above SANER", "parts", "method", "sam", "saner", by)
+    assert opposite._replace(adjusted=0.04).verdict == "refuted"
+    missing = recordings.tested("SANER is above SAM", "parts", "method", "saner", "sam", by)
+    assert (missing.size, missing.verdict) == (None, "not recorded")
+
+
+def test_the_tests_of_all_claims_are_corrected_together(recordings, comparison):
+    import claims
+
+    populations = same_everywhere([*NAMES, "digits_clean_0", "digits_clean_1"])
+    rows = [
+        (rho, seed, loss, 0.5 + 0.3 * (loss == "ce") + 0.01 * seed * (loss == "gce"))
+        for rho in (0.2, 0.5)
+        for seed in (0, 1, 2)
+        for loss in ("ce", "gce")
+    ]
+    grid = pd.DataFrame(rows, columns=["sam.rho", "seed", "loss.name", "test_accuracy"])
+    there = recordings._replace(grids=recordings.grids | {"sam_and_gce": grid})
+    found = claims.tests(comparison.accuracies_of(populations), there)
+    tested = [one for one in found if one.p is not None]
+    assert [one.claim for one in tested] == ["SANER is above SAM", "GCE adds to SAM"]
+    assert [one.adjusted for one in tested] == comparison.holm([one.p for one in tested])
+    assert [one.verdict for one in tested] == ["refuted", "refuted"]
+
+
+def test_the_best_rho_at_40_percent_is_judged_at_the_other_rates(recordings):
+    import claims
+
+    rows = [
+        (rate, seed, rho, accuracy)
+        for rate, by_rho in ((0.2, (0.9, 0.8)), (0.4, (0.8, 0.7)), (0.6, (0.5, 0.6)))
+        for seed in (0, 1, 2)
+        for rho, accuracy in zip((0.1, 1.0), by_rho, strict=True)
+    ]
+    columns = ["data.noise.rate", "seed", "sam.rho", "test_accuracy"]
+    grids = recordings.grids | {"rho_and_noise": pd.DataFrame(rows, columns=columns)}
+    found = claims.rho_by_rate(recordings._replace(grids=grids))
+    assert [one.rate for one in found] == [0.2, 0.4, 0.6]
+    assert [one.lost.mean for one in found] == pytest.approx([0, 0, 0.1])
+    assert claims.rho_by_rate(recordings) == []
+
+
+def test_a_start_is_chosen_on_one_half_and_checked_on_the_other():
+    import starting_points
+
+    develop = population("digits_symmetric_0", {"sgd": 0.0, "sam": 0.1, "law": 0.05})
+    report = population("digits_symmetric_1", {"sgd": 0.0, "sam": -0.1, "law": 0.2})
+    one, two = starting_points.starts([develop, report], [1, 2])[:2]
+    assert (one.noise, one.trials, one.regret) == ("symmetric", ["t0003"], 0)
+    assert (one.developed, one.checked) == (["digits_symmetric_0"], ["digits_symmetric_1"])
+    assert (one.gains, one.regrets) == ([pytest.approx(-0.1)], [pytest.approx(30)])
+    assert two.trials == ["t0003", "t0005"]
+    (any_noise,) = starting_points.starts([develop, report], [1])[1:]
+    assert (any_noise.noise, any_noise.trials) == ("any", ["t0003"])
+    assert starting_points.starts([report]) == []
 
 
 class Tags(HTMLParser):
@@ -198,8 +330,8 @@ class Tags(HTMLParser):
             self.texts.append(data)
 
 
-def test_the_picture_names_each_method_once(results, tmp_path):
-    results.write(same_everywhere(), tmp_path)
+def test_the_picture_names_each_method_once(results, recordings, tmp_path):
+    results.write(same_everywhere(), recordings, tmp_path)
     tags = Tags()
     tags.feed((tmp_path / results.PICTURE).read_text())
     assert tags.open == []
@@ -207,13 +339,25 @@ def test_the_picture_names_each_method_once(results, tmp_path):
     assert results.PICTURE in (tmp_path / "results.md").read_text()
 
 
-def test_the_document_is_that_of_the_recordings_here(results, tmp_path):
+@pytest.fixture(scope="module")
+def complete(results):
+    return results.complete_populations()
+
+
+def test_the_document_is_that_of_the_recordings_here(results, complete):
     """Whoever records more has to write the document again."""
-    complete = results.complete_populations()
-    written = results.DOCS / "results.md"
-    assert written.exists() == bool(complete)
-    if complete:
-        assert written.read_text() == results.document(complete)
+    import claims
+
+    grids = claims.Recordings.load(results.RECORDED.parent)
+    assert (results.DOCS / "results.md").read_text() == results.document(complete, grids)
+
+
+def test_robust_start_begins_with_what_the_recordings_chose(complete):
+    import starting_points
+
+    from tune_robust.spaces.space import load_space
+
+    assert [*load_space("robust_start").known] == starting_points.known_points(complete)
 
 
 def test_no_recording_says_where_it_lay():

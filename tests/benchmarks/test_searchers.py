@@ -68,15 +68,42 @@ def test_compute_counts_until_a_good_trial_has_finished_and_once(modules, table,
     ends = [trial["curve"][-1] for trial in table.trials]
     best, worst = ends.index(max(ends)), ends.index(min(ends))
     peer = Scripted(table, [worst, best], pauses)
-    spent = modules[1].compute_to_target(table, peer)
-    assert spent == pytest.approx(2 * table.unit * table.steps / table.cost)
+    first, second = modules[1].search(table, peer)
+    whole = table.unit * table.steps / table.cost
+    assert (first.value, second.value) == (min(ends), max(ends))
+    assert (first.compute, second.compute) == pytest.approx((whole, 2 * whole))
     assert len(peer.seen) == 2 * table.steps
 
 
-def test_a_searcher_that_ends_too_early_never_gets_there(modules, table):
+def test_workers_train_side_by_side_and_share_the_compute(modules, table):
+    peer = Scripted(table, [0, 1, 2, 3, 4], pauses=False)
+    found = modules[1].search(table, peer, workers=3)
+    assert [end.trial for end in found] == [trial["name"] for trial in table.trials[:5]]
+    whole = table.unit * table.steps / table.cost
+    # The first of three ends one step of each of the others before the third does.
+    steps = [round(end.compute * table.cost / table.unit) for end in found]
+    assert steps[2] == 3 * table.steps
+    assert steps[0] == steps[2] - 2
+    assert found[-1].compute == pytest.approx(5 * whole)
+    assert [trial for trial, _, _ in peer.seen[:4]] == [0, 1, 2, 0]
+
+
+def test_a_search_goes_on_for_a_fifth_of_the_compute_after_the_target(modules, table):
+    ends = [trial["curve"][-1] for trial in table.trials]
+    order = sorted(range(len(ends)), key=lambda n: -ends[n])
+    found = modules[1].search(table, Scripted(table, order, pauses=False))
+    assert found[0].value == max(ends)
+    whole = table.unit * table.steps / table.cost
+    assert modules[1].ENOUGH - whole <= found[-1].compute <= modules[1].ENOUGH
+
+
+def test_a_search_without_a_good_trial_ends_with_the_last(modules, recorded, table):
     ends = [trial["curve"][-1] for trial in table.trials]
     peer = Scripted(table, [ends.index(min(ends))], False)
-    assert modules[1].compute_to_target(table, peer) == float("inf")
+    [end] = modules[1].search(table, peer)
+    found = modules[0].summary(recorded, [[modules[0].Finish(*end)]])
+    assert (found["compute"]["median"], found["reached"]) == (None, 0)
+    assert found["regret"]["0.2"]["median"] == pytest.approx(max(ends) - min(ends))
 
 
 def test_a_used_trial_is_replaced_by_the_nearest_unused_one(table):
@@ -92,17 +119,49 @@ def test_optuna_runs_on_the_table_and_repeats_itself(modules, table, kind, tmp_p
     _, tables, worker = modules
     path = tmp_path / "table.json"
     found = [
-        tables.compute_to_target(t, worker.peer_of(kind, t, 3))
+        tables.search(t, worker.peer_of(kind, t, 3), workers=4)
         for t in (tables.Table(path), tables.Table(path))
     ]
-    assert found[0] == found[1] > 0
+    assert found[0] == found[1] != []
 
 
-def test_ours_is_a_replay_until_the_target(modules, recorded):
-    found = modules[0].ours("random_promotion", recorded, 0)
-    assert 0 < found <= 1
+@pytest.mark.parametrize("workers", [1, 4])
+def test_ours_is_a_replay_until_the_target(modules, recorded, workers):
+    found = modules[0].ours("random_promotion", recorded, 0, workers=workers)
+    assert modules[0].summary(recorded, [found])["reached"] == 1
+    assert found[-1].compute >= modules[0].ENOUGH - 0.05
+
+
+def test_without_a_finished_trial_a_seed_counts_as_the_worst(modules, recorded):
+    best = max(recorded.pool.trials, key=lambda trial: trial.last["val_accuracy"])
+    end = modules[0].Finish(best.name, best.last["val_accuracy"], 0.08)
+    found = modules[0].summary(recorded, [[end], [end], []])
+    assert (found["reached"], found["n"]) == (2, 3)
+    assert (found["compute"]["median"], found["compute"]["high"]) == (0.08, None)
+    assert found["regret"]["0.05"]["median"] is None
+    assert found["test_accuracy"]["0.05"]["median"] == 0.0
+    assert found["regret"]["0.1"] == {**found["regret"]["0.1"], "median": 0.0, "high": None}
+    assert found["test_accuracy"]["0.2"]["median"] == best.last["test_accuracy"]
+
+
+def test_searches_of_earlier_calls_are_not_run_again(modules, recorded, tmp_path, monkeypatch):
+    searchers = modules[0]
+    task = searchers.Task("cifar10n", "random_promotion", 1)
+    path = tmp_path / "results.jsonl"
+    first = searchers.Results(path)
+    searchers.run(task, first, 2, tmp_path)
+    monkeypatch.setattr(searchers, "ours", None)
+    again = searchers.Results(path)
+    searchers.run(task, again, 2, tmp_path)
+    assert again.of(task) == first.of(task)
+
+
+def test_a_missing_environment_is_reported(measured, tmp_path):
+    arguments = ["--only", "syne_tune_asha", "--recordings", "cifar10n"]
+    found = measured("searchers.py", *arguments, "--environments", str(tmp_path))
+    assert (found["searches"], found["missing"]) == ([], ["syne_tune_asha"])
 
 
 def test_a_median_that_was_never_reached_is_null(modules):
-    found = modules[0].summary([0.1, float("inf"), float("inf")])
-    assert (found["median"], found["low"], found["reached"], found["n"]) == (None, 0.1, 1, 3)
+    found = modules[0].quantiles([0.1, float("inf"), float("inf")])
+    assert (found["median"], found["low"]) == (None, 0.1)

@@ -8,22 +8,42 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
 
+from tests.cli.forked import EVERYTHING, Process, can_be_forked, start
+
 COMMAND = [sys.executable, "-m", "tune_robust"]
 MARK = "TUNE_ROBUST_TEST_PROCESS"
 
 
-def run(*arguments: object, cwd: Path, code: int | None = 0) -> subprocess.CompletedProcess:
-    """Run to the end, expecting an exit code, or any where ``code`` is None."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
+def run(
+    *arguments: object,
+    cwd: Path,
+    code: int | None = 0,
+    program: Path | None = None,
+    fresh: bool = False,
+    modules: Sequence[str] = EVERYTHING,
+) -> subprocess.CompletedProcess:
+    """Run to the end, expecting an exit code, or any where ``code`` is None.
+
+    ``program``: a program of Python in place of the command; ``fresh``: in a new interpreter, where
+    that makes a difference, otherwise in one forked from another that has imported ``modules``.
+    """
+    words = [*map(str, arguments)]
+    if fresh or not can_be_forked():
+        command = [sys.executable, str(program)] if program else COMMAND
+        done = subprocess.run(
+            [*command, *words], cwd=cwd, capture_output=True, text=True, timeout=300
+        )
+    else:
+        process = start(words, cwd, dict(os.environ), program=program, modules=modules)
+        printed = process.communicate(300)
+        done = subprocess.CompletedProcess(words, process.wait(), *printed)
     expected = done.returncode if code is None else code
     assert done.returncode == expected, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
@@ -35,17 +55,28 @@ class Started:
     left: ClassVar[list[Started]] = []
     """Those that nobody has waited for yet."""
 
-    def __init__(self, *arguments: object, cwd: Path, command: list[str] = COMMAND):
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path,
+        command: list[str] | None = None,
+        modules: Sequence[str] = EVERYTHING,
+    ):
         self._mark = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            cwd=cwd,
-            env={**os.environ, MARK: self._mark},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        words, env = [*map(str, arguments)], {**os.environ, MARK: self._mark}
+        self.process: Process | subprocess.Popen
+        if command is None and can_be_forked():
+            self.process = start(words, cwd, env, one_output=True, modules=modules)
+        else:
+            self.process = subprocess.Popen(
+                [*(command or COMMAND), *words],
+                cwd=cwd,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         self.left.append(self)
 
     def wait_until(
@@ -70,6 +101,7 @@ class Started:
 
     def kill_tree(self) -> None:
         """kill -9 to the command and to everything that descends from it."""
+        self.process.send_signal(signal.SIGKILL)
         kill_marked(self._mark)
         self.finish()
 

@@ -26,7 +26,8 @@ def searched(once, tmp_path):
     def search(folder):
         folder.mkdir()
         (folder / "tiny.yaml").write_text(yaml.safe_dump(SPACE))
-        done = run("search", "--space", "tiny.yaml", "--name", "r1", "--no-dashboard", cwd=folder)
+        search = ("search", "--space", "tiny.yaml", "--name", "r1", "--no-dashboard")
+        done = run(*search, cwd=folder, fresh=True)
         (folder / "output.txt").write_text(done.stdout)
 
     return shutil.copytree(once("searched", search), tmp_path / "searched", symlinks=True)

@@ -20,7 +20,7 @@ def work(tmp_path):
     """The folder that a job comes with: the space's file, and the loop's."""
     folder = tmp_path / "work"
     folder.mkdir()
-    write_space(folder, epochs=50)
+    write_space(folder, epochs=50, pause=0.25)  # longer than it takes to stop it
     return folder
 
 

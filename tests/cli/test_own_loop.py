@@ -2,19 +2,24 @@
 
 import json
 import signal
+from functools import partial
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.cli.command import Started, run
+from tests.cli import command
+from tests.cli.forked import WITHOUT_TORCH
 from tests.fuzz.kills import events
 from tests.loops.parts import LOOP, SPACE
 from tests.own.parts import write_modules
 
+run = partial(command.run, modules=WITHOUT_TORCH)
+Started = partial(command.Started, modules=WITHOUT_TORCH)
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-WITHOUT_TORCH = """
+CHECK = """
     import sys
     import time
 
@@ -25,7 +30,7 @@ WITHOUT_TORCH = """
 def test_a_search_of_an_own_loop_is_killed_resumed_and_confirmed(tmp_path):
     slow = LOOP.replace("trial.report(", "time.sleep(0.1)\n            trial.report(")
     slow = slow.replace("state = {", 'assert "torch" not in sys.modules\n        state = {', 1)
-    write_modules(tmp_path, my_loop=WITHOUT_TORCH + slow)
+    write_modules(tmp_path, my_loop=CHECK + slow)
     space = SPACE | {"resources": {"concurrency": 1}}
     (tmp_path / "loop.yaml").write_text(yaml.safe_dump(space))
     place = tmp_path / "runs" / "r1"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import run
+
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 SMALLER = {
@@ -35,11 +37,7 @@ def test_the_python_of_the_readme_runs_in_a_plain_script(tmp_path):
         assert long in text
         text = text.replace(long, short)
     (tmp_path / "script.py").write_text(GIVEN + text)
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
+    assert run(program=tmp_path / "script.py", cwd=tmp_path).stdout == ""
     for file in ("first/report.html", "first/confirm/confirmation.json", "other/run.json"):
         assert (tmp_path / "runs" / file).exists()
     assert (tmp_path / "compare.html").exists()

@@ -1,21 +1,17 @@
 """The examples run as they are, in the order in which they are meant to be read."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cli import command
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(script, cwd):
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / script], cwd=cwd, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return command.run(program=EXAMPLES / script, cwd=cwd).stdout
 
 
 @pytest.mark.e2e

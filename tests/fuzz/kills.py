@@ -100,8 +100,7 @@ def _end(command: Started, *, whole_tree: bool) -> None:
     if whole_tree:
         command.kill_tree()
     else:  # the driver alone: Ray sees to its own processes
-        os.kill(command.process.pid, signal.SIGKILL)
-        command.process.wait()
+        command.interrupt(signal.SIGKILL)
 
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:

@@ -98,3 +98,21 @@ def test_what_was_stopped_or_failed_leads_only_when_nothing_else_does(tmp_path):
     store = store_at(tmp_path / "fresh", space())
     assert SearchProgress(space(), store.trials).best is None
     store.close()
+
+
+def test_the_best_setting_counts_by_the_mean_of_its_seeds(tmp_path):
+    budget = {"trials": 24, "scheduler": "none", "repeats": "auto"}
+    searched = space(budget=budget, searcher={"name": "random"})
+
+    def luck(trial, epoch):
+        return 0.3 if trial.repeats else 0.5 + 0.2 * trial.values["saner.alpha"]
+
+    conductor = simulate(searched, tmp_path / "r", luck)
+    settings = {}
+    for trial in conductor.trials.values():
+        settings.setdefault(trial.repeats or trial.name, []).append(trial.last["val_accuracy"])
+    assert any(len(scores) > 1 for scores in settings.values())
+    best = max(settings, key=lambda name: sum(settings[name]) / len(settings[name]))
+    assert conductor.progress.best.name == best
+    single = max(conductor.trials.values(), key=lambda trial: trial.last["val_accuracy"])
+    assert single.name != best

@@ -22,7 +22,7 @@ SEARCHES = {
     *(f"{method}_{labels}" for method in METHODS for labels in SETS),
     *("saner_digits", "slaw_digits", "methods_digits", "rho_knots_digits"),
     *("pareto_digits", "methods_tabular"),
-    "sam_rho_search_cifar10",
+    *("sam_rho_search_cifar10", "robust_start"),
 }
 TABLES = {
     *("slaw_clean_cifar10", "slaw_noise20_cifar10", "slaw_noise40_cifar10"),
@@ -64,7 +64,7 @@ def test_it_opens_with_its_purpose_the_command_and_an_override_that_works(name):
     purpose, command, override, *_ = load_space(name).description.split("\n")
     assert purpose.endswith(".")
     assert command.strip().startswith(f"tune-robust search --space {name}")
-    assert ("--data-dir" in command) == (not name.endswith(("_digits", "_tabular")))
+    assert ("--data-dir" in command) == (not name.endswith(("_digits", "_tabular", "_start")))
     assert override.strip().startswith(f"tune-robust search --space {name} --set ")
     settings = [s.strip().strip('"') for s in override.split("--set ")[1:]]
     assert load_space(name, overrides=settings) != load_space(name)
@@ -115,6 +115,18 @@ def test_where_methods_compete_each_has_the_compute_of_the_others(name):
         config = space.config_for({"method": method})
         assert config.epochs * config.passes_per_step == space.max_resource
     assert {point["method"] for point in space.known} == set(space.methods) - {"sgd"}
+
+
+def test_robust_start_selects_by_information_also_on_labels_that_are_noisy_as_they_are():
+    overrides = ["train.data.noise=none", "train.data.dataset=folder", "train.data.dir=/somewhere"]
+    space = load_space("robust_start", overrides=overrides)
+    assert space.objective.metric == "val_information"
+    assert space.config_for(space.known[0]).data.noise.kind == "none"
+    for method in space.methods:
+        config = space.config_for({"method": method})
+        assert config.epochs * config.passes_per_step == space.max_resource
+    methods = [point["method"] for point in space.known]
+    assert sorted(methods) == sorted(space.methods)
 
 
 def test_the_files_say_floats_the_way_people_do():

@@ -23,7 +23,9 @@ def audit(
     """Estimate which labels of a run's data are wrong, and write a table and a page of them.
 
     An image's label is judged by networks that were not trained on that image. By default, these
-    are the three best trials and their stored predictions on the validation images. With ``folds``,
+    are the three best trials and their stored predictions on the validation images, with those of
+    their confirmation on the images that its seeds held out, if labels are the same with every
+    seed. With ``folds``,
     the winner's configuration is trained that many times, each time without a part of the training
     and validation images, so that all of them are audited. The test images are not used.
 
@@ -38,7 +40,8 @@ def audit(
         storage: the folder or URI that holds the runs.
 
     Returns:
-        The content of ``audit.json``: the number of ``images``, the estimated ``rate`` of wrong
+        The content of ``audit.json``: the number of ``images``, how many networks of the
+        confirmation were used (``confirmed``), the estimated ``rate`` of wrong
         labels with its 95 % interval (``low``, ``high``), the ``transition`` matrix, the
         ``suspects``, most suspicious first, and, if the true labels are known, ``truth``: the real
         rate and the average precision. ``files`` has the paths: ``labels.csv`` and

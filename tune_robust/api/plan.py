@@ -60,22 +60,25 @@ def plan(
         progress: as in ``search``.
 
     Returns:
-        Plain data: the time of each kind of trial (``kinds``); hours, gradient evaluations (passes
-        over the training set) and cost of the search ``without_stopping`` and as ``expected`` with
-        the space's scheduler; its
-        ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of the ``images`` of
-        a trial and their ``tier``: ``device`` if they are kept in the memory of its GPU (or CPU),
-        ``host`` if they are read in batches from the decoded file; and what is odd about the data
-        (``cautions``), as the search would warn. For a loop of one's own there are no times: it has
-        the ``reports`` of a complete trial, those of the search ``without_stopping`` and as
-        ``expected``, and the ``rungs``, with each report as one gradient evaluation.
+        Plain data: the time of each kind of trial (``kinds``); of the search ``without_stopping``
+        and as ``expected`` with the space's scheduler, not considering its ``repeats``, the hours,
+        the hours on GPUs, the gradient evaluations (passes over the training set), the cost, and
+        how many trials are ``started`` and ``finished`` within the budget's ``hours`` and
+        ``gpu_hours``; its ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of
+        the ``images`` of a trial and their ``tier``: ``device`` if they are kept in the memory of
+        its GPU (or CPU), ``host`` if they are read in batches from the decoded file; and what is
+        odd about the data (``cautions``), as the search would warn. For a loop of one's own there
+        are no times: it has the ``reports`` of a complete trial, those of the search
+        ``without_stopping`` and as ``expected``, and the ``rungs``, with each report as one
+        gradient evaluation.
 
     Raises:
-        UserError: the space is not valid, or the data is missing; or the budget of a loop of one's
-            own is in seconds.
+        UserError: the space is not valid, or the data is missing; ``budget.gpu_hours`` is given on
+            a machine without a GPU; or the budget of a loop of one's own is in seconds.
     """
     from tune_robust.cache_folder import cache_of
     from tune_robust.runs.disk import predictions_bytes
+    from tune_robust.tuning.engine.allocation import check_limits
     from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
     from tune_robust.tuning.simulation.plan import checkpoints_bytes, expected_course
@@ -95,14 +98,16 @@ def plan(
     data = prepare(one_of_each_data(loaded), storage, one_of_each_own(loaded))
     cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     slots = _slots(loaded, storage, cpus, gpus, watcher)
+    check_limits(loaded, slots)
     at_a_time = min(slots.concurrency, loaded.trials)
     configs = kinds_of(loaded)
     watcher.note(f"Timing {count(len(configs), 'kind')} of trials ...")
     times = time_kinds(configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds)
     epoch_seconds = {kind: timed.seconds for kind, timed in times.epochs.items()}
     start = times.start + RAY_AND_REPORT
+    given: dict[str, Any] = {"at_a_time": at_a_time, "gpus": slots.gpus, "start": start}
     full, expected = (
-        expected_course(loaded, epoch_seconds, at_a_time=at_a_time, stopping=stopping)
+        expected_course(loaded, epoch_seconds, stopping=stopping, **given)
         for stopping in (False, True)
     )
     size = max(timed.checkpoint_bytes for timed in times.epochs.values())
@@ -111,7 +116,11 @@ def plan(
         "cautions": data["cautions"],
         "trials": loaded.trials,
         "scheduler": loaded.budget.scheduler,
+        "repeats": loaded.budget.repeats,
         "unit": loaded.budget.unit,
+        "hours": loaded.budget.hours,
+        "gpu_hours": loaded.budget.gpu_hours,
+        "stop": loaded.budget.stop,
         "machine": {"cpus": cpus, "gpus": gpus},
         "slots": asdict(slots),
         "kinds": [_kind(kind, configs[kind], times) for kind in configs],
@@ -155,7 +164,9 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
     hours = (course.seconds + start) / 3600
     return {
         "hours": hours,
+        "gpu_hours": course.gpu_seconds / 3600,
         "gradient_evaluations": course.gradient_evaluations,
+        "started": course.started,
         "finished": course.finished,
         "money": None if price is None else price * hours,
     }

@@ -27,6 +27,8 @@ def plan_of_loop(space: Space) -> dict[str, Any]:
             f"{space.name}: the budget is in seconds, and plan cannot time a loop of your own: "
             "only the loop knows how long a report takes. Search with --trials 1 to see."
         )
+    untimed = space.budget.model_copy(update={"hours": None, "gpu_hours": None})
+    space = space.model_copy(update={"budget": untimed})
     kinds = kinds_of(space)
     ones = dict.fromkeys(kinds, 1.0)
     full, expected = (
@@ -38,6 +40,7 @@ def plan_of_loop(space: Space) -> dict[str, Any]:
         "trials": space.trials,
         "reports": max(config.epochs for config in kinds.values()),
         "scheduler": space.budget.scheduler,
+        "repeats": space.budget.repeats,
         "unit": space.budget.unit,
         "without_stopping": _course(full),
         "expected": _course(expected),

@@ -84,8 +84,8 @@ def replay(
         curve.
 
     Raises:
-        UserError: there is no such run, fewer than two of its trials can be replayed, or an
-            argument is not valid.
+        UserError: there is no such run, fewer than two of its trials can be replayed, an argument
+            is not valid, or the budget limits the time and ``clock`` is not ``seconds``.
     """
     _check(clock, out)
     from tune_robust.tuning.simulation.recording import pool_of, read_recorded

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAY_CHANGE = (
     "budget.trials",
     "budget.hours",
+    "budget.gpu_hours",
+    "budget.stop",
     "resources.concurrency",
     "resources.cpus",
     "resources.gpus",
@@ -58,8 +60,8 @@ def resume(
         trials: a new total (``40``), or how many more (``"+20"``).
         retry_failed: whether to train the failed trials again, from the beginning.
         settings: changes to how the run is executed, as a mapping from key paths to values. Only
-            ``budget.trials``, ``budget.hours`` and ``resources`` may change, so that all trials
-            of a run are comparable.
+            ``budget.trials``, ``budget.hours``, ``budget.gpu_hours``, ``budget.stop`` and
+            ``resources`` may change, so that all trials of a run are comparable.
         rebuild_log: whether to rebuild a lost event log from the run's two tables.
         code: the folder of other code for the run's own parts; by default the code that the run
             began with.

@@ -19,17 +19,22 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
     Returns:
         Plain data: whether the run is ``live``, how many of its ``total`` trials have ``ended``,
         the address of Ray's ``dashboard``, the ``selection`` (the objective's ``metric``, the best
-        ``trial`` by it, its ``value`` with the standard ``error``, and the other trials ``level``
-        with it, at most two standard errors behind), the ``pareto_front`` of several objectives,
+        ``trial`` by it, its ``value`` with the standard ``error``, the other trials ``level`` with
+        it, at most two standard errors behind, and the number of its ``seeds`` with the 95 %
+        interval ``low`` to ``high`` of their mean), the ``time`` (each limit of the budget, with
+        the hours ``used`` when the last trial ended), the ``expected_gain`` of the trials that are
+        left (with ``budget.stop: auto``), the ``pareto_front`` of several objectives,
         the results of the ``rung_check`` and of the ``confirmation``, and the ``trials``, best
         first.
 
     Raises:
         UserError: there is no such run, or it is damaged.
     """
+    from tune_robust.runs.expected_gain import ExpectedGain
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
     from tune_robust.runs.reader import read_record
+    from tune_robust.runs.time_used import time_used
     from tune_robust.schedulers.rung_check import check_run
     from tune_robust.spaces.space import Space
     from tune_robust.tuning.winners.criterion import selection
@@ -48,6 +53,8 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
         "dashboard": meta.get("dashboard") if live else None,
         "ended": progress.ended,
         "total": progress.total,
+        "time": [used._asdict() for used in time_used(space, meta)],
+        "expected_gain": gain._asdict() if (gain := ExpectedGain.of(meta)) else None,
         "selection": selected._asdict() if selected else None,
         "pareto_front": [trial.name for trial in front] if front is not None else None,
         "rung_check": check.document() if check else None,
@@ -58,6 +65,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
                 "origin": trial.origin,
                 "sentinel": trial.sentinel,
                 "confirms": trial.confirms,
+                "repeats": trial.repeats,
                 "status": trial.status,
                 "values": trial.values,
                 "epoch": max(trial.epochs, default=0),

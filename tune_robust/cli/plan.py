@@ -89,7 +89,7 @@ def _print_loop(found: dict[str, Any]) -> None:
             f"Expected with {found['scheduler']}: {count(round(expected['reports']), 'report')}; "
             f"{count(round(expected['finished']), 'trial')} run to their end."
         )
-    lines += _rungs(found)
+    lines += [*_rungs(found), *_repeats(found)]
     lines.append(
         "Only the loop knows how long a report takes: search with --trials 1 to see. A report "
         "counts as one gradient evaluation here, which differs if the loop reports its own."
@@ -107,6 +107,17 @@ def _rungs(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def _repeats(found: dict[str, Any]) -> list[str]:
+    """Say what repeats add, of which nobody knows the number before the search."""
+    if found["repeats"] == "off":
+        return []
+    stopped = " and are never stopped early, which takes longer than expected here"
+    return [
+        "Repeats: some of the trials may train a leading setting again with another seed. They are "
+        f"among the {found['trials']} trials{stopped if found['scheduler'] != 'none' else ''}."
+    ]
+
+
 def _print(found: dict[str, Any]) -> None:
     from tune_robust.console.overview import open_console
     from tune_robust.tuning.engine.slots import Slots
@@ -118,15 +129,20 @@ def _print(found: dict[str, Any]) -> None:
         "",
         f"{Slots(**found['slots']).describe()}, on {count(machine['cpus'], 'CPU')} and "
         f"{count(machine['gpus'], 'GPU') if machine['gpus'] else 'no GPU'}.",
-        f"{found['trials']} trials, none stopped early: {_spent(full)}.",
+        f"{found['trials']} trials, none stopped early: {_spent(full)}{_started(found, full)}.",
     ]
     if found["scheduler"] != "none":
         expected = found["expected"]
         lines.append(
-            f"Expected with {found['scheduler']}: {_spent(expected)}; "
+            f"Expected with {found['scheduler']}: {_spent(expected)}{_started(found, expected)}; "
             f"{expected['finished']:.0f} trials run to their end."
         )
-    lines += _rungs(found)
+    lines += [*_rungs(found), *_repeats(found)]
+    if found["stop"] == "auto":
+        lines.append(
+            "It may end earlier (budget.stop: auto): what is left to gain is predicted once 20 "
+            "trials have ended."
+        )
     lines.append(
         f"This includes {found['start_seconds']:.0f} s for the start and the end of the search."
     )
@@ -176,7 +192,17 @@ def _table(kinds: list[dict[str, Any]]) -> Table:
 
 def _spent(course: dict[str, Any]) -> str:
     money = "" if course["money"] is None else f", cost {course['money']:.2f}"
+    gpu = f", {course['gpu_hours']:.3g} GPU-hours" if course["gpu_hours"] else ""
     return (
-        f"{duration(3600 * course['hours'])}, {course['gradient_evaluations']:,.0f} gradient "
+        f"{duration(3600 * course['hours'])}{gpu}, {course['gradient_evaluations']:,.0f} gradient "
         f"evaluations{money}"
     )
+
+
+def _started(found: dict[str, Any], course: dict[str, Any]) -> str:
+    """Say how many trials start within the limits of time, if there are any."""
+    given = [name for name in ("hours", "gpu_hours") if found[name] is not None]
+    if not given:
+        return ""
+    limits = " and ".join(f"budget.{name}: {found[name]:g}" for name in given)
+    return f", in which {course['started']:.0f} trials start ({limits})"

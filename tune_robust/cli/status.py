@@ -107,8 +107,10 @@ def _print(
     from tune_robust.cli.pareto_table import print_front
     from tune_robust.cli.rung_check_table import print_rung_check
     from tune_robust.console.trial_table import trial_table
+    from tune_robust.runs.expected_gain import ExpectedGain
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
+    from tune_robust.runs.time_used import sentence, time_used
     from tune_robust.schedulers.rung_check import check_run
     from tune_robust.tuning.winners.criterion import selection
     from tune_robust.tuning.winners.export import ranked
@@ -121,7 +123,8 @@ def _print(
         trial for n, trial in enumerate(best_first) if every or n < SHOWN or trial.name in under_way
     ]
     console.print(trial_table(shown, space, best[0] if best else None))
-    images = (folder.read_meta().get("images") or {}).get("validation")
+    meta = folder.read_meta()
+    images = (meta.get("images") or {}).get("validation")
     if selected := selection(best_first, space, images):
         console.print(selected.sentence(), highlight=False)
     if more := len(best_first) - len(shown):
@@ -138,7 +141,14 @@ def _print(
         f"{'running now' if live else 'not running'}.",
         highlight=False,
     )
-    if live and (url := folder.read_meta().get("dashboard")):
+    gain = ExpectedGain.of(meta)
+    stopped = gain is not None and gain.stops
+    if gain is not None:
+        because = " The search has ended because of it (budget.stop: auto)." if stopped else ""
+        console.print(gain.sentence() + because, highlight=False)
+    if used := sentence(time_used(space, meta)):
+        console.print(used, highlight=False)
+    if live and (url := meta.get("dashboard")):
         console.print(f"Dashboard: {url}", highlight=False)
     for trial in best_first:
         for reason in (*trial.retried, *trial.notes):
@@ -147,7 +157,7 @@ def _print(
             console.print(
                 f"{trial.name} failed: {(trial.error or '').strip()}", style="red", markup=False
             )
-    if progress.remaining and not live:
+    if progress.remaining and not live and not stopped:
         console.print(
             f"Continue with: tune-robust resume {run_argument(folder.place)}", highlight=False
         )

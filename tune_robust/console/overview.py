@@ -46,7 +46,8 @@ class Clock:
 def overview(progress: SearchProgress, clock: Clock) -> Group:
     """Return the running and the best other trials, the counts, and a progress bar of compute."""
     table = trial_table(_shown(progress), progress.space, progress.best)
-    return Group(table, *_retries(progress), _counts(progress), _bar(progress, clock))
+    lines = [*_retries(progress), *_gain(progress), _counts(progress)]
+    return Group(table, *lines, _bar(progress, clock))
 
 
 def _retries(progress: SearchProgress) -> list[Text]:
@@ -57,6 +58,11 @@ def _retries(progress: SearchProgress) -> list[Text]:
     return [
         Text(visible(f"{name}: {reason}"), STYLES["interrupted"]) for name, reason in retried[-3:]
     ]
+
+
+def _gain(progress: SearchProgress) -> list[Text]:
+    gain = progress.expected_gain
+    return [Text(gain.sentence(), "dim")] if gain is not None else []
 
 
 def _counts(progress: SearchProgress) -> Text:

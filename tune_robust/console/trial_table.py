@@ -31,8 +31,9 @@ def trial_line(trial: Trial, progress: SearchProgress) -> str:
     value = trial.last.get(progress.objective.metric)
     shown = "" if value is None else f"  {progress.objective.metric} {value:.4g}"
     reason = f"  {trial.error.splitlines()[-1]}" if trial.error else ""
+    again = f" (repeats {trial.repeats})" if trial.repeats else ""
     return (
-        f"[{progress.ended}/{progress.total}] {trial.name} {trial.status} at epoch "
+        f"[{progress.ended}/{progress.total}] {trial.name}{again} {trial.status} at epoch "
         f"{max(trial.epochs, default=0)}{shown}  {_settings(trial)}{reason}"
     )
 
@@ -101,6 +102,8 @@ def _name(trial: Trial, best: Trial | None) -> str:
     name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
     if trial.confirms:
         name = f"{trial.name} of {trial.confirms}"
+    if trial.repeats:
+        name = f"{trial.name} repeats {trial.repeats}"
     name = f"{name} ◆" if trial.sentinel else name
     return f"{name} ★" if trial is best else name
 

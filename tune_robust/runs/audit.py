@@ -49,7 +49,8 @@ class AuditSummary(BaseModel):
     """An audit: what was looked at, the estimated wrong labels, and the most suspicious images.
 
     ``trials``: those whose predictions were used; ``folds``: the number of networks trained for
-    this, 0 if the predictions of the search were used. ``rate``, ``low`` and ``high``: the
+    this, 0 if the predictions of the search were used; ``confirmed``: the number of networks of its
+    confirmation whose predictions were used too. ``rate``, ``low`` and ``high``: the
     estimated fraction of wrong labels and its 95 % interval. ``transition``: the probability of
     each given label (columns) by true class (rows).
     """
@@ -59,6 +60,7 @@ class AuditSummary(BaseModel):
     run: str
     trials: tuple[str, ...]
     folds: Count
+    confirmed: Count = 0
     images: Count
     classes: tuple[str, ...]
     rate: Fraction

@@ -49,6 +49,7 @@ class TrialEvent(TypedDict):
     config: Annotated[dict[str, Any], AfterValidator(_checked_config)]
     sentinel: NotRequired[bool]
     confirms: NotRequired[str | None]
+    repeats: NotRequired[str | None]
 
 
 @_known

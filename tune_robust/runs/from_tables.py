@@ -79,6 +79,7 @@ def _declared(space: Space, number: int, row: dict[str, Any]) -> dict[str, Any]:
         "config": json.loads(row["config"]),
         "sentinel": bool(row.get("sentinel")),
         "confirms": row.get("confirms"),
+        "repeats": row.get("repeats"),
     }
 
 

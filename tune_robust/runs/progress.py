@@ -7,8 +7,10 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import NamedTuple
 
+from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.trial import ENDED, Trial, name_of
 from tune_robust.spaces.objective import objective_of, spent
 from tune_robust.spaces.space import Space
@@ -27,7 +29,12 @@ class SearchProgress:
 
     A trial that has ended is evaluated once, so that the cost of a query depends on the running
     trials, not on all trials.
+
+    Attributes:
+        expected_gain: what the trials that are left are expected to gain, if it is known.
     """
+
+    expected_gain: ExpectedGain | None = None
 
     def __init__(self, space: Space, trials: Mapping[str, Trial]):
         self.space, self.trials, self.objective = space, trials, objective_of(space)
@@ -49,8 +56,12 @@ class SearchProgress:
 
     @property
     def best(self) -> Trial | None:
-        """The best trial among those that have finished or are still running."""
-        racing, dropped = [*self._race(), *self._done[:1]], self._dropped[:1]
+        """The best trial among those that have finished or are still running.
+
+        A setting that was repeated counts by the mean of its finished trials, as its first one.
+        """
+        new = [place for place in self._race() if place.trial.repeats is None]
+        racing, dropped = [*new, *self._finished()[:1]], self._dropped[:1]
         for places in (racing, dropped):
             led = [place for place in places if place.score < math.inf]
             if led:
@@ -109,6 +120,18 @@ class SearchProgress:
         if not trial.epochs:
             return 0.0
         return spent(self.space.budget.unit, max(trial.epochs), trial.last)
+
+    def _finished(self) -> list[_Place]:
+        """Return a place for each finished setting, by its mean score."""
+        if not any(place.trial.repeats for place in self._done):
+            return self._done
+        settings: dict[str, list[_Place]] = {}
+        for place in sorted(self._done, key=lambda place: place.number):
+            settings.setdefault(place.trial.repeats or place.trial.name, []).append(place)
+        return sorted(
+            same[0]._replace(score=fmean(place.score for place in same))
+            for same in settings.values()
+        )
 
     def _race(self) -> list[_Place]:
         self._look()

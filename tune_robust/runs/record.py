@@ -57,6 +57,7 @@ class Record:
             event["config"],
             sentinel=event.get("sentinel", False),
             confirms=event.get("confirms"),
+            repeats=event.get("repeats"),
         )
 
     def _take_epoch(self, trial: Trial, event: Mapping[str, Any]) -> None:

@@ -22,9 +22,12 @@ def setting_of(origin: str, config: Mapping[str, Any]) -> str:
 
 
 def by_setting(trials: Iterable[Trial]) -> list[list[Trial]]:
-    """The trials of each setting of a grid with seeds or of a confirmation; else each by itself."""
+    """The trials of each setting where seeds are repeated; otherwise each trial by itself.
+
+    Seeds are repeated by a grid, by a confirmation, and by a search with ``budget.repeats``.
+    """
     trials = list(trials)
-    if not any(SEED in trial.values or trial.confirms for trial in trials):
+    if not any(SEED in trial.values or trial.confirms or trial.repeats for trial in trials):
         return [[trial] for trial in trials]
     groups: dict[str, list[Trial]] = {}
     for trial in trials:

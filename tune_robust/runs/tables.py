@@ -68,6 +68,7 @@ def trials_table(
         if metric not in columns:
             columns[metric] = _floats(t.last.get(metric) for t in trials)
     columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())
+    columns["repeats"] = pa.array([t.repeats for t in trials], pa.string())
     columns["seed"] = pa.array([t.config["seed"] for t in trials], pa.int64())
     columns["reliability"] = pa.array(
         [json.dumps(t.reliability) if t.reliability else None for t in trials], pa.string()

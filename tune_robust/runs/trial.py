@@ -18,7 +18,8 @@ class Trial:
     """One trial; ``epochs`` maps an epoch (from 1) to its metrics.
 
     A ``sentinel`` is never stopped early. ``confirms`` is the trial of the search that a
-    trial of a confirmation retrains.
+    trial of a confirmation retrains. ``repeats`` is the first trial of the setting that this one
+    trains again with another seed in the same search.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Trial:
     notes: list[str] = field(default_factory=list)
     """Other remarks, such as a damaged checkpoint that was set aside."""
     confirms: str | None = None
+    repeats: str | None = None
     reliability: list[list[float]] | None = None
     """The bins of the last epoch, as in ``training.evaluation``."""
 

@@ -73,10 +73,12 @@ class TrialStore(ABC):
         *,
         sentinel: bool = False,
         confirms: str | None = None,
+        repeats: str | None = None,
     ) -> Trial:
         """Record a new proposal under the next free name."""
         name = name_of(len(self.trials))
-        fields = {"origin": origin, "values": dict(values), "config": dict(config)}
+        again = {} if repeats is None else {"repeats": repeats}
+        fields = {"origin": origin, "values": dict(values), "config": dict(config), **again}
         self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
 

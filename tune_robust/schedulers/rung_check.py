@@ -147,7 +147,7 @@ def check_run(space: Space, record: Record) -> RungCheck | None:
     if space.objective.against or any(varies_labels(dim.path) for dim in space.dimensions):
         return None
     objective, trials = objective_of(space), record.trials
-    judged = {name for name, t in trials.items() if t.origin not in REFERENCES}
+    judged = {name for name, t in trials.items() if t.origin not in REFERENCES and not t.repeats}
     free = space.budget.scheduler == "none"
     cohort = [
         name for name in judged if trials[name].status == "done" and (free or trials[name].sentinel)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from tune_robust.errors import Problem
 from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid
-from tune_robust.spaces.sections import Budget, Objective
+from tune_robust.spaces.sections import Budget, Objective, Resources
 
 _UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
@@ -66,6 +66,30 @@ def objectives_problems(name: object, objective: Objective, budget: Budget) -> l
     return problems
 
 
+def device_problems(budget: Budget, resources: Resources) -> list[Problem]:
+    """Return why the time on GPUs cannot be limited, if so."""
+    if budget.gpu_hours is None or resources.gpus:
+        return []
+    message = (
+        f"found {budget.gpu_hours:g}; expected nothing, as the trials run on the CPU "
+        "(resources.gpus: 0). Choose budget.hours, or give each trial a GPU with resources.gpus: 1"
+    )
+    return [Problem("budget.gpu_hours", message)]
+
+
+def stop_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """Return why a search cannot end by itself, if so."""
+    if budget.stop == "never":
+        return []
+    if objective.against:
+        message = "found auto; expected never, as the gain of several objectives is not predicted"
+    elif name == "grid":
+        message = "found auto; expected never, as the searcher is grid, which runs each point once"
+    else:
+        return []
+    return [Problem("budget.stop", message)]
+
+
 def promotion_problems(name: object, budget: Budget) -> list[Problem]:
     """Return why the searcher ``name`` cannot be used with the scheduler promotion, if so."""
     name = name or "tpe"
@@ -76,6 +100,22 @@ def promotion_problems(name: object, budget: Budget) -> list[Problem]:
         "ended: a paused one does not end until the search does. Or choose searcher.name: gp_mf"
     )
     return [Problem("budget.scheduler", message)]
+
+
+def repeats_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """Return why ``budget.repeats: auto`` cannot be used, if so."""
+    if budget.repeats == "off":
+        return []
+    if name == "grid":
+        reason = (
+            "a grid trains every point. To train each with several seeds, search the seed: "
+            "--set 'search.seed={grid: [1, 2, 3]}'"
+        )
+    elif objective.against:
+        reason = "there are several objectives, and no single leader to repeat"
+    else:
+        return []
+    return [Problem("budget.repeats", f"found auto; expected off, as {reason}")]
 
 
 def _unlisted(dimensions: Sequence[Dimension]) -> list[Problem]:

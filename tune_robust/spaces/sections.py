@@ -33,18 +33,28 @@ class Budget(Part):
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
     as a whole, over all the times it is resumed: a trial that is not expected to finish in time is
-    not started or continued, and the search ends when the running ones have ended.
+    not started or continued, and the search ends when the running ones have ended. ``gpu_hours``
+    limits in the same way the time during which trials hold a GPU, summed over the trials and
+    weighted by the fraction of the GPU that each holds. ``stop: auto`` ends the search before its
+    last trial once the trials that are left are expected to gain less than a tenth of the noise of
+    the objective; ``never`` runs all trials. ``repeats: auto`` spends a trial on a repeat of a
+    leading setting, with another seed, where that is expected to improve the final choice more than
+    a new setting would; a setting's score is then the mean over its seeds. Repeats count as trials,
+    and are never stopped early.
     """
 
     trials: Count
     unit: Literal["gradient_evaluations", "epochs", "seconds"] = "gradient_evaluations"
     max: Above0 | None = None
     hours: Above0 | None = None
+    gpu_hours: Above0 | None = None
+    stop: Literal["never", "auto"] = "never"
     rounds: Literal["together", "each"] = "together"
     scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
     sentinels: Annotated[int, Field(ge=0)] = 0
+    repeats: Literal["auto", "off"] = "off"
 
     @model_validator(mode="after")
     def _grace_fits(self) -> Self:
@@ -82,7 +92,8 @@ class Searcher(Part):
     first trials are at least four and have each value of each unconditional choice once.
     ``startup`` is also the size of nsga2's generations. ``seeds: own`` trains each trial with its
     own seed, counted up from ``train.seed``; ``shared`` trains all with ``train.seed``, so that
-    they differ only in their settings (common random numbers). The default is ``shared`` for a grid
+    they differ only in their settings (common random numbers), and the first repeats of settings
+    share the next one. The default is ``shared`` for a grid
     and ``own`` for a search. A grid over ``search.seed`` trains every cell once with each of those
     seeds.
     """

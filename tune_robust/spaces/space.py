@@ -30,7 +30,14 @@ from tune_robust.spaces.loop_settings import (
 )
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
-from tune_robust.spaces.searchers import objectives_problems, promotion_problems, searcher_problems
+from tune_robust.spaces.searchers import (
+    device_problems,
+    objectives_problems,
+    promotion_problems,
+    repeats_problems,
+    searcher_problems,
+    stop_problems,
+)
 from tune_robust.spaces.sections import (
     FORMAT,
     Budget,
@@ -195,14 +202,20 @@ class Space(Part):
         return self._cost_per_epoch(config) * config.epochs
 
     def config_for(
-        self, values: Mapping[str, Any], *, number: int = 0, threads: int | None = None
+        self,
+        values: Mapping[str, Any],
+        *,
+        number: int = 0,
+        repeat: int = 0,
+        threads: int | None = None,
     ) -> TrainConfig:
         """Return the configuration of trial ``number`` with ``values`` (by path).
 
         Its epochs are as many as ``max_resource`` allows at its cost per step and number of rounds,
-        or those that it drew, if they are allowed. Its seed is the space's plus ``number``, or the
-        space's own if the trials share it. A seed that a grid varies is also that of the data, so
-        that the split and the noise are drawn with it.
+        or those that it drew, if they are allowed. Its seed is the space's plus ``number``, or, if
+        the trials share it, the space's plus ``repeat``, the number of earlier trials of its
+        setting. A seed that a grid varies is also that of the data, so that the split and the noise
+        are drawn with it.
 
         Raises:
             ConfigError: ``values`` are not of this space.
@@ -213,6 +226,8 @@ class Space(Part):
             changes["data"] = config.data.model_copy(update={"seed": config.seed})
         elif self.searcher.seeds == "own":
             changes["seed"] = config.seed + number
+        else:
+            changes["seed"] = config.seed + repeat
         paid = max(1, int(self._laid_out // self._cost_per_epoch(config)))
         changes["epochs"] = min(config.epochs, paid) if "epochs" in values else paid
         return config.model_copy(update=changes)
@@ -263,6 +278,9 @@ def parse_space(
     if sections is not None:
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += promotion_problems(searcher, sections.budget)
+        problems += repeats_problems(searcher, sections.objective, sections.budget)
+        problems += device_problems(sections.budget, sections.resources)
+        problems += stop_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems or sections is None:

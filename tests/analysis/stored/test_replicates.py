@@ -270,3 +270,46 @@ def test_a_grid_with_seeds_as_the_search_stores_it(tmp_path):
     table = ranking(run).table
     assert table["seeds"].tolist() == [2, 2, 2, 2]  # two baselines, which stay two
     assert winner(run)["sam.rho"] == 0.2
+
+
+def lucky_once(trial, epoch):
+    """Another seed of the setting with the luckiest trial is worse than all others."""
+    alpha, seed = trial.values["saner.alpha"], trial.config["seed"]
+    return 0.5 + 0.1 * alpha + 0.15 * ((seed * 2654435761 % 1000) / 1000 - 0.5)
+
+
+def test_a_search_with_repeats_is_ranked_by_its_settings(tmp_path):
+    budget = {"trials": 24, "scheduler": "none", "repeats": "auto"}
+    simulate(space(budget=budget, searcher={"name": "random"}), tmp_path / "r1", lucky_once)
+    run = load_run(tmp_path / "r1")
+    repeats = run.trials["repeats"].notna()
+    assert repeats.any()
+    assert is_repeated(run)
+    table = ranking(run).table
+    assert len(table) == (~repeats).sum()
+    settings = run.trials["repeats"].fillna(run.trials["trial"])
+    means = run.trials.groupby(settings)["objective"].mean()
+    assert table["objective"].to_numpy() == pytest.approx(means[table["trial"]].to_numpy())
+    best = summarise(run)
+    assert (best.winner.trial, best.settings) == (means.idxmax(), len(means))
+    assert f"<b>Repeats:</b> {repeats.sum()} trials" in notes(run, best)
+    page = write_report(run).read_text()
+    first = run.trials.loc[repeats, "repeats"].iloc[0]
+    assert f"repeats {first}</span>" in page
+
+
+def test_repeats_share_a_split_so_that_the_validation_images_still_limit_the_winner(build):
+    scores = {1: 0.80, 2: 0.90, 3: 0.845, 4: 0.60}
+    trials = [
+        build.trial(n, {"sam.rho": 0.1 * n}, extra={"val_accuracy": score}, method="sam")
+        for n, score in scores.items()
+    ]
+    trials.append(build.trial(5, {"sam.rho": 0.2}, extra={"val_accuracy": 0.84}, method="sam"))
+    path = build.write(trials, space=build.space(search={"sam.rho": {"uniform": [0.1, 0.5]}}))
+    run = load_run(path)
+    table = run.trials.assign(repeats=[None] * 4 + ["t0002"], seed=[0, 1, 2, 3, 4])
+    found = summarise(replace(run, trials=table, meta={**run.meta, "images": {"validation": 400}}))
+    assert (found.winner.trial, found.winner.seeds) == ("t0002", 2)
+    assert found.winner.score == pytest.approx(0.87)
+    assert found.error == pytest.approx((0.87 * 0.13 / 400) ** 0.5)
+    assert found.level == ("t0003",)

@@ -13,9 +13,9 @@ METHODS = {
 TRAIN = {"data": {"dataset": "digits"}, "model": {"name": "small_cnn"}, "epochs": 6}
 
 
-def course(searched, seconds=1.0, at_a_time=1, stopping=True):
+def course(searched, seconds=1.0, at_a_time=1, stopping=True, **given):
     times = dict.fromkeys(kinds_of(searched), seconds)
-    return expected_course(searched, times, at_a_time=at_a_time, stopping=stopping)
+    return expected_course(searched, times, at_a_time=at_a_time, stopping=stopping, **given)
 
 
 def test_kinds_are_what_takes_differently_long():
@@ -99,3 +99,22 @@ def test_paused_trials_keep_their_checkpoints():
     budget = {"trials": 9, "scheduler": "promotion"}
     searched = space(budget=budget, searcher={"name": "random"})
     assert checkpoints_bytes(100, searched, at_a_time=2) == 100 * 3 * (2 + 9)
+
+
+def test_hours_end_a_search_before_its_trials():
+    searched = space(budget={"trials": 30, "scheduler": "none", "hours": 0.5})
+    alone, late, four = (
+        course(searched, 60.0, **given) for given in ({}, {"start": 300.0}, {"at_a_time": 4})
+    )
+    assert (alone.started, alone.finished, alone.seconds) == (4, 4, 1440)
+    assert late.started == 4
+    assert course(searched, 60.0, start=361.0).started == 3
+    assert four.started == 16
+
+
+@pytest.mark.parametrize(("gpus", "at_a_time", "trials"), [(1.0, 1, 4), (0.25, 4, 19)])
+def test_gpu_hours_count_the_fractions_of_all_trials(gpus, at_a_time, trials):
+    budget = {"trials": 30, "scheduler": "none", "gpu_hours": 0.5}
+    searched = space(budget=budget, resources={"gpus": gpus})
+    found = course(searched, 60.0, at_a_time=at_a_time, gpus=gpus)
+    assert (found.started, found.gpu_seconds) == (trials, trials * 360 * gpus)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tuning.simulated import peak, simulate, space
+from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
@@ -297,3 +298,53 @@ def test_a_loss_is_best_when_least(tmp_path):
     assert pool.best == min(trial.last["val_accuracy"] for trial in pool.trials)
     rows = anytime_curve(pool, [replay(pool, space(**changes))])
     assert rows[0]["median"] > rows[-1]["median"] == pool.best
+
+
+def with_seeds(folder, seeds):
+    """Return the pool of a grid, each of whose settings was recorded with so many seeds."""
+    pool, searched = tpe(folder, repeats="auto")
+    trials = [
+        Trial(
+            f"t{1 + seed * len(pool.trials) + place:04d}",
+            "sampled",
+            trial.values,
+            {**trial.config, "seed": seed},
+            status="done",
+            epochs={
+                epoch: {**metrics, "val_accuracy": metrics["val_accuracy"] - 0.2 * (seed % 2)}
+                for epoch, metrics in trial.epochs.items()
+            },
+        )
+        for seed in range(seeds)
+        for place, trial in enumerate(pool.trials)
+    ]
+    return Pool(searched, tuple(trials), pool.left_out, 0), searched
+
+
+def test_a_repeat_is_another_recorded_seed_of_the_setting(folder):
+    pool, searched = with_seeds(folder, 3)
+    found = replay(pool, searched, seed=1)
+    values = {trial.name: str(trial.values) for trial in pool.trials}
+    used = [values[name] for name in found.started]
+    assert len(set(found.started)) == len(found.started) == 20
+    assert len(set(used)) < 20
+    assert replay(pool, searched, seed=1) == found
+    without = searched.model_copy(
+        update={"budget": searched.budget.model_copy(update={"repeats": "off"})}
+    )
+    assert len({values[name] for name in replay(pool, without, seed=1).started}) == 20
+
+
+def test_repeats_cannot_be_replayed_with_too_few_seeds(folder):
+    pool, searched = with_seeds(folder, 2)
+    with pytest.raises(UserError, match="fewer than 3 seeds"):
+        replay(pool, searched)
+
+
+def test_a_replay_by_seconds_ends_within_the_hours(folder):
+    # A trial takes 6 * 0.6 s; 8 seconds have room for two, and more when they run side by side.
+    pool, searched = tpe(folder, hours=8 / 3600)
+    assert len(replay(pool, searched, clock="seconds").finished) == 2
+    assert len(replay(pool, searched, clock="seconds", workers=3).finished) == 6
+    with pytest.raises(UserError, match=r"--set budget\.hours=null"):
+        replay(pool, searched)

@@ -116,3 +116,20 @@ def test_the_error_of_an_accuracy_is_of_the_number_of_images(tmp_path):
 def test_other_metrics_are_refused(by, message):
     with pytest.raises(UserError, match=message):
         selecting_by(space(), by)
+
+
+def test_a_repeated_winner_has_the_mean_of_its_seeds_with_an_interval(tmp_path):
+    def curve(trial, epoch):
+        return 0.5 + 0.2 * trial.values["saner.alpha"] + 0.03 * (trial.config["seed"] % 3)
+
+    budget = {"trials": 16, "scheduler": "none", "repeats": "auto"}
+    searched = space(budget=budget, searcher={"name": "random"})
+    simulate(searched, tmp_path / "r", curve)
+    trials = read_trials(RunFolder(tmp_path / "r"))
+    found = selection(trials.values(), searched, 400)
+    same = [t.last["val_accuracy"] for t in trials.values() if found.trial in (t.name, t.repeats)]
+    assert found.seeds == len(same) > 1
+    assert found.value == pytest.approx(sum(same) / len(same))
+    assert found.low < found.value < found.high
+    assert f"the mean of {len(same)} seeds (95 % interval" in found.sentence()
+    assert not any(trials[name].repeats for name in found.level)

@@ -43,6 +43,20 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
     return fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes)
 
 
+def check_limits(space: Space, slots: Slots) -> None:
+    """Check that the limits of the budget apply to these slots.
+
+    Raises:
+        UserError: ``gpu_hours`` is given, and the trials run on the CPU.
+    """
+    if space.budget.gpu_hours is not None and not slots.gpus:
+        raise UserError(
+            f"budget.gpu_hours: found {space.budget.gpu_hours:g}, and there is no GPU here, so the "
+            "trials would run on the CPU. Limit the time of the search with budget.hours instead, "
+            "or join a cluster that has GPUs."
+        )
+
+
 def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:
     """Measure on the node with a GPU and the most CPUs; return 0 if there is no GPU."""
     from tune_robust.tuning.engine.gpu_probe import sharing_of_gpu

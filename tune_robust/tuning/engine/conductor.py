@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED, REFERENCES, Origin, Status, Trial
@@ -25,8 +26,10 @@ from tune_robust.schedulers.building import build_scheduler
 from tune_robust.schedulers.promotion import Promotion
 from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
-from tune_robust.tuning.engine.deadline import Deadline
+from tune_robust.tuning.engine.deadline import Limit, TimeLimits
 from tune_robust.tuning.engine.slots import Slots
+from tune_robust.tuning.strategy.repeats import setting_to_repeat
+from tune_robust.tuning.strategy.stopping import expected_gain, settled
 from tune_robust.tuning.strategy.study import Study
 from tune_robust.tuning.strategy.warm_start import WarmStart
 
@@ -48,8 +51,17 @@ class Decision(Enum):
 class Proposals(Protocol):
     """Proposes the trials and learns from their results; in a real search, this is ``Study``."""
 
-    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
-        """Return the origin and the values of trial ``number``; None if there are no more."""
+    @property
+    def planned(self) -> int:
+        """The number of trials that are given, with which the search begins."""
+
+    def ask(
+        self, number: int, repeats: Trial | None = None
+    ) -> tuple[Origin, dict[str, Any]] | None:
+        """Return the origin and the values of trial ``number``; None if there are no more.
+
+        With ``repeats``, they are those of that trial, which is trained again with another seed.
+        """
 
     def report(self, trial: Trial, epoch: int) -> None:
         """Report one epoch of a running trial."""
@@ -70,10 +82,10 @@ class Conductor(Generic[Store]):
         threads: the CPU threads of each trial, which are part of its configuration.
         proposals: what proposes the trials; None for a study of the trials in ``store``.
         watcher: called with a trial after each of its events, to show progress.
-        clock: the seconds since some moment, for ``budget.hours``.
+        clock: the seconds since some moment, for the limits of time.
 
     Attributes:
-        out_of_time: whether no trial is proposed any more because of ``budget.hours``.
+        out_of_time: the limit of the budget because of which no trial is proposed any more.
         hopeless: the error with which all of the first trials, at least three, have failed, so that
             no trial is proposed any more; otherwise None.
     """
@@ -97,14 +109,16 @@ class Conductor(Generic[Store]):
         self._needed: dict[str, Slots] = {}
         self._running: set[str] = set()
         self._lost: Counter[str] = Counter()
-        self._deadline = _deadline(space, store, clock)
+        self._limits = TimeLimits(space.budget, store.meta, clock)
         self._begun = False
         self.reload()
 
     def reload(self) -> None:
         """Start from the store as it is now, after changes of which this object has not heard."""
         self.progress = SearchProgress(self.space, self.store.trials)
-        self._exhausted = self.out_of_time = False
+        self.progress.expected_gain = self._recorded_gain()
+        self._judged, self._exhausted = -1, self._converged
+        self.out_of_time: Limit | None = None
         self.hopeless: str | None = None
         self._scheduler = build_scheduler(self.space)
         self._replay()
@@ -154,14 +168,16 @@ class Conductor(Generic[Store]):
             return None
         if self._slots is not None and self.running >= self._slots.concurrency:
             return None
-        self._stop_late()
-        trial = self._waiting.pop(0) if self._waiting else self._promoted() or self._propose()
+        trial = self._continued()
+        if trial is None and not self._has_converged():
+            trial = self._promoted() or self._propose()
         if trial is None and not self._running:
             self._stop_paused()
         if trial is not None:
             self._begun = True
             self.store.start(trial.name)
             self._running.add(trial.name)
+            self._limits.started(trial, self._gpus)
             if self._slots is not None:
                 self._began_with[trial.name] = self._slots
             self._upkeep.refresh()
@@ -209,6 +225,7 @@ class Conductor(Generic[Store]):
             return
         self.store.end(name, status, error)
         self._running.discard(name)
+        self._limits.ended(name)
         if status in ENDED:
             self._proposals.tell(trial)
             self._upkeep.ended(trial)
@@ -302,7 +319,7 @@ class Conductor(Generic[Store]):
         paused = [trial.name for trial in self.trials.values() if trial.status == "paused"]
         name = self._scheduler.promoted(paused)
         found = None if name is None else self.trials[name]
-        return found if found is not None and self._in_time(found) else None
+        return found if found is not None and self._late(found) is None else None
 
     def _stop_paused(self) -> None:
         """Stop the trials that are still paused when nothing is left that could promote them."""
@@ -310,48 +327,105 @@ class Conductor(Generic[Store]):
             if trial.status == "paused":
                 self.end(trial.name, "stopped")
 
-    def _in_time(self, trial: Trial | None) -> bool:
-        """Return whether a trial, None for a new one, can finish in the time of the search."""
-        if self._deadline is None:
-            return True
-        return self._deadline.allows(trial, reversed([*self.trials.values()]))
+    @property
+    def _gpus(self) -> float:
+        return 0.0 if self._slots is None else self._slots.gpus
 
-    def _stop_late(self) -> None:
-        """Stop the interrupted trials that can no longer finish in time."""
-        for trial in [trial for trial in self._waiting if not self._in_time(trial)]:
-            self._waiting.remove(trial)
-            self.end(trial.name, "stopped")
+    def _late(self, trial: Trial | None) -> Limit | None:
+        """Return the limit of time that keeps a trial, None for a new one, from finishing."""
+        if not self._limits.any:
+            return None
+        return self._limits.exceeded(trial, reversed([*self.trials.values()]), gpus=self._gpus)
+
+    def _recorded_gain(self) -> ExpectedGain | None:
+        """Return the gain in run.json, unless the run is continued with another budget."""
+        found, budget = ExpectedGain.of(self.store.meta), self.space.budget
+        return found if found and budget.stop == "auto" and found.total == budget.trials else None
+
+    @property
+    def _converged(self) -> bool:
+        gain = self.progress.expected_gain
+        return gain is not None and gain.stops
+
+    def _has_converged(self) -> bool:
+        """Return whether the trials that are left are not worth their compute; record their gain.
+
+        It is computed whenever another trial has ended or paused, once all trials that no sampler
+        draws have been proposed.
+        """
+        space, trials = self.space, self.trials
+        if space.budget.stop != "auto" or len(trials) < len(space.baselines) + len(space.known):
+            return False
+        found = settled(trials.values())
+        if not self._converged and len(found) != self._judged:
+            self._judged = len(found)
+            if (gain := expected_gain(space, found, left=space.trials - len(trials))) is not None:
+                self.progress.expected_gain = gain
+                self.store.update_meta(expected_gain=gain._asdict())
+        self._exhausted = self._exhausted or self._converged
+        return self._converged
+
+    def _continued(self) -> Trial | None:
+        """Return the first interrupted trial that can finish in time.
+
+        The others wait, since running trials that stop early may leave GPU-hours for them; when no
+        trial is running, they are stopped.
+        """
+        for trial in [*self._waiting]:
+            in_time = self._late(trial) is None
+            if in_time or not self._running:
+                self._waiting.remove(trial)
+            if in_time:
+                return trial
+            if not self._running:
+                self.end(trial.name, "stopped")
+        return None
 
     def _note_time(self) -> None:
         """Record the time used, for when the search is resumed, and whether it is up."""
-        if self._deadline is not None and (self._begun or self.out_of_time):
-            used = round(self._deadline.used, 3)
-            self.store.update_meta(seconds_used=used, out_of_time=self.out_of_time)
+        if self._limits.any and (self._begun or self.out_of_time):
+            self.store.update_meta(**self._limits.used, out_of_time=self.out_of_time is not None)
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)
         if number >= self.progress.total:
             return None
-        if not self._in_time(None):
-            self._exhausted = self.out_of_time = True
-            self._note_time()
+        if (limit := self._late(None)) is not None:
+            if not self._running:
+                self._exhausted, self.out_of_time = True, limit
+                self._note_time()
             return None
-        asked = self._proposals.ask(number)
+        repeated = self._to_repeat(number)
+        asked = self._proposals.ask(number, repeated)
         if asked is None:
             self._exhausted = True
             return None
         origin, values = asked
-        config = self.space.config_for(values, number=number, threads=self._threads)
+        name = None if repeated is None else repeated.name
+        before = 0 if name is None else 1 + sum(t.repeats == name for t in self.trials.values())
+        config = self.space.config_for(values, number=number, repeat=before, threads=self._threads)
         return self.store.add_trial(
-            origin, values, config.model_dump(mode="json"), sentinel=self._is_sentinel(number)
+            origin,
+            values,
+            config.model_dump(mode="json"),
+            sentinel=repeated is None and self._is_sentinel(number),
+            repeats=name,
         )
 
+    def _to_repeat(self, number: int) -> Trial | None:
+        """Return the trial whose setting trial ``number`` repeats; None for a new setting."""
+        if self.space.budget.repeats == "off" or number < self._proposals.planned:
+            return None
+        return setting_to_repeat(self.trials.values(), self.objective)
+
     def _is_sentinel(self, number: int) -> bool:
-        """Return whether a trial is a sentinel; an extended run has no additional ones."""
-        if number not in self.space.sentinels:
-            return False
+        """Return whether a trial is a sentinel; an extended run has no additional ones.
+
+        One that falls on a repeat is the next new trial instead.
+        """
+        due = sum(planned <= number for planned in self.space.sentinels)
         so_far = sum(trial.sentinel for trial in self.trials.values())
-        return so_far < self.space.budget.sentinels
+        return so_far < min(due, self.space.budget.sentinels)
 
     def _missing(self, metrics: Mapping[str, float | None]) -> str | None:
         """Return the first objective that has no finite value."""
@@ -368,11 +442,12 @@ class Conductor(Generic[Store]):
         return is_finished(self.space, epoch, trial.total_epochs, self._spent(trial, epoch))
 
     def _keep(self, trial: Trial, epoch: int) -> bool:
-        """Return whether a trial continues; baselines always do, and do not count in the rungs.
+        """Return whether a trial continues.
 
-        Sentinels run to their end as well, but count in the rungs like any other trial.
+        Baselines and repeats always do, and do not count in the rungs. Sentinels run to their end
+        as well, but count in the rungs like any other trial.
         """
-        if trial.origin in REFERENCES:
+        if trial.origin in REFERENCES or trial.repeats is not None:
             return True
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = self._spent(trial, epoch)
@@ -395,12 +470,6 @@ class Conductor(Generic[Store]):
                     self.store.end(name, "done")
                 elif not keep and trial.paused_at < epoch:
                     self.store.end(name, self._dropped)
-
-
-def _deadline(space: Space, store: TrialStore, clock: Callable[[], float]) -> Deadline | None:
-    if space.budget.hours is None:
-        return None
-    return Deadline(space.budget.hours, store.meta.get("seconds_used") or 0.0, clock)
 
 
 def _after_give(slots: Slots | None) -> Slots:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from tune_robust.cache_folder import cache_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
+from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
-from tune_robust.tuning.engine.allocation import slots_of_run
+from tune_robust.tuning.engine.allocation import check_limits, slots_of_run
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.logs import Log, Logs
 from tune_robust.tuning.engine.watching import Watcher
@@ -126,6 +127,9 @@ def run_search(
         raise _hopeless(conductor)
     if conductor.out_of_time:
         watcher.note(_out_of_time(conductor))
+    gain = conductor.progress.expected_gain
+    if gain is not None and gain.stops:
+        watcher.note(_converged(conductor, gain))
     if not conductor.complete:
         progress = conductor.progress
         raise Interrupted(store.folder.place, progress.ended, progress.total)
@@ -271,7 +275,9 @@ def _run_trials(
     from tune_robust.tuning.engine.ray_backend import run_trials
 
     space, folder = conductor.space, conductor.store.folder
-    conductor.give(slots_of_run(space, folder, cache, watcher))
+    slots = slots_of_run(space, folder, cache, watcher)
+    check_limits(space, slots)
+    conductor.give(slots)
     warning = None if space.has_loop else _check_disk(conductor, cache)
     begin()
     for text in [*folder.read_meta().get("cautions", []), *filter(None, [warning])]:
@@ -292,12 +298,25 @@ def _check_disk(conductor: Conductor, cache: Path) -> str | None:
 
 
 def _out_of_time(conductor: Conductor) -> str:
-    progress, hours = conductor.progress, conductor.space.budget.hours or 0.0
+    progress, limit = conductor.progress, conductor.out_of_time
+    hours = getattr(conductor.space.budget, str(limit))
     run = run_argument(conductor.store.folder.place)
     return (
         f"The search ends after {progress.ended} of at most {progress.total} trials: another one "
-        f"would not finish within its {hours:g} hours (budget.hours). To continue it, run:\n"
-        f"  tune-robust resume {run} --set budget.hours={2 * hours:g}"
+        f"would not finish within budget.{limit}: {hours:g}. To continue it, run:\n"
+        f"  tune-robust resume {run} --set budget.{limit}={2 * hours:g}"
+    )
+
+
+def _converged(conductor: Conductor, gain: ExpectedGain) -> str:
+    progress, saved = conductor.progress, conductor.progress.left or 0.0
+    run = run_argument(conductor.store.folder.place)
+    return (
+        f"The search ends after {progress.ended} of {progress.total} trials (budget.stop: auto). "
+        f"{gain.sentence()} This saves about {saved:.0f} "
+        f"{conductor.space.budget.unit.replace('_', ' ')}, {saved / (saved + progress.spent):.0%} "
+        f"of the search. To continue it all the same, run:\n"
+        f"  tune-robust resume {run} --set budget.stop=never"
     )
 
 

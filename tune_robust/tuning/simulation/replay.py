@@ -4,19 +4,23 @@ Conductor, study and scheduler are those of a real search; only the trials are l
 in memory. A proposal that was not recorded is replaced by the nearest recorded trial that this
 replay has not used yet, and the sampler is told the values of that trial (as in Syne Tune, Salinas
 et al. 2022, whose simulated backend this follows). Baselines are left out, since they cost the same
-in every search.
+in every search. A setting that was recorded with several seeds is found with one of them, drawn at
+random; a repeat (``budget.repeats``) is the next of them.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal
 
 import numpy as np
 
+from tune_robust.errors import UserError
 from tune_robust.runs.trial import Origin, Trial, name_of
 from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid
@@ -27,6 +31,7 @@ from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import Slots
 from tune_robust.tuning.simulation.memory_store import MemoryStore
 from tune_robust.tuning.simulation.recording import Pool
+from tune_robust.tuning.strategy.repeats import MOST
 from tune_robust.tuning.strategy.study import Study
 
 Clock = Literal["gradient_evaluations", "seconds"]
@@ -74,13 +79,28 @@ def replay(
         clock: the unit in which the time of an epoch, and its compute, are measured.
         compute: the replay ends when this much is used, in the clock's unit.
         target: the replay also ends when a finished trial has this objective or a better one.
+
+    Raises:
+        UserError: the space has ``budget.repeats: auto``, but the recording has too few seeds; or
+            the budget limits the time, and the clock counts gradient evaluations.
     """
+    if clock != "seconds":
+        _check_untimed(space)
     searcher = space.searcher.seed + _SEEDS_APART * seed
     seeded = space.searcher.model_copy(update={"seed": searcher})
     searched = space.model_copy(update={"searcher": seeded, "baselines": ()})
     search = _Backend(pool, searched, clock, workers)
     search.run(compute, target)
     return Replay(seed, tuple(search.started), tuple(search.finished), search.compute)
+
+
+def _check_untimed(space: Space) -> None:
+    for name in ("hours", "gpu_hours"):
+        if (limit := getattr(space.budget, name)) is not None:
+            raise UserError(
+                f"budget.{name}: {limit:g} limits the time of the search. Replay it with --clock "
+                f"seconds, or without the limit: --set budget.{name}=null"
+            )
 
 
 class _Backend:
@@ -90,8 +110,13 @@ class _Backend:
         store = MemoryStore()
         self._clock = clock
         self._proposals = _RecordedProposals(pool, space, store.trials)
-        self._conductor = Conductor(space, store, threads=1, proposals=self._proposals)
-        self._conductor.give(Slots(cpus=1, gpus=0, concurrency=workers))
+        self._now = 0.0
+        self._conductor = Conductor(
+            space, store, threads=1, proposals=self._proposals, clock=lambda: self._now
+        )
+        gpus = space.resources.gpus
+        held = 1.0 if gpus == "auto" else gpus
+        self._conductor.give(Slots(cpus=1, gpus=held, concurrency=workers))
         self._queue: list[tuple[float, int]] = []
         self.finished: list[Finish] = []
         self.compute = 0.0
@@ -103,29 +128,29 @@ class _Backend:
 
     def run(self, compute: float, target: float | None) -> None:
         """Run until no trial is left, ``compute`` is used or ``target`` is reached."""
-        self._fill(0.0)
+        self._fill()
         while self._queue and self.compute < compute and not self._reached(target):
-            now, number = heapq.heappop(self._queue)
+            self._now, number = heapq.heappop(self._queue)
             trial = self._conductor.trials[name_of(number)]
             if self._epoch_ended(trial) is Decision.GO_ON:
-                self._await_epoch(now, trial)
+                self._await_epoch(trial)
             else:
-                self._fill(now)
+                self._fill()
 
     def _reached(self, target: float | None) -> bool:
         if target is None or not self.finished:
             return False
         return not self._conductor.objective.better(target, self.finished[-1].value)
 
-    def _fill(self, now: float) -> None:
+    def _fill(self) -> None:
         """Start trials on all free workers, as long as there are trials."""
         while (trial := self._conductor.next_trial()) is not None:
-            self._await_epoch(now, trial)
+            self._await_epoch(trial)
 
-    def _await_epoch(self, now: float, trial: Trial) -> None:
+    def _await_epoch(self, trial: Trial) -> None:
         epoch = len(trial.epochs) + 1
         cost = self._spent(trial, epoch) - self._spent(trial, epoch - 1)
-        heapq.heappush(self._queue, (now + cost, trial.number))
+        heapq.heappush(self._queue, (self._now + cost, trial.number))
 
     def _epoch_ended(self, trial: Trial) -> Decision:
         epoch, curve = len(trial.epochs) + 1, self._curve(trial)
@@ -160,18 +185,30 @@ class _RecordedProposals:
 
     def __init__(self, pool: Pool, space: Space, trials: Mapping[str, Trial]):
         self._space, self._objective, self._trials = space, pool.objective, trials
-        self._recorded = Recorded(space.dimensions, pool.trials)
+        self._recorded = Recorded(space.dimensions, pool.trials, seed=space.searcher.seed)
+        if space.budget.repeats == "auto" and self._recorded.fewest_seeds < MOST:
+            raise UserError(
+                f"budget.repeats: found auto; expected off, as the recording has settings with "
+                f"fewer than {MOST} seeds, and a repeat needs another one."
+            )
+        self.planned = len(space.known)
         self.taken: list[Trial] = []
 
-    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
-        """Do the same as ``Study.ask``; also return None if every recorded trial is used."""
-        if len(self.taken) == len(self._recorded.trials):
+    def ask(
+        self, number: int, repeats: Trial | None = None
+    ) -> tuple[Origin, dict[str, Any]] | None:
+        """Do the same as ``Study.ask``; also return None if every recorded setting is used."""
+        if repeats is None and self._recorded.is_used_up:
             return None
-        asked = Study(self._space, self._objective, None, self._trials.values()).ask(number)
+        study = Study(self._space, self._objective, None, self._trials.values())
+        asked = study.ask(number, repeats)
         if asked is None:
             return None
         origin, values = asked
-        found = self._recorded.take_nearest(values)
+        if repeats is None:
+            found = self._recorded.take_nearest(values)
+        else:
+            found = self._recorded.take_again(self.taken[repeats.number])
         self.taken.append(found)
         return origin, found.values
 
@@ -183,17 +220,33 @@ class _RecordedProposals:
 
 
 class Recorded:
-    """Recorded trials as points, each of which is used once."""
+    """Recorded settings as points, each of which is used once, with its seeds in a random order.
 
-    def __init__(self, dimensions: Sequence[Dimension], trials: Sequence[Trial]):
+    Args:
+        dimensions: those of the space.
+        trials: trials with the same values differ in their seeds.
+        seed: determines the order of the seeds.
+    """
+
+    def __init__(self, dimensions: Sequence[Dimension], trials: Sequence[Trial], *, seed: int = 0):
         self._dimensions = dimensions
-        self.trials = {trial.name: trial for trial in trials}
-        self._names = list(self.trials)
-        self._points = np.array([self._point(trial.values) for trial in trials])
-        self._free = np.ones(len(trials), bool)
+        settings: dict[str, list[Trial]] = {}
+        for trial in trials:
+            settings.setdefault(_setting(trial), []).append(trial)
+        self._names = list(settings)
+        self.fewest_seeds = min(map(len, settings.values()))
+        random = Random(seed)
+        self._waiting = {name: random.sample(same, len(same)) for name, same in settings.items()}
+        self._points = np.array([self._point(same[0].values) for same in settings.values()])
+        self._free = np.ones(len(settings), bool)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every setting is used."""
+        return not self._free.any()
 
     def take_nearest(self, values: Mapping[str, Any]) -> Trial:
-        """Return the nearest unused trial; of several, the one recorded first.
+        """Return a trial of the nearest unused setting; of several, the one recorded first.
 
         The distance is that in the unit cube over the dimensions of ``values``; another category,
         or a dimension that the recorded trial lacks, has distance 1.
@@ -205,11 +258,19 @@ class Recorded:
         distance = np.where(self._free, (apart**2).sum(axis=1), np.inf)
         nearest = int(distance.argmin())
         self._free[nearest] = False
-        return self.trials[self._names[nearest]]
+        return self._waiting[self._names[nearest]].pop()
+
+    def take_again(self, trial: Trial) -> Trial:
+        """Return a trial with the setting of ``trial`` and a seed that is not used yet."""
+        return self._waiting[_setting(trial)].pop()
 
     def _point(self, values: Mapping[str, Any]) -> np.ndarray:
         """Return a coordinate per dimension: in [0, 1], or a category's number; NaN if inactive."""
         return np.array([_coordinate(dim, values) for dim in self._dimensions])
+
+
+def _setting(trial: Trial) -> str:
+    return json.dumps(trial.values, sort_keys=True)
 
 
 def _coordinate(dim: Dimension, values: Mapping[str, Any]) -> float:

@@ -8,7 +8,7 @@ unconditional choice a trial, at points of Sobol's sequence; known points count 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -18,7 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_robust.gaussian_process import Array, GaussianProcess, Looks
 from tune_robust.metrics import sign_of
+from tune_robust.runs.trial import Trial
 from tune_robust.schedulers.building import rungs_of
+from tune_robust.spaces.objective import objective_of, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.encoding import Encoding
 
@@ -34,6 +36,12 @@ _BEST = 5
 _STEP = 0.1
 """The standard deviation of a step from one of the best trials, as a fraction of a range."""
 
+
+_ENOUGH, _FINISHED = 20, 3
+"""The fewest trials, and the fewest finished ones, from which a gain is predicted."""
+
+_CONSIDERED, _DRAWS = 500, 500
+"""The most settings that count in a gain, and how many draws of the model it is the mean of."""
 
 _SMOOTHED = 0.1
 """The last part of a trial over which its value is averaged, as a fraction of a complete one."""
@@ -64,6 +72,20 @@ class Seen:
         looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
         return cls(values, looks, trial.state == TrialState.RUNNING and not looks)
 
+    @classmethod
+    def of_trial(cls, space: Space, trial: Trial) -> Seen:
+        """Return the same of a recorded trial that is not running."""
+        objective = objective_of(space)
+        sign, unit = sign_of(objective.mode), space.budget.unit
+        curve = [
+            (_budget(space, step_of(unit, epoch, metrics)), sign * value)
+            for epoch, metrics in trial.epochs.items()
+            if (value := metrics.get(objective.metric)) is not None
+        ]
+        complete, best = trial.status == "done", objective.at == "best"
+        looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
+        return cls(trial.values, looks, awaited=False)
+
 
 class MultiFidelity:
     """Proposes the next trial of a search, as a function of the seed and the trials so far.
@@ -89,6 +111,39 @@ class MultiFidelity:
             return self._designed(len(trials), untried or {}, rng)
         return self._best(trials, units, rng)
 
+    def gain(self, trials: Sequence[Seen], *, further: int) -> tuple[float, float] | None:
+        """Return what further trials are expected to gain, and the noise.
+
+        The gain is the expected maximum of f over the best trial that has finished and the
+        ``further`` settings with the largest expected improvement, less the expectation of f at
+        that trial: what there is to find for a search that finds the best of these. A search
+        without more trials than settings finds less. The noise is the standard deviation of the
+        values of trials with equal settings. The model sees values below the median as the median:
+        how bad the bad settings are would make the good ones appear uncertain.
+
+        Args:
+            trials: trials that have ended or are paused, in the order of the proposals.
+            further: how many trials are left, >= 1.
+
+        Returns:
+            Both in the unit of the values; None as long as there are too few trials for a model.
+        """
+        finished = np.array([1.0 in trial.looks for trial in trials])
+        if len(trials) < _ENOUGH or finished.sum() < _FINISHED:
+            return None
+        rng = np.random.default_rng([self._seed, len(trials)])
+        units = self._encoding.units([trial.values for trial in trials])
+        points = self._encoding.features(units)
+        model = GaussianProcess(_raised(_looks(trials, points)), self._encoding.groups)
+        means, _ = model.predict(points)
+        incumbent = np.where(finished, means, -np.inf).argmax()
+        features = self._encoding.features(self._candidates(units, means, rng))
+        gains = _improvement(model, features, means[incumbent])
+        promising = np.argsort(-gains, kind="stable")[: min(further, _CONSIDERED)]
+        considered = np.concatenate([points[[incumbent]], features[promising]])
+        drawn = model.draw(considered, rng, draws=_DRAWS)
+        return float((drawn.max(axis=1) - drawn[:, 0]).mean()), model.noise
+
     def _designed(
         self, number: int, untried: Mapping[int, Array], rng: np.random.Generator
     ) -> Array:
@@ -108,12 +163,16 @@ class MultiFidelity:
         model = GaussianProcess(_looks(trials, points), self._encoding.groups)
         model.imagine(points[[trial.awaited for trial in trials]])
         means, _ = model.predict(points)
-        leaders = units[np.argsort(-means, kind="stable")[:_BEST]]
-        drawn = rng.random((_DRAWN, units.shape[1]))
-        candidates = self._encoding.snapped(np.concatenate([drawn, self._near(leaders, rng)]))
+        candidates = self._candidates(units, means, rng)
         features = self._encoding.features(candidates)
         gains = np.where(_tried(features, points), 0.0, _improvement(model, features, means.max()))
         return candidates[gains.argmax()]
+
+    def _candidates(self, units: Array, means: Array, rng: np.random.Generator) -> Array:
+        """Return points drawn from the whole space, and near the trials with the best means."""
+        leaders = units[np.argsort(-means, kind="stable")[:_BEST]]
+        drawn = rng.random((_DRAWN, units.shape[1]))
+        return self._encoding.snapped(np.concatenate([drawn, self._near(leaders, rng)]))
 
     def _near(self, leaders: Array, rng: np.random.Generator) -> Array:
         """Return steps from the leaders, in about half of the ranges and a tenth of the choices."""
@@ -170,6 +229,15 @@ def _looks(trials: Sequence[Seen], points: Array) -> Looks:
     numbers = np.array([n for n, _, _ in rows])
     budgets, values = np.array([(r, y) for _, r, y in rows]).T
     return Looks(points[numbers], budgets, numbers, values, np.zeros(len(rows)))
+
+
+def _raised(looks: Looks) -> Looks:
+    """Return the looks with values below the median of their budget raised to it."""
+    values = looks.values.copy()
+    for budget in np.unique(looks.budgets):
+        here = looks.budgets == budget
+        values[here] = np.maximum(values[here], np.median(values[here]))
+    return replace(looks, values=values)
 
 
 def _tried(features: Array, points: Array) -> NDArray[np.bool_]:

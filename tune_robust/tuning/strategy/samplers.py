@@ -41,13 +41,17 @@ from tune_robust.tuning.strategy.encoding import Encoding
 from tune_robust.tuning.strategy.multi_fidelity import MultiFidelity, Seen
 from tune_robust.tuning.strategy.tpe import BoundedTpe
 
+REPEATS = "repeats"
+"""The attribute of a study's trial that names the trial of which it is a repeat."""
+
 
 def build_sampler(space: Space, number: int, *, given: int = 0) -> BaseSampler:
     """Return the sampler that proposes trial ``number`` of the run.
 
     Args:
         space: the space, with its dimensions and searcher.
-        number: the number of the trial, from 0, including baselines and known points.
+        number: the number of the trial, from 0, including baselines and known points, but not
+            repeats.
         given: how many trials the study starts with that no sampler drew: known points and trials
             of earlier runs.
     """
@@ -169,10 +173,10 @@ class CmaEs(_WholeSpace):
     """CMA-ES (Hansen 2016, arXiv 1604.00772), with generations replayed from the study.
 
     A generation consists of as many of the drawn trials, in their order, as the population has.
-    Stopped trials count with their last value, and failed ones are ignored. The start is the best
-    of the first ``given`` trials, which no sampler drew, or else the centre. It is most useful from
-    about 50 trials on and with continuous dimensions; it may converge too early on a range of few
-    integers.
+    Stopped trials count with their last value; failed ones and repeats are ignored. The start is
+    the best of the first ``given`` trials, which no sampler drew, or else the centre. It is most
+    useful from about 50 trials on and with continuous dimensions; it may converge too early on a
+    range of few integers.
     """
 
     _STEP = 1 / 6  # the initial step, as a fraction of each range
@@ -194,7 +198,7 @@ class CmaEs(_WholeSpace):
             for trial in study.get_trials(
                 deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
             )
-            if trial.value is not None
+            if trial.value is not None and REPEATS not in trial.user_attrs
         ]
         given = [(at, loss) for number, at, loss in told if number < self._given]
         drawn = [(at, loss) for number, at, loss in told if number >= self._given]

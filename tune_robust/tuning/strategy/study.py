@@ -30,7 +30,7 @@ from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.objective import Objective, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.journal import DerivedStorage
-from tune_robust.tuning.strategy.samplers import build_sampler, optuna_distribution
+from tune_robust.tuning.strategy.samplers import REPEATS, build_sampler, optuna_distribution
 from tune_robust.tuning.strategy.warm_start import EarlierTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -60,18 +60,31 @@ class Study:
         self._space, self._objective, self._earlier = space, objective, earlier
         self._axes = axes_of(space)
         self._planned = [*_planned(space)]
-        self._study = self._open(journal, [t for t in trials if t.origin not in REFERENCES])
+        searched = [trial for trial in trials if trial.origin not in REFERENCES]
+        self._repeats = sum(trial.repeats is not None for trial in searched)
+        self._study = self._open(journal, searched)
         # By number, since Optuna would list all its trials to find one.
         self._ids = [trial._trial_id for trial in self._study.get_trials(deepcopy=False)]
 
-    def ask(self, number: int) -> tuple[Origin, dict[str, Any]] | None:
+    @property
+    def planned(self) -> int:
+        """The number of trials without a sampler, with which the search begins."""
+        return len(self._planned)
+
+    def ask(
+        self, number: int, repeats: Trial | None = None
+    ) -> tuple[Origin, dict[str, Any]] | None:
         """Return the origin and the values of trial ``number``; None if a grid is complete.
 
         They are a function of the space, the seed and the history: the sampler gets a new seed for
-        each trial, so that a resumed search proposes the same as an uninterrupted one.
+        each trial, so that a resumed search proposes the same as an uninterrupted one. A trial that
+        ``repeats`` another has its origin and values; samplers learn from both.
         """
         origin: Origin = "sampled"
-        if number < len(self._planned):
+        if repeats is not None:
+            origin = repeats.origin
+            self._study.enqueue_trial(params_of(self._space, repeats.values))
+        elif number < len(self._planned):
             origin, values = self._planned[number]
             if origin == "baseline":
                 return origin, dict(values)
@@ -79,9 +92,12 @@ class Study:
         elif self._space.searcher.name == "grid":
             return None
         given = len(self._earlier) + len(self._space.known)
-        self._study.sampler = build_sampler(self._space, number, given=given)
+        self._study.sampler = build_sampler(self._space, number - self._repeats, given=given)
         asked = self._study.ask()
         asked.set_user_attr("trial", name_of(number))
+        if repeats is not None:
+            asked.set_user_attr(REPEATS, repeats.name)
+            self._repeats += 1
         self._ids.append(asked._trial_id)
         return origin, suggested(self._space, asked)
 
@@ -150,7 +166,7 @@ class Study:
             distributions=self._distributions(params),
             values=values,
             intermediate_values=steps if len(self._axes) == 1 else {},
-            user_attrs={"trial": trial.name},
+            user_attrs={"trial": trial.name} | ({REPEATS: trial.repeats} if trial.repeats else {}),
         )
 
     def _values(self, trial: Trial) -> list[float] | None:

@@ -1,14 +1,15 @@
 """Audit the labels of a run: out-of-sample predictions of its winners, and what follows from them.
 
-The predictions are those that the search stored on its validation images, or those of networks that
-are trained for the audit, with the winner's configuration, each without a part of the images.
+The predictions are those that the search stored on its validation images, with those that its
+confirmation stored on the validation images of other splits; or those of networks that are trained
+for the audit, with the winner's configuration, each without a part of the images.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,8 +24,9 @@ from tune_robust.label_errors import LabelErrors, average_precision, label_error
 from tune_robust.runs.audit import SHOWN, AuditSummary, Suspect, Truth
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import Predictions, read_labels, read_predictions
+from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
-from tune_robust.tuning.winners.retraining import label_set
+from tune_robust.tuning.winners.retraining import confirmation_of, label_set, what_varies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +52,8 @@ class _Data(NamedTuple):
 class Audited(NamedTuple):
     """Images with their predictions and what is estimated from them.
 
-    ``images``: N of them, with given and true labels. ``parts`` (N,): ``train`` or ``validation``.
+    ``images``: N of them, with given and true labels. ``parts`` (N,): ``train`` or ``validation``
+    in the search. ``confirmed``: the number of networks of the confirmation that predicted some.
     ``labels`` and ``names``: the given labels of all training images of the data set, and their
     file names if they have some.
     """
@@ -63,10 +66,15 @@ class Audited(NamedTuple):
     found: LabelErrors
     trials: tuple[str, ...]
     folds: int
+    confirmed: int = 0
 
 
 def audit_stored(folder: RunFolder, best: Sequence[Trial]) -> Audited:
-    """Audit the validation labels by the predictions that the search stored.
+    """Audit the validation labels by the predictions that the search and its confirmation stored.
+
+    The seeds of a confirmation draw other splits, so that it also has predictions for images with
+    which the search trained. They are used where the labels are the same with every seed: labels
+    from annotators or files.
 
     Args:
         folder: that of the run.
@@ -91,10 +99,82 @@ def audit_stored(folder: RunFolder, best: Sequence[Trial]) -> Audited:
             "the validation labels are no longer those that the search was run with: the data set "
             "has changed. Restore it, or audit with --folds."
         )
-    found = label_errors(np.stack([each.probabilities for _, each in stored]), given)
-    parts = np.full(len(part), "validation")
+    seen = _Seen(len(data.labels), len(data.splits.classes))
+    for _, each in stored:
+        seen.add(part, each.probabilities)
+    confirmed, names = 0, {trial.name for trial, _ in stored}
+    for again, other in _confirmed(folder, config, names) if _is_fixed(config) else ():
+        seen.add(other, again.probabilities)
+        confirmed += 1
+    images, probabilities = seen.images(part)
+    found = label_errors(probabilities[None], images.labels.numpy())
+    own = np.isin(_positions(images).numpy(), _positions(part).numpy())
+    parts = np.where(own, "validation", "train")
     trials = tuple(trial.name for trial, _ in stored)
-    return Audited(*data, part, parts, found, trials, 0)
+    return Audited(*data, images, parts, found, trials, 0, confirmed)
+
+
+class _Seen:
+    """Predictions for images of several splits, by the positions of the images in the data set.
+
+    Args:
+        total: the number of training images of the data set.
+        classes: the number of classes.
+    """
+
+    def __init__(self, total: int, classes: int):
+        self._logs = np.zeros((total, classes))
+        self._times = np.zeros(total, int)
+        self._labels = np.zeros((2, total), int)
+
+    def add(self, part: LabelledImages, probabilities: np.ndarray) -> None:
+        """Add a network's predictions (N, K) for the images of ``part``."""
+        at = _positions(part).numpy()
+        self._logs[at] += np.log(np.clip(probabilities.astype(np.float64), 1e-6, None))
+        self._times[at] += 1
+        self._labels[:, at] = part.labels.numpy(), part.true_labels.numpy()
+
+    def images(self, part: LabelledImages) -> tuple[LabelledImages, np.ndarray]:
+        """Return the images with predictions, of the source of ``part``, and their means (N, K)."""
+        import torch
+
+        from tune_robust.data import LabelledImages
+
+        at = np.flatnonzero(self._times)
+        mean = np.exp(self._logs[at] / self._times[at, None])
+        given, true = torch.from_numpy(self._labels[:, at])
+        images = LabelledImages(part.source, given, true, torch.from_numpy(at))
+        return images, mean / mean.sum(axis=1, keepdims=True)
+
+
+def _is_fixed(config: TrainConfig) -> bool:
+    """Return whether the labels are the same with every seed."""
+    return "noise draw" not in what_varies(config.data)
+
+
+def _confirmed(
+    folder: RunFolder, config: TrainConfig, names: Collection[str]
+) -> Iterator[tuple[Predictions, LabelledImages]]:
+    """Yield the predictions of the trials that confirm ``names``, and their validation images."""
+    from tune_robust.data import load_dataset, make_splits
+
+    again = confirmation_of(folder)
+    if not again.meta.exists():
+        return
+    dataset = load_dataset(config.data, cache_of(folder.storage))
+    for trial in read_trials(again).values():
+        found = _last(again, trial) if trial.confirms in names else None
+        if found is None or trial.status != "done":
+            continue
+        part = make_splits(_config(trial).data, dataset).validation
+        if np.array_equal(read_labels(again.predictions, found.labels).given, part.labels.numpy()):
+            yield found, part
+
+
+def _last(folder: RunFolder, trial: Trial) -> Predictions | None:
+    """Return the predictions of a trial at the latest moment at which some were stored."""
+    each = (read_predictions(folder.predictions, trial.name, m, trial.config) for m in _MOMENTS)
+    return next((one for one in each if one is not None), None)
 
 
 def _stored(folder: RunFolder, best: Sequence[Trial]) -> list[tuple[Trial, Predictions]]:
@@ -103,8 +183,7 @@ def _stored(folder: RunFolder, best: Sequence[Trial]) -> list[tuple[Trial, Predi
     for trial in best:
         if label_set(trial) != label_set(best[0]) or len(found) == TRIALS:
             continue
-        each = (read_predictions(folder.predictions, trial.name, m, trial.config) for m in _MOMENTS)
-        predictions = next((one for one in each if one is not None), None)
+        predictions = _last(folder, trial)
         if predictions is not None and (not found or predictions.labels == found[0][1].labels):
             found.append((trial, predictions))
     if not found:
@@ -220,6 +299,7 @@ def summary_of(run: str, audited: Audited, table: pd.DataFrame) -> AuditSummary:
         run=run,
         trials=audited.trials,
         folds=audited.folds,
+        confirmed=audited.confirmed,
         images=len(images),
         classes=audited.splits.classes,
         rate=found.rate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tune_robust.errors import UserError, unknown
@@ -12,7 +12,13 @@ from tune_robust.metrics import DIAGNOSTIC, OBJECTIVES, metric
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.objective import Objective, objective_of
 from tune_robust.spaces.space import Space
-from tune_robust.tuning.winners.export import best_of_each_label_set, ranked
+from tune_robust.statistics import estimate
+from tune_robust.tuning.winners.export import (
+    best_of_each_label_set,
+    mean_of,
+    ranked,
+    ranked_settings,
+)
 
 
 def selecting_by(space: Space, by: str | None) -> Space:
@@ -58,7 +64,9 @@ class Selection(NamedTuple):
     """The best trial by the objective, and the finished ones that are as good within the noise.
 
     ``error``: the standard error of ``value`` due to the number of validation images; None where
-    it is not known. ``level``: the other trials at most two standard errors behind.
+    it is not known. ``level``: the other trials at most two standard errors behind. If the trial's
+    setting was trained with several ``seeds``, ``value`` is the mean over them and ``low`` to
+    ``high`` its 95 % interval.
     """
 
     metric: str
@@ -66,10 +74,16 @@ class Selection(NamedTuple):
     value: float
     error: float | None
     level: tuple[str, ...]
+    seeds: int = 1
+    low: float | None = None
+    high: float | None = None
 
     def sentence(self) -> str:
         """Return the selection as text."""
         text = f"Best by {self.metric}: {self.trial} with {short(self.value)}"
+        if self.low is not None and self.high is not None:
+            interval = f"95 % interval {short(self.low)} to {short(self.high)}"
+            text += f", the mean of {self.seeds} seeds ({interval})"
         if self.error is not None:
             text += f" (standard error {short(self.error)})"
         if self.level:
@@ -88,21 +102,38 @@ def selection(trials: Iterable[Trial], space: Space, images: int | None = None) 
         images: the number of validation images, if it is known.
     """
     objective = objective_of(space)
+    trials = [*trials]
     best = ranked(trials, objective)
     if not best or space.objective.against or len(best_of_each_label_set(best)) > 1:
         return None
-    winner = best[0]
-    value = objective.known_value(winner.epochs)
+    ended = [trial for trial in trials if trial.status == best[0].status]
+    scored = [trial for trial in ended if objective.value(trial.epochs) is not None]
+    settings = ranked_settings(scored, objective)
+    same = settings[0]
+    winner, value = same[0], mean_of(same, objective)
     error = None
     if "seed" not in winner.values:
         error = _standard_error(objective.scored(winner.epochs), objective, images)
-    level = [] if error is None else _level(best, objective, value - objective.sign * 2 * error)
-    return Selection(objective.metric, winner.name, value, error, tuple(level))
+    limit = value - objective.sign * 2 * (error or 0.0)
+    level = [] if error is None else _level(settings[1:], objective, limit)
+    return Selection(
+        objective.metric, winner.name, value, error, tuple(level), *_over_seeds(same, objective)
+    )
 
 
-def _level(best: list[Trial], objective: Objective, limit: float) -> list[str]:
-    others = best[1:]
-    return [t.name for t in others if not objective.better(limit, objective.known_value(t.epochs))]
+def _over_seeds(
+    same: Sequence[Trial], objective: Objective
+) -> tuple[int, float | None, float | None]:
+    """Return the number of seeds of a setting and the interval of its mean over them."""
+    values = [objective.known_value(trial.epochs) for trial in same]
+    found = estimate(values, metric(objective.metric).bounds)
+    return (1, None, None) if found is None else (found.n, found.low, found.high)
+
+
+def _level(settings: Iterable[Sequence[Trial]], objective: Objective, limit: float) -> list[str]:
+    return [
+        same[0].name for same in settings if not objective.better(limit, mean_of(same, objective))
+    ]
 
 
 def _standard_error(

@@ -34,18 +34,24 @@ from tune_robust.spaces.yaml_text import write_yaml
 def ranked(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
     """Return finished trials, best first by the objective; stopped ones only if none finished.
 
-    A setting that a grid repeats with several seeds is represented by its first trial and ranked by
-    its mean over the seeds.
+    A setting with several seeds, in a grid or by ``budget.repeats``, is represented by its first
+    trial and ranked by its mean over the seeds.
     """
     trials = [t for t in trials if objective.value(t.epochs) is not None]
     finished = [t for t in trials if t.status == "done"]
     candidates = finished or [t for t in trials if t.status == "stopped"]
-    settings = by_setting(candidates)
-    settings.sort(key=lambda same: objective.sort_key(_mean(same, objective)))
-    return [same[0] for same in settings]
+    return [same[0] for same in ranked_settings(candidates, objective)]
 
 
-def _mean(trials: Sequence[Trial], objective: Objective) -> float:
+def ranked_settings(trials: Iterable[Trial], objective: Objective) -> list[list[Trial]]:
+    """Return the trials of each setting, the best first by the mean over its seeds."""
+    settings = by_setting(trials)
+    settings.sort(key=lambda same: objective.sort_key(mean_of(same, objective)))
+    return settings
+
+
+def mean_of(trials: Sequence[Trial], objective: Objective) -> float:
+    """Return the mean objective of the trials of a setting."""
     return fmean(objective.known_value(trial.epochs) for trial in trials)
 
 

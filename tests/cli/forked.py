@@ -1,0 +1,140 @@
+"""Commands that start at once: forked from a process that has imported all that they need.
+
+Imports take up to five seconds of CPU, more than most commands of the tests do themselves. A forked
+command is otherwise like any other: a process with its own signals, folder, environment and output,
+and an interpreter that ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from tests.cli.fork_server import LARGEST
+
+WITHOUT_TORCH = (
+    "tune_robust.cli",
+    "tune_robust.api",
+    "tune_robust.tuning.engine.ray_backend",
+    "analysis.report.page",
+)
+EVERYTHING = (*WITHOUT_TORCH, "torch._dynamo", "tune_robust.data", "tune_robust.training")
+_READ_BY_IMPORTS = ("PYTHON", "LC_", "LANG", "RAY_", "TUNE_", "OMP_", "CUDA_", "TMPDIR")
+
+
+def _read_by_imports() -> dict[str, str]:
+    return {name: os.environ[name] for name in os.environ if name.startswith(_READ_BY_IMPORTS)}
+
+
+_AT_FIRST = _read_by_imports()
+
+
+def can_be_forked() -> bool:
+    """Whether nothing has changed in the environment that a module reads when it is imported."""
+    return _read_by_imports() == _AT_FIRST
+
+
+class Process:
+    """A forked command, with what the tests use of ``subprocess.Popen``."""
+
+    def __init__(self, pid: int, end: socket.socket, stdout: IO[str], stderr: IO[str]):
+        self.pid, self.stdout = pid, stdout
+        self.returncode: int | None = None
+        self._end, self._stderr = end, stderr
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None if it has not ended."""
+        if self.returncode is None:
+            self._wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code."""
+        if self.returncode is None and not self._wait(timeout):
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+        return self.returncode
+
+    def send_signal(self, sign: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sign)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end and return what it printed; where that is one text, all of it first."""
+        self.wait(timeout)
+        with self.stdout, self._stderr:
+            self.stdout.seek(0)  # where the process has written, too
+            printed = self.stdout.read()
+            if self._stderr is not self.stdout:
+                self._stderr.seek(0)
+            return printed, self._stderr.read()
+
+    def _wait(self, seconds: float | None) -> bool:
+        if not select.select([self._end], [], [], seconds)[0]:
+            return False
+        with self._end:
+            self.returncode = int(self._end.recv(LARGEST))
+        return True
+
+
+class _Server:
+    """A process that has imported ``modules`` and forks commands."""
+
+    def __init__(self, modules: Sequence[str]):
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.cli.fork_server", str(theirs.fileno()), *modules],
+                cwd=Path(__file__).parents[2],
+                pass_fds=[theirs.fileno()],
+            )
+        atexit.register(self._end)
+
+    def start(self, request: dict, *outputs: IO[str]) -> Process:
+        end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            descriptors = [file.fileno() for file in (*outputs, theirs)]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], descriptors)
+        return Process(int(end.recv(LARGEST)), end, *outputs)
+
+    def _end(self) -> None:
+        self._requests.close()
+        self._process.wait()
+
+
+_server = cache(_Server)
+
+
+def start(
+    arguments: Sequence[str],
+    cwd: Path,
+    env: dict[str, str],
+    *,
+    program: Path | None = None,
+    one_output: bool = False,
+    modules: Sequence[str] = EVERYTHING,
+) -> Process:
+    """Start ``tune-robust`` with ``arguments``, or a program of Python.
+
+    ``one_output``: both outputs are one text; ``modules``: have been imported.
+    """
+    stdout = _output()
+    stderr = stdout if one_output else _output()
+    name = None if program is None else str(program)
+    request = {"arguments": arguments, "cwd": str(cwd), "env": env, "program": name}
+    return _server(modules).start(request, stdout, stderr)
+
+
+def _output() -> IO[str]:
+    return tempfile.TemporaryFile("a+")  # `communicate` closes it
