@@ -47,42 +47,61 @@ def starts(populations: Sequence[Recorded], found: Sequence[Start]) -> str:
     if not found:
         return ""
     note = paragraph(
-        "Find your kind of label noise and the number of trainings that you can afford. Train "
-        "the first configurations of the row and keep the one with the most label information, as "
-        "`tune-robust search` does. They were chosen on the populations marked `develop` and "
-        "checked on those marked `report`, which had no influence on them: by how many points of "
-        "test accuracy the kept one is above the one kept of as many configurations of plain SGD "
-        "(all six where there are more), and how far below the best of all 60. Where a kind of "
-        "noise has no population marked `develop`, the row is chosen on the other kinds. More "
-        "trainings do not always help, since noisy labels also choose wrongly among them."
+        "Find your kind of label noise, train as many of its configurations as you can afford, the "
+        "first ones first, and keep the one with the most label information, as `tune-robust "
+        "search` does. They were chosen on populations marked `develop` and checked on those "
+        "marked `report`, which had no influence on them. Where a kind of noise has no "
+        "population marked `develop`, they are chosen on the other kinds."
+    )
+    orders = "".join(_order(populations, start) for start in found if _is_longest(start, found))
+    figures = paragraph(
+        "The figures are means over the populations, in points of test accuracy: how far the kept "
+        "configuration is below the best of all 60 (regret), and how far above the one kept of as "
+        "many configurations of plain SGD (all six where there are more). More trainings do not "
+        "always help, since noisy labels also choose wrongly among them."
     )
     head = [
-        *("label noise", "trainings", "start with", "chosen on", "regret there, points"),
-        *("checked on", "above SGD there, points", "regret there, points"),
+        *("label noise", "trainings", "populations: chosen on, checked on", "regret where chosen"),
+        *("regret where checked", "above SGD where checked (95 % interval)"),
     ]
-    rows = [_start_row(populations, start) for start in found]
+    shown = table(head, map(_start_row, found))
     more = paragraph(
         "For more trainings, search: `tune-robust search --space robust_start` begins with the "
-        f"configurations of the last row ({KINDS['any']} noise), with two significant digits, and "
-        "searches the ranges of the populations around them."
+        f"configurations for {KINDS['any']} noise, with two significant digits, and searches the "
+        "ranges of the populations around them."
     )
     listed = _listed(populations, found)
     title = "## Your noise, your compute: start here"
-    return f"{title}\n\n{note}\n{table(head, rows)}\n{listed}\n{more}"
+    return f"{title}\n\n{note}\n{orders}\n{figures}\n{shown}\n{listed}\n{more}"
 
 
-def _start_row(populations: Sequence[Recorded], start: Start) -> list[str]:
+def _is_longest(start: Start, found: Sequence[Start]) -> bool:
+    alike = (one for one in found if one.noise == start.noise)
+    return start is max(alike, key=lambda one: len(one.trials))
+
+
+def _order(populations: Sequence[Recorded], start: Start) -> str:
     methods = populations[0].last["method"]
     names = ", ".join(f"{NAMES[methods[trial]]} ({trial})" for trial in start.trials)
-    checked = [""] * 3
+    chosen, checked = (_listing(which) for which in (start.developed, start.checked))
+    return paragraph(
+        f"**{KINDS[start.noise]}**: {names}. Chosen on {chosen}; checked on {checked}.", "- "
+    )
+
+
+def _listing(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _start_row(start: Start) -> list[str]:
+    checked = ["", ""]
     if start.checked:
         regret = f"{sum(start.regrets) / len(start.regrets):.1f}"
-        checked = [_count(start.checked), points(estimate(start.gains)), regret]
+        checked = [regret, points(estimate(start.gains))]
     return [
         KINDS[start.noise],
         str(len(start.trials)),
-        names,
-        _count(start.developed),
+        f"{len(start.developed)} and {len(start.checked)}",
         f"{start.regret:.1f}",
         *checked,
     ]
@@ -90,10 +109,6 @@ def _start_row(populations: Sequence[Recorded], start: Start) -> list[str]:
 
 def _trainings(start: Start) -> str:
     return count(len(start.trials), "training")
-
-
-def _count(names: Sequence[str]) -> str:
-    return f"`{names[0]}`" if len(names) == 1 else f"{len(names)} populations"
 
 
 def _listed(populations: Sequence[Recorded], found: Sequence[Start]) -> str:

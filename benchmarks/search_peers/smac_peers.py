@@ -37,9 +37,16 @@ class Smac:
             seed=seed,
             output_directory=self._folder.name,
         )
-        intensifier = MultiFidelityFacade.get_intensifier(self._scenario, eta=3)
-        self._smac = MultiFidelityFacade(
-            self._scenario, _unused, intensifier=intensifier, overwrite=True, logging_level=False
+        facade = MultiFidelityFacade
+        # As for a budget of all recorded trials; a scenario of so few would refuse to go on.
+        first = min(10 * len(table.dimensions), len(table.trials) // 4)
+        self._smac = facade(
+            self._scenario,
+            _unused,
+            initial_design=facade.get_initial_design(self._scenario, n_configs=first),
+            intensifier=facade.get_intensifier(self._scenario, eta=3),
+            overwrite=True,
+            logging_level=False,
         )
         self._steps = table.steps
         self._known: dict[Any, int] = {}

@@ -126,7 +126,7 @@ class _Simulation:
         self._curves: list[list[float]] = []
         self._reached: list[int] = []
         self._running: list[tuple[int, int]] = []
-        self._spent = 0
+        self._spent, self._exhausted = 0, False
         self.finished: list[Finish] = []
         self._fill(0)
 
@@ -157,10 +157,12 @@ class _Simulation:
 
     def _fill(self, now: int) -> None:
         """Give each free worker a trial, as long as there are trials."""
-        while len(self._running) < self._workers:
+        while len(self._running) < self._workers and not self._exhausted:
             proposal = self._peer.next(len(self._curves))
             trial = self._started(proposal) if isinstance(proposal, dict) else proposal
             if trial is None:
+                # A searcher that was refused a new trial believes that it is running.
+                self._exhausted = proposal is not None
                 return
             heapq.heappush(self._running, (now + 1, trial))
 

@@ -97,6 +97,25 @@ def test_a_search_goes_on_for_a_fifth_of_the_compute_after_the_target(modules, t
     assert modules[1].ENOUGH - whole <= found[-1].compute <= modules[1].ENOUGH
 
 
+def test_a_searcher_is_not_asked_again_once_all_trials_are_used(modules, table):
+    class Endless(Scripted):
+        """Proposes one trial forever, and counts how often it is asked."""
+
+        asked = 0
+
+        def next(self, trial):
+            self.asked += 1
+            return self.table.trials[0]["settings"]
+
+        def placed(self, trial, settings):
+            pass
+
+    table.target = 2.0  # never reached
+    peer = Endless(table, [], pauses=False)
+    assert len(modules[1].search(table, peer, workers=4)) == len(table.trials)
+    assert peer.asked == len(table.trials) + 1
+
+
 def test_a_search_without_a_good_trial_ends_with_the_last(modules, recorded, table):
     ends = [trial["curve"][-1] for trial in table.trials]
     peer = Scripted(table, [ends.index(min(ends))], False)

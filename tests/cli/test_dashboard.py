@@ -105,6 +105,7 @@ def test_trials_are_seen_by_their_names_and_by_nobody_without_the_token(place, s
         return "ray_tune_robust_best" in names
 
     search.wait_until(gauges_are_published)
+    assert not search.processes("monitor.py"), "nobody needs an autoscaler or Ray's logs here"
     # Other machines reach nothing, the metrics that need no token included.
     addresses = listening(search.processes(""))
     assert addresses

@@ -72,3 +72,21 @@ def test_the_looks_are_at_the_rungs_that_were_reached():
     assert _at_rungs(curve, [1 / 3], complete=True, best=True) == {1 / 3: 2.0, 1.0: 3.0}
     fine = [(0.95, 1.0), (0.98, 2.0), (1.0, 3.0)]
     assert _at_rungs(fine, [], complete=True, best=False) == {1.0: 2.0}
+
+
+def test_proposals_while_others_run_are_apart():
+    """Eight trials are proposed before the first of them reports anything."""
+    dimensions = space().dimensions
+    rng = np.random.default_rng(0)
+    begun = [
+        Seen(settings(dimensions, unit), {1.0: -abs(unit[0] - 0.7) - abs(unit[1] - 0.3)}, False)
+        for unit in rng.random((8, 2))
+    ]
+    proposed = []
+    for _ in range(8):
+        proposed.append(MultiFidelity(Encoding(dimensions), seed=0).propose(begun))
+        begun.append(Seen(settings(dimensions, proposed[-1]), {}, awaited=True))
+    places = np.array(proposed)
+    apart = np.abs(places[:, None] - places).max(axis=2)
+    assert apart[np.triu_indices(8, 1)].min() >= 0.03
+    assert np.abs(places - [0.7, 0.3]).max() < 0.6

@@ -11,6 +11,7 @@ import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ for _name, _value in _SETTINGS.items():
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402
+from ray._private import parameter as ray_parameter  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
 from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written in Cython
@@ -85,6 +87,7 @@ def ray_session(
             if address is None:
                 _make_token()
                 opened.enter_context(_on_loopback())
+                opened.enter_context(_few_processes(log_monitor=verbose))
                 own = str(opened.enter_context(private_folder()))
                 context = _start(own, {"include_dashboard": dashboard, **options})
             else:
@@ -295,6 +298,20 @@ def _on_loopback() -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def _few_processes(*, log_monitor: bool) -> Iterator[None]:
+    """Start no autoscaler, since one node does not grow, and what shows Ray's logs only if asked.
+
+    Each of the two is a process of Python.
+    """
+    whole = ray_parameter.RayParams
+    ray_parameter.RayParams = partial(whole, no_monitor=True, include_log_monitor=log_monitor)
+    try:
+        yield
+    finally:
+        ray_parameter.RayParams = whole
 
 
 def _last_line(error: Exception) -> str:

@@ -37,6 +37,9 @@ _STEP = 0.1
 """The standard deviation of a step from one of the best trials, as a fraction of a range."""
 
 
+_SAME = 0.03
+"""Trials that run at the same time differ by at least this in one feature."""
+
 _ENOUGH, _FINISHED = 20, 3
 """The fewest trials, and the fewest finished ones, from which a gain is predicted."""
 
@@ -165,7 +168,9 @@ class MultiFidelity:
         means, _ = model.predict(points)
         candidates = self._candidates(units, means, rng)
         features = self._encoding.features(candidates)
-        gains = np.where(_tried(features, points), 0.0, _improvement(model, features, means.max()))
+        gains = _improvement(model, features, means.max())
+        awaited = points[[trial.awaited for trial in trials]]
+        gains[_tried(features, points) | _near_any(features, awaited)] = 0.0
         return candidates[gains.argmax()]
 
     def _candidates(self, units: Array, means: Array, rng: np.random.Generator) -> Array:
@@ -244,6 +249,17 @@ def _tried(features: Array, points: Array) -> NDArray[np.bool_]:
     """Return which rows of ``features`` are among ``points``: a small space has few settings."""
     known = {row.tobytes() for row in points}
     return np.array([row.tobytes() in known for row in features])
+
+
+def _near_any(features: Array, awaited: Array) -> NDArray[np.bool_]:
+    """Return which rows of ``features`` differ from one of ``awaited`` by less than ``_SAME``.
+
+    Under noise, an imagined end leaves the model so uncertain that it would propose the same again.
+    """
+    near = np.zeros(len(features), bool)
+    for point in awaited:
+        near |= np.abs(features - point).max(axis=1) < _SAME
+    return near
 
 
 def _improvement(model: GaussianProcess, points: Array, best: float) -> Array:

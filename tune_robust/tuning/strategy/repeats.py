@@ -28,7 +28,7 @@ _TRIED, _FINISHED = 8, 4
 _NOISE = 0.5
 """The standard deviation of the seeds that is assumed before any repeat has finished.
 
-It is a fraction of that of the settings (docs/defaults.md), and counts as much as one repeat.
+It is a fraction of that of the better half of the settings, and counts as much as one repeat.
 """
 
 
