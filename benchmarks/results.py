@@ -60,13 +60,15 @@ def document(populations: Sequence[Recorded], recordings: claims.Recordings) -> 
     compared = differences(accuracies, COMPARED)
     tested = claims.tests(accuracies, recordings)
     begun = starts(populations)
-    about_starts = [
+    more = [
+        *method_sections.above_on_fresh_seeds(populations),
+        *claim_sections.verdicts(tested),
         *start_sections.recommended(populations, begun),
         *start_sections.not_better(begun),
     ]
     sections = [
         _opening(populations),
-        _summary(compared, ranked, tested, about_starts),
+        _summary(compared, ranked, more),
         start_sections.starts(populations, begun),
         method_sections.methods(accuracies, populations),
         method_sections.ranks(ranked),
@@ -106,8 +108,7 @@ def _opening(populations: Sequence[Recorded]) -> str:
 def _summary(
     compared: Sequence[Difference],
     ranked: Ranking,
-    tested: Sequence[claims.Tested],
-    about_starts: Iterable[str],
+    more: Iterable[str],
 ) -> str:
     decided = [one for one in compared if one.verdict != "open"]
     ranks = ranked.ranks
@@ -134,9 +135,7 @@ def _summary(
             f"comparisons Wilcoxon's test needs at least {needed}, even if all point the same way. "
             "The differences describe these populations; they are not a conclusion."
         )
-    found += claim_sections.verdicts(tested)
-    found += about_starts
-    return "## In short\n\n" + "".join(paragraph(point, "- ") for point in found)
+    return "## In short\n\n" + "".join(paragraph(point, "- ") for point in [*found, *more])
 
 
 def complete_populations(folder: Path = RECORDED) -> list[Recorded]:

@@ -14,7 +14,7 @@ TIERS = (
     {"training", "loops"},
     {"spaces"},
     {"runs"},
-    {"schedulers", "statistics", "label_errors", "tracking"},
+    {"schedulers", "statistics", "gaussian_process", "label_errors", "tracking"},
     {"analysis"},
     {"tuning.strategy"},
     {"tuning.engine", "tuning.winners"},

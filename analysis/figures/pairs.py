@@ -26,7 +26,7 @@ from analysis.stored.axes import Axis, axes_of
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from analysis.surrogate.importance import importance_info
-from analysis.surrogate.surface import Surface, fit_surface, of_one_kind
+from analysis.surrogate.surface import Surface, fit_surface, of_one_kind, surface_of
 from tune_robust.errors import UserError, unknown
 from tune_robust.metrics import metric
 
@@ -100,7 +100,7 @@ def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> 
         raise UserError(unknown("searched choice", path, choices))
     if x is not None and x not in numeric:
         raise UserError(unknown("numeric searched dimension", x, numeric))
-    trials, _ = of_one_kind(run)
+    trials, kind = of_one_kind(run)
     tried = {p: trials[p].dropna().nunique() for p in choices if p != "method"}
     path = path or max(tried, key=lambda choice: tried[choice], default=None)
     x = x or (_FIRST if _FIRST in numeric else next(iter(numeric), None))
@@ -108,23 +108,13 @@ def _by_option_info(run: Run, path: str | None = None, x: str | None = None) -> 
     if path is None or x is None or trials[path].dropna().nunique() < 2:
         return nothing
     options = sorted(trials[path].dropna().unique(), key=str)[: len(PALETTE)]
+    name, axes = run.objective.metric, axes_of(run.space["search"], kind)
+    across = [axis for axis in axes if axis.path == x]
     surfaces = {
-        number(option): fit_surface(_narrowed(run, trials[trials[path] == option], x))
+        number(option): surface_of(run, name, trials[trials[path] == option], kind, across)
         for option in options
     }
-    return _ByOptionInfo(run.objective.metric, path, surfaces)
-
-
-def _narrowed(run: Run, trials: pd.DataFrame, x: str) -> Run:
-    """Return the run reduced to these trials and to the searched path ``x``."""
-    search = run.space["search"]
-    return replace(
-        run,
-        meta={**run.meta, "space": {**run.space, "search": {x: search[x]}}},
-        trials=trials,
-        epochs=run.epochs[run.epochs["trial"].isin(trials["trial"])],
-        dimensions=tuple(d for d in run.dimensions if d.path == x),
-    )
+    return _ByOptionInfo(name, path, surfaces)
 
 
 def _by_option_plot(info: _ByOptionInfo) -> go.Figure:

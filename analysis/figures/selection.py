@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from scipy.stats import spearmanr
 
 from analysis.figures.style import GREY, WINNER, message, metric_axis, new_figure, plain_axes
 from analysis.formatting import plain, score
@@ -66,7 +65,7 @@ def selection_data(run: Run) -> pd.DataFrame:
         seen = sign_of(metric(name).mode) * known[name]
         chosen = known.loc[seen.idxmax()]
         varied = seen.nunique() > 1 and known[_TRUTH].nunique() > 1
-        correlation = spearmanr(seen, known[_TRUTH]).statistic if varied else np.nan
+        correlation = seen.rank().corr(known[_TRUTH].rank()) if varied else np.nan
         truth = chosen[_TRUTH]
         found.append([name, chosen["trial"], truth, oracle - truth, correlation, len(known)])
     return pd.DataFrame(found, columns=columns)

@@ -31,7 +31,7 @@ from analysis.stored.ranking import winner
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, require_epochs
 from analysis.surrogate.expectation import SURE, tolerance
-from analysis.surrogate.surface import Surface, fit_surface
+from analysis.surrogate.surface import Others, Surface, fit_surface
 from tune_robust.metrics import metric
 
 _CLEAR = 0.1  # doubt below which the surface is not faded
@@ -59,30 +59,40 @@ class SensitivityInfo(NamedTuple):
 
 
 def sensitivity(
-    run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
+    run: Run,
+    metric: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    others: Others = "averaged",
 ) -> go.Figure:
     """Plot a metric (default: the objective) over two searched dimensions, at full budget.
 
-    A Gaussian process (see ``surface.fit_surface``) interpolates between the trials, which are
-    drawn on top. The surface fades with its uncertainty; the outline encloses the settings within
-    one point of the best objective, whichever metric is shown. One numeric dimension gives a curve
-    with its 90 % interval. Bright colours are good values.
+    The surface is that of a Gaussian process over all searched dimensions (see
+    ``surface.fit_surface``): the other settings are averaged over the trials, or with
+    ``others="winner"`` those of the best trial, as the figure says. The trials are drawn on top.
+    The surface fades with its uncertainty; the outline encloses the settings within one point of
+    the best objective, whichever metric is shown. One numeric dimension gives a curve with its 90 %
+    interval. Bright colours are good values.
 
     Raises:
         UserError: The metric was not recorded, or a dimension was not searched or is not numeric.
     """
-    return plot_sensitivity(sensitivity_info(run, metric, x, y))
+    return plot_sensitivity(sensitivity_info(run, metric, x, y, others))
 
 
 def sensitivity_data(
-    run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
+    run: Run,
+    metric: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    others: Others = "averaged",
 ) -> pd.DataFrame:
     """Return the data of ``sensitivity``, a row per point of its grid.
 
     Columns: each dimension's path, expected, deviation, doubt (0 is certain, 1 the prior), and
     within_a_point, whether the objective is predicted within a point of its best there.
     """
-    info = sensitivity_info(run, metric, x, y)
+    info = sensitivity_info(run, metric, x, y, others)
     surface = info.surface
     if surface.problem is not None:
         return pd.DataFrame(columns=["expected", "deviation", "doubt", "within_a_point"])
@@ -102,15 +112,19 @@ def sensitivity_data(
 
 
 def sensitivity_info(
-    run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
+    run: Run,
+    metric_name: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    others: Others = "averaged",
 ) -> SensitivityInfo:
     """Return the data of ``sensitivity`` as plain data."""
     require_epochs(run)
     run = averaged(run)
-    surface = fit_surface(run, metric_name, x, y)
+    surface = fit_surface(run, metric_name, x, y, others)
     best = winner(run)
     name = None if best is None else best["trial"]
-    ruling = fit_surface(run, None, x, y)
+    ruling = fit_surface(run, None, x, y, others)
     finished = _finished_cells(ruling)
     if ruling.problem is not None or not finished:
         return SensitivityInfo(surface, None, {}, name)
@@ -190,7 +204,16 @@ def _contour(info: SensitivityInfo) -> go.Figure:
     figure.update_xaxes(**dimension_axis(surface.across))
     figure.update_yaxes(**dimension_axis(surface.up))
     figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
+    _say_others(figure, surface)
     return figure
+
+
+def _say_others(figure: go.Figure, surface: Surface) -> None:
+    """Write under the x axis what the surface shows of the settings that are not on its axes."""
+    if surface.problem is None and surface.others is not None:
+        axis = figure.layout.xaxis.title
+        axis.text = f"{axis.text}<br><sup>{others_in_words(surface.others)}</sup>"
+        figure.update_layout(margin_b=figure.layout.margin.b + 16)
 
 
 def colours(surface: Surface) -> dict[str, object]:
@@ -293,7 +316,15 @@ def _curve(info: SensitivityInfo) -> go.Figure:
     plain_axes(figure)
     figure.update_xaxes(**dimension_axis(surface.across))
     figure.update_yaxes(**metric_axis(surface.metric))
+    _say_others(figure, surface)
     return figure
+
+
+def others_in_words(others: Others) -> str:
+    """Return what a surface shows of the settings that are not on its axes."""
+    if others == "winner":
+        return "The other settings are those of the best trial."
+    return "The other settings are averaged over the trials."
 
 
 def _add_band(figure: go.Figure, surface: Surface) -> None:

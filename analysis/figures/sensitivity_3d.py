@@ -15,6 +15,7 @@ from analysis.figures.style import BASELINE, GREY, GRID, PERCENT, dimension_axis
 from analysis.figures.trial_marks import MARKS, hover, observed_groups
 from analysis.formatting import plain
 from analysis.stored.run import Run
+from analysis.surrogate.surface import Others
 from tune_robust.metrics import metric
 
 _MARKS = {
@@ -28,14 +29,18 @@ _MARKS = {
 
 
 def sensitivity_3d(
-    run: Run, metric: str | None = None, x: str | None = None, y: str | None = None
+    run: Run,
+    metric: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    others: Others = "averaged",
 ) -> go.Figure:
     """Plot the surface of ``sensitivity`` as a landscape: height and colour are the metric.
 
     Two pale surfaces are the ends of the 90 % interval; they are far apart where it is uncertain.
     Without a surface over two dimensions, the figure is that of ``sensitivity``.
     """
-    return plot_sensitivity_3d(sensitivity_info(run, metric, x, y))
+    return plot_sensitivity_3d(sensitivity_info(run, metric, x, y, others))
 
 
 def plot_sensitivity_3d(info: SensitivityInfo) -> go.Figure:

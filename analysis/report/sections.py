@@ -30,8 +30,10 @@ from analysis.stored.noise import noise_rate
 from analysis.stored.replicates import averaged, is_repeated
 from analysis.stored.run import Run
 from analysis.surrogate.importance import ImportanceInfo, importance_info
+from analysis.surrogate.surface import more_trials
 
 _MEANS = "Lines are means over the seeds, in bands of one standard deviation. "
+_MORE = 12  # trials to add where no region stands out
 _APART = 0.02  # smaller differences in memorised wrong labels are described as equal
 
 # Metrics for a second surface, the most explanatory first, and a guide to each.
@@ -299,8 +301,8 @@ def _pairs(run: Run, main: SensitivityInfo) -> list[Section]:
     if not figures or main.surface.problem is not None:
         return []
     guide = (
-        "Each picture is read like the one above, for another two settings; the other settings are "
-        "averaged over the values that the trials had."
+        "Each picture is read like the one above, for another two settings. All of them are views "
+        "of one model over all searched settings."
     )
     flat = [(name, plot_sensitivity(info)) for name, info in figures]
     return [Section("pairs", "How other settings work together", guide, flat)]
@@ -317,7 +319,7 @@ def _surface_guide(run: Run, info: SensitivityInfo) -> str:
         return "Dots are trials."
     full = f"{number(info.surface.budget)} gradient evaluations"
     close = near(run.objective.metric)
-    nothing = "No region of good settings stands out: the trials are too few or too noisy."
+    nothing = f"No region of good settings stands out yet. {more_trials(run, _MORE)}".rstrip()
     if info.surface.y is None:
         return f"The line is the expected score after {full}, the band its 90% interval" + (
             f"; the grey stretch is expected to be within {close} of the best."

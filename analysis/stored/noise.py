@@ -70,7 +70,7 @@ def limits(run: Run, name: str) -> Limits:
         return Limits(-math.inf, math.inf, None, _typical_error(run, name))
     images = (run.meta.get("images") or {}).get(about.images)
     highest = _ceiling(run, name)
-    whole = Limits(0.0, 1.0, images)
+    whole = Limits(*about.bounds, images)
     if highest is None:
         return whole
     best = run.epochs[name].max() if name in run.epochs else math.nan

@@ -1,1 +1,1 @@
-"""Predictions for untried settings by a Gaussian process, and what follows from them."""
+"""One model of a metric over all searched dimensions, and what follows from it."""

@@ -1,25 +1,22 @@
-"""Predict a metric at full budget, from trials with different budgets."""
+"""The scale on which a metric is modelled, and predictions on the metric's own."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from scipy.special import expit, logit
 
 from analysis.stored.noise import Limits
-from analysis.surrogate.gaussian_process import Surrogate
-from analysis.surrogate.observations import credited
 from tune_robust.metrics import metric
 
 SURE = 0.5
 """Settings with a doubt above this are not considered good."""
 
 _POINT = 0.01
-_ODDS = (0.005, 0.995)  # fractions are clipped to this range before the logit
+_ODDS = (0.005, 0.995)  # fractions of the highest value are clipped to this range before the logit
+_SPARE = 0.1  # between the score of a perfect model and the end of the scale
 _OWN = 0.5  # of the sampling variance; trials share their images and part of the errors
-_NINETY = 1.645  # half the width of a 90 % interval in standard deviations
 
 
 def tolerance(name: str, best: float) -> float:
@@ -33,7 +30,7 @@ class Expected(NamedTuple):
     ``deviation``: the standard deviation of ``mean``, at least the sampling error of the images
     that the metric is measured on. ``doubt``: the uncertainty in [0, 1]; 0 is certain, 1 the prior.
     ``low`` and ``high``: the ends of the 90 % interval of the value of a new trial (measured by
-    benchmarks/calibration.py). All values are clipped to the possible range.
+    benchmarks/calibration.py). All values are within the possible range.
     """
 
     mean: np.ndarray
@@ -47,51 +44,59 @@ class Expected(NamedTuple):
         return Expected(*(part.reshape(shape) for part in self))
 
 
-class Expectation:
-    """A surrogate of a metric over some inputs and the budget, evaluated at the full budget.
+class Scale:
+    """Converts values of a metric to those that are modelled: larger ones are better.
 
-    To values at smaller budgets, the mean gain of the finished trials from there on is added;
-    the surrogate, whose inputs include the budget, learns how reliable that is. Fractions are
-    fitted as log odds.
+    A value between two bounds becomes its log odds, with a little above the upper bound as the
+    whole; a positive one without an upper bound, such as a loss, its logarithm; any other one stays
+    as it is.
 
     Args:
-        inputs: Shape (n, d), each column roughly within [0, 1].
-        readings: n rows as of ``read_trials``, without NaN among the values.
-        budget: The full budget, in gradient evaluations.
         name: The name of the metric.
-        limits: The possible range of the metric, and the number of images that it is measured on.
+        limits: The possible range of its values and the number of images it is measured on.
     """
 
-    def __init__(
-        self, inputs: np.ndarray, readings: pd.DataFrame, budget: float, name: str, limits: Limits
-    ):
-        self._is_fraction, self._limits = metric(name).is_fraction, limits
-        fidelity = np.log(readings["spent"].to_numpy() / budget)
-        span = -float(fidelity.min())
-        self._with_budget = span > 0
-        if self._with_budget:
-            inputs = np.column_stack([inputs, 1 + fidelity / span])
-        values = readings["value"].to_numpy()
-        noise = _OWN * float(limits.error(0.0)) ** 2
-        if self._is_fraction:
-            middle = values.clip(*_ODDS).mean()
-            noise = _OWN * float(limits.error(middle) / (middle * (1 - middle))) ** 2
-            values = logit(values.clip(*_ODDS))
-        values = credited(values, readings)
-        self._surrogate = Surrogate(inputs, values, budget=self._with_budget, noise=noise)
+    def __init__(self, name: str, limits: Limits):
+        self._limits, self._sign = limits, 1.0 if metric(name).mode == "max" else -1.0
+        # Trials exceed the score of a perfect model on noisy labels by chance, and those near the
+        # end of the scale must not be torn apart.
+        end = min(limits.high + _SPARE, metric(name).bounds[1])
+        self._low, self._span = limits.low, end - limits.low
+        self._bounded = math.isfinite(self._span)
+        self._positive = not self._bounded and metric(name).bounds[0] == 0
 
-    def at(self, points: np.ndarray) -> Expected:
-        """Predict at points of shape (m, d); each array of the result has shape (m,)."""
-        if self._with_budget:
-            points = np.column_stack([points, np.ones(len(points))])
-        mean, deviation, doubt = self._surrogate.predict(points)
-        of_a_trial = self._surrogate.of_a_trial(deviation)
-        if self._is_fraction:
-            mean = expit(mean)
-            slope = mean * (1 - mean)  # derivative of a fraction by its log odds
-            deviation, of_a_trial = deviation * slope, of_a_trial * slope
-        mean = self._limits.clip(mean)
-        error = self._limits.error(mean)
-        deviation, of_a_trial = np.hypot(deviation, error), np.maximum(of_a_trial, error)
-        low, high = (self._limits.clip(mean + side * _NINETY * of_a_trial) for side in (-1, 1))
-        return Expected(mean, deviation, doubt, low, high)
+    def modelled(self, values: np.ndarray) -> np.ndarray:
+        """Return the modelled values."""
+        if self._bounded:
+            odds = self._fractions(values)
+            values = np.log(odds / (1 - odds))
+        elif self._positive:
+            values = np.log(np.maximum(values, 1e-12))
+        return self._sign * values
+
+    def measured(self, modelled: np.ndarray) -> np.ndarray:
+        """Return the values of the metric, within the possible range."""
+        values = self._sign * modelled
+        if self._bounded:
+            values = self._low + self._span * 0.5 * (1 + np.tanh(values / 2))
+        elif self._positive:
+            values = np.exp(values)
+        return self._limits.clip(values)
+
+    def slope(self, values: np.ndarray) -> np.ndarray:
+        """Return the derivative of the modelled values by those of the metric, without its sign."""
+        if self._bounded:
+            odds = self._fractions(values)
+            return 1 / (odds * (1 - odds) * self._span)
+        return 1 / np.maximum(values, 1e-12) if self._positive else np.ones_like(values)
+
+    def errors(self, values: np.ndarray) -> np.ndarray:
+        """Return the sampling errors of values on the modelled scale, without the shared part."""
+        return math.sqrt(_OWN) * self._limits.error(values) * self.slope(values)
+
+    def sampling(self, values: np.ndarray) -> np.ndarray:
+        """Return the whole sampling errors of values, in their own unit."""
+        return self._limits.error(values)
+
+    def _fractions(self, values: np.ndarray) -> np.ndarray:
+        return np.clip((values - self._low) / self._span, *_ODDS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,18 +11,16 @@ import pandas as pd
 from analysis.stored.axes import Axis
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run, require_epochs
-from analysis.surrogate.observations import credited, read_trials
+from analysis.surrogate.features import Choice, Number
+from analysis.surrogate.landscape import Landscape, fit_landscape
+from analysis.surrogate.observations import read_trials
 from tune_robust.formatting import count
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
 
 _FEWEST = 12  # trials of the run, and trials that a dimension applies to
 _FEWEST_AT_THE_TOP = 20
 _BEST = 5  # the fewest trials that are considered the best ones
-_TREES = 24
-_SEEN = {"trees": 120, "densities": 400}  # trials used: more cost time and change little
+_PLACES = 17  # positions of a number
+_OTHERS = 48  # trials whose other settings are used
 MEASURES = ("overall", "to_the_top", "at_the_top")
 
 
@@ -48,133 +44,93 @@ def importance_info(run: Run) -> ImportanceInfo:
     require_epochs(run)
     run = averaged(run)
     columns = ["path", "trials", *MEASURES]
-    trials = _scored(run)
+    seen = read_trials(run, run.objective.metric)
+    trials = run.trials[run.trials["origin"] != "baseline"]
+    trials = trials[trials["trial"].isin(seen["trial"])]
     varied = [d for d in run.dimensions if trials[d.path].nunique() > 1]
+    land = fit_landscape(run) if varied else None
     problem = None
     if not varied:
         problem = "No searched setting was varied."
     elif len(trials) < _FEWEST:
         problem = f"{count(len(trials), 'trial')} with a score so far; importance needs {_FEWEST}."
-    elif trials["score"].nunique() == 1:
+    elif land is None:
         problem = "Every trial has the same score."
-    if problem:
+    if land is None or problem:
         return ImportanceInfo(pd.DataFrame(columns=columns), np.nan, problem)
     best = max(0.1, _BEST / len(trials))
-    rows = pd.DataFrame(
-        {
-            "path": [d.path for d in varied],
-            "trials": [int(trials[d.path].notna().sum()) for d in varied],
-            "overall": _overall(run, trials, varied),
-            "to_the_top": _to_the_top(run, trials, varied, best, of=1.0),
-            "at_the_top": _to_the_top(run, trials, varied, best, of=0.5),
-        }
-    )
+    rows = pd.DataFrame([_measured(land, trials, d, run.objective.sign, best) for d in varied])
+    for name in ("to_the_top", "at_the_top"):
+        total = rows[name].sum()
+        rows[name] = rows[name] / total if total else np.nan
     rows = rows.sort_values("overall", ascending=False, kind="stable", na_position="last")
-    return ImportanceInfo(rows.reset_index(drop=True), best, None)
+    return ImportanceInfo(rows[columns].reset_index(drop=True), best, None)
 
 
-def _scored(run: Run) -> pd.DataFrame:
-    """Return the trials that did not fail, with their objective at full budget as ``score``.
+def _measured(
+    land: Landscape, trials: pd.DataFrame, dimension: Axis, sign: int, best: float
+) -> dict[str, float | str]:
+    """Return a dimension's row of the table, from predictions along it in the model.
 
-    Baselines, which have few of the searched settings, are left out.
+    Overall is the variance of its partial dependence, as a fraction of the variance of all
+    predictions and their uncertainty. To the top is the divergence of the distribution of
+    its values among the best predictions from that among all (PED-ANOVA), and at the top from that
+    among the better half.
     """
-    readings = read_trials(run, run.objective.metric)
-    readings = readings[readings["status"] != "failed"].dropna(subset=["value"])
-    score = pd.Series(credited(readings["value"].to_numpy(), readings), index=readings["trial"])
-    ends = score[np.isinf(readings["rung"].to_numpy())]
-    trials = run.trials[run.trials["origin"] != "baseline"]
-    return trials.assign(score=trials["trial"].map(ends)).dropna(subset=["score"])
+    applies = trials[trials[dimension.path].notna()]
+    row: dict[str, float | str] = {
+        "path": dimension.path,
+        "trials": len(applies),
+        **dict.fromkeys(MEASURES, np.nan),
+    }
+    if len(applies) < _FEWEST:
+        return row
+    points = _along(land, applies, dimension.path)
+    flat = points.reshape(-1, points.shape[-1])
+    mean = sign * land.at(flat).mean.reshape(points.shape[:2])
+    row["overall"] = land.known(flat) * float(mean.mean(axis=1).var() / max(mean.var(), 1e-300))
+    if len(trials) >= _FEWEST_AT_THE_TOP:
+        top, half = _density(mean, best), _density(mean, 0.5)
+        row["to_the_top"] = float(np.mean((top - 1) ** 2))
+        row["at_the_top"] = float(np.mean((top - half) ** 2 / np.maximum(half, 1e-9)))
+    return row
 
 
-def _overall(run: Run, trials: pd.DataFrame, varied: list[Axis]) -> list[float]:
-    """Return the fANOVA importance of each dimension among the trials to which it applies."""
-    from optuna.importance import FanovaImportanceEvaluator
-
-    trials = _even_choice(trials, _SEEN["trees"])
-    fractions, known = [], {}
-    for dimension in varied:
-        applies = trials[trials[dimension.path].notna()]
-        common = [d for d in varied if applies[d.path].notna().all()]
-        common = [d for d in common if applies[d.path].nunique() > 1]
-        group = (tuple(applies["trial"]), tuple(d.path for d in common))
-        if group not in known:
-            forest = FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
-            enough = len(applies) >= _FEWEST and applies["score"].nunique() > 1
-            known[group] = _evaluated(run, applies, common, forest.evaluate) if enough else {}
-        fractions.append(known[group].get(dimension.path, np.nan))
-    return fractions
+def _density(scores: np.ndarray, best: float) -> np.ndarray:
+    """Return the density of the ``best`` fraction of the scores over the rows, 1 in the mean."""
+    inside = (scores >= np.quantile(scores, 1 - best)).mean(axis=1)
+    return inside / inside.mean()
 
 
-def _even_choice(trials: pd.DataFrame, size: int) -> pd.DataFrame:
-    """Return at most ``size`` trials, spread evenly over the ranking."""
-    places = np.argsort(trials["score"].to_numpy(), kind="stable")
-    if len(places) > size:
-        places = places[np.linspace(0, len(places) - 1, size).astype(int)]
-    return trials.iloc[np.sort(places)]
+def _along(land: Landscape, trials: pd.DataFrame, path: str) -> np.ndarray:
+    """Return features (places or options, trials, features): only the setting ``path`` is changed.
+
+    The trials have it. A number that only other options of a choice have is left out, and one that
+    a trial lacks under its new option is taken from a trial that has this option.
+    """
+    rows = trials.iloc[np.linspace(0, len(trials) - 1, min(len(trials), _OTHERS)).astype(int)]
+    points = land.features(rows)
+    parts = [each for each in land.dimensions if each.path == path]
+    if isinstance(parts[0], Choice):
+        return np.stack([_with(land, points, parts[0], n) for n in range(parts[0].width)])
+    along = np.repeat(points[None], _PLACES, axis=0)
+    for number in (part for part in parts if isinstance(part, Number)):
+        positions = np.linspace(0, 1, _PLACES)[:, None]
+        column = along[:, :, land.column(number)]
+        column[:, number.applies(rows)] = positions
+    return along
 
 
-def _to_the_top(
-    run: Run, trials: pd.DataFrame, varied: list[Axis], best: float, of: float
-) -> list[float]:
-    """Return each dimension's PED-ANOVA importance for being in ``best`` of the best ``of``."""
-    from optuna.importance import PedAnovaImportanceEvaluator
-
-    told = [d for d in varied if trials[d.path].notna().sum() >= _FEWEST]
-    if len(trials) < _FEWEST_AT_THE_TOP:
-        return [np.nan] * len(varied)
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=best, region_quantile=of)
-    seen = _even_choice(trials, _SEEN["densities"])
-    found = _evaluated(run, seen, told, evaluator.evaluate)
-    total = sum(found.values())
-    return [found.get(d.path, np.nan) / total if total else np.nan for d in varied]
-
-
-def _evaluated(
-    run: Run, trials: pd.DataFrame, dimensions: list[Axis], evaluate: Callable
-) -> dict[str, float]:
-    import optuna
-
-    with warnings.catch_warnings():
-        # Optuna warns of experimental features, and of trials that it leaves out.
-        warnings.simplefilter("ignore")
-        level = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        try:
-            maximised = run.objective.mode == "max"
-            study = optuna.create_study(direction="maximize" if maximised else "minimize")
-            study.add_trials(_optuna_trials(trials, dimensions))
-            return evaluate(study)
-        finally:
-            optuna.logging.set_verbosity(level)
-
-
-def _optuna_trials(trials: pd.DataFrame, dimensions: list[Axis]) -> list[FrozenTrial]:
-    import optuna
-
-    axes: dict[str, BaseDistribution] = {}
-    for dimension in dimensions:
-        values = trials[dimension.path].dropna()
-        if dimension.is_numeric:
-            values = values[values > 0] if dimension.log else values
-            wide = dimension.covering(values.to_numpy(float))
-            low, high = wide.bounds
-            axes[wide.path] = optuna.distributions.FloatDistribution(low, high, log=wide.log)
-        else:
-            options = sorted(values.unique(), key=str)
-            axes[dimension.path] = optuna.distributions.CategoricalDistribution(options)
-    made = []
-    for row in trials.to_dict("records"):
-        used = {path: axis for path, axis in axes.items() if _has_place(row[path], axis)}
-        params = {
-            path: float(row[path]) if hasattr(axis, "log") else row[path]
-            for path, axis in used.items()
-        }
-        made.append(
-            optuna.create_trial(params=params, distributions=used, value=float(row["score"]))
-        )
-    return made
-
-
-def _has_place(value: Any, axis: BaseDistribution) -> bool:
-    """Return whether a setting applies and lies on the axis; rho = 0 is on no log axis."""
-    return not pd.isna(value) and not (getattr(axis, "log", False) and value <= 0)
+def _with(land: Landscape, points: np.ndarray, choice: Choice, option: int) -> np.ndarray:
+    """Return features in which the option number ``option`` is chosen."""
+    chosen, every = land.column(choice), land.features(land.trials)
+    donors = every[every[:, chosen + option] == 1]
+    donors = donors[np.arange(len(points)) % len(donors)]
+    points = points.copy()
+    for each in land.dimensions:
+        columns = slice(land.column(each), land.column(each) + each.width)
+        mine, theirs = (each.is_used(rows[:, columns]) for rows in (points, donors))
+        changed = mine != theirs
+        points[changed, columns] = donors[changed, columns]
+    points[:, chosen : chosen + choice.width] = np.eye(choice.width)[option]
+    return points

@@ -1,98 +1,130 @@
-"""The objective over all searched dimensions, predicted at full budget."""
+"""A metric over all searched dimensions, predicted at full budget."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.stored.axes import Axis, axes_of
 from analysis.stored.noise import limits
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
-from analysis.surrogate.expectation import Expectation, Expected
+from analysis.surrogate.expectation import Expected, Scale
+from analysis.surrogate.features import Choice, Number, placed, varied
 from analysis.surrogate.observations import read_trials
-from analysis.surrogate.surface import full_budget, of_one_kind
+from tune_robust.gaussian_process import FREEDOM, GaussianProcess, Looks, Predicted, Priors
 
-_FEWEST = 4  # different settings per numeric dimension
-_APART = 0.5  # distance of two options of a choice, in units of an axis
+_FEWEST = 4  # different settings
+_PRIORS = Priors(signal=(0.0, 1.4), trial=(-3.0, 1.2), noise=(-3.0, 1.2), length=(0.5, 1.0))
+"""Wider than those of a search, which must not trust few trials: selected on the populations
+marked ``develop`` (docs/calibration.md)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """Predictions of the objective at any setting, from trials of the best trial's kind.
+    """Predictions of one metric for any settings, from all trials of a run.
 
-    ``numeric``: the numeric dimensions varied among them; ``choices``: the tried options of the
-    other dimensions. ``trials``: the rows of the run's table that lie on every axis.
+    ``dimensions``: those that differ between the trials, conditional ones and choices included;
+    ``trials``: the rows of the run's table that it was fitted to.
     """
 
-    numeric: tuple[Axis, ...]
-    choices: dict[str, tuple[Any, ...]]
+    dimensions: tuple[Number | Choice, ...]
     trials: pd.DataFrame
-    expectation: Expectation
+    _model: GaussianProcess = field(repr=False)
+    _scale: Scale = field(repr=False)
 
-    def positions(self, trials: pd.DataFrame) -> np.ndarray:
-        """Return the positions of trials on the numeric dimensions, (n, d) in [0, 1]."""
-        return _positions(self.numeric, trials)
+    def features(self, trials: pd.DataFrame) -> np.ndarray:
+        """Return the features of trials, (n, features)."""
+        return np.column_stack([each.features(trials) for each in self.dimensions])
 
-    def at(self, positions: np.ndarray, chosen: dict[str, Any]) -> Expected:
-        """Predict at positions of shape (m, d) with the options ``chosen``."""
-        options = pd.DataFrame([chosen] * len(positions))
-        return self.expectation.at(np.column_stack([positions, _coded(self.choices, options)]))
+    def column(self, dimension: Number | Choice) -> int:
+        """Return the first column of a dimension in the features."""
+        before = self.dimensions[: self.dimensions.index(dimension)]
+        return sum(each.width for each in before)
+
+    def at(self, *groups: np.ndarray) -> Expected:
+        """Predict for features (m, features), averaged over the groups row by row.
+
+        The difference of two groups must be the same in all rows.
+        """
+        found = self._model.expect(*groups)
+        mean = self._scale.measured(found.mean)
+        low, high = self._interval(found, 0.9)
+        own = self._model.spread * found.deviation / self._scale.slope(mean)
+        return Expected(
+            mean=mean,
+            deviation=np.hypot(own, self._scale.sampling(mean)),
+            doubt=found.doubt,
+            low=low,
+            high=high,
+        )
+
+    def interval(self, points: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the interval of new trials' values for features (m, features).
+
+        ``level``: the probability of a value within it, in (0, 1).
+        """
+        return self._interval(self._model.expect(points), level)
+
+    def known(self, points: np.ndarray) -> float:
+        """Return the fraction of the variance of settings (m, features) that is predicted.
+
+        The rest is the uncertainty of the predictions: chance gives rise to small differences that
+        are as uncertain as they are large.
+        """
+        found = self._model.expect(points)
+        predicted, uncertain = (
+            found.mean.var(),
+            np.mean((self._model.spread * found.deviation) ** 2),
+        )
+        return float(predicted / (predicted + uncertain))
+
+    def _interval(self, found: Predicted, level: float) -> tuple[np.ndarray, np.ndarray]:
+        # Only needed here.
+        from scipy.special import stdtrit
+
+        error = self._scale.errors(self._scale.measured(found.mean))
+        one = np.sqrt(found.deviation**2 + self._model.noise**2 + error**2)
+        half = float(stdtrit(FREEDOM, 0.5 + level / 2)) * self._model.spread * one
+        ends = [self._scale.measured(found.mean + side * half) for side in (-1, 1)]
+        return np.minimum(*ends), np.maximum(*ends)
 
     def of(self, trials: pd.DataFrame) -> Expected:
         """Predict for the settings of n trials."""
-        inputs = np.column_stack([self.positions(trials), _coded(self.choices, trials)])
-        return self.expectation.at(inputs)
+        return self.at(self.features(trials))
 
 
-@lru_cache(maxsize=4)
-def fit_landscape(run: Run) -> Landscape | None:
-    """Fit the landscape of the run's objective; None if too few settings were tried.
+@lru_cache(maxsize=8)
+def fit_landscape(run: Run, metric: str | None = None) -> Landscape | None:
+    """Fit a metric (default: the objective) over all searched dimensions.
 
-    A numeric dimension that does not apply to a trial is set to its middle. Choices are one-hot
-    encoded.
+    None if the trials have fewer than four different settings, or all the same value.
     """
-    run = averaged(run)
-    trials, kind = of_one_kind(run)
-    searched = axes_of(run.space.get("search") or {}, kind)
-    numeric = tuple(d for d in searched if d.is_numeric and trials[d.path].nunique() > 1)
-    paths = [dimension.path for dimension in numeric]
-    if not numeric:
+    run, metric = averaged(run), metric or run.objective.metric
+    search = run.space.get("search") or {}
+    axes = tuple(d for d in run.dimensions if d.path in search)
+    seen = read_trials(run, metric)
+    trials = placed(run.trials[run.trials["trial"].isin(seen["trial"])], axes)
+    trials = trials.dropna(subset=[axis.path for axis in axes], how="all").reset_index(drop=True)
+    seen = seen[seen["trial"].isin(trials["trial"])]
+    dimensions = varied(search, trials)
+    if not dimensions or seen["value"].nunique() < 2:
         return None
-    trials = trials.dropna(subset=paths, how="all")
-    for dimension in numeric:
-        if dimension.log:
-            values = trials[dimension.path].astype("float64")
-            trials = trials[~(values <= 0)]  # rho = 0 is not on a log axis
-    numeric = tuple(d.covering(trials[d.path].dropna().to_numpy(float)) for d in numeric)
-    tried = {d.path: trials[d.path].dropna().unique() for d in searched if not d.is_numeric}
-    choices = {path: tuple(options) for path, options in tried.items() if len(options) > 1}
-    readings = read_trials(run, run.objective.metric)
-    readings = readings[readings["status"] != "failed"].dropna(subset=["value"])
-    readings = readings.merge(trials[["trial", *paths, *choices]], on="trial")
-    places = readings.drop_duplicates("trial")
-    if len(places) < _FEWEST * len(numeric) or places["value"].nunique() == 1:
+    points = np.column_stack([each.features(trials) for each in dimensions])
+    if len(np.unique(points, axis=0)) < _FEWEST:
         return None
-    inputs = np.column_stack([_positions(numeric, readings), _coded(choices, readings)])
-    name = run.objective.metric
-    expectation = Expectation(inputs, readings, full_budget(trials), name, limits(run, name))
-    return Landscape(numeric, choices, trials, expectation)
-
-
-def _positions(numeric: tuple[Axis, ...], trials: pd.DataFrame) -> np.ndarray:
-    columns = [d.to_unit(trials[d.path].astype("float64")) for d in numeric]
-    return np.nan_to_num(np.column_stack(columns), nan=0.5)
-
-
-def _coded(choices: dict[str, tuple[Any, ...]], trials: pd.DataFrame) -> np.ndarray:
-    """Return the one-hot encoding of the options, (n, number of options)."""
-    columns = [
-        _APART * (trials[path] == option).to_numpy(float)
-        for path, options in choices.items()
-        for option in options
-    ]
-    return np.column_stack(columns) if columns else np.empty((len(trials), 0))
+    scale = Scale(metric, limits(run, metric))
+    rows = pd.Index(trials["trial"]).get_indexer(seen["trial"])
+    values = seen["value"].to_numpy()
+    repeats = trials["seeds"].to_numpy()[rows] if "seeds" in trials else 1.0
+    looks = Looks(
+        points=points[rows],
+        budgets=seen["budget"].to_numpy(),
+        trials=rows,
+        values=scale.modelled(values),
+        errors=scale.errors(values) / np.sqrt(repeats),
+    )
+    groups = np.repeat(np.arange(len(dimensions)), [each.width for each in dimensions])
+    return Landscape(dimensions, trials, GaussianProcess(looks, groups, _PRIORS), scale)

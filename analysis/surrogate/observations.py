@@ -9,47 +9,49 @@ import pandas as pd
 
 from analysis.stored.run import Run, scored_epochs
 
-_RUNGS = 3
-_END = np.inf
+_RUNGS = 3  # budgets before the end at which all trials are read
+_EQUAL = 1.15  # budgets whose ratio is at most this are one: methods differ in the cost of an epoch
 
 
 @lru_cache(maxsize=8)
 def read_trials(run: Run, metric: str) -> pd.DataFrame:
-    """Return each trial's value where it ended, and at earlier budgets where others were stopped.
+    """Return what is known of each trial: its values at the budgets where trials were cut off.
 
-    Columns: trial, status, rung (infinite at the trial's end), spent (gradient evaluations), value.
-    The result is cached: do not change it.
+    A finished trial has a value at its end and one at each of up to three budgets where others were
+    stopped; a stopped or running one has those at the budgets that it reached, and none at the end.
+    Trials that failed are left out.
+
+    Columns: trial, budget (the fraction of a finished trial, 1 at the end), value. The result is
+    cached: do not change it.
     """
-    statuses = run.trials.set_index("trial")["status"]
-    ends = scored_epochs(run.epochs, run.objective)
-    stops = ends["spent"][statuses.reindex(ends.index) == "stopped"]
-    total = run.epochs["trial"].map(ends["spent"])
-    parts = [ends.assign(rung=_END)]
-    for rung in _spread(np.unique(stops), _RUNGS):
-        until = run.epochs[(run.epochs["gradient_evaluations"] <= rung) & (total > rung)]
-        parts.append(scored_epochs(until, run.objective).assign(rung=rung))
-    readings = pd.concat([part.reset_index() for part in parts if len(part)], ignore_index=True)
-    readings = readings.assign(status=readings["trial"].map(statuses), value=readings[metric])
-    return readings[["trial", "status", "rung", "spent", "value"]]
+    usable = run.trials[run.trials["status"] != "failed"].set_index("trial")
+    epochs = run.epochs[run.epochs["trial"].isin(usable.index)]
+    full = full_budget(run.trials)
+    ends = scored_epochs(epochs, run.objective)
+    finished = ends[usable["status"].reindex(ends.index) == "done"]
+    parts = [finished.assign(budget=1.0)]
+    for cut in _cuts(ends["spent"].drop(finished.index).to_numpy(), full):
+        until = scored_epochs(epochs[epochs["gradient_evaluations"] <= cut], run.objective)
+        reached = until[ends["spent"].reindex(until.index) * _EQUAL >= cut]
+        parts.append(reached.assign(budget=min(cut / full, 1.0)))
+    found = pd.concat([part.reset_index() for part in parts], ignore_index=True)
+    found = found.drop_duplicates(["trial", "budget"])
+    return found.assign(value=found[metric])[["trial", "budget", "value"]].dropna()
 
 
-def credited(values: np.ndarray, readings: pd.DataFrame) -> np.ndarray:
-    """Add to values before the end the mean gain of the finished trials from there to their end.
-
-    ``values`` are those of the readings, on the scale in which the gain is averaged.
-    """
-    done = (readings["status"] == "done").to_numpy()
-    if not done.any():
-        return values
-    spent, rungs = readings["spent"].to_numpy(), readings["rung"].to_numpy()
-    course = pd.Series(values[done]).groupby(rungs[done]).mean()
-    budgets = np.append(course.index[:-1], spent[done].max())
-    gain = course.iloc[-1] - np.interp(np.log(spent), np.log(budgets), course)
-    return np.where(done & (rungs == _END), values, values + gain)
+def full_budget(trials: pd.DataFrame) -> float:
+    """Return the gradient evaluations of a finished trial, or the most of any if none finished."""
+    spent = trials["gradient_evaluations"]
+    done = float(spent[trials["status"] == "done"].max())
+    return float(spent.max()) if np.isnan(done) else done
 
 
-def _spread(values: np.ndarray, size: int) -> np.ndarray:
-    """Return at most ``size`` of some sorted values, including both ends."""
-    if len(values) <= size:
-        return values
-    return values[np.linspace(0, len(values) - 1, size).round().astype(int)]
+def _cuts(spent: np.ndarray, full: float) -> list[float]:
+    """Return up to three budgets, the lowest and the highest included, that stand for ``spent``."""
+    cuts: list[float] = []
+    for budget in np.unique(spent[(spent > 0) & (spent <= full)])[::-1]:
+        if not cuts or cuts[-1] > _EQUAL * budget:
+            cuts.append(float(budget))
+    if len(cuts) <= _RUNGS:
+        return cuts
+    return [cuts[place] for place in np.linspace(0, len(cuts) - 1, _RUNGS).round().astype(int)]

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, qmc
 
 from analysis.stored.axes import Axis
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
 from analysis.surrogate.expectation import SURE, Expected, tolerance
+from analysis.surrogate.features import Number
 from analysis.surrogate.landscape import Landscape, fit_landscape
+from analysis.surrogate.surface import of_one_kind
 
 _STARTS = 3  # boxes that are grown
 _STEP = 0.025  # of an axis: how far the box grows at a time
 _PROBES = 64  # settings evaluated in each new slice of the box
 _GOOD = 0.75  # fraction of them that must be within a point of the best
+_FEWEST = 4  # trials per dimension of the box
 _NEAR = 0.5  # of half the box's width: the distance allowed from a trial to the centre
 
 
@@ -62,7 +65,7 @@ def robust_region(run: Run) -> Region | None:
 
     The best is the highest prediction at a finished trial. A box starts at a trial close to it,
     grows along every dimension for as long as three in four of the added settings are predicted
-    within a point, and stops where the surrogate is uncertain; the widest of a few such boxes is
+    within a point, and stops where the model is uncertain; the widest of a few such boxes is
     returned. Other methods (and kinds of adaptive SAM) than the best one's are left out. None if
     there are too few trials, or if no box around the best has a width along every dimension.
     """
@@ -70,8 +73,9 @@ def robust_region(run: Run) -> Region | None:
     land = fit_landscape(run)
     if land is None:
         return None
-    finished = land.trials[(land.trials["status"] == "done") & land.trials["objective"].notna()]
-    finished = finished.dropna(subset=list(land.choices)).reset_index(drop=True)
+    alike, _ = of_one_kind(run)
+    seen = land.trials[land.trials["trial"].isin(alike["trial"])]
+    finished = seen[(seen["status"] == "done") & seen["objective"].notna()].reset_index(drop=True)
     if finished.empty:
         return None
     sign = run.objective.sign
@@ -80,13 +84,16 @@ def robust_region(run: Run) -> Region | None:
     floor = best - tolerance(run.objective.metric, best)
     starts = [place for place in np.argsort(-means)[:_STARTS] if means[place] >= floor]
     boxes = [_grown(land, finished.iloc[[place]], sign, floor) for place in starts]
-    box = max(boxes, key=lambda box: (box.high - box.low).mean())
-    if (box.high <= box.low)[box.applies].any():
+    boxes = [box for box in boxes if box.sides and len(seen) >= _FEWEST * len(box.sides)]
+    if not boxes:
+        return None
+    box = max(boxes, key=lambda box: float((box.high - box.low).mean()))
+    if (box.high <= box.low).any():
         return None
     peak = finished.iloc[[int((sign * finished["objective"]).argmax())]]
     return Region(
-        bounds={d.path: _bounds(d, *ends) for d, ends in box.sides(land)},
-        width={d.path: float(high - low) for d, (low, high) in box.sides(land)},
+        bounds={number.path: _bounds(number.axis, *ends) for number, ends in box.bounds()},
+        width={number.path: high - low for number, (low, high) in box.bounds()},
         chosen=_options(run, box.start.iloc[0]),
         start=box.start["trial"].iloc[0],
         sure=_sure(land, box, sign, floor),
@@ -102,34 +109,36 @@ def plateau_settings(run: Run) -> dict[str, Any] | None:
 
 
 class _Box(NamedTuple):
-    """Corners in [0, 1], the trial it grew from (one row), its options, and the axes that apply."""
+    """The trial that it grew from (one row), the numbers that apply to it, and its bounds.
 
+    ``low`` and ``high`` are positions on the numbers' axes, in [0, 1].
+    """
+
+    start: pd.DataFrame
+    sides: tuple[Number, ...]
     low: np.ndarray
     high: np.ndarray
-    start: pd.DataFrame
-    chosen: dict[str, Any]
-    applies: np.ndarray
 
-    def sides(self, land: Landscape) -> list[tuple[Axis, tuple[float, float]]]:
-        """Return the dimensions that apply, each with the box's bounds along it."""
-        ends = zip(land.numeric, self.low, self.high, self.applies, strict=True)
-        return [(d, (float(low), float(high))) for d, low, high, applies in ends if applies]
+    def bounds(self) -> list[tuple[Number, tuple[float, float]]]:
+        """Return the numbers, each with its bounds."""
+        ends = zip(self.low.tolist(), self.high.tolist(), strict=True)
+        return list(zip(self.sides, ends, strict=True))
 
 
 def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Box:
     """Move every face of the box outwards in turn until it reaches settings that are not good."""
-    chosen = {path: start[path].iloc[0] for path in land.choices}
-    applies = start[[d.path for d in land.numeric]].notna().to_numpy()[0]
-    low, high = land.positions(start)[0].clip(0, 1), land.positions(start)[0].clip(0, 1)
-    unit = _spread(_PROBES, len(low))
-    faces = [(axis, side) for axis in np.flatnonzero(applies) for side in (-1, 1)]
+    numbers = (each for each in land.dimensions if isinstance(each, Number))
+    sides = tuple(number for number in numbers if number.applies(start)[0])
+    low = np.array([number.features(start)[0, 0] for number in sides]).clip(0, 1)
+    high, unit, slice_of = low.copy(), _spread(_PROBES, len(sides)), _slice(land, start, sides)
+    faces = [(axis, side) for axis in range(len(sides)) for side in (-1, 1)]
     while faces:
         for axis, side in tuple(faces):
             edge = high[axis] if side > 0 else low[axis]
             further = float(np.clip(edge + side * _STEP, 0, 1))
             probes = low + unit * (high - low)
             probes[:, axis] = edge + unit[:, axis] * (further - edge)
-            expected = land.at(probes, chosen)
+            expected = land.at(slice_of(probes))
             good = (sign * expected.mean >= floor) & (expected.doubt <= SURE)
             if further == edge or good.mean() < _GOOD:
                 faces.remove((axis, side))
@@ -137,19 +146,44 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
                 high[axis] = further
             else:
                 low[axis] = further
-    return _Box(low, high, start, chosen, applies)
+    return _Box(start, sides, low, high)
+
+
+def _slice(
+    land: Landscape, start: pd.DataFrame, sides: tuple[Number, ...]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from positions (m, sides) to features; the others are those of a trial."""
+    features, columns = land.features(start), [land.column(number) for number in sides]
+
+    def points(positions: np.ndarray) -> np.ndarray:
+        rows = np.repeat(features, len(positions), axis=0)
+        rows[:, columns] = positions
+        return rows
+
+    return points
 
 
 def _sure(land: Landscape, box: _Box, sign: int, floor: float) -> float:
+    # Only needed here.
+    from scipy.special import ndtr
+
     probes = box.low + _spread(256, len(box.low)) * (box.high - box.low)
-    expected = land.at(probes, box.chosen)
+    expected = land.at(_slice(land, box.start, box.sides)(probes))
     above = (sign * expected.mean - floor) / np.maximum(expected.deviation, 1e-9)
-    return float(norm.cdf(above).mean())
+    return float(ndtr(above).mean())
 
 
 def _spread(count: int, dimensions: int) -> np.ndarray:
-    """Return (count, dimensions) points that fill [0, 1] evenly; they are deterministic."""
-    return qmc.Sobol(dimensions, scramble=True, rng=0).random(count)
+    """Return (count, dimensions) points that fill [0, 1] evenly; they are deterministic.
+
+    They are those of a Kronecker sequence, whose steps are powers of the root of
+    x ** (dimensions + 1) = x + 1 (Roberts 2018).
+    """
+    root = 2.0
+    for _ in range(50):
+        root = (1 + root) ** (1 / (dimensions + 1))
+    steps = root ** -np.arange(1.0, dimensions + 1)
+    return (0.5 + np.arange(1, count + 1)[:, None] * steps) % 1
 
 
 def _bounds(dimension: Axis, low: float, high: float) -> tuple[float, float]:
@@ -160,23 +194,26 @@ def _bounds(dimension: Axis, low: float, high: float) -> tuple[float, float]:
 def _plateau(run: Run, land: Landscape, finished: pd.DataFrame, box: _Box) -> Setting:
     """Return a finished trial near the centre of the box, otherwise the centre itself."""
     centre, half = (box.low + box.high) / 2, (box.high - box.low) / 2
-    alike = finished[(finished[list(box.chosen)] == list(box.chosen.values())).all(axis=1)]
-    reach = np.where(box.applies, np.maximum(half, _STEP / 2), np.inf)
-    off = np.abs((land.positions(alike) - centre) / reach).max(axis=1)
+    points, start = land.features(finished), land.features(box.start)
+    columns = [land.column(number) for number in box.sides]
+    alike = (np.delete(points, columns, axis=1) == np.delete(start, columns, axis=1)).all(axis=1)
+    off = np.abs((points[:, columns] - centre) / np.maximum(half, _STEP / 2)).max(axis=1)
+    off = np.where(alike, off, np.inf)
     if off.min() <= _NEAR:
-        return _recorded(run, land, alike.iloc[[int(off.argmin())]])
+        return _recorded(run, land, finished.iloc[[int(off.argmin())]])
     values = {
-        d.path: d.nearest(float(d.from_unit((low + high) / 2)))
-        for d, (low, high) in box.sides(land)
+        number.path: number.axis.nearest(float(number.axis.from_unit((low + high) / 2)))
+        for number, (low, high) in box.bounds()
     }
-    expected = _interval(land.at(centre[None], box.chosen))
+    expected = _interval(land.at(_slice(land, box.start, box.sides)(centre[None])))
     return Setting({**_options(run, box.start.iloc[0]), **values}, *expected, None, None)
 
 
 def _recorded(run: Run, land: Landscape, trial: pd.DataFrame) -> Setting:
     row = trial.iloc[0]
-    used = [d for d in land.numeric if not pd.isna(row[d.path])]
-    values = {d.path: round(row[d.path]) if d.whole else float(row[d.path]) for d in used}
+    numbers = [each for each in land.dimensions if isinstance(each, Number)]
+    axes = [number.axis for number in numbers if number.applies(trial)[0]]
+    values = {a.path: round(row[a.path]) if a.whole else float(row[a.path]) for a in axes}
     expected = _interval(land.of(trial))
     score = float(row["objective"])
     return Setting({**_options(run, row), **values}, *expected, row["trial"], score)

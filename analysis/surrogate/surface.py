@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.formatting import number
 from analysis.stored.axes import Axis, axes_of
-from analysis.stored.noise import limits
 from analysis.stored.ranking import ranking
 from analysis.stored.replicates import averaged
-from analysis.stored.run import Run
-from analysis.surrogate.expectation import Expectation
-from analysis.surrogate.observations import read_trials
+from analysis.stored.run import Run, scored_epochs
+from analysis.surrogate.features import Number, placed
+from analysis.surrogate.landscape import Landscape, fit_landscape
+from analysis.surrogate.observations import full_budget, read_trials
 from tune_robust.errors import UserError, unknown
 from tune_robust.formatting import count
 from tune_robust.metrics import metric
@@ -26,7 +26,11 @@ _FAVOURITES = ("sam.rho", "saner.alpha")
 _KINDS = ("method", "sam.adaptive")
 """Choices that change the meaning of a number: a surface shows one option of each."""
 
-_CELLS = 61
+Others = Literal["averaged", "winner"]
+"""What a surface shows of the settings that are not on its axes."""
+
+_CELLS = 41
+_OTHERS = 16  # trials over whose other settings a surface is averaged
 _NOTHING = np.empty(0)
 _FEWEST = {1: 4, 2: 6}
 
@@ -39,6 +43,8 @@ class Surface(NamedTuple):
     empty if ``problem`` says why there is no surface. ``observed`` has one row per trial on the
     surface: every column of ``trials``, and ``value``, the metric where the trial ended. ``kind``:
     the choices that all these trials share; ``budget``: the full budget in gradient evaluations.
+    ``others``: whether the other searched settings are averaged over the trials on the surface, or
+    those of the winner; None if there are none.
     """
 
     metric: str
@@ -55,6 +61,7 @@ class Surface(NamedTuple):
     kind: dict[str, Plain]
     budget: float
     problem: str | None
+    others: Others | None = None
 
     @property
     def across(self) -> Axis:
@@ -75,15 +82,19 @@ def _known(axis: Axis | None) -> Axis:
 
 @lru_cache(maxsize=8)
 def fit_surface(
-    run: Run, metric_name: str | None = None, x: str | None = None, y: str | None = None
+    run: Run,
+    metric_name: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    others: Others = "averaged",
 ) -> Surface:
-    """Fit a metric (default: the objective) over the dimensions ``x`` and ``y``.
+    """Predict a metric (default: the objective) over the dimensions ``x`` and ``y``.
 
     By default the dimensions are sam.rho and saner.alpha if they were searched, otherwise the two
-    numeric ones with the most different values; a single dimension gives a curve. A trial counts at
-    the budget where it ended and at earlier ones where others were stopped. To values at smaller
-    budgets, the mean gain of the finished trials from there on is added, and the surrogate,
-    whose inputs include the budget, learns how reliable that is. Fractions are fitted as log odds.
+    numeric ones with the most different values; a single dimension gives a curve. All surfaces of a
+    metric come from one model over all searched dimensions (``landscape``). It is averaged over
+    the other settings of the trials on the surface (partial dependence, Friedman 2001), or, with
+    ``others="winner"``, evaluated at those of the best trial.
 
     Raises:
         UserError: The metric was not recorded, or a dimension was not searched or is not numeric.
@@ -93,15 +104,23 @@ def fit_surface(
         raise UserError(unknown("metric", metric_name, run.epochs.columns.drop(["trial", "epoch"])))
     trials, kind = of_one_kind(run)
     dimensions = _chosen(run, trials, kind, x, y)
-    paths = [dimension.path for dimension in dimensions]
-    readings = read_trials(run, metric_name)
-    ends = readings[np.isinf(readings["rung"])].set_index("trial")["value"]
-    observed = _on_axes(trials, dimensions).assign(value=lambda t: t["trial"].map(ends))
+    return surface_of(run, metric_name, trials, kind, dimensions, others)
+
+
+def surface_of(
+    run: Run,
+    metric_name: str,
+    trials: pd.DataFrame,
+    kind: dict[str, Plain],
+    dimensions: list[Axis],
+    others: Others = "averaged",
+) -> Surface:
+    """Return the surface of a metric over one or two dimensions, around some of the trials."""
+    ends = scored_epochs(run.epochs, run.objective)[metric_name]
+    observed = placed(trials, tuple(dimensions)).dropna(subset=[d.path for d in dimensions])
+    observed = observed.assign(value=observed["trial"].map(ends))
     if len(observed):
         dimensions = [d.covering(observed[d.path].to_numpy(float)) for d in dimensions]
-    budget = full_budget(observed)
-    readings = readings[readings["status"] != "failed"].dropna(subset=["value"])
-    readings = readings.merge(observed[["trial", *paths]], on="trial")
     axes = [dimension.from_unit(np.linspace(0, 1, _CELLS)) for dimension in dimensions]
     surface = Surface(
         metric=metric_name,
@@ -116,26 +135,54 @@ def fit_surface(
         high=_NOTHING,
         observed=observed,
         kind=kind,
-        budget=budget,
-        problem=_problem(run, dimensions, readings, metric_name),
+        budget=full_budget(observed),
+        problem=None,
+        others=others,
     )
-    return surface if surface.problem else _fitted(run, surface, dimensions, readings)
+    seen = observed[observed["trial"].isin(read_trials(run, metric_name)["trial"])]
+    if problem := _problem(run, dimensions, seen, metric_name):
+        return surface._replace(problem=problem)
+    return _predicted(run, surface, dimensions, seen)
 
 
-def _fitted(run: Run, surface: Surface, dimensions: list[Axis], readings: pd.DataFrame) -> Surface:
-    inputs = np.column_stack([d.to_unit(readings[d.path]) for d in dimensions])
-    grid = np.stack(np.meshgrid(*[np.linspace(0, 1, _CELLS)] * len(dimensions)), axis=-1)
-    possible = limits(run, surface.metric)
-    expectation = Expectation(inputs, readings, surface.budget, surface.metric, possible)
-    expected = expectation.at(grid.reshape(-1, len(dimensions)))
-    return surface._replace(**expected.reshape(grid.shape[:-1])._asdict())
+def _predicted(run: Run, surface: Surface, dimensions: list[Axis], seen: pd.DataFrame) -> Surface:
+    land = fit_landscape(run, surface.metric)
+    if land is None:  # its trials differ in nothing but what is not on the surface
+        return surface._replace(problem="The trials do not differ in these settings.")
+    numbers = [_common(land, dimension.path, seen) for dimension in dimensions]
+    for shared in numbers:
+        seen = seen[shared.applies(seen)] if shared is not None else seen
+    if surface.others == "winner":
+        rows = seen[seen["trial"].isin([_best(run, seen)])]
+    else:
+        rows = seen.iloc[np.linspace(0, len(seen) - 1, min(len(seen), _OTHERS)).astype(int)]
+    cells = np.stack(np.meshgrid(*[np.linspace(0, 1, _CELLS)] * len(dimensions)), axis=-1)
+    points = cells.reshape(-1, len(dimensions))
+    groups = []
+    for row in land.features(rows):
+        group = np.tile(row, (len(points), 1))
+        for shared, dimension, positions in zip(numbers, dimensions, points.T, strict=True):
+            if shared is not None:
+                values = dimension.from_unit(positions)
+                group[:, land.column(shared)] = shared.axis.to_unit(values)
+        groups.append(group)
+    expected = land.at(*groups).reshape(cells.shape[:-1])
+    held = len(land.dimensions) > sum(shared is not None for shared in numbers)
+    return surface._replace(**expected._asdict(), others=surface.others if held else None)
 
 
-def full_budget(trials: pd.DataFrame) -> float:
-    """Return the gradient evaluations of a finished trial, or the most of any if none finished."""
-    spent = trials["gradient_evaluations"]
-    done = float(spent[trials["status"] == "done"].max())
-    return float(spent.max()) if np.isnan(done) else done
+def _common(land: Landscape, path: str, trials: pd.DataFrame) -> Number | None:
+    """Return the alternative of a path that most of the trials have; None if it is constant."""
+    numbers = [each for each in land.dimensions if isinstance(each, Number) and each.path == path]
+    return max(numbers, key=lambda each: each.applies(trials).sum(), default=None)
+
+
+def _best(run: Run, trials: pd.DataFrame) -> str:
+    """Return the best finished trial of ``trials``, or the best of all if none finished."""
+    done = trials[trials["status"] == "done"].dropna(subset=["objective"])
+    scored = done if len(done) else trials
+    order = scored["objective"].fillna(-np.inf * run.objective.sign) * run.objective.sign
+    return scored["trial"].iloc[int(order.argmax())]
 
 
 def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, Plain]]:
@@ -170,28 +217,24 @@ def _chosen(
     return [numeric[path] for path in chosen]
 
 
-def _on_axes(trials: pd.DataFrame, dimensions: list[Axis]) -> pd.DataFrame:
-    """Return the trials that lie on every dimension; rho = 0 is not on a log axis."""
-    for dimension in dimensions:
-        values = trials[dimension.path].astype("float64")
-        trials = trials[values > 0 if dimension.log else values.notna()]
-    return trials
-
-
-def _problem(run: Run, dimensions: list[Axis], readings: pd.DataFrame, name: str) -> str | None:
+def _problem(run: Run, dimensions: list[Axis], seen: pd.DataFrame, name: str) -> str | None:
     """Return why no surface can be drawn, for the figure; None if it can."""
     if not dimensions:
         return "No number was searched, so there is no surface to draw."
-    title = metric(name).title
     needed = _FEWEST[len(dimensions)]
-    places = len(readings.drop_duplicates([dimension.path for dimension in dimensions]))
+    places = len(seen.drop_duplicates([dimension.path for dimension in dimensions]))
     if places < needed:
         drawn = "curve" if len(dimensions) == 1 else "surface"
         text = f"{count(places, 'setting')} with a score so far; a {drawn} needs {needed}."
-        if run.space.get("searcher", {}).get("name") == "grid":
-            return text
-        more = f"tune-robust resume {run_argument(run.place)} --trials +{needed - places}"
-        return f"{text} Add trials: {more}"
-    if readings["value"].nunique() == 1:
-        return f"Every trial has the same {title}, {number(readings['value'].iloc[0])}."
+        return f"{text} {more_trials(run, needed - places)}".rstrip()
+    values = read_trials(run, name).merge(seen[["trial"]])["value"]
+    if values.nunique() == 1:
+        return f"Every trial has the same {metric(name).title}, {number(values.iloc[0])}."
     return None
+
+
+def more_trials(run: Run, trials: int) -> str:
+    """Return a sentence with the command that adds trials; none for a grid, which is complete."""
+    if run.space.get("searcher", {}).get("name") == "grid":
+        return ""
+    return f"Add trials: tune-robust resume {run_argument(run.place)} --trials +{trials}"

@@ -30,7 +30,7 @@ def test_the_good_region_is_within_a_point_of_the_best(info):
 
 def test_the_box_bounds_the_region_around_the_best(info):
     low, high = info.box["sam.rho"]
-    assert 0.3 < low < 0.55 < high < 0.9
+    assert 0.3 < low < 0.55 < high < 1.0
 
 
 def test_every_good_island_holds_a_finished_trial(build):
@@ -140,3 +140,49 @@ def test_a_trial_at_the_end_of_an_axis_is_drawn(build):
     assert not any(trace.cliponaxis for trace in shown)
     assert figure.layout.legend.yref == "container"  # clear of what is said above the picture
     assert "a curve needs 4" in figure.layout.annotations[0].text.replace("<br>", " ")
+
+
+def three_settings(build):
+    """Trials of which k is bad above 10, and the best has 5."""
+    space = build.space(search={**build.space()["search"], "saner.k": {"int": [0, 20]}})
+    draw, trials = np.random.default_rng(0), []
+    for number in range(1, 31):
+        rho, alpha, k = float(np.exp(draw.uniform(-3, 0.6))), draw.uniform(), number * 7 % 21
+        good = float(np.exp(-(np.log(rho / 0.5) ** 2))) - 0.5 * (k > 10)
+        values = {"sam.rho": rho, "saner.alpha": alpha, "saner.k": k}
+        trials.append(build.trial(number, values, good=max(good, 0.0)))
+    return build.load(trials, space=space)
+
+
+def test_a_surface_says_what_it_shows_of_the_other_settings(build):
+    run = three_settings(build)
+    averaged, winners = sensitivity(run), sensitivity(run, others="winner")
+    assert "averaged over the trials" in averaged.layout.xaxis.title.text
+    assert "those of the best trial" in winners.layout.xaxis.title.text
+    assert winners.data[0].z.max() > averaged.data[0].z.max() + 0.01
+    assert winner(run)["saner.k"] <= 10
+
+
+def test_without_other_settings_there_is_nothing_to_say(search_run):
+    assert "other settings" not in sensitivity(search_run).layout.xaxis.title.text
+    assert sensitivity_info(search_run).surface.others is None
+    assert sensitivity_info(search_run, others="winner").surface.others is None
+
+
+def test_single_lucky_trials_make_no_islands(build):
+    """alpha and k do nothing, and the scores differ by chance: what is drawn is nearly flat."""
+    space = build.space(search={**build.space()["search"], "saner.k": {"int": [0, 20]}})
+    draw = np.random.default_rng(3)
+    trials = [
+        build.trial(
+            number,
+            {"sam.rho": 0.3, "saner.alpha": draw.uniform(), "saner.k": number * 7 % 21},
+            good=float(np.clip(0.8 + 0.1 * draw.normal(), 0, 1)),
+        )
+        for number in range(1, 25)
+    ]
+    info = sensitivity_info(build.load(trials, space=space), x="saner.alpha", y="saner.k")
+    assert np.ptp(info.surface.mean) < 0.02
+    assert info.surface.mean.max() <= 0.5
+    good = info.margin >= 0
+    assert ndimage.label(good)[1] <= 1

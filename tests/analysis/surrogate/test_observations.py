@@ -1,7 +1,6 @@
-import numpy as np
 import pytest
 
-from analysis.surrogate.observations import credited, read_trials
+from analysis.surrogate.observations import read_trials
 
 
 @pytest.fixture
@@ -16,32 +15,41 @@ def run(build):
     )
 
 
-def test_each_trial_is_read_at_its_end_and_at_the_rungs_before(run):
-    readings = read_trials(run, "val_accuracy")
-    rungs = readings.groupby("trial")["rung"].apply(sorted)
-    assert rungs["t0001"] == [10, 28, np.inf]
-    assert rungs["t0004"] == [10, np.inf]
-    assert rungs["t0003"] == [np.inf]
-    early = readings[(readings["trial"] == "t0001") & (readings["rung"] == 10)].iloc[0]
+def test_each_trial_is_read_where_others_were_stopped_and_a_finished_one_at_its_end(run):
+    seen = read_trials(run, "val_accuracy")
+    budgets = seen.groupby("trial")["budget"].apply(sorted)
+    assert budgets["t0001"] == [10 / 80, 28 / 80, 1.0]
+    assert budgets["t0004"] == [10 / 80, 28 / 80]
+    assert budgets["t0003"] == [10 / 80]
+    early = seen[(seen["trial"] == "t0001") & (seen["budget"] == 10 / 80)].iloc[0]
     epochs = run.epochs[run.epochs["trial"] == "t0001"].set_index("epoch")
     assert early["value"] == epochs.loc[5, "val_accuracy"]
-    assert early["spent"] == 10
 
 
-def test_a_stopped_trial_is_credited_with_what_the_finished_ones_gained(run):
-    readings = read_trials(run, "val_accuracy")
-    values = readings["value"].to_numpy()
-    done = readings[readings["status"] == "done"].groupby("rung")["value"].mean()
-    keys = readings["trial"] + readings["rung"].astype(str)
-    given = dict(zip(keys, credited(values, readings), strict=True))
-    stopped = readings[readings["trial"] == "t0003"].iloc[0]
-    assert given["t0003inf"] == pytest.approx(stopped["value"] + done[np.inf] - done[10])
-    end = readings[(readings["trial"] == "t0001") & (readings["rung"] == np.inf)].iloc[0]
-    assert given["t0001inf"] == end["value"]
+def test_budgets_that_hardly_differ_are_one(build):
+    """A method with one pass a step ends an epoch where one with two passes is within it."""
+    run = build.load(
+        [
+            build.trial(1, {"sam.rho": 0.5}),
+            build.trial(2, {"sam.rho": 0.1}, status="stopped", epochs=5),
+            build.trial(3, {"sam.rho": 0.2}, status="stopped", epochs=11, passes=1),
+        ]
+    )
+    seen = read_trials(run, "val_accuracy")
+    assert sorted(seen["budget"].unique()) == [11 / 80, 1.0]
+    assert set(seen.loc[seen["budget"] < 1, "trial"]) == {"t0001", "t0002", "t0003"}
 
 
-def test_nothing_is_credited_before_a_trial_has_finished(build):
-    run = build.load([build.trial(1, {"sam.rho": 0.1}, status="stopped", epochs=5)])
-    readings = read_trials(run, "val_accuracy")
-    values = readings["value"].to_numpy()
-    np.testing.assert_array_equal(credited(values, readings), values)
+def test_of_a_search_without_a_finished_trial_the_longest_counts_as_one(build):
+    run = build.load([build.trial(n, {"sam.rho": 0.1 * n}, status="running", epochs=5 * n)
+                      for n in (1, 2)])  # fmt: skip
+    seen = read_trials(run, "val_accuracy")
+    assert seen.groupby("trial")["budget"].apply(sorted).to_dict() == {
+        "t0001": [0.5], "t0002": [0.5, 1.0]
+    }  # fmt: skip
+
+
+def test_a_failed_trial_is_left_out(build):
+    failed = build.trial(2, {"sam.rho": 0.1}, status="failed", epochs=3)
+    run = build.load([build.trial(1, {"sam.rho": 0.5}), failed])
+    assert set(read_trials(run, "val_accuracy")["trial"]) == {"t0001"}

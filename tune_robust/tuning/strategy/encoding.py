@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tune_robust.gaussian_process import Array
 from tune_robust.spaces.dimensions import Dimension
 from tune_robust.spaces.distributions import Choice, Grid, Int, LogInt
 from tune_robust.spaces.unit_cube import from_unit, to_unit
-from tune_robust.tuning.strategy.gaussian_process import Array
 
 
 class Encoding:

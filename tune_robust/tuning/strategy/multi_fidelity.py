@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from tune_robust.gaussian_process import Array, GaussianProcess, Looks
 from tune_robust.metrics import sign_of
 from tune_robust.runs.trial import Trial
 from tune_robust.schedulers.building import rungs_of
 from tune_robust.spaces.objective import objective_of, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.encoding import Encoding
-from tune_robust.tuning.strategy.gaussian_process import Array, GaussianProcess, Looks
 
 _LEAST = 4
 """The fewest trials of the first design."""
@@ -233,7 +233,7 @@ def _looks(trials: Sequence[Seen], points: Array) -> Looks:
     rows = [(n, r, y) for n, trial in enumerate(trials) for r, y in trial.looks.items()]
     numbers = np.array([n for n, _, _ in rows])
     budgets, values = np.array([(r, y) for _, r, y in rows]).T
-    return Looks(points[numbers], budgets, numbers, values)
+    return Looks(points[numbers], budgets, numbers, values, np.zeros(len(rows)))
 
 
 def _raised(looks: Looks) -> Looks:

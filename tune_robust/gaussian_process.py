@@ -3,17 +3,23 @@
 The model of MOBSTER (Klein et al. 2020, arXiv 2003.10865), with few parameters. A look at trial i,
 with the settings x, after the fraction r of a complete trial is
 
-    y = offset(r) + f(x, r) + g(i, r) + noise.
+    y = offset(r) + f(x, r) + g(i, r) + error(i) + noise.
 
 ``offset`` is the mean course of training. ``f`` is smooth in the settings (Matern 5/2, with a
 length for each dimension), and ``g`` is the trial's own deviation, which all its looks share. f and
-g at two budgets correlate the less, the further these are apart. The parameters are those of the
-maximum a posteriori. There is no random number in it: equal looks give equal predictions.
+g at two budgets correlate the less, the further these are apart. ``error`` is that of the
+measurement, with a known variance, as of an accuracy over some images; the looks at a trial, which
+are over the same images, share it. The parameters are those of the maximum a posteriori. There is
+no random number in it: equal looks give equal predictions.
+
+The searcher ``gp_mf`` and the analysis of a run both use it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +38,33 @@ _OFFSET = 4.0
 _DRIFT = 0.2
 """f and g at two budgets correlate exp(-_DRIFT * |log(r / r')|)."""
 
-_PRIORS = {"signal": (0.0, 0.7), "trial": (-2.5, 0.7), "noise": (-3.0, 0.7), "length": (0.0, 0.7)}
-"""Mean and standard deviation of the normal prior on the logarithm of each parameter.
+FREEDOM = 4.0
+"""The degrees of freedom of Student's t distribution of a new trial's value."""
 
-The first three are variances, in units of the variance of the looks.
-"""
+_TRUST = 0.2
+"""The prior standard deviation of the logarithm of the t distribution's scale, around 0."""
 
 _WITHIN = 4.0
 """How many standard deviations of its prior a parameter may lie from the mean."""
 
 _STEPS = 40
 """The most steps of the optimiser of the parameters."""
+
+
+class Priors(NamedTuple):
+    """Mean and standard deviation of the normal prior on the logarithm of each parameter.
+
+    The first three are variances, in units of the variance of the looks; ``length`` is that of each
+    dimension, in units of its range.
+    """
+
+    signal: tuple[float, float] = (0.0, 0.7)
+    trial: tuple[float, float] = (-2.5, 0.7)
+    noise: tuple[float, float] = (-3.0, 0.7)
+    length: tuple[float, float] = (0.0, 0.7)
+
+
+DEFAULT = Priors()
 
 
 @dataclass(frozen=True)
@@ -54,12 +76,14 @@ class Looks:
         budgets: the fractions of a complete trial, in (0, 1], (n,).
         trials: the numbers of the trials, (n,).
         values: the values, larger ones being better, (n,).
+        errors: the known standard deviations of their measurement, (n,).
     """
 
     points: Array
     budgets: Array
     trials: NDArray[np.int64]
     values: Array
+    errors: Array
 
     def __len__(self) -> int:
         return len(self.values)
@@ -79,6 +103,20 @@ class Looks:
         return Looks(*(column[rows] for column in vars(self).values()))
 
 
+class Predicted(NamedTuple):
+    """Predictions at m points, each (m,).
+
+    Attributes:
+        mean: the expected values at the end of a trial.
+        deviation: their standard deviations.
+        doubt: the deviations as fractions of that of settings far from all looks, in [0, 1].
+    """
+
+    mean: Array
+    deviation: Array
+    doubt: Array
+
+
 class GaussianProcess:
     """The model, fitted to ``looks``.
 
@@ -86,10 +124,11 @@ class GaussianProcess:
         looks: at least one look.
         groups: the number of the dimension of each feature, from 0, (features,). The features of a
             dimension share a length.
+        priors: those of the parameters.
     """
 
-    def __init__(self, looks: Looks, groups: NDArray[np.int64]):
-        self._groups = groups
+    def __init__(self, looks: Looks, groups: NDArray[np.int64], priors: Priors = DEFAULT):
+        self._groups, self._priors = groups, priors
         self._centre = float(np.mean(looks.values))
         self._scale = float(np.std(looks.values)) or 1.0
         self._parameters = self._fit(looks.bounded(_FITTED))
@@ -106,10 +145,10 @@ class GaussianProcess:
         if not len(points):
             return
         ends = np.ones(len(points))
-        across = self._smooth(points, ends) + _OFFSET * (self._looks.budgets == 1.0)
+        across = self._smooth(points, ends) + self._constant()
         values = self._centre + self._scale * (across @ self._weights)
         trials = -1 - np.arange(len(points))
-        self._condition(self._looks + Looks(points, ends, trials, values))
+        self._condition(self._looks + Looks(points, ends, trials, values, np.zeros(len(points))))
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of f at the end of a trial, each (m,).
@@ -120,19 +159,74 @@ class GaussianProcess:
         Args:
             points: the settings, (m, features).
         """
-        # Only needed here.
-        from scipy.linalg import solve_triangular
-
         across = self._smooth(points, np.ones(len(points)))
-        explained = (solve_triangular(self._factor, across.T, lower=True) ** 2).sum(axis=0)
-        variance = np.maximum(np.exp(self._parameters[0]) - explained, 1e-12)
-        return self._scale * (across @ self._weights), self._scale * np.sqrt(variance)
+        variance = np.exp(self._parameters[0]) - self._explained(across)
+        return self._scale * (across @ self._weights), self._scale * _root(variance)
+
+    def expect(self, *groups: Array) -> Predicted:
+        """Predict the values at the end of a trial, each the average over several settings.
+
+        Args:
+            groups: at least one, each (m, features): row n of the result is about the average over
+                row n of all of them. The difference of two groups must be the same in all rows.
+        """
+        constant, prior = self._constant(), np.exp(self._parameters[0])
+        across = sum(self._smooth(points, np.ones(len(points))) for points in groups) / len(groups)
+        across = across + constant
+        firsts = np.stack([points[0] for points in groups])
+        signal = prior * self._correlation(firsts, firsts).mean()
+        variance = signal + _OFFSET - self._explained(across)
+        far = prior + _OFFSET - self._explained(constant[None])
+        return Predicted(
+            mean=self._centre + self._scale * (across @ self._weights),
+            deviation=self._scale * _root(variance),
+            doubt=np.clip(_root(variance / far), 0, 1),
+        )
 
     @property
     def noise(self) -> float:
-        """The standard deviation of the looks at the ends of trials with equal settings."""
-        _, trial, noise = np.exp(self._parameters[:3])
-        return self._scale * float(np.sqrt(trial + noise))
+        """The standard deviation of the looks at the ends of trials with equal settings.
+
+        It is in their unit, and without the known error of their measurement.
+        """
+        return self._scale * float(np.sqrt(np.exp(self._parameters[1:3]).sum()))
+
+    @cached_property
+    def spread(self) -> float:
+        """The factor by which deviations are too small (above 1) or too large to be relied on.
+
+        The value of a new trial is distributed as Student's t with ``FREEDOM`` degrees of freedom,
+        whose scale is this factor times the standard deviation of mean, noise and error. It is the
+        maximum a posteriori, given each trial's last look predicted from all other trials
+        (Rasmussen and Williams 2006, section 5.4.2). The tails are heavy: some trials diverge.
+        """
+        # Only needed here.
+        from scipy.linalg import cho_solve
+
+        inverse = cho_solve((self._factor, True), np.eye(len(self._looks)))
+        apart = []
+        for trial in np.unique(self._looks.trials):
+            rows = np.flatnonzero(self._looks.trials == trial)
+            covariance = np.linalg.inv(inverse[np.ix_(rows, rows)])
+            last = self._looks.budgets[rows].argmax()
+            missed = (covariance @ self._weights[rows])[last]
+            apart.append(missed / np.sqrt(covariance[last, last]))
+        factors = np.exp(np.linspace(-5, 5, 101) * _TRUST)
+        squares = (np.array(apart)[:, None] / factors) ** 2
+        fits = -(FREEDOM + 1) / 2 * np.log1p(squares / FREEDOM) - np.log(factors)
+        posterior = fits.sum(axis=0) - 0.5 * (np.log(factors) / _TRUST) ** 2
+        return float(factors[posterior.argmax()])
+
+    def _constant(self) -> Array:
+        """Return the covariance of ``offset`` at the end of a trial with the looks, (n,)."""
+        return _OFFSET * (self._looks.budgets == 1.0)
+
+    def _explained(self, across: Array) -> Array:
+        """Return the variance that the looks explain, of their covariance ``across`` (m, n)."""
+        # Only needed here.
+        from scipy.linalg import solve_triangular
+
+        return (solve_triangular(self._factor, across.T, lower=True) ** 2).sum(axis=0)
 
     def draw(self, points: Array, rng: np.random.Generator, *, draws: int) -> Array:
         """Return draws of f at the end of a trial, as ``predict`` has it, (draws, m).
@@ -147,9 +241,7 @@ class GaussianProcess:
 
         across = self._smooth(points, np.ones(len(points)))
         explained = solve_triangular(self._factor, across.T, lower=True)
-        weights = np.exp(-self._parameters[3:])[self._groups]
-        apart = _squared(points * weights, points * weights)
-        prior = np.exp(self._parameters[0]) * _matern(np.sqrt(apart))[0]
+        prior = np.exp(self._parameters[0]) * self._correlation(points, points)
         covariance = prior - explained.T @ explained
         covariance[np.diag_indices_from(covariance)] += 1e-6 * np.exp(self._parameters[0])
         values, vectors = np.linalg.eigh(covariance)
@@ -159,17 +251,21 @@ class GaussianProcess:
 
     def _smooth(self, points: Array, budgets: Array) -> Array:
         """Return the covariance of f between ``points`` and the looks, (m, n)."""
-        weights = np.exp(-self._parameters[3:])[self._groups]
-        apart = _squared(points * weights, self._looks.points * weights)
         drift = _drift(budgets, self._looks.budgets)
-        return np.exp(self._parameters[0]) * _matern(np.sqrt(apart))[0] * drift
+        shape = self._correlation(points, self._looks.points)
+        return np.exp(self._parameters[0]) * shape * drift
+
+    def _correlation(self, one: Array, other: Array) -> Array:
+        """Return the correlation of f at equal budgets between settings (m, f) and (n, f)."""
+        weights = np.exp(-self._parameters[3:])[self._groups]
+        return _matern(np.sqrt(_squared(one * weights, other * weights)))[0]
 
     def _condition(self, looks: Looks) -> None:
         # Only needed here.
         from scipy.linalg import cho_solve
 
         self._looks = looks
-        likelihood = _Likelihood(looks, self._groups, self._standard(looks))
+        likelihood = self._likelihood(looks)
         self._factor = np.linalg.cholesky(likelihood.covariance(self._parameters)[0])
         self._weights = cho_solve((self._factor, True), self._standard(looks))
 
@@ -177,7 +273,7 @@ class GaussianProcess:
         # Slow to import, and only needed here.
         from scipy.optimize import minimize
 
-        likelihood = _Likelihood(looks, self._groups, self._standard(looks))
+        likelihood = self._likelihood(looks)
         centre, spread = likelihood.prior.T
         found = minimize(
             likelihood,
@@ -189,6 +285,10 @@ class GaussianProcess:
         )
         return found.x
 
+    def _likelihood(self, looks: Looks) -> _Likelihood:
+        errors = looks.errors / self._scale
+        return _Likelihood(looks, self._groups, self._standard(looks), errors, self._priors)
+
     def _standard(self, looks: Looks) -> Array:
         return (looks.values - self._centre) / self._scale
 
@@ -199,17 +299,24 @@ class _Likelihood:
     The parameters are the variances of f, of g and of the noise, and the length of each dimension.
     """
 
-    def __init__(self, looks: Looks, groups: NDArray[np.int64], values: Array):
+    def __init__(
+        self,
+        looks: Looks,
+        groups: NDArray[np.int64],
+        values: Array,
+        errors: Array,
+        priors: Priors = DEFAULT,
+    ):
         self._values = values
         dimensions = range(int(groups.max()) + 1)
         self._apart = np.stack(
             [_squared(x, x) for d in dimensions for x in [looks.points[:, groups == d]]]
         )
         self._drift = _drift(looks.budgets, looks.budgets)
-        self._own = self._drift * (looks.trials[:, None] == looks.trials)
+        same = looks.trials[:, None] == looks.trials
+        self._own, self._error = self._drift * same, np.outer(errors, errors) * same
         self._offset = _OFFSET * (looks.budgets[:, None] == looks.budgets)
-        variances = [_PRIORS[name] for name in ("signal", "trial", "noise")]
-        self.prior = np.array(variances + [_PRIORS["length"]] * len(dimensions))
+        self.prior = np.array([*priors[:3], *[priors.length] * len(dimensions)])
 
     def covariance(self, parameters: Array) -> tuple[Array, Array, Array]:
         """Return the covariance of the looks, that of f, and its slope in the distances."""
@@ -217,7 +324,7 @@ class _Likelihood:
         squared = np.tensordot(np.exp(-2 * parameters[3:]), self._apart, 1)
         shape, slope = _matern(np.sqrt(squared))
         smooth = signal * self._drift * shape
-        total = smooth + trial * self._own + self._offset
+        total = smooth + trial * self._own + self._offset + self._error
         total[np.diag_indices_from(total)] += noise + 1e-8
         return total, smooth, signal * self._drift * slope
 
@@ -255,6 +362,10 @@ def _squared(one: Array, other: Array) -> Array:
     products = one @ other.T
     squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)
     return np.maximum(squares - 2 * products, 0.0)
+
+
+def _root(variance: Array) -> Array:
+    return np.sqrt(np.maximum(variance, 1e-12))
 
 
 def _drift(one: Array, other: Array) -> Array:
