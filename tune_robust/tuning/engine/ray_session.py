@@ -306,12 +306,13 @@ def _few_processes(*, log_monitor: bool) -> Iterator[None]:
 
     Each of the two is a process of Python.
     """
-    whole = ray_parameter.RayParams
-    ray_parameter.RayParams = partial(whole, no_monitor=True, include_log_monitor=log_monitor)
+    module: Any = ray_parameter
+    whole: Any = ray_parameter.RayParams
+    module.RayParams = partial(whole, no_monitor=True, include_log_monitor=log_monitor)
     try:
         yield
     finally:
-        ray_parameter.RayParams = whole
+        module.RayParams = whole
 
 
 def _last_line(error: Exception) -> str:
