@@ -55,7 +55,7 @@ def test_every_recording_of_this_repository_can_be_replayed(path):
     folder = RunFolder(path)
     own = Space.from_document(folder.read_meta()["space"])
     pool = pool_of(own, folder)
-    assert len(pool.trials) == len(read_recorded(folder)) > 20
+    assert len(pool.trials) == len(read_recorded(folder)) > 10
 
 
 def test_a_missing_table_is_named(recorded):
