@@ -35,7 +35,7 @@ def run(
     that makes a difference, otherwise in one forked from another that has imported ``modules``.
     """
     words = [*map(str, arguments)]
-    if fresh or not can_be_forked():
+    if fresh or not can_be_forked(modules):
         command = [sys.executable, str(program)] if program else COMMAND
         done = subprocess.run(
             [*command, *words], cwd=cwd, capture_output=True, text=True, timeout=300
@@ -65,7 +65,7 @@ class Started:
         self._mark = uuid.uuid4().hex
         words, env = [*map(str, arguments)], {**os.environ, MARK: self._mark}
         self.process: Process | subprocess.Popen
-        if command is None and can_be_forked():
+        if command is None and can_be_forked(modules):
             self.process = start(words, cwd, env, one_output=True, modules=modules)
         else:
             self.process = subprocess.Popen(

@@ -2,8 +2,9 @@
 
     python -m tests.cli.fork_server SOCKET MODULE...
 
-Each request comes with three descriptors: standard output, standard error, and a socket on which
-the process id is sent, and the exit code once there is one.
+First it sends what the imports have added to the environment. Each request comes with three
+descriptors: standard output, standard error, and a socket on which the process id is sent, and the
+exit code once there is one.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ if __name__ == "__main__":
     requests = socket.socket(fileno=int(sys.argv[1]))
     for module in sys.argv[2:]:
         importlib.import_module(module)
+    imported = {name: os.environ[name] for name in set(os.environ) - before}
+    requests.send(json.dumps(imported).encode())
     gc.freeze()
     if (asked := serve(requests)) is not None:
-        become(*asked, {name: os.environ[name] for name in set(os.environ) - before})
+        become(*asked, imported)
         run(asked[0]["program"])

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -29,20 +29,23 @@ WITHOUT_TORCH = (
     "tune_robust.tuning.engine.ray_backend",
     "analysis.report.page",
 )
-EVERYTHING = (*WITHOUT_TORCH, "torch._dynamo", "tune_robust.data", "tune_robust.training")
+EVERYTHING = (*WITHOUT_TORCH, "torch", "tune_robust.data", "tune_robust.training")
 _READ_BY_IMPORTS = ("PYTHON", "LC_", "LANG", "RAY_", "TUNE_", "OMP_", "CUDA_", "TMPDIR")
 
 
-def _read_by_imports() -> dict[str, str]:
-    return {name: os.environ[name] for name in os.environ if name.startswith(_READ_BY_IMPORTS)}
+_AT_FIRST = dict(os.environ)
 
 
-_AT_FIRST = _read_by_imports()
+def _read_by_imports(environment: Mapping[str, str]) -> dict[str, str]:
+    names = {name for name in environment if name.startswith(_READ_BY_IMPORTS)}
+    return {name: environment[name] for name in names - {"PYTHONBREAKPOINT"}}  # Ray sets that one
 
 
-def can_be_forked() -> bool:
+def can_be_forked(modules: Sequence[str] = EVERYTHING) -> bool:
     """Whether nothing has changed in the environment that a module reads when it is imported."""
-    return _read_by_imports() == _AT_FIRST
+    own = _server(modules).imported.items()  # this process may have imported the same
+    now, at_first = _read_by_imports(os.environ), _read_by_imports(_AT_FIRST)
+    return now.items() - own == at_first.items() - own
 
 
 class Process:
@@ -97,8 +100,10 @@ class _Server:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.cli.fork_server", str(theirs.fileno()), *modules],
                 cwd=Path(__file__).parents[2],
+                env=_AT_FIRST,
                 pass_fds=[theirs.fileno()],
             )
+        self.imported: dict[str, str] = json.loads(self._requests.recv(LARGEST))
         atexit.register(self._end)
 
     def start(self, request: dict, *outputs: IO[str]) -> Process:
