@@ -237,4 +237,4 @@ def more_trials(run: Run, trials: int) -> str:
     """Return a sentence with the command that adds trials; none for a grid, which is complete."""
     if run.space.get("searcher", {}).get("name") == "grid":
         return ""
-    return f"Add trials: tune-robust resume {run_argument(run.place)} --trials +{trials}"
+    return f"To add trials, run `tune-robust resume {run_argument(run.place)} --trials +{trials}`."

@@ -70,8 +70,8 @@ def test_failed_trials_lie_on_the_surface_but_do_not_shape_it(build):
 def test_too_few_settings_say_so(build):
     surface = fit_surface(build.load(build.search(4)))
     assert not surface.mean.size
-    assert "3 settings with a score so far; a surface needs 6. Add trials: " in surface.problem
-    assert surface.problem.endswith(" --trials +3")
+    assert "3 settings with a score so far; a surface needs 6. To add trials, " in surface.problem
+    assert surface.problem.endswith(" --trials +3`.")
 
 
 def test_a_run_without_numbers_says_so(build):
