@@ -333,8 +333,6 @@ class Conductor(Generic[Store]):
 
     def _late(self, trial: Trial | None) -> Limit | None:
         """Return the limit of time that keeps a trial, None for a new one, from finishing."""
-        if not self._limits.any:
-            return None
         return self._limits.exceeded(trial, reversed([*self.trials.values()]), gpus=self._gpus)
 
     def _recorded_gain(self) -> ExpectedGain | None:

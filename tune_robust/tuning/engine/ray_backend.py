@@ -18,10 +18,9 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -45,6 +44,7 @@ from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.ray_death import watched_ray
 from tune_robust.tuning.engine.runner import Runner
+from tune_robust.tuning.engine.signals import handled
 from tune_robust.tuning.engine.slots import fit_slots
 
 _log = logging.getLogger(__name__)
@@ -339,16 +339,7 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
     (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
-@contextmanager
-def _signals_as_ctrl_c() -> Iterator[None]:
+def _signals_as_ctrl_c() -> AbstractContextManager[None]:
     """Treat these signals like Ctrl-C, and leave all handlers as they were: Ray Tune does not."""
-    if threading.current_thread() is not threading.main_thread():  # where none may be set
-        yield
-        return
-    before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
-    before |= {ends: signal.signal(ends, _interrupt) for ends in _ENDS}
-    try:
-        yield
-    finally:
-        for ends, handler in before.items():
-            signal.signal(ends, handler)
+    own = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
+    return handled(own | dict.fromkeys(_ENDS, _interrupt))

@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.allocation import check_limits, slots_of_run
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.logs import Log, Logs
+from tune_robust.tuning.engine.signals import handled
 from tune_robust.tuning.engine.watching import Watcher
 
 if TYPE_CHECKING:
@@ -221,23 +221,11 @@ def _run(
     except KeyboardInterrupt:
         changes.make(conductor)  # the conductor knows that the search is not complete
     finally:
-        with _undisturbed():
+        # Pressing Ctrl-C again would prevent a clean end.
+        with handled({signal.SIGINT: signal.SIG_IGN}):
             conductor.close()
             watchers.close()
     return conductor
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C while inside, since pressing it repeatedly would prevent a clean end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

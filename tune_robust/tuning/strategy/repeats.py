@@ -97,19 +97,17 @@ def setting_to_repeat(trials: Iterable[Trial], objective: Objective) -> Trial | 
         return None
     expected = {setting.first.name: model.expected(setting) for setting in settings}
     best, second = sorted(expected.values(), reverse=True)[:2]
-    gains = {}
+    gains = []
     for setting in settings:
         if setting.seeds < MOST:
             own = expected[setting.first.name]
             others = second if own == best else best
             gain = model.gain(own - others, setting.seeds)
-            gains[setting.first.name] = gain / _cost(setting.first)
+            gains.append((gain / _cost(setting.first), setting.first))
     finishes = sum(trial.status == "done" for trial in new) / len(new)
     of_new = finishes * model.gain(best - model.mean, 0) / fmean(map(_cost, new))
-    name = max(gains, key=gains.__getitem__, default=None)
-    if name is None or gains[name] <= of_new:
-        return None
-    return next(setting.first for setting in settings if setting.first.name == name)
+    most, leader = max(gains, key=lambda each: each[0], default=(0.0, None))
+    return leader if most > of_new else None
 
 
 _LEFT = ("done", "stopped", "paused")
