@@ -1,5 +1,6 @@
 """One training run as a generator of epochs, in PyTorch alone: no printing and no Ray."""
 
+from tune_robust.training.ahead import ahead
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
 from tune_robust.training.device import choose_device, fits_images
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
@@ -9,6 +10,7 @@ from tune_robust.training.trying import slow_imports
 __all__ = [
     "Checkpoint",
     "EpochResult",
+    "ahead",
     "check_fits",
     "choose_device",
     "continued_config",

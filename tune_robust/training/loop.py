@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,12 @@ from tune_robust.methods import (
 )
 from tune_robust.methods.mixing import Batch
 from tune_robust.models import Classifier, WithFeatures, last_linear
-from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from tune_robust.training.checkpoints import (
+    Checkpoint,
+    on_host,
+    read_checkpoint,
+    write_checkpoint,
+)
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
@@ -73,6 +79,8 @@ EVALUATION_BATCH = 1024
 
 _log = logging.getLogger(__name__)
 
+_Batch = TypeVar("_Batch")
+
 
 @dataclass(frozen=True)
 class EpochResult:
@@ -80,19 +88,33 @@ class EpochResult:
 
     ``metrics`` has the names of tune_robust.metrics.METRICS and is NaN where a metric does not
     apply. ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)``
-    continues; call it before asking the generator for the next epoch. ``model`` is the network that
-    was evaluated: the one with the averaged weights once averaging has begun. Epochs are counted
-    through all bootstrap rounds. ``reliability`` describes the calibration of the network on the
-    test images; ``validation_probabilities`` float32 (N, K) are its predictions for the validation
-    images.
+    continues; call it before asking the generator for the next epoch, or call that of
+    ``snapshot()`` at any time. ``checkpoint()`` returns what it writes. ``model`` is the network
+    that was evaluated: the one with the averaged weights once averaging has begun. Epochs are
+    counted through all bootstrap rounds. ``reliability`` describes the calibration of the network
+    on the test images; ``validation_probabilities`` float32 (N, K) are its predictions for the
+    validation images.
     """
 
     epoch: int
     metrics: dict[str, float]
     reliability: Reliability
     model: nn.Module
-    save: Callable[..., None]
+    checkpoint: Callable[[], Checkpoint]
     validation_probabilities: Tensor
+
+    def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
+        """Write a checkpoint of this epoch, which belongs to the trial ``owner``, if any."""
+        write_checkpoint(Path(path), replace(self.checkpoint(), owner=owner))
+
+    def snapshot(self) -> EpochResult:
+        """Return this result with a copy of the state, on the host, which ``save`` then writes.
+
+        Call it before asking the generator for the next epoch. ``model`` stays the network that is
+        being trained.
+        """
+        copied = on_host(self.checkpoint())
+        return replace(self, checkpoint=lambda: copied)
 
 
 def train(
@@ -101,6 +123,7 @@ def train(
     resume: Path | None = None,
     device: str | None = None,
     splits: Splits | None = None,
+    stop: Event | None = None,
 ) -> Iterator[EpochResult]:
     """Train with ``config`` and yield after each epoch.
 
@@ -112,6 +135,8 @@ def train(
         resume: a checkpoint of the same configuration from which to continue.
         device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU if there is one.
         splits: the data, if the caller has loaded them already; by default they are loaded here.
+        stop: once another thread has set it, the generator ends before the next batch, and what was
+            trained since the last result is lost.
 
     Returns:
         A generator of one ``EpochResult`` per epoch.
@@ -119,19 +144,26 @@ def train(
     Raises:
         UserError: the data, the checkpoint or the configuration do not fit.
     """
-    run = _Run(config, choose_device(device), splits)
+    run = _Run(config, choose_device(device), splits, stop or Event())
     if resume is not None:
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
-        metrics = run.train_epoch()
+        try:
+            metrics = run.train_epoch()
+        except _Stopped:
+            return
         yield EpochResult(
             run.epoch,
             metrics,
             run.reliability,
             run.evaluated,
-            run.save,
+            run.checkpoint,
             run.validation_probabilities,
         )
+
+
+class _Stopped(Exception):
+    """The caller has asked for no more epochs."""
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
@@ -210,8 +242,10 @@ def _batches(
 class _Run:
     """The state of one training run."""
 
-    def __init__(self, config: TrainConfig, device: torch.device, splits: Splits | None):
-        self.config, self.device = config, device
+    def __init__(
+        self, config: TrainConfig, device: torch.device, splits: Splits | None, stop: Event
+    ):
+        self.config, self.device, self._stop = config, device, stop
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         prepare_convolutions(device)
@@ -339,10 +373,11 @@ class _Run:
             switch()
 
     def _mixed_batches(self) -> Iterable[Batch]:
+        batches = self._until_stopped(self.batches)
         if self.config.mixup is None:
-            return self.batches
+            return batches
         return mixed_batches(
-            self.batches,
+            batches,
             self.steps,
             alpha=self.config.mixup.alpha,
             classes=self.classes,
@@ -436,7 +471,14 @@ class _Run:
 
     def _in_order(self, part: LabelledImages, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         layout = memory_format(self.config)
-        return evaluation_batches(part, batch_size, self.mean, self.std, layout)
+        batches = evaluation_batches(part, batch_size, self.mean, self.std, layout)
+        return self._until_stopped(batches)
+
+    def _until_stopped(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+        for batch in batches:
+            if self._stop.is_set():
+                raise _Stopped
+            yield batch
 
     def _logits(self, inputs: Tensor) -> Tensor:
         """The logits of the evaluated network: the averaged one once averaging has begun."""
@@ -459,8 +501,8 @@ class _Run:
 
         return forward
 
-    def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
-        """Write everything that the rest of the run depends on, and ``owner``, its trial.
+    def checkpoint(self) -> Checkpoint:
+        """Return everything that the rest of the run depends on; the next step changes its tensors.
 
         ``model`` has the evaluated weights and ``network`` the trained ones. Without averaging
         these are the same tensors and are stored once.
@@ -475,14 +517,11 @@ class _Run:
             "objective": self.batch_loss.state_dict(),
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
-            "totals": self.totals,
+            "totals": dict(self.totals),
         }
         config = self.config.model_dump(mode="json")
         *earlier, metrics = self.history
-        done = Checkpoint(
-            self.epoch, metrics, config, state, self.reliability, earlier, owner=owner
-        )
-        write_checkpoint(Path(path), done)
+        return Checkpoint(self.epoch, metrics, config, state, self.reliability, earlier)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Continue from ``checkpoint``."""

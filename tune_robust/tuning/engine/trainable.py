@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from contextlib import closing
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import EpochResult, train
+from tune_robust.training import EpochResult, ahead, train
 from tune_robust.tuning.engine.runner import Runner, Unsaved, reported_again
 
 
@@ -83,7 +85,8 @@ def _epochs(
     """Yield reports of the epochs.
 
     The first are those in the checkpoint that the search lost with its machine, all above
-    ``known``, and in any case the checkpoint's own epoch.
+    ``known``, and in any case the checkpoint's own epoch. An epoch is reported when its checkpoint
+    is on disk.
     """
     resume = None
     found = yield from reported_again(
@@ -93,14 +96,23 @@ def _epochs(
         resume, saved = found
         yield _report(saved, config)
     splits = _splits(config.data, cache)
-    for result in train(config, resume=resume, splits=splits):
-        try:
-            # Before the checkpoint, so that an epoch without predictions is trained again.
-            predictions.save(result, splits.validation)
-            checkpoints.save(result)
-        except OSError as error:
-            raise Unsaved(error.errno, error.strerror, str(error.filename)) from error
-        yield _report(result, config)
+    # The next epoch is trained while this one is written and reported.
+    with closing(ahead(partial(_snapshots, config, resume, splits))) as results:
+        for result in results:
+            try:
+                # Before the checkpoint, so that an epoch without predictions is trained again.
+                predictions.save(result, splits.validation)
+                checkpoints.save(result)
+            except OSError as error:
+                raise Unsaved(error.errno, error.strerror, str(error.filename)) from error
+            yield _report(result, config)
+
+
+def _snapshots(
+    config: TrainConfig, resume: Path | None, splits: Splits, stop: Event
+) -> Iterator[EpochResult]:
+    for result in train(config, resume=resume, splits=splits, stop=stop):
+        yield result.snapshot()
 
 
 def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[str, Any]:
