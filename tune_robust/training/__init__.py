@@ -5,11 +5,13 @@ from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
 from tune_robust.training.device import choose_device, fits_images
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
 from tune_robust.training.saving import save_epoch
+from tune_robust.training.together import ProcessLost, train_together
 from tune_robust.training.trying import slow_imports
 
 __all__ = [
     "Checkpoint",
     "EpochResult",
+    "ProcessLost",
     "ahead",
     "check_fits",
     "choose_device",
@@ -19,4 +21,5 @@ __all__ = [
     "save_epoch",
     "slow_imports",
     "train",
+    "train_together",
 ]

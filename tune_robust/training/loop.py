@@ -72,10 +72,14 @@ from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.network import network_for
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
+from tune_robust.training.processes import ALONE, NETWORK, Processes
 from tune_robust.training.step import Step
 from tune_robust.training.trying import try_parts
 
 EVALUATION_BATCH = 1024
+
+_SEEDS_APART = 1_000_003
+"""The difference between the seeds of two processes, larger than any number of epochs."""
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +128,7 @@ def train(
     device: str | None = None,
     splits: Splits | None = None,
     stop: Event | None = None,
+    processes: Processes = ALONE,
 ) -> Iterator[EpochResult]:
     """Train with ``config`` and yield after each epoch.
 
@@ -137,6 +142,7 @@ def train(
         splits: the data, if the caller has loaded them already; by default they are loaded here.
         stop: once another thread has set it, the generator ends before the next batch, and what was
             trained since the last result is lost.
+        processes: this process among those that train together; see ``train_together``.
 
     Returns:
         A generator of one ``EpochResult`` per epoch.
@@ -144,7 +150,7 @@ def train(
     Raises:
         UserError: the data, the checkpoint or the configuration do not fit.
     """
-    run = _Run(config, choose_device(device), splits, stop or Event())
+    run = _Run(config, choose_device(device), splits, stop or Event(), processes)
     if resume is not None:
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
@@ -226,8 +232,9 @@ def _batches(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     generator: torch.Generator,
+    processes: Processes = ALONE,
 ) -> Batches:
-    """Return the training batches of ``part``."""
+    """Return the training batches of ``part``, or a process's part of them."""
     return Batches(
         part,
         config.batch_size,
@@ -236,6 +243,7 @@ def _batches(
         std=std,
         generator=generator,
         memory_format=memory_format(config),
+        share=processes,
     )
 
 
@@ -243,9 +251,15 @@ class _Run:
     """The state of one training run."""
 
     def __init__(
-        self, config: TrainConfig, device: torch.device, splits: Splits | None, stop: Event
+        self,
+        config: TrainConfig,
+        device: torch.device,
+        splits: Splits | None,
+        stop: Event,
+        processes: Processes,
     ):
         self.config, self.device, self._stop = config, device, stop
+        self._processes = processes
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         prepare_convolutions(device)
@@ -281,6 +295,10 @@ class _Run:
         model = network_for(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
         self._pass = _forward(config, self.model)
+        self._together = None
+        if self._processes.several:
+            unused = isinstance(config.model, OwnModel)
+            self._together = self._processes.together(self.model, self._pass, unused=unused)
         self.parameters = [*self.model.parameters()]
         self.batch_loss = BatchLoss(
             sals=config.sals,
@@ -295,21 +313,25 @@ class _Run:
     def _build_optimizer(self) -> None:
         config = self.config
         base = build_optimizer(config.optimizer, self.parameters, self.device)
+        last = _last_layer(config)
         self.optimizer = sharpness_aware(
             base,
             sam=config.sam,
             saner=config.saner,
-            model=self.model,
-            last_layer=_last_layer(config),
+            model=self._together or self.model,
+            last_layer=NETWORK + last if last and self._together else last,
         )
         step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
-        graphs = cuda_graphs(self.device) if config.cuda_graphs else None
+        graphed = config.cuda_graphs and not self._processes.several
+        graphs = cuda_graphs(self.device) if graphed else None
         self._step = step if graphs is None else GraphedStep(step, graphs)
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
         part = replace(self.train_part, labels=labels)
-        self.batches = _batches(self.config, part, self.mean, self.std, self.generator)
+        self.batches = _batches(
+            self.config, part, self.mean, self.std, self.generator, self._processes
+        )
         self.steps = len(self.batches)
 
     @property
@@ -323,9 +345,9 @@ class _Run:
         return self.epoch % self.config.epochs
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, K) and features (B, D), the input of the last layer."""
+        """Return logits (B, K) and features (B, D), the input of the last layer, to train on."""
         with autocast(self.config, self.device):
-            return self._pass(inputs)
+            return self._pass(inputs) if self._together is None else self._together(inputs)
 
     def train_epoch(self) -> dict[str, float]:
         """Train and evaluate one epoch, count it, and return its metrics."""
@@ -333,7 +355,9 @@ class _Run:
         if self.epoch and self.round_epoch == 0:
             self._begin_round(self._predictions())
         self._set_schedules()
-        observed = Observation(self.train_part)
+        if self._processes.rank:  # or the processes would drop out the same features
+            torch.manual_seed(self.config.seed + _SEEDS_APART * self._processes.rank + self.epoch)
+        observed = Observation(self.train_part, self._processes)
         passes = self.optimizer.passes
         self.model.train()
         self._set_mode("train")
@@ -342,11 +366,13 @@ class _Run:
             observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
         self._set_mode("eval")
+        self._processes.average(self.model.buffers())
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
             with autocast(self.config, self.device):
                 self.average.complete(self.model, (inputs for inputs, _, _ in self.batches))
+            self._processes.average(self.average.model.buffers())
         if self.config.mixup or self.evaluated is not self.model:
             observed.predicted(self._predictions())
         metrics = observed.metrics()
@@ -416,7 +442,7 @@ class _Run:
         return lr_factor(self.config.lr_schedule, progress, step)
 
     def _step_statistics(self) -> dict[str, float]:
-        statistics = self.optimizer.read_statistics()
+        statistics = self._processes.means(self.optimizer.read_statistics(), self.device)
         self.totals["skipped_steps"] += statistics.pop("skipped_steps")
         sals = self.config.sals is not None
         return statistics | {
@@ -482,15 +508,23 @@ class _Run:
 
     def _logits(self, inputs: Tensor) -> Tensor:
         """The logits of the evaluated network: the averaged one once averaging has begun."""
+        return self._processes.logits(self._own_logits, inputs, self.classes)
+
+    def _own_logits(self, inputs: Tensor) -> Tensor:
         if self.evaluated is not self.model:
             return self._uncompiled(self.evaluated)(inputs)
         if not self.config.compile:
-            return self.forward(inputs)[0]
+            return self._evaluated_pass(inputs)
         # A batch that is not full would be compiled separately, so it is padded with zeros.
-        full = inputs.new_zeros(self._evaluation_batch, *inputs.shape[1:])
+        size = self._processes.part_of(self._evaluation_batch)
+        full = inputs.new_zeros(size, *inputs.shape[1:])
         full = full.contiguous(memory_format=memory_format(self.config))
         full[: len(inputs)] = inputs
-        return self.forward(full)[0][: len(inputs)]
+        return self._evaluated_pass(full)[: len(inputs)]
+
+    def _evaluated_pass(self, inputs: Tensor) -> Tensor:
+        with autocast(self.config, self.device):
+            return self._pass(inputs)[0]
 
     def _uncompiled(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
         """Return ``model``, inputs -> logits, for rare calls or those with two backward passes."""
