@@ -255,6 +255,12 @@ class SharpnessAware(Optimizer):
         """
         return self._statistics.read()
 
+    @property
+    def gradient_means(self) -> list[Tensor]:
+        """Return the running means of Friendly-SAM or VaSSO so far, which differ by process."""
+        means = [] if self._means is None else self._means.state(self._parameters())
+        return [mean for mean in means if mean is not None]
+
     def state_dict(self) -> dict[str, Any]:
         """Return the base optimizer's state and this optimizer's numbers and mean gradients."""
         own: dict[str, Any] = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}

@@ -366,7 +366,7 @@ class _Run:
             observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
         self._set_mode("eval")
-        self._processes.average(self.model.buffers())
+        self._agree()
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
@@ -388,6 +388,15 @@ class _Run:
         }
         self.history.append(metrics)
         return metrics
+
+    def _agree(self) -> None:
+        """Give all processes the means of what each has kept of its own parts of the batches."""
+        if self._processes.several:
+            self._processes.average(self.model.buffers())
+            self._processes.average(self.optimizer.gradient_means)
+            state = self.batch_loss.state_dict()
+            means = {n: self._processes.mean(value, self.device) for n, value in state.items()}
+            self.batch_loss.load_state_dict(means)
 
     def _set_mode(self, mode: str) -> None:
         """Tell the optimizer to train or to evaluate: schedule-free ones keep two sets of weights.

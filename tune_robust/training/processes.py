@@ -6,12 +6,15 @@ the gradients, and everything else here happens once per epoch or per batch of a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from tune_robust.methods.numbers import Number
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Maps inputs (B, ...) to logits (B, K) and the features (B, D) that the last layer saw."""
@@ -48,9 +51,13 @@ class Processes(NamedTuple):
             forward: runs it on inputs, and returns logits and features.
             unused: whether some of its parameters may get no gradient.
         """
-        return DistributedDataParallel(
-            _Forward(network, forward), find_unused_parameters=unused, broadcast_buffers=False
-        )
+        module = _Forward(network, forward)
+        with warnings.catch_warnings():
+            # Newer versions of PyTorch have a new name for it, which older ones do not know.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            return DistributedDataParallel(
+                module, find_unused_parameters=unused, broadcast_buffers=False
+            )
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace floating-point tensors by their means over the processes."""
@@ -62,9 +69,19 @@ class Processes(NamedTuple):
 
     def means(self, values: Mapping[str, float], device: torch.device) -> dict[str, float]:
         """Return the means over the processes; NaN where one of them has NaN."""
+        if not self.several:
+            return {**values}
         tensor = torch.tensor([*values.values()], dtype=torch.float64, device=device)
         self.average([tensor])
         return dict(zip(values, tensor.tolist(), strict=True))
+
+    def mean(self, value: Number, device: torch.device) -> Number:
+        """Return the mean of a number over the processes, which compute on ``device``."""
+        if isinstance(value, Tensor):
+            mean = value.clone()
+            self.average([mean])
+            return mean
+        return self.means({"": value}, device)[""]
 
     def largest(self, tensor: Tensor) -> Tensor:
         """Return the largest of each component over the processes, in the same tensor."""

@@ -7,6 +7,7 @@ import os
 import pickle
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -51,7 +52,6 @@ def train_together(
     resume: Path | None = None,
     splits: Splits | None = None,
     stop: Event | None = None,
-    context: str = "forkserver",
 ) -> Iterator[EpochResult]:
     """Train with ``config`` in ``size`` processes, of which this one leads, as ``train`` does.
 
@@ -72,7 +72,6 @@ def train_together(
         resume: a checkpoint of the same configuration from which to continue.
         splits: the data of this process; by default from ``load``.
         stop: as of ``train``.
-        context: how ``multiprocessing`` starts the other processes.
 
     Returns:
         A generator of one ``EpochResult`` per epoch. Closing it ends the other processes.
@@ -87,7 +86,7 @@ def train_together(
             _Job(config, Processes(rank, size), load, resume, f"{folder}/store", on_gpus)
             for rank in range(size)
         ]
-        with _Followers(jobs[1:], context) as followers:
+        with _Followers(jobs[1:]) as followers:
             splits = splits or load()
             followers.wait_until_loaded()
             try:
@@ -140,7 +139,10 @@ def _joined(job: _Job) -> Iterator[None]:
         timeout=_PATIENCE,
     )
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of convolutions of one channel, whose gradients have two equal layouts.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            yield
     finally:
         distributed.destroy_process_group()
 
@@ -148,17 +150,18 @@ def _joined(job: _Job) -> Iterator[None]:
 class _Followers:
     """The other processes, which end with this object's context or with this process."""
 
-    def __init__(self, jobs: Sequence[_Job], context: str):
-        self._jobs, self._context = jobs, multiprocessing.get_context(context)
+    def __init__(self, jobs: Sequence[_Job]):
+        self._jobs = jobs
         self._processes: list[Any] = []
         self._pipes: list[Connection] = []
 
     def __enter__(self) -> _Followers:
-        if self._context.get_start_method() == "forkserver":
-            self._context.set_forkserver_preload([__name__])
+        # A process without threads, which has imported what takes long, forks the others.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, "torch._dynamo"])
         for job in self._jobs:
-            ours, theirs = self._context.Pipe()
-            process = self._context.Process(target=_follow, args=(job, theirs), daemon=True)
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_follow, args=(job, theirs), daemon=True)
             process.start()
             theirs.close()
             self._processes.append(process)
