@@ -4,7 +4,6 @@ import copy
 import multiprocessing
 from contextlib import closing
 from functools import partial
-from threading import Event
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from tune_robust.methods import build_optimizer
 from tune_robust.methods.batch_norm import statistics_paused, tracking_modules
 from tune_robust.training import ProcessLost, train, train_together
 from tune_robust.training.loop import _Run
-from tune_robust.training.processes import ALONE
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_gloo_available(), reason="this torch has no gloo"
@@ -61,7 +59,7 @@ def at(network, grads, rho, x, y):
 
 def written_out(settings, splits):
     """SAM in two replicas of the network, one after the other, each on its half of the batch."""
-    run = _Run(settings, CPU, splits, Event(), ALONE)
+    run = _Run(settings, CPU, splits)
     replicas = [run.model.train(), copy.deepcopy(run.model).train()]
     optimizers = [build_optimizer(settings.optimizer, r.parameters(), CPU) for r in replicas]
     for _ in range(settings.epochs):

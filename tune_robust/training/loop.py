@@ -150,7 +150,7 @@ def train(
     Raises:
         UserError: the data, the checkpoint or the configuration do not fit.
     """
-    run = _Run(config, choose_device(device), splits, stop or Event(), processes)
+    run = _Run(config, choose_device(device), splits, stop, processes)
     if resume is not None:
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
@@ -255,10 +255,10 @@ class _Run:
         config: TrainConfig,
         device: torch.device,
         splits: Splits | None,
-        stop: Event,
-        processes: Processes,
+        stop: Event | None = None,
+        processes: Processes = ALONE,
     ):
-        self.config, self.device, self._stop = config, device, stop
+        self.config, self.device, self._stop = config, device, stop or Event()
         self._processes = processes
         if config.threads is not None:
             torch.set_num_threads(config.threads)

@@ -15,7 +15,7 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import loop, read_checkpoint
+from tune_robust.training import ProcessLost, loop, read_checkpoint
 from tune_robust.training.checkpoints import write_checkpoint
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.ray_backend import _job
@@ -47,6 +47,7 @@ def job(tmp_path, trial="t0001", **changes):
         "objective": OBJECTIVE,
         "known": 0,
         "gpus": 0,
+        "processes": 1,
     }
 
 
@@ -159,9 +160,10 @@ def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expect
         torch.AcceleratorError("CUDA error: device-side assert triggered"),
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        ProcessLost("process 2 of 2 of the trial was lost"),
     ],
 )
-def test_any_other_cuda_error_leaves_the_process_so_that_ray_ends_it(tmp_path, runner, error):
+def test_any_other_cuda_error_and_a_lost_process_leave_the_process_so_that_ray_ends_it(tmp_path, runner, error):
     def raises():
         raise error
         yield
