@@ -133,7 +133,7 @@ def _joined(job: _Job) -> Iterator[None]:
     rank, size = job.processes
     distributed.init_process_group(
         "nccl" if job.on_gpus else "gloo",
-        store=distributed.FileStore(job.store, size),
+        init_method=f"file://{job.store}",
         rank=rank,
         world_size=size,
         timeout=_PATIENCE,

@@ -163,7 +163,7 @@ def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expect
         ProcessLost("process 2 of 2 of the trial was lost"),
     ],
 )
-def test_any_other_cuda_error_and_a_lost_process_leave_the_process_so_that_ray_ends_it(tmp_path, runner, error):
+def test_another_cuda_error_and_a_lost_process_are_left_to_ray(tmp_path, runner, error):
     def raises():
         raise error
         yield
