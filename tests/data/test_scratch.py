@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.data.sources.test_pixels import decode, encode, picture
+from tests.data.test_decoding import decode, encode, picture
 from tune_robust.config import DataConfig
 from tune_robust.data import load_dataset, scratch
 from tune_robust.data.scratch import large_arrays_in, new_array
@@ -55,10 +55,8 @@ def test_a_data_set_is_decoded_without_holding_it_in_memory(folder, tmp_path, mo
             (tmp_path / part / label).mkdir(parents=True)
             (tmp_path / part / label / "1.png").write_bytes(encode(picture("RGB", (30, 20))))
     made = []
-    original = scratch.np.memmap
-    monkeypatch.setattr(
-        scratch.np, "memmap", lambda *args, **rest: made.append(1) or original(*args, **rest)
-    )
+    original = scratch._mapped
+    monkeypatch.setattr(scratch, "_mapped", lambda *args: made.append(1) or original(*args))
     config = DataConfig(dataset="folder", dir=str(tmp_path))
     mapped = load_dataset(config, folder)
     assert made == [1]
