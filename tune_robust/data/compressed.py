@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,8 +12,6 @@ from torch import Tensor
 from tune_robust.data.decoding import decode_image, in_channels
 from tune_robust.data.encoded import Encoded, Places
 from tune_robust.data.resized_crop import boxes
-
-_JPEG = b"\xff\xd8"
 
 
 class CompressedImages:
@@ -72,49 +70,34 @@ class CompressedImages:
         """
         found = torch.empty((len(which), *self.shape[1:]), dtype=torch.uint8)
         for image, index, crop in zip(found, which.tolist(), drawn, strict=True):
-            image.copy_(_resized_crop(self._original(self._rows[index]), crop, self.size))
+            image.copy_(self._crop(self._rows[index], crop))
         return found
 
     def _central(self, row: int) -> Tensor:
         image = decode_image(self._encoded[row], self._places[row], self.size).pixels
-        return torch.from_numpy(in_channels(image, self.channels)).permute(2, 0, 1)
+        return self._tensor(image)
 
-    def _original(self, row: int) -> Tensor:
-        """Return an image as it is stored, uint8 (C, H, W)."""
-        encoded = self._encoded[row]
-        if self.channels == 3 and encoded.startswith(_JPEG):
-            try:
-                return _decode_jpeg()(encoded)
-            except RuntimeError:  # Pillow reads some that torchvision does not, or says why
-                pass
-        image = decode_image(encoded, self._places[row]).pixels
-        return torch.from_numpy(in_channels(image, self.channels)).permute(2, 0, 1)
+    def _crop(self, row: int, drawn: Tensor) -> Tensor:
+        """Return one of ``crops``, with ``drawn`` (4,)."""
 
+        def enough(width: int, height: int) -> tuple[int, int]:
+            _, _, *fractions = boxes(drawn[None], width / height)[0].tolist()
+            return tuple(math.ceil(self.size / fraction) for fraction in fractions)
 
-@cache
-def _decode_jpeg() -> Callable[[bytes], Tensor]:
-    """Return torchvision's decoder, which takes half as long as Pillow's; imported when needed."""
-    from torchvision.io import ImageReadMode, decode_jpeg
+        image = decode_image(self._encoded[row], self._places[row], enough=enough).pixels
+        height, width = image.shape[:2]
+        x, y, half_width, half_height = boxes(drawn[None], width / height)[0].tolist()
+        part = image[_pixels(y, half_height, height), _pixels(x, half_width, width)]
+        pixels, size = self._tensor(part), (self.size, self.size)
+        return F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
 
-    def decode(encoded: bytes) -> Tensor:
-        data = torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
-        return decode_jpeg(data, ImageReadMode.RGB)
-
-    return decode
+    def _tensor(self, image: np.ndarray) -> Tensor:
+        """Return pixels (H, W, 1 or 3) as (C, H, W)."""
+        return torch.from_numpy(np.array(in_channels(image, self.channels))).permute(2, 0, 1)
 
 
-def _resized_crop(image: Tensor, crop: Tensor, size: int) -> Tensor:
-    """Return a crop (4,) of an image, uint8 (C, H, W), scaled to (C, size, size)."""
-    height, width = image.shape[1:]
-    x, y, half_width, half_height = boxes(crop[None], width / height)[0].tolist()
-    left, right = _pixels(x, half_width, width)
-    top, bottom = _pixels(y, half_height, height)
-    part = image[None, :, top:bottom, left:right]
-    return F.interpolate(part, (size, size), mode="bilinear", antialias=True)[0]
-
-
-def _pixels(centre: float, half: float, side: int) -> tuple[int, int]:
-    """Return the first pixel of a range in [-1, 1] of ``side`` pixels, and the one after it."""
+def _pixels(centre: float, half: float, side: int) -> slice:
+    """Return the pixels of the range ``centre`` +- ``half`` in [-1, 1], of ``side`` pixels."""
     length = max(1, round(half * side))
-    start = round((1 + centre - half) / 2 * side)
-    return min(start, side - length), min(start, side - length) + length
+    start = min(round((1 + centre - half) / 2 * side), side - length)
+    return slice(start, start + length)

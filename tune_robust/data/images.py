@@ -180,6 +180,11 @@ class Splits:
     std: tuple[float, ...]
 
     @property
+    def compressed(self) -> bool:
+        """Return whether the images stay compressed and are decoded when they are needed."""
+        return self.train.compressed
+
+    @property
     def image_bytes(self) -> int:
-        """Return the size of all images in bytes."""
+        """Return the size of all images in bytes, decoded."""
         return sum(part.image_bytes for part in (self.train, self.validation, self.test))
