@@ -53,7 +53,7 @@ def as_folder(directory, pictures):
 def as_parquet(directory, pictures):
     for part in ("train", "test"):
         rows = [p for p in pictures if p[0] == part]
-        for number, some in enumerate((rows[:4], rows[4:])):
+        for number, some in enumerate(filter(None, (rows[:4], rows[4:]))):
             images = pa.array(
                 [{"bytes": p[3], "path": p[2]} for p in some],
                 pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
@@ -66,7 +66,7 @@ def as_parquet(directory, pictures):
 def as_webdataset(directory, pictures, label=lambda name: name):
     for part in ("train", "test"):
         rows = [p for p in pictures if p[0] == part]
-        for number, some in enumerate((rows[:4], rows[4:])):
+        for number, some in enumerate(filter(None, (rows[:4], rows[4:]))):
             with tarfile.open(directory / f"{part}-{number:06}.tar", "w") as archive:
                 for _, name, file, encoded in some:
                     add(archive, file, encoded)

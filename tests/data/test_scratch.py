@@ -5,8 +5,9 @@ import pytest
 
 from tests.data.test_decoding import decode, encode, picture
 from tune_robust.config import DataConfig
-from tune_robust.data import load_dataset, scratch
+from tune_robust.data import decoding, load_dataset, scratch
 from tune_robust.data.scratch import large_arrays_in, new_array
+from tune_robust.errors import UserError
 
 
 @pytest.fixture
@@ -46,6 +47,18 @@ def test_images_are_decoded_into_it(folder, modes):
     with large_arrays_in(folder):
         found = decode(*images)
     assert isinstance(found, np.memmap)
+    assert (found == expected).all()
+
+
+def test_what_a_killed_process_has_decoded_is_not_decoded_again(folder, monkeypatch):
+    monkeypatch.setattr(decoding, "_CHUNK", 2)
+    images = [encode(picture(mode, (30, 20))) for mode in ("L", "RGB", "L", "RGB", "L", "L")]
+    expected = decode(*images)
+    with large_arrays_in(folder):
+        with pytest.raises(UserError, match="place 4"):
+            decode(*images[:4], b"broken", images[5])
+        # Those before are no longer needed, but for the size of the first one.
+        found = decode(images[0], b"", b"", b"", *images[4:])
     assert (found == expected).all()
 
 

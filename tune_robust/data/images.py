@@ -47,6 +47,11 @@ class Images(NamedTuple):
     moments: Tensor | None = None
     fields: Fields | None = None
 
+    @property
+    def compressed(self) -> bool:
+        """Return whether the images stay compressed and are decoded when they are needed."""
+        return isinstance(self.images, CompressedImages)
+
     def describe(self) -> str:
         """Return what each input is: its type and shape, of several inputs also their names."""
         return str(self.fields or f"{self.images.dtype} {tuple(self.images.shape[1:])}")

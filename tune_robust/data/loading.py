@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from tune_robust.config import DataConfig, is_own
 from tune_robust.data import cache, examining
@@ -93,10 +92,8 @@ def _stored(config: DataConfig, path: Path) -> Dataset | None:
     """Return the data set that was made for ``path``, if it is as the configuration wants it."""
     for read, place in ((examining.read, _index_of(path)), (cache.read, path)):
         found = read(place)
-        if found is not None:
-            compressed = not isinstance(found.train.images, Tensor)
-            if compressed == stays_compressed(config, _count(found)):
-                return found
+        if found and found.train.compressed == stays_compressed(config, _count(found)):
+            return found
     return None
 
 
