@@ -14,17 +14,17 @@ LARGEST = 1 << 18
 """Bytes of a request, nearly all of them the environment."""
 
 
-def ask(address: str, request: dict, outputs: list[int]) -> socket.socket:
+def ask(address: str, request: dict, files: list[int]) -> socket.socket:
     """Send a request to tests/cli/fork_server.py; its answers come from the returned socket."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     server.connect(f"\0{address}")
-    socket.send_fds(server, [json.dumps(request).encode()], outputs)
+    socket.send_fds(server, [json.dumps(request).encode()], files)
     return server
 
 
 if __name__ == "__main__":
     address, *arguments = sys.argv[1:]
     request = {"arguments": arguments, "cwd": os.getcwd(), "env": dict(os.environ)}
-    with ask(address, request, [1, 2]) as server:
+    with ask(address, request, [0, 1, 2]) as server:
         server.recv(LARGEST)
         sys.exit(abs(int(server.recv(LARGEST) or -9)))

@@ -4,12 +4,13 @@
 
 Once the modules are imported, it sends to the socket where to connect, and what the imports have
 added to the environment; it ends when the other end of the socket is closed. Who connects sends a
-request with two descriptors, standard output and standard error, and receives the process id and,
+request with three descriptors, standard input, output and error, and receives the process id and,
 once there is one, the exit code.
 
 A forked command that starts Ray has the processes of its trials forked, too: what it takes for
-Python (``sys.executable``) has them made by a second server, through tests/cli/fork_client.py. That
-one is forked before Ray is imported, which is when Ray reads a worker's variables.
+Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
+same holds for a benchmark that starts itself. The second server is forked before Ray is imported,
+which is when Ray reads a worker's variables.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MARKED = 1000
 """The descriptor of a file named like the mark: a forked process shows its server's variables."""
 PYTHON = """#!/bin/sh
 case "$1" in
-*/setup_worker.py) exec {python} -IS {client} {address} "$@" ;;
+*/setup_worker.py | {benchmarks}/*) exec {python} -IS {client} {address} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
@@ -48,7 +49,7 @@ class Asked(NamedTuple):
     """What a forked process is to do."""
 
     request: dict[str, Any]
-    outputs: list[int]
+    files: list[int]
 
 
 def serve(connections: socket.socket, owner: socket.socket) -> Asked | None:
@@ -67,16 +68,16 @@ def serve(connections: socket.socket, owner: socket.socket) -> Asked | None:
             _report_ends(running)
         if connections in ready:
             asking, _ = connections.accept()
-            message, outputs, _, _ = socket.recv_fds(asking, LARGEST, 2)
+            message, files, _, _ = socket.recv_fds(asking, LARGEST, 3)
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 for opened in (asking, connections, owner, *running.values()):
                     opened.close()
-                return Asked(json.loads(message), outputs)
-            for output in outputs:
-                os.close(output)
+                return Asked(json.loads(message), files)
+            for file in files:
+                os.close(file)
             running[pid] = asking
             asking.send(str(pid).encode())
 
@@ -93,9 +94,9 @@ def become(asked: Asked, imported: dict[str, str]) -> None:
     """Make this process the one asked for; ``imported``: what imports add to the environment."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    for number, descriptor in enumerate(asked.outputs, 1):
-        os.dup2(descriptor, number)
-        os.close(descriptor)
+    for number, file in enumerate(asked.files):
+        os.dup2(file, number)
+        os.close(file)
     os.chdir(asked.request["cwd"])
     os.environ.clear()
     os.environ.update(imported | asked.request["env"])
@@ -119,16 +120,22 @@ def run_command(request: dict[str, Any], python: Path) -> None:
         main()
 
 
-def run_trials(request: dict[str, Any]) -> None:
-    """Be the process in which Ray runs trials, as its setup_worker.py makes one."""
+def run_python(arguments: list[str]) -> None:
+    """Run a program; Ray's setup_worker.py names the one that it would start."""
+    if arguments[0].endswith("setup_worker.py"):
+        arguments = _set_up_worker(arguments[1:])
+    sys.argv, sys.path[0] = arguments, os.path.dirname(arguments[0])
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+def _set_up_worker(arguments: list[str]) -> list[str]:
     from ray._private.runtime_env.context import RuntimeEnvContext
     from ray._private.utils import update_envs
     from ray._private.workers.setup_worker import parser
 
-    options, sys.argv = parser.parse_known_args(request["arguments"][1:])
+    options, program = parser.parse_known_args(arguments)
     update_envs(RuntimeEnvContext.deserialize(options.serialized_runtime_env_context).env_vars)
-    sys.path[0] = os.path.dirname(sys.argv[0])
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    return program
 
 
 def _listen(address: str) -> socket.socket:
@@ -150,7 +157,7 @@ def _serve_trials(owner: socket.socket, address: str, modules: str) -> None:
         _import(modules)
         if (asked := serve(connections, owner)) is not None:
             become(asked, {})
-            run_trials(asked.request)
+            run_python(asked.request["arguments"])
         os._exit(0)  # without what Triton says at an interpreter's end
     connections.close()
 
@@ -165,10 +172,13 @@ def main() -> None:
     _import(of_commands)
     imported = {name: os.environ[name] for name in set(os.environ) - before}
     connections, python = _listen(address), Path(tempfile.mkdtemp()) / "python"
-    client = Path(__file__).with_name("fork_client.py")
-    python.write_text(
-        PYTHON.format(python=sys.executable, client=client, address=f"{address}-trials")
+    text = PYTHON.format(
+        python=sys.executable,
+        benchmarks=Path(__file__).parents[2] / "benchmarks",
+        client=Path(__file__).with_name("fork_client.py"),
+        address=f"{address}-trials",
     )
+    python.write_text(text)
     python.chmod(0o700)
     owner.send(json.dumps([address, imported]).encode())
     if (asked := serve(connections, owner)) is None:

@@ -125,7 +125,9 @@ class _Server:
         atexit.register(self._end)
 
     def start(self, request: dict, *outputs: IO[str]) -> Process:
-        end = ask(self._address, request, [file.fileno() for file in outputs])
+        with open(os.devnull) as nothing:
+            files = [file.fileno() for file in (nothing, *outputs)]
+            end = ask(self._address, request, files)
         return Process(int(end.recv(LARGEST)), end, *outputs)
 
     def _end(self) -> None:
