@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that requests no GPU sees none
@@ -308,9 +308,8 @@ def _few_processes(*, log_monitor: bool, dashboard: bool) -> Iterator[None]:
     Without a dashboard, Ray would also start the dashboard's process, empty, and wait for it. Each
     of the three is a process of Python.
     """
-    module: Any = ray_parameter
-    node: Any = RayNode
-    whole, start_api_server = module.RayParams, node.start_api_server
+    module, node = cast(Any, ray_parameter), cast(Any, RayNode)
+    whole, start_api_server = ray_parameter.RayParams, RayNode.start_api_server
     module.RayParams = partial(whole, no_monitor=True, include_log_monitor=log_monitor)
     if not dashboard:
         node.start_api_server = lambda *_, **__: None
