@@ -308,8 +308,9 @@ def _few_processes(*, log_monitor: bool, dashboard: bool) -> Iterator[None]:
     Without a dashboard, Ray would also start the dashboard's process, empty, and wait for it. Each
     of the three is a process of Python.
     """
-    module, node = cast(Any, ray_parameter), cast(Any, RayNode)
-    whole, start_api_server = ray_parameter.RayParams, RayNode.start_api_server
+    module: Any = ray_parameter
+    whole: Any = ray_parameter.RayParams
+    node, start_api_server = cast(Any, RayNode), RayNode.start_api_server
     module.RayParams = partial(whole, no_monitor=True, include_log_monitor=log_monitor)
     if not dashboard:
         node.start_api_server = lambda *_, **__: None
