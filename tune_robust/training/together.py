@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event
@@ -19,8 +20,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import distributed
 
-from tune_robust.config import TrainConfig
-from tune_robust.data import Splits
+from tune_robust.config import DataConfig, TrainConfig
+from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.errors import UserError
 from tune_robust.training.loop import EpochResult, train
 from tune_robust.training.processes import Processes
@@ -48,7 +49,8 @@ def train_together(
     config: TrainConfig,
     size: int,
     *,
-    load: Load,
+    load: Load | None = None,
+    device: str | None = None,
     resume: Path | None = None,
     splits: Splits | None = None,
     stop: Event | None = None,
@@ -68,9 +70,10 @@ def train_together(
     Args:
         config: the configuration of the run, whose ``batch_size`` can be divided by ``size``.
         size: the number of processes, at least 2.
-        load: called in every other process to load the data.
+        load: called in every process to load the data; by default from the configuration.
+        device: ``cpu`` to leave GPUs alone.
         resume: a checkpoint of the same configuration from which to continue.
-        splits: the data of this process; by default from ``load``.
+        splits: the data of this process, if the caller has loaded them already.
         stop: as of ``train``.
 
     Returns:
@@ -80,7 +83,8 @@ def train_together(
         UserError: as of ``train``.
         ProcessLost: another process was killed, or this one cannot reach it.
     """
-    on_gpus = torch.cuda.is_available() and torch.cuda.device_count() >= size
+    load = load or partial(_load, config.data)
+    on_gpus = device != "cpu" and torch.cuda.is_available() and torch.cuda.device_count() >= size
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as folder:
         jobs = [
             _Job(config, Processes(rank, size), load, resume, f"{folder}/store", on_gpus)
@@ -96,6 +100,10 @@ def train_together(
                 raise
             except Exception as error:
                 raise followers.reason(error) from error
+
+
+def _load(data: DataConfig) -> Splits:
+    return make_splits(data, load_dataset(data))
 
 
 class _Job(NamedTuple):
