@@ -29,8 +29,12 @@ from tune_robust.training.processes import Processes
 Load = Callable[[], Splits]
 """Loads the data in a process that follows; it is pickled."""
 
-_PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, which may be compiling, evaluating or on another job."""
+_PATIENCE = {"gloo": timedelta(minutes=30), "nccl": timedelta(minutes=10)}
+"""How long a process waits for the others, by backend.
+
+They may be compiling, or their epoch's checkpoint may still be on its way. gloo sees at once that a
+process is gone; NCCL does not, and ends the process that waits when this time is over.
+"""
 
 _SAYS_WHY = 5.0
 """Seconds in which the others say why they have ended, once this process has lost them."""
@@ -99,7 +103,9 @@ def train_together(
             except (UserError, torch.OutOfMemoryError):
                 raise
             except Exception as error:
-                raise followers.reason(error) from error
+                if (reason := followers.reason()) is None:
+                    raise
+                raise reason from error
 
 
 def _load(data: DataConfig) -> Splits:
@@ -139,12 +145,13 @@ def _joined(job: _Job) -> Iterator[None]:
     if job.on_gpus:
         torch.cuda.set_device(job.device)
     rank, size = job.processes
+    backend = "nccl" if job.on_gpus else "gloo"
     distributed.init_process_group(
-        "nccl" if job.on_gpus else "gloo",
+        backend,
         init_method=f"file://{job.store}",
         rank=rank,
         world_size=size,
-        timeout=_PATIENCE,
+        timeout=_PATIENCE[backend],
     )
     try:
         with warnings.catch_warnings():
@@ -190,13 +197,13 @@ class _Followers:
             if error is not None:
                 raise error
 
-    def reason(self, error: Exception) -> Exception:
-        """Return why this process could not go on: the error of another one, or ``error``."""
+    def reason(self) -> Exception | None:
+        """Return the error of another process because of which this one could not go on, if any."""
         for number in range(len(self._pipes)):
             told = self._said(number, _SAYS_WHY)
             if told is not None and type(told) not in _OF_THE_GROUP:
                 return told
-        return error
+        return None
 
     def _said(self, number: int, patience: float | None) -> Exception | None:
         """Return the error that a process has sent, if any, or that it was lost."""
