@@ -4,6 +4,7 @@
     python benchmarks/searchers.py --seeds 100                # all searchers and recordings
     python benchmarks/searchers.py --workers 1 4 16 --results results.jsonl
     python benchmarks/searchers.py --only gp_mf_promotion syne_tune_mobster --recordings digits
+    python benchmarks/searchers.py --figure curves.svg        # regret against compute
     python benchmarks/searchers.py --json
 
 Each searcher runs on the same recordings (benchmarks/recorded), asynchronously with ``--workers``
@@ -21,7 +22,8 @@ Ours are replays of real searches (``tune-robust replay``), without known points
 with the first rung at a third of a trial, which all others with rungs have too. The peers run as
 their libraries come, in environments of their own (benchmarks/search_peers); one whose environment
 does not exist is reported as missing. With ``--results``, each search is appended to a file, and
-one that is there already is not run again.
+one that is there already is not run again. ``--figure`` draws the regret against the compute: the
+median and the quartiles over the seeds.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from anytime import Curve, Step, curve, picture
+from populations import recorded as recorded_populations
 from time_to_quality import CLOCK, HALF_A_POINT, RECORDED, Recording, recordings
 from timing import machine
 
@@ -51,7 +55,9 @@ from tune_robust.tuning.simulation.replay import replay
 PEERS = Path(__file__).parent / "search_peers"
 ENVIRONMENTS = Path.home() / ".cache" / "tune-robust" / "search_peers"
 
-DEVELOP = ["digits", "cifar10n", "digits_symmetric_0", "digits_asymmetric_1", "digits_instance_0"]
+DEVELOP = ["digits", "cifar10n", *recorded_populations("develop")]
+"""The recordings on which searchers are developed: two grids, and the populations so marked."""
+
 OURS = {
     "tpe_asha": ("tpe", "asha"),
     "gp_mf_asha": ("gp_mf", "asha"),
@@ -284,6 +290,16 @@ def _chosen(finished: Sequence[Finish], at: float) -> Finish | None:
     return max(ended, key=lambda end: end.value, default=None)
 
 
+def regrets(recorded: Recording, finished: Sequence[Finish]) -> list[Step]:
+    """Return the regret of the best trial that has finished, whenever it falls."""
+    best, steps = recorded.pool.objective.sign * recorded.pool.best, list[Step]()
+    for end in finished:
+        regret = best - end.value
+        if not steps or regret < steps[-1][1]:
+            steps.append((end.compute, regret))
+    return steps
+
+
 class Results:
     """The searches so far, also those of earlier calls if there is a file."""
 
@@ -323,6 +339,10 @@ def run(task: Task, results: Results, seeds: int, environments: Path) -> None:
             results.add(task, seed, finished)
 
 
+def _title(task: Task) -> str:
+    return task.recording if task.workers == 1 else f"{task.recording}, {task.workers} at a time"
+
+
 def _lines(task: Task, found: Mapping[str, Any]) -> Iterator[str]:
     compute = found["compute"]
     interval = f"[{_percent(compute['from'])} to {_percent(compute['to'])}]"
@@ -353,6 +373,7 @@ def main() -> None:
     everything = [*OURS, *PEER_KINDS]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     parser.add_argument("--results", type=Path, help="append the searches to this file")
+    parser.add_argument("--figure", type=Path, help="draw the anytime curves as this SVG file")
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     arguments = parser.parse_args()
     if arguments.install:
@@ -366,6 +387,7 @@ def main() -> None:
 
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     results, rows, places = Results(arguments.results), [], arguments.environments
+    panels: dict[str, dict[str, Curve]] = {}
     missing = [k for k in arguments.only if k in PEER_KINDS and not _python(k, places).exists()]
     if missing:
         print(f"Missing, see --install: {', '.join(missing)}", file=sys.stderr, flush=True)
@@ -373,10 +395,15 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for combination in product(arguments.recordings, kinds, arguments.workers):
         task = Task(*combination)
         run(task, results, arguments.seeds, arguments.environments)
-        searches = results.of(task)
-        found = summary(recording(task.recording), [searches[n] for n in range(arguments.seeds)])
+        recorded, by_seed = recording(task.recording), results.of(task)
+        searches = [by_seed[n] for n in range(arguments.seeds)]
+        found = summary(recorded, searches)
+        steps = [regrets(recorded, search) for search in searches]
+        panels.setdefault(_title(task), {})[task.kind] = curve(steps)
         print(*_lines(task, found), sep="\n", file=sys.stderr, flush=True)
         rows.append({**task._asdict(), **found})
+    if arguments.figure is not None:
+        arguments.figure.write_text(picture(panels))
     document = {"ratios": {}, "searches": rows, "missing": missing}
     return {**document, "machine": machine(), "n": arguments.seeds}
 

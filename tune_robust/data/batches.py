@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -10,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tune_robust.config import OwnPart
-from tune_robust.data.gathering import gathered
+from tune_robust.data.gathering import Crops, Group, gathered
 from tune_robust.data.images import LabelledImages, is_image
 from tune_robust.data.own_augmentation import own_augmentation
 from tune_robust.data.randaugment import RandAugment, draw_choices
-from tune_robust.data.resized_crop import draw_boxes, resized_crops
+from tune_robust.data.resized_crop import boxes, draw_crops, resized_crops
 from tune_robust.errors import UserError
 
 _PIXELS_AT_ONCE = 2**22
@@ -37,7 +38,8 @@ class Batches:
         batch_size: images per batch, at most ``len(part)``.
         augment: ``flip`` mirrors half of the images. ``crop_flip`` also shifts them by up to an
             eighth of their side (4 of 32 pixels) in each direction and pads with black.
-            ``resized_crop_flip`` enlarges a crop of 8 to 100 % of their area (see resized_crop).
+            ``resized_crop_flip`` enlarges a crop of 8 to 100 % of their area (see resized_crop),
+            of compressed images of the area that they have before they are scaled.
             ``randaugment`` crops, flips and applies two of fourteen operations (see RandAugment).
             A part from elsewhere is called with the inputs before they are normalised.
         mean, std: one value per channel, for pixels in [0, 1]; for floating-point inputs, of the
@@ -96,14 +98,14 @@ class Batches:
         shifts = self._draw(2 * self._padding + 1, (2, count))
         flips = self._draw(2, (count, 1, 1, 1)).bool()
         chosen = self._draw_operations(count)
-        boxes = draw_boxes(count, self.generator) if self._resizes else order[:, None]
-        draws = [draw.to(self._device) for draw in (order, *shifts, flips, boxes)]
-        for start, source in self._gathered(order):
+        crops = draw_crops(count, self.generator) if self._resizes else None
+        draws = [draw.to(self._device) for draw in (order, *shifts, flips)]
+        for start, source in self._gathered(order, crops):
             end = start + len(source)
-            indices, rows, columns, flip, box = (draw[start:end] for draw in draws)
+            indices, rows, columns, flip = (draw[start:end] for draw in draws)
             pixels = _shifted(source, rows, columns, self._padding)
-            if self._resizes:
-                pixels = resized_crops(pixels, box)
+            if crops is not None and not self.part.compressed:
+                pixels = resized_crops(pixels, boxes(crops[start:end].to(self._device)))
             if self._flip:
                 pixels = torch.where(flip, pixels.flip(-1), pixels)
             if self._randaugment is not None and chosen is not None:
@@ -114,17 +116,23 @@ class Batches:
             together = (inputs, self.part.labels[indices], indices)
             yield from zip(*(t.split(self.batch_size) for t in together), strict=True)
 
-    def _gathered(self, order: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield the source's pixels of the images ``order``, and where in ``order`` they begin."""
+    def _gathered(self, order: Tensor, crops: Tensor | None) -> Iterator[tuple[int, Tensor]]:
+        """Yield the source's pixels of the images ``order``, and where in ``order`` they begin.
+
+        Compressed images are cropped as they are decoded, since that shows more of their detail.
+        """
         count = len(self) * self.batch_size
         starts = range(0, count, self._at_once)
-        groups = order.to(self.part.source.device)[:count].split(self._at_once)
+        indices = order.to(self.part.source.device)[:count].split(self._at_once)
+        groups: Iterable[Group] = indices
+        if crops is not None and self.part.compressed:
+            groups = map(Crops, indices, crops[:count].cpu().split(self._at_once))
         return zip(starts, gathered(self.part, groups), strict=True)
 
     @property
     def _at_once(self) -> int:
         """Return how many images are gathered together, a whole number of batches."""
-        batch = self.batch_size * self.part.source[0].numel()
+        batch = self.batch_size * math.prod(self.part.input_shape)
         pixels = _PIXELS_AT_ONCE if self._randaugment is None else _PIXELS_AT_ONCE_IN_GROUPS
         return max(1, pixels // batch) * self.batch_size
 

@@ -94,8 +94,10 @@ class Encoding:
                 holds = np.zeros(len(units), bool)
                 for number, parent in enumerate(self._dimensions[: len(found)]):
                     if parent.path == path:
-                        values = (from_unit(parent.distribution, unit) for unit in units[:, number])
-                        fits = np.fromiter((condition.holds(v) for v in values), bool, len(units))
+                        # Many rows have the same value of a choice.
+                        distinct, places = np.unique(units[:, number], return_inverse=True)
+                        values = (from_unit(parent.distribution, unit) for unit in distinct)
+                        fits = np.array([condition.holds(v) for v in values], bool)[places]
                         holds |= found[number] & fits
                 active &= holds
             found.append(active)
