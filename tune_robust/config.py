@@ -632,6 +632,10 @@ class SamConfig(Part):
     ``lmbda``) from the ascent direction (Li et al. 2024). ``vasso`` ascends along the running mean
     gradient, in which the newest gradient has weight ``theta`` (Li & Giannakis 2023). The
     parameters of other variants have no effect.
+
+    ``sync``: in a trial of several processes, whether they share one perturbation, that of the
+    whole batch. By default each process perturbs the weights with the gradient of its own part of
+    the batch, as in SAM's paper (m-sharpness).
     """
 
     rho: NonNegative = 0.1
@@ -647,6 +651,7 @@ class SamConfig(Part):
     sigma: NonNegative = 1.0
     lmbda: Annotated[float, Field(ge=0, lt=1)] = 0.9
     theta: Annotated[float, Field(gt=0, le=1)] = 0.2
+    sync: bool = False
 
     @model_validator(mode="after")
     def _adaptive_in_norm_2(self) -> Self:
