@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tune_robust.tuning.engine.watching import Watcher
     from tune_robust.tuning.simulation.kinds import Kind
     from tune_robust.tuning.simulation.plan import Course
-    from tune_robust.tuning.simulation.trial_times import Times
 
 RAY_AND_REPORT = 9.0
 """Seconds of a search in addition to its trials: the start and end of Ray, and the report."""
@@ -102,8 +101,16 @@ def plan(
     at_a_time = min(slots.concurrency, loaded.trials)
     configs = kinds_of(loaded)
     watcher.note(f"Timing {count(len(configs), 'kind')} of trials ...")
-    times = time_kinds(configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds)
-    epoch_seconds = {kind: timed.seconds for kind, timed in times.epochs.items()}
+    # Each process of a trial trains its part of the batches; their communication is not timed.
+    processes = slots.processes
+    times = time_kinds(
+        configs,
+        cache_of(storage),
+        at_a_time=at_a_time * processes,
+        gpus=gpus,
+        seconds=seconds,
+    )
+    epoch_seconds = {kind: timed.seconds / processes for kind, timed in times.epochs.items()}
     start = times.start + RAY_AND_REPORT
     given: dict[str, Any] = {"at_a_time": at_a_time, "gpus": slots.gpus, "start": start}
     full, expected = (
@@ -124,7 +131,7 @@ def plan(
         "stop": loaded.budget.stop,
         "machine": {"cpus": cpus, "gpus": gpus},
         "slots": asdict(slots),
-        "kinds": [_kind(kind, configs[kind], times) for kind in configs],
+        "kinds": [_kind(kind, configs[kind], epoch_seconds[kind]) for kind in configs],
         "start_seconds": start,
         "without_stopping": _course(full, start, price),
         "expected": _course(expected, start, price),
@@ -149,8 +156,7 @@ def _slots(space: Space, storage: str, cpus: int, gpus: int, watcher: Watcher) -
         return new_slots(space, cache_of(storage), [Node(cpus, gpus)], watcher)
 
 
-def _kind(kind: Kind, config: TrainConfig, times: Times) -> dict[str, Any]:
-    epoch = times.epochs[kind].seconds
+def _kind(kind: Kind, config: TrainConfig, epoch: float) -> dict[str, Any]:
     return {
         "name": kind.name,
         "seconds_per_epoch": epoch,

@@ -47,9 +47,11 @@ class Batches:
         generator: the source of randomness, on any device.
         drop_last: whether to leave out a last batch that is not full.
         memory_format: the memory format of the inputs.
+        share: of ``(rank, size)`` processes that train together, the one whose equal part of each
+            batch is made. All of them draw the random numbers of the whole batches.
 
     Raises:
-        UserError: a batch is larger than the part.
+        UserError: a batch is larger than the part, or cannot be divided among the processes.
     """
 
     def __init__(
@@ -63,13 +65,21 @@ class Batches:
         generator: torch.Generator,
         drop_last: bool = True,
         memory_format: torch.memory_format = torch.contiguous_format,
+        share: tuple[int, int] = (0, 1),
     ):
         if batch_size > len(part):
             raise UserError(
                 f"batch_size: {batch_size} is more than the {len(part)} training images; allowed "
                 f"is 1 to {len(part)}. Lower it, or hold out less with data.validation.size."
             )
-        self.part, self.batch_size, self.generator = part, batch_size, generator
+        self._rank, size = share
+        if batch_size % size:
+            raise UserError(
+                f"batch_size: {batch_size} cannot be divided among {size} processes. Choose a "
+                f"multiple of {size}, such as {batch_size // size * size or size}."
+            )
+        self.part, self.batch_size, self.generator = part, batch_size // size, generator
+        self._whole = batch_size
         self.drop_last, self._memory_format = drop_last, memory_format
         self._own = None
         if isinstance(augment, OwnPart):
@@ -89,7 +99,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
-        full, rest = divmod(len(self.part), self.batch_size)
+        full, rest = divmod(len(self.part), self._whole)
         return full if self.drop_last else full + (rest > 0)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -99,6 +109,11 @@ class Batches:
         flips = self._draw(2, (count, 1, 1, 1)).bool()
         chosen = self._draw_operations(count)
         crops = draw_crops(count, self.generator) if self._resizes else None
+        if self._whole > self.batch_size:
+            own = self._own_positions()
+            order, shifts, flips = order[own], shifts[:, own], flips[own]
+            chosen = None if chosen is None else chosen[:, own]
+            crops = None if crops is None else crops[own]
         draws = [draw.to(self._device) for draw in (order, *shifts, flips)]
         for start, source in self._gathered(order, crops):
             end = start + len(source)
@@ -115,6 +130,12 @@ class Batches:
             inputs = _normalised(_laid_out(pixels, self._memory_format), self._scale)
             together = (inputs, self.part.labels[indices], indices)
             yield from zip(*(t.split(self.batch_size) for t in together), strict=True)
+
+    def _own_positions(self) -> Tensor:
+        """Return where in an epoch's order the samples of this process's parts of batches are."""
+        batches = torch.arange(len(self) * self._whole).view(len(self), self._whole)
+        first = self._rank * self.batch_size
+        return batches[:, first : first + self.batch_size].flatten()
 
     def _gathered(self, order: Tensor, crops: Tensor | None) -> Iterator[tuple[int, Tensor]]:
         """Yield the source's pixels of the images ``order``, and where in ``order`` they begin.
