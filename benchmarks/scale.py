@@ -41,7 +41,7 @@ from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.engine.conductor import Conductor, Decision
-from tune_robust.tuning.engine.slots import Node, fit_slots
+from tune_robust.tuning.engine.slots import Slots
 
 AT_A_TIME = 64
 SIZES = {"alone": (512, 5000), "ray": (512,)}
@@ -162,7 +162,7 @@ def _conduct_through_ray(conductor: Conductor, at_a_time: int) -> None:
         log_to_driver=False,
         logging_level="ERROR",
     )
-    conductor.give(fit_slots(1, 1.0, None, [Node(at_a_time, at_a_time)]))
+    conductor.give(Slots(1, 1.0, at_a_time))
     with patch.object(ray_backend, "_runner", lambda space: runner):
         ray_backend.run_trials(conductor, conductor.store.folder.path / "cache")
     ray.shutdown()

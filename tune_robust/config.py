@@ -337,6 +337,10 @@ DEFAULT_DATA_DIR = Path("~/data")
 """The default folder of data sets and downloads."""
 
 
+ENCODED = ("parquet", "folder", "webdataset")
+"""The data sets of encoded images, of any size, which may stay compressed."""
+
+
 class DataConfig(Part):
     """The data set, its label noise and its split. ``seed`` fixes the split and the noise.
 
@@ -344,7 +348,9 @@ class DataConfig(Part):
     holds the labels, if there are several; for ``cifar100``, ``fine_label`` or ``coarse_label`` (20
     superclasses). ``test_size``: how much of the training images is held out as the test set if the
     data have none, a number or a fraction, by default 0.1. ``image_size``: the side in pixels; the
-    shorter side of each image is scaled to it and the centre is cropped. ``subset`` and
+    shorter side of each image is scaled to it and the centre is cropped. ``images``: whether they
+    are decoded once, into a file, or stay ``compressed`` and are decoded for each batch; ``auto``
+    keeps those compressed that would take more than 32 GiB at ``image_size``. ``subset`` and
     ``test_subset`` keep only a number or a fraction of the training and test images, with the class
     proportions unchanged; the test subset does not depend on ``seed``.
 
@@ -355,7 +361,8 @@ class DataConfig(Part):
 
     dataset: Annotated[
         Annotated[
-            Literal["digits", "cifar10", "cifar100", "parquet", "folder", "npz"], Tag(BUILT_IN)
+            Literal["digits", "cifar10", "cifar100", "parquet", "folder", "webdataset", "npz"],
+            Tag(BUILT_IN),
         ]
         | Annotated[OwnName, Tag(OWN)],
         Discriminator(_own_or_not),
@@ -365,6 +372,7 @@ class DataConfig(Part):
     download: bool = True
     label_column: str | None = None
     image_size: Annotated[int, Field(ge=1)] | None = None
+    images: Literal["auto", "decoded", "compressed"] = "auto"
     subset: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     test_subset: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     test_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -387,6 +395,22 @@ class DataConfig(Part):
     def truth_known(self) -> bool:
         """Whether the data set's own labels are the true ones."""
         return self.noise.kind != "given" or self.noise.truth_known
+
+    @model_validator(mode="after")
+    def _can_stay_compressed(self) -> Self:
+        if self.images != "compressed":
+            return self
+        if self.dataset not in ENCODED:
+            raise ValueError(
+                f"images: {self.dataset} has no compressed images; allowed for: "
+                f"{', '.join(ENCODED)}. Leave it out"
+            )
+        if self.image_size is None:
+            raise ValueError(
+                "images: compressed needs image_size, such as 224, the side that the images are "
+                "cropped and scaled to when they are decoded"
+            )
+        return self
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
@@ -608,6 +632,10 @@ class SamConfig(Part):
     ``lmbda``) from the ascent direction (Li et al. 2024). ``vasso`` ascends along the running mean
     gradient, in which the newest gradient has weight ``theta`` (Li & Giannakis 2023). The
     parameters of other variants have no effect.
+
+    ``sync``: in a trial of several processes, whether they share one perturbation, that of the
+    whole batch. By default each process perturbs the weights with the gradient of its own part of
+    the batch, as in SAM's paper (m-sharpness).
     """
 
     rho: NonNegative = 0.1
@@ -623,6 +651,7 @@ class SamConfig(Part):
     sigma: NonNegative = 1.0
     lmbda: Annotated[float, Field(ge=0, lt=1)] = 0.9
     theta: Annotated[float, Field(gt=0, le=1)] = 0.2
+    sync: bool = False
 
     @model_validator(mode="after")
     def _adaptive_in_norm_2(self) -> Self:

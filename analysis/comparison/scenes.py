@@ -36,7 +36,7 @@ _DATA = (
     *("dataset", "options", "label_column", "subset", "test_subset", "test_size"),
     *("image_size", "noise", "validation"),
 )
-_OWN_FILES = ("folder", "npz", "parquet")
+_OWN_FILES = ("folder", "npz", "parquet", "webdataset")
 _SEEDS_AND_SPEED = {
     "": ("name", "description", "resources"),
     "searcher": ("seed",),

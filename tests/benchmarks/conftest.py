@@ -2,11 +2,12 @@
 
 import json
 import runpy
-import signal
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cli.command import run
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -27,19 +28,28 @@ def script(monkeypatch, capsys):
     most of its time on that.
     """
 
-    def run(name, *arguments):
+    def script(name, *arguments):
         path = BENCHMARKS / name
         monkeypatch.setattr(sys, "argv", [str(path), *arguments])
         capsys.readouterr()
         runpy.run_path(str(path), run_name="__main__")
         return capsys.readouterr().out
 
-    before = signal.getsignal(signal.SIGINT)
-    yield run
-    signal.signal(signal.SIGINT, before)  # a bare Tuner of Ray Tune's leaves its own handler
+    return script
 
 
 @pytest.fixture
 def measured(script):
     """``measured(name, *arguments)``: the object that the command prints with ``--json``."""
     return lambda name, *arguments: json.loads(script(name, "--json", *arguments))
+
+
+@pytest.fixture
+def measured_apart(tmp_path):
+    """The same in a process of its own; it is forked, and so are those that it starts."""
+
+    def measured(name, *arguments):
+        done = run(*arguments, "--json", program=BENCHMARKS / name, cwd=tmp_path)
+        return json.loads(done.stdout)
+
+    return measured

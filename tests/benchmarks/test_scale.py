@@ -17,6 +17,6 @@ def test_it_compares_late_with_early(measured):
     assert_whole(measured("scale.py", "--quick", "--trials", "64"), 64)
 
 
-def test_it_measures_the_same_through_ray(measured):
+def test_it_measures_the_same_through_ray(measured_apart):
     options = ["--trials", "8", "--at-a-time", "1"]  # each of Ray's processes takes seconds
-    assert_whole(measured("scale.py", "--quick", "--ray", *options), 8)
+    assert_whole(measured_apart("scale.py", "--quick", "--ray", *options), 8)

@@ -4,10 +4,10 @@ import pytest
 
 
 @pytest.mark.e2e
-def test_prints_one_object(measured):
+def test_prints_one_object(measured_apart):
     # One trial at a time: each process that trains takes seconds to start.
     size = ("--trials", "2", "--epochs", "1", "--at-a-time", "1")
-    found = measured("search_overhead.py", "--quick", *size)
+    found = measured_apart("search_overhead.py", "--quick", *size)
     assert found["n"] == 1
     assert set(found["ratios"]) == {
         "search_over_training",

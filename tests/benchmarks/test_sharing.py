@@ -4,9 +4,9 @@ import pytest
 
 
 @pytest.mark.e2e
-def test_prints_one_object(measured):
+def test_prints_one_object(measured_apart):
     size = ["--network", "small_cnn", "--together", "2", "--rounds", "1", "--seconds", "0.5"]
-    found = measured("sharing.py", *size)
+    found = measured_apart("sharing.py", *size)
     assert set(found["ratios"]) == {"throughput_together"}
     assert found["ratios"]["throughput_together"] > 0
     assert {way: len(rates) for way, rates in found["images_per_second"].items()} == {

@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import pandas as pd
 
+from tests.cli.fork_server import MARK, MARKED
 from tests.cli.forked import EVERYTHING, Process, can_be_forked, start
 
 COMMAND = [sys.executable, "-m", "tune_robust"]
-MARK = "TUNE_ROBUST_TEST_PROCESS"
 
 
 def run(
@@ -122,13 +122,18 @@ def marked_processes(mark: str, named: str = "") -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
-            if (
-                entry.name.isdigit()
-                and f"{MARK}={mark}".encode() in (entry / "environ").read_bytes()
-            ):
+            if entry.name.isdigit() and _is_marked(entry, mark):
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 found += [int(entry.name)] if named in line else []
     return found
+
+
+def _is_marked(process: Path, mark: str) -> bool:
+    if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
+        return True
+    with suppress(OSError):
+        return mark in os.readlink(process / "fd" / str(MARKED))  # it was forked
+    return False
 
 
 def kill_marked(mark: str) -> None:

@@ -1,10 +1,16 @@
 """The process that forks commands for tests/cli/forked.py: it imports modules, then waits.
 
-    python -m tests.cli.fork_server SOCKET MODULE...
+    python -m tests.cli.fork_server SOCKET SHARED,... TRIALS,... COMMANDS,...
 
-First it sends what the imports have added to the environment. Each request comes with three
-descriptors: standard output, standard error, and a socket on which the process id is sent, and the
-exit code once there is one.
+Once the modules are imported, it sends to the socket where to connect, and what the imports have
+added to the environment; it ends when the other end of the socket is closed. Who connects sends a
+request with three descriptors, standard input, output and error, and receives the process id and,
+once there is one, the exit code.
+
+A forked command that starts Ray has the processes of its trials forked, too: what it takes for
+Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
+same holds for a benchmark that starts itself. The second server is forked before Ray is imported,
+which is when Ray reads a worker's variables.
 """
 
 from __future__ import annotations
@@ -13,71 +19,99 @@ import gc
 import importlib
 import json
 import os
+import random
 import runpy
 import select
+import shutil
 import signal
 import socket
 import sys
-from typing import Any
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
 
-LARGEST = 1 << 18
-"""Bytes of a request, nearly all of them the environment."""
+from tests.cli.fork_client import LARGEST
+
+MARK = "TUNE_ROBUST_TEST_PROCESS"
+"""The variable that marks all processes that a command of the tests starts."""
+MARKED = 1000
+"""The descriptor of a file named like the mark: a forked process shows its server's variables."""
+PYTHON = """#!/bin/sh
+case "$1" in
+*/setup_worker.py | {benchmarks}/*) exec {python} -IS {client} {address} "$@" ;;
+*) exec {python} "$@" ;;
+esac
+"""
 
 
-def serve(requests: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Fork for every request; return it in the forked process, or None here once there are none."""
+class Asked(NamedTuple):
+    """What a forked process is to do."""
+
+    request: dict[str, Any]
+    files: list[int]
+
+
+def serve(connections: socket.socket, owner: socket.socket) -> Asked | None:
+    """Fork for every request, and return it in the forked process; None here once nobody asks."""
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, socket.socket] = {}
     while True:
-        ready, _, _ = select.select([requests, woken], [], [])
-        if requests in ready:
-            message, descriptors, _, _ = socket.recv_fds(requests, LARGEST, 3)
-            if not message:
-                return None
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                return json.loads(message), descriptors
-            *outputs, end = descriptors
-            for output in outputs:
-                os.close(output)
-            running[pid] = socket.socket(fileno=end)
-            running[pid].send(str(pid).encode())
+        ready, _, _ = select.select([connections, owner, woken], [], [])
+        if owner in ready:
+            return None
         if woken in ready:
             os.read(woken, 4096)
             _report_ends(running)
+        if connections in ready:
+            asking, _ = connections.accept()
+            message, files, _, _ = socket.recv_fds(asking, LARGEST, 3)
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for opened in (asking, connections, owner, *running.values()):
+                    opened.close()
+                return Asked(json.loads(message), files)
+            for file in files:
+                os.close(file)
+            running[pid] = asking
+            asking.send(str(pid).encode())
 
 
 def _report_ends(running: dict[int, socket.socket]) -> None:
     for pid in list(running):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            with running.pop(pid) as end:
-                end.send(str(os.waitstatus_to_exitcode(status)).encode())
+            with running.pop(pid) as asking, suppress(BrokenPipeError):  # it was killed
+                asking.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def become(request: dict[str, Any], descriptors: list[int], imported: dict[str, str]) -> None:
+def become(asked: Asked, imported: dict[str, str]) -> None:
     """Make this process the one asked for; ``imported``: what imports add to the environment."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    for number, descriptor in enumerate(descriptors, 1):
-        if number <= 2:
-            os.dup2(descriptor, number)
-        os.close(descriptor)
-    os.chdir(request["cwd"])
+    for number, file in enumerate(asked.files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(asked.request["cwd"])
     os.environ.clear()
-    os.environ.update(imported | request["env"])
+    os.environ.update(imported | asked.request["env"])
+    mark = os.memfd_create(os.environ.get(MARK, ""))
+    os.dup2(mark, MARKED, inheritable=False)
+    os.close(mark)
+    random.seed()  # every process its own
+
+
+def run_command(request: dict[str, Any], python: Path) -> None:
+    """Run the command, or a program; ``python`` is what starts the interpreters that it needs."""
     program = request["program"]
+    sys.executable = str(python)
     sys.path[0] = os.path.dirname(program) if program else request["cwd"]
     sys.argv = [program or "tune-robust", *request["arguments"]]
-
-
-def run(program: str | None) -> None:
-    """Run a program, or the command."""
     if program:
         runpy.run_path(program, run_name="__main__")
     else:
@@ -86,14 +120,73 @@ def run(program: str | None) -> None:
         main()
 
 
-if __name__ == "__main__":
-    before = set(os.environ)
-    requests = socket.socket(fileno=int(sys.argv[1]))
-    for module in sys.argv[2:]:
+def run_python(arguments: list[str]) -> None:
+    """Run a program; Ray's setup_worker.py names the one that it would start."""
+    if arguments[0].endswith("setup_worker.py"):
+        arguments = _set_up_worker(arguments[1:])
+    sys.argv, sys.path[0] = arguments, os.path.dirname(arguments[0])
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+def _set_up_worker(arguments: list[str]) -> list[str]:
+    from ray._private.runtime_env.context import RuntimeEnvContext
+    from ray._private.utils import update_envs
+    from ray._private.workers.setup_worker import parser
+
+    options, program = parser.parse_known_args(arguments)
+    update_envs(RuntimeEnvContext.deserialize(options.serialized_runtime_env_context).env_vars)
+    return program
+
+
+def _listen(address: str) -> socket.socket:
+    connections = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connections.bind(f"\0{address}")
+    connections.listen(64)
+    return connections
+
+
+def _import(modules: str) -> None:
+    for module in modules.split(","):
         importlib.import_module(module)
-    imported = {name: os.environ[name] for name in set(os.environ) - before}
-    requests.send(json.dumps(imported).encode())
     gc.freeze()
-    if (asked := serve(requests)) is not None:
-        become(*asked, imported)
-        run(asked[0]["program"])
+
+
+def _serve_trials(owner: socket.socket, address: str, modules: str) -> None:
+    connections = _listen(address)
+    if os.fork() == 0:
+        _import(modules)
+        if (asked := serve(connections, owner)) is not None:
+            become(asked, {})
+            run_python(asked.request["arguments"])
+        os._exit(0)  # without what Triton says at an interpreter's end
+    connections.close()
+
+
+def main() -> None:
+    """Import the modules and serve; in a forked process, be what was asked for."""
+    number, shared, of_trials, of_commands = sys.argv[1:]
+    owner, address = socket.socket(fileno=int(number)), f"tune-robust-tests-{os.getpid()}"
+    before = set(os.environ)
+    _import(shared)
+    _serve_trials(owner, f"{address}-trials", of_trials)
+    _import(of_commands)
+    imported = {name: os.environ[name] for name in set(os.environ) - before}
+    connections, python = _listen(address), Path(tempfile.mkdtemp()) / "python"
+    text = PYTHON.format(
+        python=sys.executable,
+        benchmarks=Path(__file__).parents[2] / "benchmarks",
+        client=Path(__file__).with_name("fork_client.py"),
+        address=f"{address}-trials",
+    )
+    python.write_text(text)
+    python.chmod(0o700)
+    owner.send(json.dumps([address, imported]).encode())
+    if (asked := serve(connections, owner)) is None:
+        shutil.rmtree(python.parent)
+    else:
+        become(asked, imported)
+        run_command(asked.request, python)
+
+
+if __name__ == "__main__":
+    main()

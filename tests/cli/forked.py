@@ -19,17 +19,32 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from tests.cli.fork_server import LARGEST
+from tests.cli.fork_client import LARGEST, ask
 
-WITHOUT_TORCH = (
+
+class Modules(NamedTuple):
+    """What is imported before a command, and the processes of its trials, are forked."""
+
+    shared: tuple[str, ...]
+    trials: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+_RUNS = ("tune_robust.own", "tune_robust.runs.checkpoints", "tune_robust.runs.predictions")
+_COMMANDS = (
     "tune_robust.cli",
     "tune_robust.api",
     "tune_robust.tuning.engine.ray_backend",
     "analysis.report.page",
 )
-EVERYTHING = (*WITHOUT_TORCH, "torch", "tune_robust.data", "tune_robust.training")
+WITHOUT_TORCH = Modules(_RUNS, ("numpy",), _COMMANDS)
+EVERYTHING = Modules(
+    (*_RUNS, "torch", "tune_robust.data", "tune_robust.training"),
+    ("torch._dynamo",),  # which the first optimizer imports
+    _COMMANDS,
+)
 _READ_BY_IMPORTS = ("PYTHON", "LC_", "LANG", "RAY_", "TUNE_", "OMP_", "CUDA_", "TMPDIR")
 
 
@@ -41,7 +56,7 @@ def _read_by_imports(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names - {"PYTHONBREAKPOINT"}}  # Ray sets that one
 
 
-def can_be_forked(modules: Sequence[str] = EVERYTHING) -> bool:
+def can_be_forked(modules: Modules = EVERYTHING) -> bool:
     """Whether nothing has changed in the environment that a module reads when it is imported."""
     own = _server(modules).imported.items()  # this process may have imported the same
     now, at_first = _read_by_imports(os.environ), _read_by_imports(_AT_FIRST)
@@ -94,27 +109,29 @@ class Process:
 class _Server:
     """A process that has imported ``modules`` and forks commands."""
 
-    def __init__(self, modules: Sequence[str]):
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, modules: Modules):
+        self._owner, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        arguments = [str(theirs.fileno()), *(",".join(names) for names in modules)]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.cli.fork_server", str(theirs.fileno()), *modules],
+                [sys.executable, "-m", "tests.cli.fork_server", *arguments],
                 cwd=Path(__file__).parents[2],
                 env=_AT_FIRST,
                 pass_fds=[theirs.fileno()],
             )
-        self.imported: dict[str, str] = json.loads(self._requests.recv(LARGEST))
+        self._address: str
+        self.imported: dict[str, str]
+        self._address, self.imported = json.loads(self._owner.recv(LARGEST))
         atexit.register(self._end)
 
     def start(self, request: dict, *outputs: IO[str]) -> Process:
-        end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            descriptors = [file.fileno() for file in (*outputs, theirs)]
-            socket.send_fds(self._requests, [json.dumps(request).encode()], descriptors)
+        with open(os.devnull) as nothing:
+            files = [file.fileno() for file in (nothing, *outputs)]
+            end = ask(self._address, request, files)
         return Process(int(end.recv(LARGEST)), end, *outputs)
 
     def _end(self) -> None:
-        self._requests.close()
+        self._owner.close()
         self._process.wait()
 
 
@@ -128,7 +145,7 @@ def start(
     *,
     program: Path | None = None,
     one_output: bool = False,
-    modules: Sequence[str] = EVERYTHING,
+    modules: Modules = EVERYTHING,
 ) -> Process:
     """Start ``tune-robust`` with ``arguments``, or a program of Python.
 

@@ -85,7 +85,7 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, space):
     simulate(parse_space(SPACE, source="tiny"), tmp_path / "runs" / "first")
     arguments = ("--space", space, "--trials", 5, "--name", "r1", "--no-dashboard")
     arguments += ("--warm-start", "first", "--set", "resources.concurrency=2")
-    longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=60")
+    longer = ("--set", "budget.scheduler=none", "--set", "train.epochs=40")
     longer += ("--set", "record.predictions=[0.5, 1.0]")
     started = Started("search", *arguments, *longer, cwd=tmp_path)
     folder = tmp_path / "runs" / "r1"

@@ -191,3 +191,13 @@ def test_evaluation_batches_are_all_images_in_order(part):
     assert [len(labels) for _, labels in made] == [16, 16, 5]
     torch.testing.assert_close(torch.cat([x for x, _ in made]), normalised(part.images))
     assert torch.equal(torch.cat([y for _, y in made]), part.labels)
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS)
+def test_the_parts_of_all_processes_are_the_batches_of_one(part, augment):
+    shares = [batches(part, 8, augment, share=(rank, 2)) for rank in range(2)]
+    whole = batches(part, 8, augment)
+    assert len(shares[0]) == len(shares[1]) == len(whole)
+    for both, expected in zip(zip(*shares, strict=True), whole, strict=True):
+        for parts, one in zip(zip(*both, strict=True), expected, strict=True):
+            assert torch.equal(torch.cat(parts), one)

@@ -25,11 +25,11 @@ def decodings(monkeypatch):
     calls = []
     source = SOURCES["parquet"]
 
-    def decode(config, files):
+    def index(config, files, folder):
         calls.append(files)
-        return source.decode(config, files)
+        return source.indexed(config, files, folder)
 
-    monkeypatch.setitem(SOURCES, "parquet", source._replace(decode=decode))
+    monkeypatch.setitem(SOURCES, "parquet", source._replace(indexed=index))
     return calls
 
 

@@ -3,11 +3,11 @@ import math
 import torch
 import torch.nn.functional as F
 
-from tune_robust.data.resized_crop import RATIO, SCALE, draw_boxes, resized_crops
+from tune_robust.data.resized_crop import RATIO, SCALE, boxes, draw_crops, resized_crops
 
 
 def drawn(count=20_000):
-    return draw_boxes(count, torch.Generator().manual_seed(0))
+    return boxes(draw_crops(count, torch.Generator().manual_seed(0)))
 
 
 def test_boxes_lie_in_the_image():

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.data.sources.test_pixels import decode, encode, picture
+from tests.data.test_decoding import decode, encode, picture
 from tune_robust.config import DataConfig
-from tune_robust.data import load_dataset, scratch
+from tune_robust.data import decoding, load_dataset, scratch
 from tune_robust.data.scratch import large_arrays_in, new_array
+from tune_robust.errors import UserError
 
 
 @pytest.fixture
@@ -49,16 +50,26 @@ def test_images_are_decoded_into_it(folder, modes):
     assert (found == expected).all()
 
 
+def test_what_a_killed_process_has_decoded_is_not_decoded_again(folder, monkeypatch):
+    monkeypatch.setattr(decoding, "_CHUNK", 2)
+    images = [encode(picture(mode, (30, 20))) for mode in ("L", "RGB", "L", "RGB", "L", "L")]
+    expected = decode(*images)
+    with large_arrays_in(folder):
+        with pytest.raises(UserError, match="place 4"):
+            decode(*images[:4], b"broken", images[5])
+        # Those before are no longer needed, but for the size of the first one.
+        found = decode(images[0], b"", b"", b"", *images[4:])
+    assert (found == expected).all()
+
+
 def test_a_data_set_is_decoded_without_holding_it_in_memory(folder, tmp_path, monkeypatch):
     for part in ("train", "test"):
         for label in ("cat", "dog"):
             (tmp_path / part / label).mkdir(parents=True)
             (tmp_path / part / label / "1.png").write_bytes(encode(picture("RGB", (30, 20))))
     made = []
-    original = scratch.np.memmap
-    monkeypatch.setattr(
-        scratch.np, "memmap", lambda *args, **rest: made.append(1) or original(*args, **rest)
-    )
+    original = scratch._mapped
+    monkeypatch.setattr(scratch, "_mapped", lambda *args: made.append(1) or original(*args))
     config = DataConfig(dataset="folder", dir=str(tmp_path))
     mapped = load_dataset(config, folder)
     assert made == [1]

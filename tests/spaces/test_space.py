@@ -220,10 +220,17 @@ def test_a_run_of_an_earlier_version_keeps_the_trials_that_it_had():
     assert Space.from_document(space.document()) == space
 
 
-def test_more_than_one_gpu_per_trial_is_refused():
-    message = problems(resources={"gpus": 2})["resources.gpus"]
-    assert "found 2; a trial trains on one GPU" in message
-    assert "expected 0 to 1" in message
+def test_a_trial_has_a_fraction_of_a_gpu_or_whole_ones():
+    assert make_space(resources={"gpus": 2}).resources.gpus == 2
+    message = problems(resources={"gpus": 1.5})["resources.gpus"]
+    assert "found 1.5; a trial has a fraction of one GPU or several complete ones" in message
+    assert "a whole number, such as 2" in message
+
+
+def test_each_process_has_a_gpu_or_none_has():
+    assert make_space(resources={"processes": 2, "gpus": 2}).resources.processes == 2
+    message = problems(resources={"processes": 2, "gpus": 0.5})["resources"]
+    assert "set gpus: 2, or gpus: 0 to train on the CPU" in message
 
 
 def test_the_length_is_that_of_the_costliest_method_drawn_not_of_a_baseline():

@@ -2,11 +2,16 @@
 
 import os
 import random
+import threading
 
 import pytest
 import torch
 
+from tests.methods.networks import assert_same
+from tests.training.test_presets import config
+from tune_robust.data import load_dataset, make_splits
 from tune_robust.errors import UserError
+from tune_robust.training import train
 from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 
 STATE = {"model": {"weight": torch.arange(600.0)}, "totals": {"seconds": 1.5}}
@@ -51,3 +56,29 @@ def test_a_pipe_is_no_checkpoint(tmp_path):
     os.mkfifo(tmp_path / "last.pt")
     with pytest.raises(UserError, match="no regular file"):
         read_checkpoint(tmp_path / "last.pt")
+
+
+def test_a_snapshot_stays_as_it_was_and_is_no_larger_than_the_checkpoint(tmp_path):
+    settings = config("saner_slaw", epochs=2)
+    data = make_splits(settings.data, load_dataset(settings.data))
+    results = train(settings, splits=data)
+    first = next(results)
+    snapshot = first.snapshot()
+    first.save(tmp_path / "saved.pt")
+    next(results)
+    snapshot.save(tmp_path / "later.pt")
+    sizes = [(tmp_path / name).stat().st_size for name in ("saved.pt", "later.pt")]
+    assert sizes[1] <= sizes[0] * 1.01
+    resumed = [
+        next(train(settings, splits=data, resume=tmp_path / name)).model
+        for name in ("saved.pt", "later.pt")
+    ]
+    assert_same(*resumed)
+
+
+def test_training_that_is_stopped_yields_no_more(tmp_path):
+    settings, stop = config("sgd", epochs=2), threading.Event()
+    results = train(settings, stop=stop)
+    next(results)
+    stop.set()
+    assert [*results] == []

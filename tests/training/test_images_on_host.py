@@ -57,3 +57,9 @@ def test_plan_says_that_images_are_read_in_batches(gpus, promised):
     text = images_line(found)
     assert text.startswith("Images: 190 GB in each trial, more than half of ")
     assert promised in text
+
+
+def test_plan_says_that_images_stay_compressed():
+    found = {"images": {"bytes": 190e9, "tier": "compressed"}, "slots": {"cpus": 4, "gpus": 1}}
+    assert images_line(found).startswith("Images: 190 GB in each trial once decoded. They stay ")
+    assert "by 4 threads of the trial (resources.cpus)" in images_line(found)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tune_robust.api.own_code import new_code
 from tune_robust.api.plan_of_loop import plan_of_loop
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tune_robust.tuning.engine.watching import Watcher
     from tune_robust.tuning.simulation.kinds import Kind
     from tune_robust.tuning.simulation.plan import Course
-    from tune_robust.tuning.simulation.trial_times import Times
 
 RAY_AND_REPORT = 9.0
 """Seconds of a search in addition to its trials: the start and end of Ray, and the report."""
@@ -66,11 +65,11 @@ def plan(
         how many trials are ``started`` and ``finished`` within the budget's ``hours`` and
         ``gpu_hours``; its ``rungs``; the disk space of checkpoints and data, in bytes; the bytes of
         the ``images`` of a trial and their ``tier``: ``device`` if they are kept in the memory of
-        its GPU (or CPU), ``host`` if they are read in batches from the decoded file; and what is
-        odd about the data (``cautions``), as the search would warn. For a loop of one's own there
-        are no times: it has the ``reports`` of a complete trial, those of the search
-        ``without_stopping`` and as ``expected``, and the ``rungs``, with each report as one
-        gradient evaluation.
+        its GPU (or CPU), ``host`` if they are read in batches from the decoded file, ``compressed``
+        if they are decoded for each batch; and what is odd about the data (``cautions``), as the
+        search would warn. For a loop of one's own there are no times: it has the ``reports`` of a
+        complete trial, those of the search ``without_stopping`` and as ``expected``, and the
+        ``rungs``, with each report as one gradient evaluation.
 
     Raises:
         UserError: the space is not valid, or the data is missing; ``budget.gpu_hours`` is given on
@@ -102,14 +101,23 @@ def plan(
     at_a_time = min(slots.concurrency, loaded.trials)
     configs = kinds_of(loaded)
     watcher.note(f"Timing {count(len(configs), 'kind')} of trials ...")
-    times = time_kinds(configs, cache_of(storage), at_a_time=at_a_time, gpus=gpus, seconds=seconds)
-    epoch_seconds = {kind: timed.seconds for kind, timed in times.epochs.items()}
+    # Each process of a trial trains its part of the batches; their communication is not timed.
+    processes = slots.processes
+    times = time_kinds(
+        configs,
+        cache_of(storage),
+        at_a_time=at_a_time * processes,
+        gpus=gpus,
+        seconds=seconds,
+    )
+    epoch_seconds = {kind: timed.seconds / processes for kind, timed in times.epochs.items()}
     start = times.start + RAY_AND_REPORT
     given: dict[str, Any] = {"at_a_time": at_a_time, "gpus": slots.gpus, "start": start}
     full, expected = (
         expected_course(loaded, epoch_seconds, stopping=stopping, **given)
         for stopping in (False, True)
     )
+    size_of_data, images = _data(configs.values(), storage, slots.gpus)
     size = max(timed.checkpoint_bytes for timed in times.epochs.values())
     return {
         "space": loaded.name,
@@ -123,7 +131,7 @@ def plan(
         "stop": loaded.budget.stop,
         "machine": {"cpus": cpus, "gpus": gpus},
         "slots": asdict(slots),
-        "kinds": [_kind(kind, configs[kind], times) for kind in configs],
+        "kinds": [_kind(kind, configs[kind], epoch_seconds[kind]) for kind in configs],
         "start_seconds": start,
         "without_stopping": _course(full, start, price),
         "expected": _course(expected, start, price),
@@ -131,8 +139,8 @@ def plan(
         "checkpoint_bytes": size,
         "checkpoints_bytes": checkpoints_bytes(size, loaded, at_a_time),
         "predictions_bytes": predictions_bytes(loaded, cache_of(storage)),
-        "data_bytes": _data_bytes(configs.values(), storage),
-        "images": _images(configs.values(), storage, slots.gpus),
+        "data_bytes": size_of_data,
+        "images": images,
     }
 
 
@@ -148,8 +156,7 @@ def _slots(space: Space, storage: str, cpus: int, gpus: int, watcher: Watcher) -
         return new_slots(space, cache_of(storage), [Node(cpus, gpus)], watcher)
 
 
-def _kind(kind: Kind, config: TrainConfig, times: Times) -> dict[str, Any]:
-    epoch = times.epochs[kind].seconds
+def _kind(kind: Kind, config: TrainConfig, epoch: float) -> dict[str, Any]:
     return {
         "name": kind.name,
         "seconds_per_epoch": epoch,
@@ -172,31 +179,28 @@ def _course(course: Course, start: float, price: float | None) -> dict[str, Any]
     }
 
 
-def _data_bytes(configs: Iterable[TrainConfig], storage: str) -> int:
-    """Return the size of the decoded data sets, which all trials map into memory."""
-    from tune_robust.cache_folder import cache_of
-    from tune_robust.data import load_dataset
+class _Data(NamedTuple):
+    """The size of the data sets, and of the largest trial's images with where these are."""
 
-    different = {config.data.dataset: config.data for config in configs}
-    return sum(
-        tensor.nbytes
-        for data in different.values()
-        for images in load_dataset(data, cache_of(storage))[:2]
-        for tensor in (images.images, images.labels)
-    )
+    bytes: int
+    images: dict[str, Any]
 
 
-def _images(configs: Iterable[TrainConfig], storage: str, gpus: float) -> dict[str, Any]:
-    """Return the size of the largest trial's images, and where they are while it trains."""
+def _data(configs: Iterable[TrainConfig], storage: str, gpus: float) -> _Data:
+    """Measure the data of ``configs``, of which each trial has a part on its fraction of a GPU."""
     from tune_robust.cache_folder import cache_of
     from tune_robust.data import load_dataset, make_splits
     from tune_robust.training import choose_device, fits_images
 
-    different = {config.data.model_dump_json(): config.data for config in configs}
-    size = max(
-        make_splits(data, load_dataset(data, cache_of(storage))).image_bytes
-        for data in different.values()
-    )
+    sizes, trials = {}, []
+    for data in {config.data.model_dump_json(): config.data for config in configs}.values():
+        dataset = load_dataset(data, cache_of(storage))
+        tensors = (part for images in dataset[:2] for part in (images.images, images.labels))
+        sizes[data.dataset] = sum(tensor.nbytes for tensor in tensors)
+        splits = make_splits(data, dataset)
+        trials.append((splits.image_bytes, splits.compressed))
+    size, compressed = max(trials)
     fraction = gpus if 0 < gpus < 1 else 1.0
     fits = fits_images(choose_device(), size / fraction)
-    return {"bytes": size, "tier": "device" if fits else "host"}
+    tier = "compressed" if compressed else "device" if fits else "host"
+    return _Data(sum(sizes.values()), {"bytes": size, "tier": tier})

@@ -29,6 +29,7 @@ MAY_CHANGE = (
     "resources.concurrency",
     "resources.cpus",
     "resources.gpus",
+    "resources.processes",
 )
 """The settings that do not affect the results of trials."""
 

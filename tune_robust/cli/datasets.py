@@ -86,8 +86,8 @@ def prepare(
     print(
         f"{name} is ready: {len(dataset.train.labels):,} training and "
         f"{len(dataset.test.labels):,} test images of {width}x{height} pixels and {channels} "
-        f"channel{'s' if channels > 1 else ''}, {len(dataset.classes)} classes. Decoded in "
-        f"{cache_of(storage)}."
+        f"channel{'s' if channels > 1 else ''}, {len(dataset.classes)} classes. "
+        f"{'Their index is' if dataset.train.compressed else 'Decoded'} in {cache_of(storage)}."
     )
 
 

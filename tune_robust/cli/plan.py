@@ -162,6 +162,12 @@ def _print(found: dict[str, Any]) -> None:
 def images_line(found: dict[str, Any]) -> str:
     """Say where the images are while a trial trains."""
     images, on_gpu = found["images"], found["slots"]["gpus"] > 0
+    if images["tier"] == "compressed":
+        return (
+            f"Images: {size(images['bytes'])} in each trial once decoded. They stay compressed, "
+            f"and are decoded for each batch by {count(found['slots']['cpus'], 'thread')} of the "
+            "trial (resources.cpus)."
+        )
     if images["tier"] == "host":
         memory = "its part of the GPU's memory" if on_gpu else "this machine's memory"
         return (

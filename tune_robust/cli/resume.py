@@ -35,9 +35,9 @@ def resume(
         typer.Option(
             "--set",
             metavar="PATH=VALUE",
-            help="Change how the run is executed: budget.trials, resources.cpus, resources.gpus "
-            "or resources.concurrency. Other settings are fixed, so that all trials of a run "
-            "are comparable. Can be repeated.",
+            help="Change how the run is executed: budget.trials, resources.cpus, resources.gpus, "
+            "resources.processes or resources.concurrency. Other settings are fixed, so that all "
+            "trials of a run are comparable. Can be repeated.",
         ),
     ] = None,
     rebuild_log: Annotated[

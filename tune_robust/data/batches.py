@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -10,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tune_robust.config import OwnPart
-from tune_robust.data.gathering import gathered
+from tune_robust.data.gathering import Crops, Group, gathered
 from tune_robust.data.images import LabelledImages, is_image
 from tune_robust.data.own_augmentation import own_augmentation
 from tune_robust.data.randaugment import RandAugment, draw_choices
-from tune_robust.data.resized_crop import draw_boxes, resized_crops
+from tune_robust.data.resized_crop import boxes, draw_crops, resized_crops
 from tune_robust.errors import UserError
 
 _PIXELS_AT_ONCE = 2**22
@@ -37,7 +38,8 @@ class Batches:
         batch_size: images per batch, at most ``len(part)``.
         augment: ``flip`` mirrors half of the images. ``crop_flip`` also shifts them by up to an
             eighth of their side (4 of 32 pixels) in each direction and pads with black.
-            ``resized_crop_flip`` enlarges a crop of 8 to 100 % of their area (see resized_crop).
+            ``resized_crop_flip`` enlarges a crop of 8 to 100 % of their area (see resized_crop),
+            of compressed images of the area that they have before they are scaled.
             ``randaugment`` crops, flips and applies two of fourteen operations (see RandAugment).
             A part from elsewhere is called with the inputs before they are normalised.
         mean, std: one value per channel, for pixels in [0, 1]; for floating-point inputs, of the
@@ -45,9 +47,11 @@ class Batches:
         generator: the source of randomness, on any device.
         drop_last: whether to leave out a last batch that is not full.
         memory_format: the memory format of the inputs.
+        share: of ``(rank, size)`` processes that train together, the one whose equal part of each
+            batch is made. All of them draw the random numbers of the whole batches.
 
     Raises:
-        UserError: a batch is larger than the part.
+        UserError: a batch is larger than the part, or cannot be divided among the processes.
     """
 
     def __init__(
@@ -61,13 +65,21 @@ class Batches:
         generator: torch.Generator,
         drop_last: bool = True,
         memory_format: torch.memory_format = torch.contiguous_format,
+        share: tuple[int, int] = (0, 1),
     ):
         if batch_size > len(part):
             raise UserError(
                 f"batch_size: {batch_size} is more than the {len(part)} training images; allowed "
                 f"is 1 to {len(part)}. Lower it, or hold out less with data.validation.size."
             )
-        self.part, self.batch_size, self.generator = part, batch_size, generator
+        self._rank, size = share
+        if batch_size % size:
+            raise UserError(
+                f"batch_size: {batch_size} cannot be divided among {size} processes. Choose a "
+                f"multiple of {size}, such as {batch_size // size * size or size}."
+            )
+        self.part, self.batch_size, self.generator = part, batch_size // size, generator
+        self._whole = batch_size
         self.drop_last, self._memory_format = drop_last, memory_format
         self._own = None
         if isinstance(augment, OwnPart):
@@ -87,7 +99,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
-        full, rest = divmod(len(self.part), self.batch_size)
+        full, rest = divmod(len(self.part), self._whole)
         return full if self.drop_last else full + (rest > 0)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -96,14 +108,19 @@ class Batches:
         shifts = self._draw(2 * self._padding + 1, (2, count))
         flips = self._draw(2, (count, 1, 1, 1)).bool()
         chosen = self._draw_operations(count)
-        boxes = draw_boxes(count, self.generator) if self._resizes else order[:, None]
-        draws = [draw.to(self._device) for draw in (order, *shifts, flips, boxes)]
-        for start, source in self._gathered(order):
+        crops = draw_crops(count, self.generator) if self._resizes else None
+        if self._whole > self.batch_size:
+            own = self._own_positions()
+            order, shifts, flips = order[own], shifts[:, own], flips[own]
+            chosen = None if chosen is None else chosen[:, own]
+            crops = None if crops is None else crops[own]
+        draws = [draw.to(self._device) for draw in (order, *shifts, flips)]
+        for start, source in self._gathered(order, crops):
             end = start + len(source)
-            indices, rows, columns, flip, box = (draw[start:end] for draw in draws)
+            indices, rows, columns, flip = (draw[start:end] for draw in draws)
             pixels = _shifted(source, rows, columns, self._padding)
-            if self._resizes:
-                pixels = resized_crops(pixels, box)
+            if crops is not None and not self.part.compressed:
+                pixels = resized_crops(pixels, boxes(crops[start:end].to(self._device)))
             if self._flip:
                 pixels = torch.where(flip, pixels.flip(-1), pixels)
             if self._randaugment is not None and chosen is not None:
@@ -114,17 +131,29 @@ class Batches:
             together = (inputs, self.part.labels[indices], indices)
             yield from zip(*(t.split(self.batch_size) for t in together), strict=True)
 
-    def _gathered(self, order: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield the source's pixels of the images ``order``, and where in ``order`` they begin."""
+    def _own_positions(self) -> Tensor:
+        """Return where in an epoch's order the samples of this process's parts of batches are."""
+        batches = torch.arange(len(self) * self._whole).view(len(self), self._whole)
+        first = self._rank * self.batch_size
+        return batches[:, first : first + self.batch_size].flatten()
+
+    def _gathered(self, order: Tensor, crops: Tensor | None) -> Iterator[tuple[int, Tensor]]:
+        """Yield the source's pixels of the images ``order``, and where in ``order`` they begin.
+
+        Compressed images are cropped as they are decoded, since that shows more of their detail.
+        """
         count = len(self) * self.batch_size
         starts = range(0, count, self._at_once)
-        groups = order.to(self.part.source.device)[:count].split(self._at_once)
+        indices = order.to(self.part.source.device)[:count].split(self._at_once)
+        groups: Iterable[Group] = indices
+        if crops is not None and self.part.compressed:
+            groups = map(Crops, indices, crops[:count].cpu().split(self._at_once))
         return zip(starts, gathered(self.part, groups), strict=True)
 
     @property
     def _at_once(self) -> int:
         """Return how many images are gathered together, a whole number of batches."""
-        batch = self.batch_size * self.part.source[0].numel()
+        batch = self.batch_size * math.prod(self.part.input_shape)
         pixels = _PIXELS_AT_ONCE if self._randaugment is None else _PIXELS_AT_ONCE_IN_GROUPS
         return max(1, pixels // batch) * self.batch_size
 

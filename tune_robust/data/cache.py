@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tune_robust.config import DataConfig
 from tune_robust.data.channels import image_moments
-from tune_robust.data.images import Dataset, Images
+from tune_robust.data.images import Dataset, Images, decoded
 from tune_robust.files import write_aside
 
 # Part of the key: increase it when a source decodes the same files to other tensors.
@@ -47,20 +47,10 @@ def read(path: Path) -> Dataset | None:
 
     None if it is absent or damaged.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
+    found = read_tensors(path)
+    if found is None:
         return None
-    except (SafetensorError, OSError) as error:
-        _log.warning("%s is damaged (%s); decoding the dataset again", path, error)
-        return None
-    if not _is_verified(path):
-        if metadata.get("checksum") != _checksum(tensors):
-            _log.warning("%s is damaged (wrong checksum); decoding the dataset again", path)
-            return None
-        _note_verified(path)
+    tensors, metadata = found
     return Dataset(
         Images(
             tensors["train.images"], tensors["train.labels"], moments=tensors.get("train.moments")
@@ -78,14 +68,40 @@ def write(path: Path, dataset: Dataset, files: Sequence[Path] = ()) -> None:
     The cache only saves time: if the path cannot be written, a warning is logged.
     """
     tensors = {
-        "train.images": dataset.train.images,
+        "train.images": decoded(dataset.train.images),
         "train.labels": dataset.train.labels,
-        "test.images": dataset.test.images,
+        "test.images": decoded(dataset.test.images),
         "test.labels": dataset.test.labels,
     }
     if dataset.train.images.dtype == torch.uint8:
-        tensors["train.moments"] = image_moments(dataset.train.images)
-    metadata = {"classes": json.dumps(dataset.classes), "checksum": _checksum(tensors)}
+        tensors["train.moments"] = image_moments(tensors["train.images"])
+    write_tensors(path, tensors, {"classes": json.dumps(dataset.classes)}, files)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """Return the tensors at ``path``, mapped into memory, and their metadata; as ``read``."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError) as error:
+        _log.warning("%s is damaged (%s); decoding the dataset again", path, error)
+        return None
+    if not _is_verified(path):
+        if metadata.get("checksum") != _checksum(tensors):
+            _log.warning("%s is damaged (wrong checksum); decoding the dataset again", path)
+            return None
+        _note_verified(path)
+    return tensors, metadata
+
+
+def write_tensors(
+    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], files: Sequence[Path]
+) -> None:
+    """Store ``tensors`` with ``metadata``, as ``write`` does."""
+    metadata = {**metadata, "checksum": _checksum(tensors)}
     aside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

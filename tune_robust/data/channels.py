@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import torch
+
+if TYPE_CHECKING:
+    from tune_robust.data.images import Pixels
 
 _PIXELS_AT_ONCE = 2**20
 
@@ -11,7 +17,7 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def channel_statistics(
-    images: torch.Tensor,
+    images: Pixels,
     positions: torch.Tensor | None = None,
     moments: torch.Tensor | None = None,
 ) -> Statistics:
@@ -27,7 +33,7 @@ def channel_statistics(
     token ids have none.
     """
     if images.is_floating_point():
-        return _statistics_of_numbers(images if positions is None else images[positions])
+        return _statistics_of_numbers(images[:] if positions is None else images[positions])
     if images.dtype != torch.uint8:
         return (), ()
     if moments is None:
@@ -35,14 +41,14 @@ def channel_statistics(
     elif positions is not None:
         moments = moments[positions]
     total, squares = moments.sum(0).double()
-    count = len(moments) * images[0, 0].numel()
+    count = len(moments) * math.prod(images.shape[2:])
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
     std[std == 0] = 255
     return tuple((mean / 255).tolist()), tuple((std / 255).tolist())
 
 
-def image_moments(images: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
+def image_moments(images: Pixels, positions: torch.Tensor | None = None) -> torch.Tensor:
     """Return the sums of each image's pixels and of their squares, int64 (M, 2, C).
 
     ``images`` are uint8 (M, C, ...); if ``positions`` (N,) is given, only those are used.

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from tune_robust.data.compressed import CompressedImages
 from tune_robust.data.fields import Fields
+
+Pixels = Tensor | CompressedImages
+"""Inputs (N, ...): a tensor or, of images that stay compressed, what decodes them when indexed."""
 
 UNKNOWN = -1
 """The true label of an image whose label was never verified."""
 
 
-def is_image(inputs: Tensor) -> bool:
+def is_image(inputs: Pixels) -> bool:
     """Whether ``inputs`` (N, ...) are images, and not rows of a table, token ids or the like."""
     return inputs.ndim == 4 and inputs.dtype == torch.uint8 and inputs.shape[1] in (1, 3)
+
+
+def decoded(inputs: Pixels) -> Tensor:
+    """Return ``inputs`` as a tensor, for which compressed images are all decoded."""
+    return inputs if isinstance(inputs, Tensor) else inputs[:]
 
 
 class Images(NamedTuple):
@@ -30,12 +40,17 @@ class Images(NamedTuple):
     inputs, ``fields`` says what they are, and the images are their records, uint8 (N, R).
     """
 
-    images: Tensor
+    images: Pixels
     labels: Tensor
     given_labels: Tensor | None = None
     names: tuple[str, ...] | None = None
     moments: Tensor | None = None
     fields: Fields | None = None
+
+    @property
+    def compressed(self) -> bool:
+        """Return whether the images stay compressed and are decoded when they are needed."""
+        return isinstance(self.images, CompressedImages)
 
     def describe(self) -> str:
         """Return what each input is: its type and shape, of several inputs also their names."""
@@ -67,7 +82,7 @@ class LabelledImages:
     If a sample has several inputs, the images are their records, which ``fields`` describes.
     """
 
-    source: Tensor
+    source: Pixels
     labels: Tensor
     true_labels: Tensor
     positions: Tensor | None = None
@@ -95,16 +110,28 @@ class LabelledImages:
     @property
     def images(self) -> Tensor:
         """Return all images, uint8 (N, C, H, W): a copy unless they are the complete source."""
-        return self.source if self.positions is None else self.source[self.positions]
+        return decoded(self.source if self.positions is None else self.source[self.positions])
 
     @property
     def image_bytes(self) -> int:
-        """Return the size of ``images`` in bytes."""
-        return len(self) * self.source[:1].nbytes
+        """Return the size of ``images`` in bytes, decoded."""
+        return len(self) * math.prod(self.input_shape) * self.source.dtype.itemsize
+
+    @property
+    def compressed(self) -> bool:
+        """Return whether the images stay compressed and are decoded when they are needed."""
+        return isinstance(self.source, CompressedImages)
 
     def pixels(self, which: Tensor | slice) -> Tensor:
         """Return the images at the positions ``which`` of the part, uint8, where the source is."""
         return self.source[which if self.positions is None else self.positions[which]]
+
+    def crops(self, which: Tensor, drawn: Tensor) -> Tensor:
+        """Return crops of compressed images, as ``CompressedImages.crops`` does."""
+        source = self.source
+        if not isinstance(source, CompressedImages):
+            raise TypeError("only compressed images are cropped when they are read")
+        return source.crops(which if self.positions is None else self.positions[which], drawn)
 
     def take(self, which: Tensor) -> Self:
         """Return the part with the images at the positions ``which``, int64 (n,), in that order."""
@@ -126,9 +153,10 @@ class LabelledImages:
     def to(self, device: torch.device | str, *, on_host: bool = False) -> Self:
         """Return the part with its tensors on ``device``: itself, or a copy of its own images.
 
-        With ``on_host``, the images stay where they are, and only the labels are moved.
+        With ``on_host``, and if they are compressed, the images stay where they are, and only the
+        labels are moved.
         """
-        if on_host:
+        if on_host or self.compressed:
             labels, true_labels = self.labels.to(device), self.true_labels.to(device)
             return replace(self, labels=labels, true_labels=true_labels, on_host=True)
         if torch.device(device) == self.source.device:
@@ -157,6 +185,11 @@ class Splits:
     std: tuple[float, ...]
 
     @property
+    def compressed(self) -> bool:
+        """Return whether the images stay compressed and are decoded when they are needed."""
+        return self.train.compressed
+
+    @property
     def image_bytes(self) -> int:
-        """Return the size of all images in bytes."""
+        """Return the size of all images in bytes, decoded."""
         return sum(part.image_bytes for part in (self.train, self.validation, self.test))

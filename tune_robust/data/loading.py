@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from tune_robust.config import DataConfig, is_own
-from tune_robust.data import cache
-from tune_robust.data.images import Dataset, Images, is_image
+from tune_robust.data import cache, examining
+from tune_robust.data.decoding import decode_images, fitted
+from tune_robust.data.encoded import Index, Places
+from tune_robust.data.examining import Examined
+from tune_robust.data.images import Dataset, Images, decoded, is_image
 from tune_robust.data.locking import one_at_a_time
 from tune_robust.data.scratch import large_arrays_in
 from tune_robust.data.sources import SOURCES, Source
 from tune_robust.data.sources.own import load_own
-from tune_robust.data.sources.pixels import fitted
 from tune_robust.errors import UserError
+
+LARGE = 32 * 2**30
+"""The size in bytes of decoded images from which on they stay compressed by default."""
+
+STEPS = ("moments", "pixels")
+"""The files that tell a process which images another one has decoded."""
+
+_log = logging.getLogger(__name__)
 
 
 def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
@@ -24,18 +39,19 @@ def load_dataset(config: DataConfig, cache_dir: Path | None = None) -> Dataset:
     Args:
         config: which data set, where its files are, and whether they may be downloaded.
         cache_dir: where to store the decoded images as one file, which later calls map into memory
-            instead of decoding again; by default they are not stored. Data that the user's own
+            instead of decoding again; by default they are not stored. Of images that stay
+            compressed (see ``stays_compressed``), only an index is stored. Data that the user's own
             function loads are never stored.
 
     Raises:
         UserError: files are missing or damaged; the message names them and says what to do.
     """
     if is_own(config.dataset):
-        return _decoded(config, load_own(config))
+        return _finished(config, load_own(config))
     source = SOURCES[config.dataset]
     files = source.locate(config)
     if cache_dir is None:
-        dataset = _decode(config, source, files)
+        dataset = _made_for_this_process(config, source, files)
     else:
         dataset = _cached(config, source, files, Path(cache_dir))
     return _with_given_labels(config, source, files, dataset)
@@ -59,19 +75,116 @@ def _names(config: DataConfig, source: Source, files: Sequence[Path]) -> tuple[s
 
 
 def _cached(config: DataConfig, source: Source, files: Sequence[Path], directory: Path) -> Dataset:
-    """Return the decoded data set; if several processes need it at once, one of them decodes it."""
+    """Return the stored data set; if several processes need it at once, one of them makes it."""
     path = cache.cache_path(directory, config, files)
-    dataset = cache.read(path)
+    dataset = _stored(config, path)
     if dataset is None:
         with one_at_a_time(path):
-            dataset = cache.read(path)
+            dataset = _stored(config, path)
             if dataset is None:
-                with large_arrays_in(directory):
-                    dataset = _decode(config, source, files)
-                cache.write(path, dataset, files)
+                made = _made(config, source, files, path)
                 # From now on mapped from the file, as in all other processes.
-                dataset = cache.read(path) or dataset
+                dataset = _stored(config, path) or made
     return dataset
+
+
+def _stored(config: DataConfig, path: Path) -> Dataset | None:
+    """Return the data set that was made for ``path``, if it is as the configuration wants it."""
+    for read, place in ((examining.read, _index_of(path)), (cache.read, path)):
+        found = read(place)
+        if found and found.train.compressed == stays_compressed(config, _count(found)):
+            return found
+    return None
+
+
+def _made(config: DataConfig, source: Source, files: Sequence[Path], path: Path) -> Dataset:
+    """Make the data set and store it for ``path``, in steps with which another process can go on.
+
+    What is done so far is in a folder next to it. There the index of images that stay compressed
+    remains, and copies of those that cannot be read where they are.
+    """
+    folder = _index_of(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.warning("the decoded dataset could not be kept in %s: %s", folder.parent, error)
+        return _made_for_this_process(config, source, files)
+    with large_arrays_in(folder):
+        made = _from_files(config, source, files, folder)
+        if made.indexed is None:
+            cache.write(path, made.dataset, files)
+        else:
+            examining.write(_index_of(path), *made.indexed, files)
+    for name in STEPS:
+        (folder / name).unlink(missing_ok=True)
+    if not _index_of(path).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    return made.dataset
+
+
+def _made_for_this_process(config: DataConfig, source: Source, files: Sequence[Path]) -> Dataset:
+    """Make the data set; copies of compressed images are removed when nothing uses them."""
+    folder = Path(tempfile.mkdtemp(prefix="tune-robust-"))
+    try:
+        made = _from_files(config, source, files, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if made.indexed is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        weakref.finalize(made.indexed[0].images, shutil.rmtree, folder, ignore_errors=True)
+    return made.dataset
+
+
+class _Made(NamedTuple):
+    """A data set and, if its images stay compressed, where they are and what is known of them."""
+
+    dataset: Dataset
+    indexed: tuple[Index, Examined] | None
+
+
+def _from_files(config: DataConfig, source: Source, files: Sequence[Path], folder: Path) -> _Made:
+    """Make the data set of ``files``; copies of their images are kept in ``folder``."""
+    if source.decode is not None:
+        return _Made(_finished(config, source.decode(config, files)), None)
+    if source.indexed is None:
+        raise TypeError("a source has either decode or indexed")
+    index = source.indexed(config, files, folder)
+    if config.image_size is not None and stays_compressed(config, len(index.labels)):
+        known = examining.examine(index, config.image_size)
+        return _Made(examining.compressed(index, known), (index, known))
+    return _Made(_finished(config, _decoded(index, config.image_size)), None)
+
+
+def _decoded(index: Index, image_size: int | None) -> Dataset:
+    """Decode all images of ``index``; the test images may be none."""
+    pixels = torch.from_numpy(decode_images(index.images, Places(index.images), image_size))
+    labels, train = torch.from_numpy(index.labels), index.train
+    return Dataset(
+        Images(pixels[:train], labels[:train]),
+        Images(pixels[train:], labels[train:]),
+        index.classes,
+    )
+
+
+def stays_compressed(config: DataConfig, count: int) -> bool:
+    """Return whether the ``count`` images of a data set are decoded only when they are needed.
+
+    This depends on nothing but the data, so that it is the same on every machine.
+    """
+    if config.images == "auto":
+        return config.image_size is not None and 3 * count * config.image_size**2 > LARGE
+    return config.images == "compressed"
+
+
+def _index_of(path: Path) -> Path:
+    """Return the index of images that stay compressed, in the folder of this data set."""
+    return path.with_suffix("") / "index.safetensors"
+
+
+def _count(dataset: Dataset) -> int:
+    return len(dataset.train.labels) + len(dataset.test.labels)
 
 
 def _with_given_labels(
@@ -95,23 +208,19 @@ def _with_given_labels(
     return dataset._replace(train=dataset.train._replace(given_labels=labels))
 
 
-def _decode(config: DataConfig, source: Source, files: Sequence[Path]) -> Dataset:
-    return _decoded(config, source.decode(config, files))
-
-
-def _decoded(config: DataConfig, dataset: Dataset) -> Dataset:
+def _finished(config: DataConfig, dataset: Dataset) -> Dataset:
     train, test, classes = dataset
-    return Dataset(_finished(train, config.image_size), _finished(test, config.image_size), classes)
+    return Dataset(_fitted(train, config.image_size), _fitted(test, config.image_size), classes)
 
 
-def _finished(images: Images, image_size: int | None) -> Images:
+def _fitted(images: Images, image_size: int | None) -> Images:
     """Return the images in the requested size, with the strides of a newly made tensor.
 
     With one channel, tensors in either memory format count as contiguous, but convolutions choose
     their kernel by the strides, which affects the last bits. Images from the decoder and from the
     cache must therefore have the same strides.
     """
-    pixels = images.images
+    pixels = decoded(images.images)
     if image_size is not None:
         if not is_image(pixels):
             raise UserError(

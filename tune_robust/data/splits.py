@@ -10,7 +10,7 @@ import torch
 from tune_robust.config import DataConfig
 from tune_robust.data.channels import channel_statistics
 from tune_robust.data.drawing import resolve_count, stratified, stream
-from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits
+from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits, decoded
 from tune_robust.data.noise import noisy_labels
 from tune_robust.errors import UserError
 
@@ -50,7 +50,7 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     if fields is None:
         mean, std = channel_statistics(source.images, torch.from_numpy(train), source.moments)
     else:
-        fields = fields.fitted(source.images, torch.from_numpy(train))
+        fields = fields.fitted(decoded(source.images), torch.from_numpy(train))
         mean, std = (), ()  # each of the inputs has its own
     training = part(train)
     test = _labelled(dataset.test)

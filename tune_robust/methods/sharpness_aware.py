@@ -82,8 +82,9 @@ class SharpnessAware(Optimizer):
 
     With a ``DistributedDataParallel`` model, every process perturbs the weights with its own
     gradient, as in SAM's paper, and the second gradients are averaged. Comparisons of the two
-    gradients (SANER, GSAM) are made within each process, before the average. All processes skip a
-    step together. Create this optimizer after wrapping the model.
+    gradients (SANER, GSAM) are made within each process, before the average. With ``sync``, both
+    gradients are averages, and all processes share one perturbation. All processes skip a step
+    together. Create this optimizer after wrapping the model.
 
     Memory in addition to the base optimizer's: one copy of the weights during the second pass.
     SANER and GSAM also keep the first gradients, which is a second copy. Friendly-SAM and VaSSO
@@ -110,6 +111,8 @@ class SharpnessAware(Optimizer):
             own gradient, and 0 removes group B. The comparison uses the raw first gradient,
             whatever the variant. May be set between steps.
         rule: the components that ``alpha`` applies to, and how; see ``GroupRule``.
+        sync: whether the processes of a ``DistributedDataParallel`` model share one perturbation,
+            that of the whole batch. Without such a model it has no effect.
         last_layer: whether to reweight only the weight of the model's last linear layer, or the
             name of that layer, as in ``"classifier.2"``; needs ``model``.
         model: if given, its BatchNorm running statistics are updated only in the first pass, and
@@ -140,6 +143,7 @@ class SharpnessAware(Optimizer):
         theta: float = 0.2,
         alpha: float | None = None,
         rule: GroupRule | None = None,
+        sync: bool = False,
         last_layer: bool | str = False,
         model: nn.Module | None = None,
     ) -> None:
@@ -170,6 +174,7 @@ class SharpnessAware(Optimizer):
         if alpha is not None:
             self.alpha = _within("alpha", alpha, "at least 0", lambda x: 0 <= x < math.inf)
         self.rule = rule or GroupRule()
+        self.sync = sync
         self._last_weight = _last_weight(model, last_layer) if last_layer else None
         self._names = _parameter_names(base_optimizer, model)
         if adaptive == "asam_by_name":
@@ -250,6 +255,12 @@ class SharpnessAware(Optimizer):
         """
         return self._statistics.read()
 
+    @property
+    def gradient_means(self) -> list[Tensor]:
+        """Return the running means of Friendly-SAM or VaSSO so far, which differ by process."""
+        means = [] if self._means is None else self._means.state(self._parameters())
+        return [mean for mean in means if mean is not None]
+
     def state_dict(self) -> dict[str, Any]:
         """Return the base optimizer's state and this optimizer's numbers and mean gradients."""
         own: dict[str, Any] = {"rho": self.rho, "alpha": self.alpha, "passes": self.passes}
@@ -287,7 +298,8 @@ class SharpnessAware(Optimizer):
         return Seen(loss, norm, torch.full_like(norm, math.nan), norm)
 
     def _two_passes(self, closure: Closure, kind: StepKind) -> Seen:
-        with self._unsynchronised():
+        alone = nullcontext() if self.sync else self._unsynchronised()
+        with alone:
             loss = self._evaluate(closure)
         params = self._with_gradient()
         sgd_grads = gradients(params)
@@ -298,7 +310,8 @@ class SharpnessAware(Optimizer):
             sgd_grads = []  # freed, so that the second gradients can use the memory
         for param in params:
             param.grad = None  # not copied, and not zeroed by the closure
-        second = self._unsynchronised() if compares else nullcontext()
+        averaged_here = compares and not self.sync
+        second = self._unsynchronised() if averaged_here else nullcontext()
         with weights_at(params, moved), statistics_paused(self._batch_norms), second:
             moved_loss = self._evaluate(closure)
         del moved  # its memory serves the reweighting
@@ -310,7 +323,7 @@ class SharpnessAware(Optimizer):
         fractions = None if sample is None else sampled_fractions(*_pairs(params, sample))
         if kind.reweights and self.alpha is not None:
             self._reweight(params, sgd_grads, self.alpha)
-        if compares:
+        if averaged_here:
             self._average_gradients()
         self._update(norms)
         return Seen(loss, norm, moved_loss - loss, norms, fractions)
@@ -462,6 +475,7 @@ def sharpness_aware(
         theta=sam.theta,
         alpha=None if saner is None else saner.alpha,
         rule=None if saner is None else group_rule(saner),
+        sync=sam.sync,
         last_layer=(last_layer or True) if saner is not None and saner.layers == "last" else False,
         model=model,
     )

@@ -157,7 +157,9 @@ def _text(path: Path) -> str | None:
 
 
 def _version(module: str) -> str:
-    for name in (module, *packages_distributions().get(module, ())):
+    with suppress(PackageNotFoundError):
+        return version(module)
+    for name in packages_distributions().get(module, ()):  # which takes a second or two
         with suppress(PackageNotFoundError):
             return version(name)
     return "unknown"

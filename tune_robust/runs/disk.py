@@ -26,7 +26,7 @@ def weight_count(config: TrainConfig, cache: Path) -> int:
     A network of the user's own is created for that; the others are not.
     """
     dataset = load_dataset(config.data, cache)
-    inputs, classes, fields = dataset.train.images, len(dataset.classes), dataset.train.fields
+    inputs, classes, fields = dataset.train.images[:1], len(dataset.classes), dataset.train.fields
     shapes = None if fields is None else fields.shapes
     if isinstance(config.model, OwnModel):  # which may not be made without memory
         with torch.random.fork_rng(devices=[]):

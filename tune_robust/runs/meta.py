@@ -31,6 +31,7 @@ class StoredSlots(_Kept):
     cpus: Annotated[int, Field(ge=1)]
     gpus: Annotated[float, Field(ge=0)]
     concurrency: Annotated[int, Field(ge=1)]
+    processes: Annotated[int, Field(ge=1)] = 1
 
 
 class StoredCode(_Kept):

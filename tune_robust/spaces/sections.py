@@ -174,22 +174,35 @@ class Resources(Part):
     """The resources of a trial, and how many run at once (by default as many as fit).
 
     ``gpus`` is the fraction of one GPU for a trial, 1 for a complete one; ``auto`` measures which
-    fraction gives the highest throughput. Without a GPU, trials always run on the CPU.
+    fraction gives the highest throughput. A whole number above 1 trains each trial on so many GPUs
+    of one machine, with one process for each. Without a GPU, trials always run on the CPU.
+    ``processes`` trains each trial in so many processes on the CPU. ``cpus`` are those of each
+    process.
     """
 
     cpus: Count = 1
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.0
+    processes: Count | None = None
     concurrency: Count | None = None
 
     @field_validator("gpus")
     @classmethod
-    def _of_one_gpu(cls, gpus: float | str) -> float | str:
-        if isinstance(gpus, float) and gpus > 1:
+    def _whole_above_1(cls, gpus: float | str) -> float | str:
+        if isinstance(gpus, float) and gpus > 1 and not gpus.is_integer():
             raise ValueError(
-                f"found {gpus:g}; a trial trains on one GPU, and the others reserved for it would "
-                "stay idle: expected 0 to 1, such as 1 or 0.25, or auto"
+                f"found {gpus:g}; a trial has a fraction of one GPU or several complete ones: "
+                f"expected 0 to 1, such as 0.25, a whole number, such as {int(gpus) + 1}, or auto"
             )
         return gpus
+
+    @model_validator(mode="after")
+    def _a_gpu_for_each_process(self) -> Self:
+        if self.processes in (None, 1) or self.gpus in (0, self.processes):
+            return self
+        raise ValueError(
+            f"processes: found {self.processes}, with gpus: {self.gpus}; each process has a GPU of "
+            f"its own: set gpus: {self.processes}, or gpus: 0 to train on the CPU"
+        )
 
 
 FORMAT = 2

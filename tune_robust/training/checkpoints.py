@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field, fields
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tune_robust.errors import UserError
 from tune_robust.files import open_regular, write_aside
@@ -36,6 +38,29 @@ class Checkpoint:
     earlier: list[dict[str, float]] = field(default_factory=list)
     format: int = FORMAT
     owner: dict[str, str | None] | None = None
+
+
+def on_host(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a copy whose tensors are on the host and stay as they are while training continues.
+
+    Names of one tensor in the original are names of one tensor in the copy, which is stored once.
+    """
+    return replace(checkpoint, state=_on_host(checkpoint.state, {}))
+
+
+def _on_host(value: Any, copies: dict[tuple[Any, ...], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        which = (value.device, value.data_ptr(), value.dtype, value.shape, value.stride())
+        if which not in copies:
+            copies[which] = value.detach().to("cpu", copy=True)
+        return copies[which]
+    if isinstance(value, dict):
+        copied = copy(value)  # with the attributes of a network's state
+        copied.update({key: _on_host(one, copies) for key, one in value.items()})
+        return copied
+    if isinstance(value, list | tuple):
+        return type(value)(_on_host(one, copies) for one in value)
+    return value
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

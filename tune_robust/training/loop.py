@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,12 @@ from tune_robust.methods import (
 )
 from tune_robust.methods.mixing import Batch
 from tune_robust.models import Classifier, WithFeatures, last_linear
-from tune_robust.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from tune_robust.training.checkpoints import (
+    Checkpoint,
+    on_host,
+    read_checkpoint,
+    write_checkpoint,
+)
 from tune_robust.training.compiling import compiled
 from tune_robust.training.device import (
     autocast,
@@ -66,12 +72,18 @@ from tune_robust.training.graphs import GraphedStep, cuda_graphs
 from tune_robust.training.network import network_for
 from tune_robust.training.observation import Observation
 from tune_robust.training.probe import PROBED, probe, probe_part
+from tune_robust.training.processes import ALONE, NETWORK, Processes
 from tune_robust.training.step import Step
 from tune_robust.training.trying import try_parts
 
 EVALUATION_BATCH = 1024
 
+_SEEDS_APART = 1_000_003
+"""The difference between the seeds of two processes, larger than any number of epochs."""
+
 _log = logging.getLogger(__name__)
+
+_Batch = TypeVar("_Batch")
 
 
 @dataclass(frozen=True)
@@ -80,19 +92,33 @@ class EpochResult:
 
     ``metrics`` has the names of tune_robust.metrics.METRICS and is NaN where a metric does not
     apply. ``save(path, owner=None)`` writes a checkpoint from which ``train(..., resume=path)``
-    continues; call it before asking the generator for the next epoch. ``model`` is the network that
-    was evaluated: the one with the averaged weights once averaging has begun. Epochs are counted
-    through all bootstrap rounds. ``reliability`` describes the calibration of the network on the
-    test images; ``validation_probabilities`` float32 (N, K) are its predictions for the validation
-    images.
+    continues; call it before asking the generator for the next epoch, or call that of
+    ``snapshot()`` at any time. ``checkpoint()`` returns what it writes. ``model`` is the network
+    that was evaluated: the one with the averaged weights once averaging has begun. Epochs are
+    counted through all bootstrap rounds. ``reliability`` describes the calibration of the network
+    on the test images; ``validation_probabilities`` float32 (N, K) are its predictions for the
+    validation images.
     """
 
     epoch: int
     metrics: dict[str, float]
     reliability: Reliability
     model: nn.Module
-    save: Callable[..., None]
+    checkpoint: Callable[[], Checkpoint]
     validation_probabilities: Tensor
+
+    def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
+        """Write a checkpoint of this epoch, which belongs to the trial ``owner``, if any."""
+        write_checkpoint(Path(path), replace(self.checkpoint(), owner=owner))
+
+    def snapshot(self) -> EpochResult:
+        """Return this result with a copy of the state, on the host, which ``save`` then writes.
+
+        Call it before asking the generator for the next epoch. ``model`` stays the network that is
+        being trained.
+        """
+        copied = on_host(self.checkpoint())
+        return replace(self, checkpoint=lambda: copied)
 
 
 def train(
@@ -101,6 +127,8 @@ def train(
     resume: Path | None = None,
     device: str | None = None,
     splits: Splits | None = None,
+    stop: Event | None = None,
+    processes: Processes = ALONE,
 ) -> Iterator[EpochResult]:
     """Train with ``config`` and yield after each epoch.
 
@@ -112,6 +140,9 @@ def train(
         resume: a checkpoint of the same configuration from which to continue.
         device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU if there is one.
         splits: the data, if the caller has loaded them already; by default they are loaded here.
+        stop: once another thread has set it, the generator ends before the next batch, and what was
+            trained since the last result is lost.
+        processes: this process among those that train together; see ``train_together``.
 
     Returns:
         A generator of one ``EpochResult`` per epoch.
@@ -119,19 +150,26 @@ def train(
     Raises:
         UserError: the data, the checkpoint or the configuration do not fit.
     """
-    run = _Run(config, choose_device(device), splits)
+    run = _Run(config, choose_device(device), splits, stop, processes)
     if resume is not None:
         run.restore(read_checkpoint(resume, run.device), resume)
     while run.epoch < config.total_epochs:
-        metrics = run.train_epoch()
+        try:
+            metrics = run.train_epoch()
+        except _Stopped:
+            return
         yield EpochResult(
             run.epoch,
             metrics,
             run.reliability,
             run.evaluated,
-            run.save,
+            run.checkpoint,
             run.validation_probabilities,
         )
+
+
+class _Stopped(Exception):
+    """The caller has asked for no more epochs."""
 
 
 def check_fits(config: TrainConfig, splits: Splits) -> None:
@@ -194,8 +232,9 @@ def _batches(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     generator: torch.Generator,
+    processes: Processes = ALONE,
 ) -> Batches:
-    """Return the training batches of ``part``."""
+    """Return the training batches of ``part``, or a process's part of them."""
     return Batches(
         part,
         config.batch_size,
@@ -204,14 +243,23 @@ def _batches(
         std=std,
         generator=generator,
         memory_format=memory_format(config),
+        share=processes,
     )
 
 
 class _Run:
     """The state of one training run."""
 
-    def __init__(self, config: TrainConfig, device: torch.device, splits: Splits | None):
-        self.config, self.device = config, device
+    def __init__(
+        self,
+        config: TrainConfig,
+        device: torch.device,
+        splits: Splits | None,
+        stop: Event | None = None,
+        processes: Processes = ALONE,
+    ):
+        self.config, self.device, self._stop = config, device, stop or Event()
+        self._processes = processes
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         prepare_convolutions(device)
@@ -247,6 +295,10 @@ class _Run:
         model = network_for(config, self.train_part, self.classes)
         self.model = model.to(device).to(memory_format=memory_format(config))
         self._pass = _forward(config, self.model)
+        self._together = None
+        if self._processes.several:
+            unused = isinstance(config.model, OwnModel)
+            self._together = self._processes.together(self.model, self._pass, unused=unused)
         self.parameters = [*self.model.parameters()]
         self.batch_loss = BatchLoss(
             sals=config.sals,
@@ -261,21 +313,25 @@ class _Run:
     def _build_optimizer(self) -> None:
         config = self.config
         base = build_optimizer(config.optimizer, self.parameters, self.device)
+        last = _last_layer(config)
         self.optimizer = sharpness_aware(
             base,
             sam=config.sam,
             saner=config.saner,
-            model=self.model,
-            last_layer=_last_layer(config),
+            model=self._together or self.model,
+            last_layer=NETWORK + last if last and self._together else last,
         )
         step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
-        graphs = cuda_graphs(self.device) if config.cuda_graphs else None
+        graphed = config.cuda_graphs and not self._processes.several
+        graphs = cuda_graphs(self.device) if graphed else None
         self._step = step if graphs is None else GraphedStep(step, graphs)
 
     def _train_on(self, labels: Tensor) -> None:
         self.labels = labels
         part = replace(self.train_part, labels=labels)
-        self.batches = _batches(self.config, part, self.mean, self.std, self.generator)
+        self.batches = _batches(
+            self.config, part, self.mean, self.std, self.generator, self._processes
+        )
         self.steps = len(self.batches)
 
     @property
@@ -289,9 +345,9 @@ class _Run:
         return self.epoch % self.config.epochs
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, K) and features (B, D), the input of the last layer."""
+        """Return logits (B, K) and features (B, D), the input of the last layer, to train on."""
         with autocast(self.config, self.device):
-            return self._pass(inputs)
+            return self._pass(inputs) if self._together is None else self._together(inputs)
 
     def train_epoch(self) -> dict[str, float]:
         """Train and evaluate one epoch, count it, and return its metrics."""
@@ -299,7 +355,9 @@ class _Run:
         if self.epoch and self.round_epoch == 0:
             self._begin_round(self._predictions())
         self._set_schedules()
-        observed = Observation(self.train_part)
+        if self._processes.rank:  # or the processes would drop out the same features
+            torch.manual_seed(self.config.seed + _SEEDS_APART * self._processes.rank + self.epoch)
+        observed = Observation(self.train_part, self._processes)
         passes = self.optimizer.passes
         self.model.train()
         self._set_mode("train")
@@ -308,11 +366,13 @@ class _Run:
             observed.add(indices, self._step(inputs, labels))
             self._update_average(step)
         self._set_mode("eval")
+        self._agree()
         wait_for(self.device)
         trained = time.perf_counter() - began
         if self.average and self.average.begun:
             with autocast(self.config, self.device):
                 self.average.complete(self.model, (inputs for inputs, _, _ in self.batches))
+            self._processes.average(self.average.model.buffers())
         if self.config.mixup or self.evaluated is not self.model:
             observed.predicted(self._predictions())
         metrics = observed.metrics()
@@ -329,6 +389,15 @@ class _Run:
         self.history.append(metrics)
         return metrics
 
+    def _agree(self) -> None:
+        """Give all processes the means of what each has kept of its own parts of the batches."""
+        if self._processes.several:
+            self._processes.average(self.model.buffers())
+            self._processes.average(self.optimizer.gradient_means)
+            state = self.batch_loss.state_dict()
+            means = {n: self._processes.mean(value, self.device) for n, value in state.items()}
+            self.batch_loss.load_state_dict(means)
+
     def _set_mode(self, mode: str) -> None:
         """Tell the optimizer to train or to evaluate: schedule-free ones keep two sets of weights.
 
@@ -339,10 +408,11 @@ class _Run:
             switch()
 
     def _mixed_batches(self) -> Iterable[Batch]:
+        batches = self._until_stopped(self.batches)
         if self.config.mixup is None:
-            return self.batches
+            return batches
         return mixed_batches(
-            self.batches,
+            batches,
             self.steps,
             alpha=self.config.mixup.alpha,
             classes=self.classes,
@@ -381,7 +451,7 @@ class _Run:
         return lr_factor(self.config.lr_schedule, progress, step)
 
     def _step_statistics(self) -> dict[str, float]:
-        statistics = self.optimizer.read_statistics()
+        statistics = self._processes.means(self.optimizer.read_statistics(), self.device)
         self.totals["skipped_steps"] += statistics.pop("skipped_steps")
         sals = self.config.sals is not None
         return statistics | {
@@ -436,19 +506,34 @@ class _Run:
 
     def _in_order(self, part: LabelledImages, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         layout = memory_format(self.config)
-        return evaluation_batches(part, batch_size, self.mean, self.std, layout)
+        batches = evaluation_batches(part, batch_size, self.mean, self.std, layout)
+        return self._until_stopped(batches)
+
+    def _until_stopped(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+        for batch in batches:
+            if self._stop.is_set():
+                raise _Stopped
+            yield batch
 
     def _logits(self, inputs: Tensor) -> Tensor:
         """The logits of the evaluated network: the averaged one once averaging has begun."""
+        return self._processes.logits(self._own_logits, inputs, self.classes)
+
+    def _own_logits(self, inputs: Tensor) -> Tensor:
         if self.evaluated is not self.model:
             return self._uncompiled(self.evaluated)(inputs)
         if not self.config.compile:
-            return self.forward(inputs)[0]
+            return self._evaluated_pass(inputs)
         # A batch that is not full would be compiled separately, so it is padded with zeros.
-        full = inputs.new_zeros(self._evaluation_batch, *inputs.shape[1:])
+        size = self._processes.part_of(self._evaluation_batch)
+        full = inputs.new_zeros(size, *inputs.shape[1:])
         full = full.contiguous(memory_format=memory_format(self.config))
         full[: len(inputs)] = inputs
-        return self.forward(full)[0][: len(inputs)]
+        return self._evaluated_pass(full)[: len(inputs)]
+
+    def _evaluated_pass(self, inputs: Tensor) -> Tensor:
+        with autocast(self.config, self.device):
+            return self._pass(inputs)[0]
 
     def _uncompiled(self, model: nn.Module) -> Callable[[Tensor], Tensor]:
         """Return ``model``, inputs -> logits, for rare calls or those with two backward passes."""
@@ -459,8 +544,8 @@ class _Run:
 
         return forward
 
-    def save(self, path: Path, owner: dict[str, str | None] | None = None) -> None:
-        """Write everything that the rest of the run depends on, and ``owner``, its trial.
+    def checkpoint(self) -> Checkpoint:
+        """Return everything that the rest of the run depends on; the next step changes its tensors.
 
         ``model`` has the evaluated weights and ``network`` the trained ones. Without averaging
         these are the same tensors and are stored once.
@@ -475,14 +560,11 @@ class _Run:
             "objective": self.batch_loss.state_dict(),
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
-            "totals": self.totals,
+            "totals": dict(self.totals),
         }
         config = self.config.model_dump(mode="json")
         *earlier, metrics = self.history
-        done = Checkpoint(
-            self.epoch, metrics, config, state, self.reliability, earlier, owner=owner
-        )
-        write_checkpoint(Path(path), done)
+        return Checkpoint(self.epoch, metrics, config, state, self.reliability, earlier)
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
         """Continue from ``checkpoint``."""

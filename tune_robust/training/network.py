@@ -31,7 +31,7 @@ def network_for(config: TrainConfig, part: LabelledImages, classes: int) -> nn.M
     with float32_by_default():
         network = build_network(
             config.model,
-            inputs=part.source,
+            inputs=part.source[:1],
             classes=classes,
             download=config.data.download,
             shapes=None if fields is None else fields.shapes,

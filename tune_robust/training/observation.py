@@ -8,6 +8,7 @@ from torch import Tensor
 from tune_robust.data import LabelledImages
 from tune_robust.methods import Plan
 from tune_robust.methods.numbers import Number
+from tune_robust.training.processes import ALONE, Processes
 from tune_robust.training.step import Taken
 
 _FOLD_EVERY = 16
@@ -26,10 +27,13 @@ class Observation:
     Fits are measured during training, in training mode and on augmented inputs, which needs no
     extra pass. Where this would be misleading (the inputs are mixed, or the evaluated weights are
     averages), ``predicted`` replaces them by those of one forward pass over the training set.
+
+    Of ``processes`` that train together, each records its own samples, and ``metrics`` are those of
+    all samples.
     """
 
-    def __init__(self, part: LabelledImages):
-        self._part = part
+    def __init__(self, part: LabelledImages, processes: Processes = ALONE):
+        self._part, self._processes = part, processes
         self._predicted = torch.full_like(part.labels, -1)
         self._weights = torch.full_like(part.labels, torch.nan, dtype=torch.float32)
         self._epsilon = torch.full_like(part.labels, torch.nan, dtype=torch.float32)
@@ -67,11 +71,12 @@ class Observation:
     def metrics(self) -> dict[str, float]:
         """Return the means of the epoch; NaN where there is nothing to average."""
         self._fold()
+        self._gather()
         part, seen = self._part, self._predicted >= 0
         hit = (self._predicted == part.labels).float()
         clean, noisy = part.clean, part.noisy
         figures = {
-            "train_loss": torch.stack(self._losses).mean(),
+            "train_loss": self._mean(torch.stack(self._losses)),
             "train_accuracy": hit[seen].mean(),
             "clean_fit": hit[seen & clean].mean(),
             "noisy_fit": hit[seen & noisy].mean(),
@@ -83,10 +88,28 @@ class Observation:
         means = dict(zip(figures, torch.stack([*figures.values()]).tolist(), strict=True))
         return means | {"fit_gap": means["clean_fit"] - means["noisy_fit"]}
 
+    def _gather(self) -> None:
+        """Take in what the other processes have recorded; each sample is of one of them."""
+        if self._processes.several:
+            self._processes.largest(self._predicted)
+            self._weights = self._gathered(self._weights)
+            self._epsilon = self._gathered(self._epsilon)
+
+    def _gathered(self, values: Tensor) -> Tensor:
+        """Return the values of all processes, NaN where none of them has one."""
+        found = self._processes.largest(values.nan_to_num(nan=-torch.inf))
+        return found.where(found.isfinite(), torch.nan)
+
+    def _mean(self, values: Tensor) -> Tensor:
+        """Return the mean over the processes of the means of ``values`` (n,)."""
+        mean = values.mean()
+        self._processes.average([mean])
+        return mean
+
     def _mean_sharpness(self) -> Tensor:
         """Return the mean over the steps with a finite sharpness; NaN without SALS."""
         if not self._sharpness:
             return self._epsilon.new_tensor(torch.nan)
         each = [torch.as_tensor(s, device=self._epsilon.device) for s in self._sharpness]
         values = torch.stack(each).float()
-        return values[values.isfinite()].mean()
+        return self._mean(values[values.isfinite()])

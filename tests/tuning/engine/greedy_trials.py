@@ -7,6 +7,8 @@ that Ray is told of. Each trial writes what it saw into FOLDER/seen.
 from __future__ import annotations
 
 # First: it makes the settings that Ray reads when it is imported.
+from tune_robust.spaces.sections import Resources
+
 from tune_robust.tuning.engine import ray_session  # isort: skip
 
 import os
@@ -50,7 +52,7 @@ def main(folder: Path, gpus: float) -> None:
     conductor = Conductor(space, RunStore.create(RunFolder(folder / "r"), meta), threads=1)
     ray = ray_session.ray
     ray.init(address="local", num_cpus=4, num_gpus=1 if gpus else 0, include_dashboard=False)
-    conductor.give(fit_slots(1, gpus, None, [Node(4, 1 if gpus else 0)]))
+    conductor.give(fit_slots(Resources(), gpus, [Node(4, 1 if gpus else 0)]))
     with patch.object(ray_backend, "_runner", lambda space: Greedy):
         ray_backend.run_trials(conductor, folder / "cache")
     conductor.close()

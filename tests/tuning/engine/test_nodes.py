@@ -26,7 +26,7 @@ def running_after(proposals, conductor):
 def test_as_many_trials_run_as_the_nodes_hold_that_are_there(tmp_path, cluster):
     searched = space(resources={"cpus": 1})
     conductor = Conductor(searched, store_at(tmp_path / "r", searched), threads=1)
-    conductor.give(fit_slots(1, 0, None, cluster["nodes"]))
+    conductor.give(fit_slots(searched.resources, 0, cluster["nodes"]))
     proposals = ray_backend._Proposals(conductor, tmp_path, ray_backend._Storage())
     assert running_after(proposals, conductor) == 2
 

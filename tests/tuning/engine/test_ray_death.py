@@ -19,12 +19,16 @@ def events(tmp_path):
 
 
 @pytest.fixture
-def command(tmp_path, events):
-    """A search that has begun, of long trials one after the other."""
-    path = write_space(tmp_path, epochs=600)
-    command = Started("search", "--space", path, "--name", "r1", cwd=tmp_path)
-    command.wait_until(lambda: events.exists() and events.read_text().count('"epoch"') >= 3)
-    return command
+def begun(tmp_path, events):
+    """``begun(*options)``: a search that has begun, of long trials one after the other."""
+
+    def begun(*options):
+        path = write_space(tmp_path, epochs=600)
+        command = Started("search", "--space", path, "--name", "r1", *options, cwd=tmp_path)
+        command.wait_until(lambda: events.exists() and events.read_text().count('"epoch"') >= 3)
+        return command
+
+    return begun
 
 
 def killed(command, process, blocked=0):
@@ -48,7 +52,8 @@ def assert_one_clear_error(command, trials):
     assert "running" not in set(pd.read_parquet(trials)["status"])
 
 
-def test_ray_goes_on_without_its_dashboard_and_ends_with_its_raylet(command, events):
+def test_ray_goes_on_without_its_dashboard_and_ends_with_its_raylet(begun, events):
+    command = begun()
     killed(command, "ray/dashboard/dashboard.py")
     seen = events.read_text().count('"epoch"')
     command.wait_until(lambda: events.read_text().count('"epoch"') >= seen + 10)
@@ -56,6 +61,8 @@ def test_ray_goes_on_without_its_dashboard_and_ends_with_its_raylet(command, eve
     assert_one_clear_error(command, events.with_name("trials.parquet"))
 
 
-def test_a_dead_gcs_ends_the_search_that_waits_for_it(command, events):
+def test_a_dead_gcs_ends_the_search_that_waits_for_it(begun, events):
+    command = begun("--no-dashboard")
+    assert not command.processes("ray/dashboard/dashboard.py")
     killed(command, "gcs/gcs_server", blocked=4)
     assert_one_clear_error(command, events.with_name("trials.parquet"))

@@ -49,7 +49,7 @@ def test_out_of_memory_halves_the_concurrency_and_retries(conductor):
     assert second.status == "interrupted"
     assert "out of GPU memory, retried with 2 at a time" in second.error
     assert "0.5 GPU" in second.error
-    assert recorded(conductor) == {"cpus": 1, "gpus": 0.5, "concurrency": 2}
+    assert recorded(conductor) == {"cpus": 1, "gpus": 0.5, "concurrency": 2, "processes": 1}
     assert started(conductor) == []
     run_to_its_end(conductor, first)
     assert started(conductor) == []

@@ -1,6 +1,8 @@
 """The Ray trainable, driven by hand: reuse, checkpoints, and errors as results."""
 
+import errno
 import math
+import threading
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import read_labels, read_predictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import Objective
+from tune_robust.training import ProcessLost, loop, read_checkpoint
+from tune_robust.training.checkpoints import write_checkpoint
 from tune_robust.tuning.engine.conductor import Conductor
 from tune_robust.tuning.engine.ray_backend import _job
 from tune_robust.tuning.engine.slots import Slots
@@ -43,6 +47,7 @@ def job(tmp_path, trial="t0001", **changes):
         "objective": OBJECTIVE,
         "known": 0,
         "gpus": 0,
+        "processes": 1,
     }
 
 
@@ -155,9 +160,10 @@ def test_out_of_memory_is_told_from_other_errors(tmp_path, runner, error, expect
         torch.AcceleratorError("CUDA error: device-side assert triggered"),
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        ProcessLost("process 2 of 2 of the trial was lost"),
     ],
 )
-def test_any_other_cuda_error_leaves_the_process_so_that_ray_ends_it(tmp_path, runner, error):
+def test_another_cuda_error_and_a_lost_process_are_left_to_ray(tmp_path, runner, error):
     def raises():
         raise error
         yield
@@ -242,6 +248,40 @@ def test_a_restarted_trial_keeps_the_very_same_predictions(tmp_path, runner):
         for one, other in zip(kept(folder), kept(tmp_path / "whole"), strict=True):
             assert (one.probabilities == other.probabilities).all()
             assert one[1:] == other[1:]
+
+
+def test_an_epoch_is_reported_when_its_checkpoint_is_on_disk_while_the_next_is_trained(
+    tmp_path, runner, monkeypatch
+):
+    written, train_epoch = threading.Event(), loop._Run.train_epoch
+
+    def second_waits(run):
+        assert run.epoch == 0 or written.wait(60)
+        return train_epoch(run)
+
+    def write(path, checkpoint):
+        write_checkpoint(path, checkpoint)
+        written.set()
+
+    monkeypatch.setattr(loop._Run, "train_epoch", second_waits)
+    monkeypatch.setattr(loop, "write_checkpoint", write)
+    runner.setup(job(tmp_path))
+    last = tmp_path / "checkpoints" / "t0001" / "last.pt"
+    for epoch in (1, 2):
+        assert runner.step()["epoch"] == read_checkpoint(last).epoch == epoch
+    runner.cleanup()
+    assert read_checkpoint(last).epoch == 2
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_result(tmp_path, runner, monkeypatch):
+    def full(path, checkpoint):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(loop, "write_checkpoint", full)
+    runner.setup(job(tmp_path))
+    number, message, file = runner.step()["unsaved"]
+    assert (number, message) == (errno.ENOSPC, "No space left on device")
+    assert file.endswith("last.pt")
 
 
 class _Result:

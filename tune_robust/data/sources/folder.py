@@ -9,12 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from tune_robust.config import DataConfig
-from tune_robust.data.images import Dataset, Images
+from tune_robust.data.encoded import Encoded, Index
 from tune_robust.data.naming import data_dir
-from tune_robust.data.sources.pixels import decode_images
 from tune_robust.errors import UserError, unknown
 from tune_robust.formatting import listed
 
@@ -117,20 +116,15 @@ def read_names(config: DataConfig, files: Sequence[Path]) -> list[str]:
     return ["/".join(parts[1:]) for parts in inside if parts[0] == "train"]
 
 
-def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """Return all images, with 1 channel if most are grayscale, else 3; the test images may be none.
-
-    Raises:
-        UserError: a file is damaged or of another size; the message names it.
-    """
+def index(config: DataConfig, files: Sequence[Path], folder: Path) -> Index:
+    """Return the images where they are, with the class of each; the test images may be none."""
     directory = data_dir(config)
     places = [file.relative_to(directory).parts[:2] for file in files]
     classes = sorted({label for part, label in places if part == "train"})
-    labels = torch.tensor([classes.index(label) for _, label in places])
-    pixels = torch.from_numpy(decode_images(files, files, config.image_size))
+    numbers = {label: number for number, label in enumerate(classes)}
+    labels = np.array([numbers[label] for _, label in places])
+    ranges = np.zeros((len(files), 3), np.int64)
+    ranges[:, 0] = np.arange(len(files))
+    ranges[:, 2] = [file.stat().st_size for file in files]
     train = sum(part == "train" for part, _ in places)
-    return Dataset(
-        Images(pixels[:train], labels[:train]),
-        Images(pixels[train:], labels[train:]),
-        tuple(classes),
-    )
+    return Index(Encoded.of(files, ranges), labels, train, tuple(classes))

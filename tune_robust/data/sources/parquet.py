@@ -6,23 +6,27 @@ column; both are found by their types. Class names come from the schema's Huggin
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from tune_robust.config import DataConfig
-from tune_robust.data.images import Dataset, Images
+from tune_robust.data.encoded import Encoded, Index
+from tune_robust.data.progress import progress
 from tune_robust.data.sources.labels import check_labels, numbered_classes
-from tune_robust.data.sources.pixels import decode_images
 from tune_robust.errors import UserError, unknown
+from tune_robust.files import write_aside
+
+_ROWS_AT_ONCE = 256
+"""The number of rows of a file whose images are in memory at a time."""
 
 # The preferred names if several columns have the right type.
 _IMAGE_NAMES = ("image", "img")
@@ -40,13 +44,12 @@ class _Place(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of some files before decoding.
+    """The rows of a file: the sizes of its images in bytes, in order, and their labels, (N,).
 
     ``names`` are the class names in the metadata, if any.
     """
 
-    places: list[_Place]
-    encoded: list[bytes]
+    sizes: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...] | None
 
@@ -83,35 +86,126 @@ def _hint(directory: Path) -> str:
     return f" It has: {', '.join(found) or 'nothing'}. Name another with --data-dir (data.dir)."
 
 
-def decode(config: DataConfig, files: Sequence[Path]) -> Dataset:
-    """Return all images and labels; the test images may be none.
+def index(config: DataConfig, files: Sequence[Path], folder: Path) -> Index:
+    """Copy the encoded images to files in ``folder``, in which each can be read on its own.
 
-    Images have 1 channel if most of them are grayscale, else 3.
+    Only some rows are in memory at a time. Files that ``folder`` has already are complete, and are
+    not written again.
 
     Raises:
-        UserError: a file cannot be read, a column is missing, an image is damaged or of another
-            size, or a label is not one of the classes; the message names the file and the row.
+        UserError: a file cannot be read, a column is missing, a row is empty, or a label is not one
+            of the classes; the message names the file and the row.
     """
-    column = config.label_column
-    train = _joined([_read(file, column) for file in files if _trains(file)])
-    of_test = [_read(file, column) for file in files if not _trains(file)]
-    test = _joined(of_test) if of_test else _Rows([], [], np.empty(0, np.int64), None)
-    classes = train.names or numbered_classes(train.labels, train.places.__getitem__)
-    if test.names not in (None, classes):
+    total = sum(map(_row_count, files))
+    with progress("Copying images out of Parquet", total) as advance:
+        rows = [_copied(file, config.label_column, folder, advance) for file in files]
+    images = _encoded(files, [each.sizes for each in rows], folder)
+    labels = np.concatenate([each.labels for each in rows])
+    train = sum(len(r.labels) for f, r in zip(files, rows, strict=True) if _trains(f))
+    return Index(images, labels, train, _classes(files, rows, images.place))
+
+
+def _encoded(files: Sequence[Path], sizes: list[np.ndarray], folder: Path) -> Encoded:
+    """Return the images of the copies of ``files``, in which they lie one after another."""
+    ranges = [
+        np.stack([np.full(len(each), number), np.cumsum(each) - each, each], 1)
+        for number, each in enumerate(sizes)
+    ]
+    copies = [_copy_of(file, folder) for file in files]
+    return Encoded.of(copies, np.concatenate(ranges), "row", map(str, files))
+
+
+def _classes(
+    files: Sequence[Path], rows: Sequence[_Rows], place: Callable[[int], str]
+) -> tuple[str, ...]:
+    """Return the classes, after a check that all labels are of them."""
+    parts = dict.fromkeys(("train", "test"), np.empty(0, np.int64))
+    firsts: dict[str, tuple[Path, _Rows]] = {}
+    for file, each in zip(files, rows, strict=True):
+        part = "train" if _trains(file) else "test"
+        firsts.setdefault(part, (file, each))
+        parts[part] = np.concatenate([parts[part], each.labels])
+    file, of_train = firsts["train"]
+    classes = of_train.names or numbered_classes(parts["train"], place)
+    if "test" in firsts and firsts["test"][1].names not in (None, classes):
+        other, of_test = firsts["test"]
         raise UserError(
-            f"{test.places[0].file} names the classes {', '.join(test.names)}, but "
-            f"{train.places[0].file} names {', '.join(classes)}. They must agree, in order too."
+            f"{other} names the classes {', '.join(of_test.names or ())}, but "
+            f"{file} names {', '.join(classes)}. They must agree, in order too."
         )
-    for rows in (train, test):
-        check_labels(rows.labels, len(classes), rows.places.__getitem__)
-    encoded, places = [*train.encoded, *test.encoded], [*train.places, *test.places]
-    pixels = decode_images(encoded, places, config.image_size)
-    images = torch.from_numpy(pixels).split([len(train.labels), len(test.labels)])
-    return Dataset(
-        Images(images[0], torch.from_numpy(train.labels)),
-        Images(images[1], torch.from_numpy(test.labels)),
-        classes,
-    )
+    check_labels(np.concatenate([parts["train"], parts["test"]]), len(classes), place)
+    return classes
+
+
+def _row_count(path: Path) -> int:
+    with _opened(path) as file:
+        return file.metadata.num_rows
+
+
+def _copy_of(file: Path, folder: Path) -> Path:
+    return folder / f"{file.stem}.images"
+
+
+def _copied(
+    path: Path, label_column: str | None, folder: Path, advance: Callable[[int], None]
+) -> _Rows:
+    """Copy the images of a file into ``folder`` unless that has been done, and return its rows."""
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        image, label = _image_column(path, schema), _label_column(path, schema, label_column)
+        labels = _read_labels(path, label)
+        if not len(labels):
+            raise UserError(f"{path} has no rows. Remove it, or copy it again.")
+        copy = _copy_of(path, folder)
+        known = copy.with_suffix(".sizes")
+        if known.exists():
+            sizes = np.fromfile(known, np.int64)
+            advance(len(sizes))
+        else:
+            with _written(copy, path) as out:
+                sizes = _copy_images(path, file, image, out, advance)
+            write_aside(known, sizes.tobytes())
+    return _Rows(sizes, labels, _class_names(schema, label))
+
+
+@contextmanager
+def _written(copy: Path, file: Path) -> Iterator[BinaryIO]:
+    """Write ``copy`` under a temporary name, for those who may read ``file``, then rename it."""
+    aside = copy.with_suffix(".part")
+    try:
+        with open(aside, "wb") as out:
+            yield out
+        aside.chmod(file.stat().st_mode & 0o044 | 0o600)
+        aside.rename(copy)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{copy.parent}: the disk is full ({error.strerror}). The images of Parquet files are "
+            "copied there, since they cannot be read one by one. Free some space, or choose "
+            "another --storage."
+        ) from error
+
+
+def _copy_images(
+    path: Path, file: pq.ParquetFile, image: str, out: BinaryIO, advance: Callable[[int], None]
+) -> np.ndarray:
+    """Write the column's images one after another to ``out``, and return their sizes (N,)."""
+    sizes = [np.empty(0, np.int64)]
+    done = 0
+    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=[image]):
+        encoded = pc.struct_field(batch[image], "bytes")
+        if encoded.null_count:
+            row = done + pc.index(pc.is_null(encoded), True).as_py()
+            raise UserError(
+                f"{_Place(path, row)}: {image}.bytes is empty; each row needs image and label."
+            )
+        for each in encoded:
+            out.write(each.as_buffer())
+        sizes.append(pc.binary_length(encoded).to_numpy().astype(np.int64))
+        done += len(batch)
+        advance(len(batch))
+    return np.concatenate(sizes)
 
 
 def read_column(files: Sequence[Path], column: str, classes: Sequence[str]) -> np.ndarray:
@@ -146,18 +240,8 @@ def _read_labels(path: Path, column: str) -> np.ndarray:
         values = file.read(columns=[column])[column]
     if values.null_count:
         row = pc.index(pc.is_null(values), True).as_py()
-        raise UserError(f"{_Place(path, row)}: {column} is empty; each row needs a label.")
+        raise UserError(f"{_Place(path, row)}: {column} is empty; each row needs image and label.")
     return values.to_numpy().astype(np.int64)
-
-
-def _joined(files: list[_Rows]) -> _Rows:
-    """Return the rows of one part's files in order; the class names are those of the first file."""
-    return _Rows(
-        [place for file in files for place in file.places],
-        [image for file in files for image in file.encoded],
-        np.concatenate([file.labels for file in files]),
-        files[0].names,
-    )
 
 
 @contextmanager
@@ -169,23 +253,6 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise UserError(
             f"{path} cannot be read as Parquet ({error}). It may be truncated: copy it again."
         ) from error
-
-
-def _read(path: Path, label_column: str | None) -> _Rows:
-    with _opened(path) as file:
-        schema = file.schema_arrow
-        image, label = _image_column(path, schema), _label_column(path, schema, label_column)
-        table = file.read(columns=[image, label])
-    if not len(table):
-        raise UserError(f"{path} has no rows. Remove it, or copy it again.")
-    places = [_Place(path, row) for row in range(len(table))]
-    encoded = pc.struct_field(table[image], "bytes")
-    for name, column in ((f"{image}.bytes", encoded), (label, table[label])):
-        if column.null_count:
-            row = pc.index(pc.is_null(column), True).as_py()
-            raise UserError(f"{places[row]}: {name} is empty; each row needs image and label.")
-    labels = table[label].to_numpy().astype(np.int64)
-    return _Rows(places, encoded.to_pylist(), labels, _class_names(schema, label))
 
 
 def _image_column(path: Path, schema: pa.Schema) -> str:

@@ -40,14 +40,15 @@ def new_slots(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher
     gpus = wanted.gpus
     if gpus == "auto":
         gpus = _measured_fraction(space, cache, nodes, watcher)
-    return fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes)
+    return fit_slots(wanted, gpus, nodes)
 
 
 def check_limits(space: Space, slots: Slots) -> None:
-    """Check that the limits of the budget apply to these slots.
+    """Check that the limits of the budget and the sizes of batches apply to these slots.
 
     Raises:
-        UserError: ``gpu_hours`` is given, and the trials run on the CPU.
+        UserError: ``gpu_hours`` is given, and the trials run on the CPU; or a batch cannot be
+            divided among the processes of a trial.
     """
     if space.budget.gpu_hours is not None and not slots.gpus:
         raise UserError(
@@ -55,6 +56,13 @@ def check_limits(space: Space, slots: Slots) -> None:
             "trials would run on the CPU. Limit the time of the search with budget.hours instead, "
             "or join a cluster that has GPUs."
         )
+    for config in [] if space.has_loop else space.examples:
+        if config.batch_size % slots.processes:
+            raise UserError(
+                f"batch_size: found {config.batch_size}, which cannot be divided among "
+                f"{slots.processes} processes. Choose multiples of {slots.processes}, as in "
+                f"train.batch_size: {-(-config.batch_size // slots.processes) * slots.processes}."
+            )
 
 
 def _measured_fraction(space: Space, cache: Path, nodes: Sequence[Node], watcher: Watcher) -> float:

@@ -96,7 +96,7 @@ class _Trial:
         use_code(code)
         whole = make_splits(config.data, load_dataset(config.data, received(cache)))
         part = shortened(whole, STEPS * config.batch_size)
-        kept = fits_images(choose_device(), whole.image_bytes)
+        kept = not whole.compressed and fits_images(choose_device(), whole.image_bytes)
         self._left_out = whole.image_bytes - part.image_bytes if kept else 0
         self._images = len(part.train)
         self._epochs = train(config.model_copy(update={"epochs": 10**6}), splits=part)

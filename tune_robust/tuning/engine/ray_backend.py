@@ -193,7 +193,8 @@ class _Proposals(Searcher):
             self._nodes = nodes
             wanted, given = self._conductor.space.resources, self._conductor.given
             gpus = given.gpus if wanted.gpus == "auto" else wanted.gpus
-            self._conductor.give(fit_slots(wanted.cpus, gpus, wanted.concurrency, nodes))
+            with suppress(UserError):  # of trials too large for the nodes left: Ray waits for more
+                self._conductor.give(fit_slots(wanted, gpus, nodes))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Record how long trials take."""
@@ -266,6 +267,7 @@ def metrics_of(result: dict[str, Any]) -> dict[str, float | None]:
 
 
 _LOST = {
+    "ProcessLost": "one of its processes was killed, by a user or because the memory was full",
     "OutOfMemoryError": "the machine's memory was full",
     # Before the others: Ray goes on to list their signs as common causes, whatever the cause was.
     "connection error code 2": "it ended unexpectedly, perhaps killed or out of memory",
@@ -305,6 +307,7 @@ def _job(trial: Trial, conductor: Conductor, cache: Path, *, alone: bool) -> dic
         "known": max(trial.epochs, default=0),
         "cpus": conductor.slots.cpus,
         "gpus": conductor.slots.gpus,
+        "processes": 1 if conductor.space.has_loop else conductor.slots.processes,
         "process": trial.number + 1 if alone else 0,
     }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that requests no GPU sees none
@@ -37,6 +37,7 @@ import ray  # noqa: E402
 from ray._private import parameter as ray_parameter  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
+from ray._private.node import Node as RayNode  # noqa: E402
 from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written in Cython
     AuthenticationMode,
     Config,
@@ -87,7 +88,7 @@ def ray_session(
             if address is None:
                 _make_token()
                 opened.enter_context(_on_loopback())
-                opened.enter_context(_few_processes(log_monitor=verbose))
+                opened.enter_context(_few_processes(log_monitor=verbose, dashboard=dashboard))
                 own = str(opened.enter_context(private_folder()))
                 context = _start(own, {"include_dashboard": dashboard, **options})
             else:
@@ -301,18 +302,22 @@ def _on_loopback() -> Iterator[None]:
 
 
 @contextmanager
-def _few_processes(*, log_monitor: bool) -> Iterator[None]:
+def _few_processes(*, log_monitor: bool, dashboard: bool) -> Iterator[None]:
     """Start no autoscaler, since one node does not grow, and what shows Ray's logs only if asked.
 
-    Each of the two is a process of Python.
+    Without a dashboard, Ray would also start the dashboard's process, empty, and wait for it. Each
+    of the three is a process of Python.
     """
     module: Any = ray_parameter
     whole: Any = ray_parameter.RayParams
+    node, start_api_server = cast(Any, RayNode), RayNode.start_api_server
     module.RayParams = partial(whole, no_monitor=True, include_log_monitor=log_monitor)
+    if not dashboard:
+        node.start_api_server = lambda *_, **__: None
     try:
         yield
     finally:
-        module.RayParams = whole
+        module.RayParams, node.start_api_server = whole, start_api_server
 
 
 def _last_line(error: Exception) -> str:

@@ -27,7 +27,8 @@ class Runner(tune.Trainable):
     """What trials of the built-in loop and of the user's own have in common.
 
     Ray's config is plain data: ``run``, ``trial``, ``label``, ``config``, ``checkpoints``,
-    ``predictions``, ``cache``, ``objective``, ``known``, ``cpus``, ``gpus`` and ``process``. A
+    ``predictions``, ``cache``, ``objective``, ``known``, ``cpus``, ``gpus``, ``processes`` and
+    ``process``. A
     trial that has checkpoints goes on from the newest good one, whoever restarted it, and reports
     that checkpoint's epoch again first, so that no epoch is missing from the store.
 
@@ -42,7 +43,8 @@ class Runner(tune.Trainable):
         Only trials that ask for the very same follow each other in one process: a few bytes of
         memory, which nobody will miss, tell those apart that shall not.
         """
-        bundle = {"CPU": config["cpus"], "GPU": config["gpus"], "memory": config["process"]}
+        cpus = config["cpus"] * config["processes"]
+        bundle = {"CPU": cpus, "GPU": config["gpus"], "memory": config["process"]}
         return tune.PlacementGroupFactory([{what: n for what, n in bundle.items() if n}])
 
     def setup(
@@ -60,6 +62,7 @@ class Runner(tune.Trainable):
         os.environ.update(environment or {})
         use_code(code)
         register_functions(functions or {})
+        self._code, self._functions = code, dict(functions or {})
         # What is imported stays: collecting garbage between trials need not look at it again, which
         # would take longer than all else between them.
         gc.freeze()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
+from ray import cloudpickle
 
 from tune_robust.cache_folder import received
 from tune_robust.config import DataConfig, TrainConfig
@@ -15,8 +18,12 @@ from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import EpochResult, train
+from tune_robust.training import EpochResult, ProcessLost, ahead, train, train_together
+from tune_robust.tuning.engine.following import load_splits
 from tune_robust.tuning.engine.runner import Runner, Unsaved, reported_again
+
+Results = Callable[[TrainConfig, Path | None, Path, Event], Iterator[EpochResult]]
+"""Trains a configuration, from a checkpoint if any, on data in a cache, until the event is set."""
 
 
 class TrialRunner(Runner):
@@ -49,7 +56,29 @@ class TrialRunner(Runner):
             ),
             received(config["cache"]),
             config["known"],
+            partial(self._results, config["processes"]),
         )
+
+    def _results(
+        self,
+        processes: int,
+        config: TrainConfig,
+        resume: Path | None,
+        cache: Path,
+        stop: Event,
+    ) -> Iterator[EpochResult]:
+        splits = _splits(config.data, cache)
+        if processes == 1:
+            return train(config, resume=resume, splits=splits, stop=stop)
+        functions = cloudpickle.dumps(self._functions)
+        load = partial(load_splits, config.data, cache, self._code, functions)
+        return train_together(config, processes, load=load, resume=resume, splits=splits, stop=stop)
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        """As ``Runner._failed``; the trial goes on in a new process if another one was lost."""
+        if isinstance(error, ProcessLost):
+            raise error
+        return super()._failed(error)
 
 
 def _stay_within(gpus: float) -> None:
@@ -79,11 +108,13 @@ def _epochs(
     predictions: KeptPredictions,
     cache: Path,
     known: int,
+    results: Results,
 ) -> Iterator[dict[str, Any]]:
     """Yield reports of the epochs.
 
     The first are those in the checkpoint that the search lost with its machine, all above
-    ``known``, and in any case the checkpoint's own epoch.
+    ``known``, and in any case the checkpoint's own epoch. An epoch is reported when its checkpoint
+    is on disk.
     """
     resume = None
     found = yield from reported_again(
@@ -92,15 +123,24 @@ def _epochs(
     if found is not None:
         resume, saved = found
         yield _report(saved, config)
-    splits = _splits(config.data, cache)
-    for result in train(config, resume=resume, splits=splits):
-        try:
-            # Before the checkpoint, so that an epoch without predictions is trained again.
-            predictions.save(result, splits.validation)
-            checkpoints.save(result)
-        except OSError as error:
-            raise Unsaved(error.errno, error.strerror, str(error.filename)) from error
-        yield _report(result, config)
+    validation = _splits(config.data, cache).validation
+    # The next epoch is trained while this one is written and reported.
+    with closing(ahead(partial(_snapshots, results, config, resume, cache))) as snapshots:
+        for result in snapshots:
+            try:
+                # Before the checkpoint, so that an epoch without predictions is trained again.
+                predictions.save(result, validation)
+                checkpoints.save(result)
+            except OSError as error:
+                raise Unsaved(error.errno, error.strerror, str(error.filename)) from error
+            yield _report(result, config)
+
+
+def _snapshots(
+    results: Results, config: TrainConfig, resume: Path | None, cache: Path, stop: Event
+) -> Iterator[EpochResult]:
+    for result in results(config, resume, cache, stop):
+        yield result.snapshot()
 
 
 def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[str, Any]:

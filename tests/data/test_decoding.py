@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tune_robust.data.sources import pixels as module
-from tune_robust.data.sources.pixels import decode_images, fitted
+from tune_robust.data import decoding as module
+from tune_robust.data.decoding import decode_images, fitted
 from tune_robust.errors import UserError
 
 
@@ -120,11 +120,6 @@ def test_threads_change_nothing(monkeypatch, worth):
     assert decode(*(encode(image) for image in images))[:, 0, 0, 0].tolist() == list(range(100))
     with pytest.raises(UserError, match="place 50"):
         decode(*(encode(image) if k != 50 else b"" for k, image in enumerate(images)))
-
-
-def test_files_are_decoded_like_bytes(tmp_path):
-    (tmp_path / "a.png").write_bytes(encode(picture("RGB")))
-    assert (decode(tmp_path / "a.png") == decode(encode(picture("RGB")))).all()
 
 
 def test_deep_pixels_are_refused():
