@@ -61,6 +61,22 @@ _SMOOTHED = 0.1
 """The last part of a trial over which its value is averaged, as a fraction of a complete one."""
 
 
+class Budgets:
+    """The steps of a study as fractions of a complete trial, and the rungs.
+
+    Args:
+        space: the space, whose compute of a complete trial takes a while to find out.
+    """
+
+    def __init__(self, space: Space):
+        self._complete, self._seconds = space.max_resource, space.budget.unit == "seconds"
+        self.rungs = tuple(rung / self._complete for rung in rungs_of(space))
+
+    def at(self, step: int) -> float:
+        """Return the fraction of a complete trial at a step of the study (``step_of``)."""
+        return (step / 1000 if self._seconds else step) / self._complete
+
+
 @dataclass(frozen=True)
 class Seen:
     """A trial as far as it has been seen.
@@ -78,29 +94,29 @@ class Seen:
     run: str | None = None
 
     @classmethod
-    def of(cls, space: Space, trial: FrozenTrial) -> Seen:
+    def of(cls, space: Space, budgets: Budgets, trial: FrozenTrial) -> Seen:
         """Return what a study knows of a trial: its values at the rungs and at its end."""
         sign = sign_of(space.objective.mode)
-        curve = [(_budget(space, step), sign * v) for step, v in trial.intermediate_values.items()]
+        curve = [(budgets.at(step), sign * v) for step, v in trial.intermediate_values.items()]
         complete = trial.state == TrialState.COMPLETE
         values = {d.path: trial.params[d.name] for d in space.dimensions if d.name in trial.params}
         best = space.objective.at == "best"
-        looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
+        looks = _at_rungs(sorted(curve), budgets.rungs, complete=complete, best=best)
         run, _, _ = trial.user_attrs.get(WARM_START, "").rpartition(" ")
         return cls(values, looks, trial.state == TrialState.RUNNING and not looks, run or None)
 
     @classmethod
-    def of_trial(cls, space: Space, trial: Trial) -> Seen:
+    def of_trial(cls, space: Space, budgets: Budgets, trial: Trial) -> Seen:
         """Return the same of a recorded trial that is not running."""
         objective = objective_of(space)
         sign, unit = sign_of(objective.mode), space.budget.unit
         curve = [
-            (_budget(space, step_of(unit, epoch, metrics)), sign * value)
+            (budgets.at(step_of(unit, epoch, metrics)), sign * value)
             for epoch, metrics in trial.epochs.items()
             if (value := metrics.get(objective.metric)) is not None
         ]
         complete, best = trial.status == "done", objective.at == "best"
-        looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
+        looks = _at_rungs(sorted(curve), budgets.rungs, complete=complete, best=best)
         return cls(trial.values, looks, awaited=False)
 
 
@@ -212,16 +228,6 @@ class MultiFidelity:
         unordered = self._encoding.unordered
         moved = np.where(unordered, drawn, steps)
         return np.where(chance < np.where(unordered, 0.1, 0.5), moved, starts)
-
-
-def _rungs(space: Space) -> list[float]:
-    return [rung / space.max_resource for rung in rungs_of(space)]
-
-
-def _budget(space: Space, step: int) -> float:
-    """Return the fraction of a complete trial at a step of the study (``step_of``)."""
-    spent = step / 1000 if space.budget.unit == "seconds" else step
-    return spent / space.max_resource
 
 
 def _at_rungs(
