@@ -38,7 +38,7 @@ _OFFSET = 4.0
 _DRIFT = 0.2
 """f and g at two budgets correlate exp(-_DRIFT * |log(r / r')|)."""
 
-FREEDOM = 4.0
+FREEDOM = 3.0
 """The degrees of freedom of Student's t distribution of a new trial's value."""
 
 _TRUST = 0.2

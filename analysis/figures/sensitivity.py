@@ -289,7 +289,8 @@ def _outline(surface: Surface, margin: np.ndarray) -> go.Contour:
         line={"color": INK, "width": 2.6},
         zorder=2,
         showscale=False,
-        showlegend=False,
+        name="within one point of the best objective",
+        showlegend=True,
         hoverinfo="skip",
     )
 

@@ -30,6 +30,7 @@ PERCENT = "~%"
 """Ticks in percent with as many digits as distinguish them: 44%, 44.5%, 45%."""
 
 _FEW_EPOCHS = 5
+_LINE = 20  # pixels
 _SLACK = 1e-9  # of an axis, so that rounding moves no mark at its end beyond it
 
 VEIL = "veil"
@@ -76,9 +77,16 @@ def message(text: str, height: int = 160) -> go.Figure:
 
 
 def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
-    """Write ``text`` across a figure at the height ``y``, in lines short enough for a phone."""
+    """Write ``text`` across a figure at the height ``y``, in lines short enough for a phone.
+
+    Above the axes (y = 1) the margin grows until it holds all of them.
+    """
+    lines = lines_of(text)
+    if y >= 1:
+        needed = _LINE * len(lines) + 8
+        figure.update_layout(margin_t=max(figure.layout.margin.t or 0, needed))
     return figure.add_annotation(
-        text="<br>".join(lines_of(text)),
+        text="<br>".join(lines),
         xref="paper",
         yref="paper",
         x=0.5,

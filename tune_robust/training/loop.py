@@ -321,7 +321,8 @@ class _Run:
             model=self._together or self.model,
             last_layer=NETWORK + last if last and self._together else last,
         )
-        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
+        micro_batch = None if config.sam is None else config.sam.micro_batch
+        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters, micro_batch)
         graphed = config.cuda_graphs and not self._processes.several
         graphs = cuda_graphs(self.device) if graphed else None
         self._step = step if graphs is None else GraphedStep(step, graphs)
