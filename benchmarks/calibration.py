@@ -1,20 +1,23 @@
 """Whether the report's predicted intervals are right, on the recorded grids and populations.
 
-    python benchmarks/calibration.py [--draws 20] [--json]
-    python benchmarks/calibration.py --mark develop      # those that the model was selected on
+    python benchmarks/calibration.py                     # the tables of docs/calibration.md
+    python benchmarks/calibration.py --mark develop      # on those that the model was selected on
+    python benchmarks/calibration.py --json
 
 The finished trials of a recording, of all methods, are split at random into a few that were
 "searched" and the rest. The model of the report is fitted to the former and predicts the objective
-of the latter; the table has the fraction of them inside the 50 % and the 90 % interval, and the
-root mean square error in points. With ``--cut``, the worse half of the searched trials at a third
-of the budget was stopped there. Beside it, from the same features of the same trials: a random
-forest (200 trees, the variance over trees plus that of the out-of-bag errors), the Gaussian process
-of Optuna's GPSampler (``optuna._gp``, a private module), and the mean of the searched trials with
-their standard deviation. These know finished trials only.
+of the latter. The first table has the fraction of held-out trials inside the 50 % and the 90 %
+interval, and the root mean square error in points. A trial counts by its mean over the splits that
+held it out; the 95 % interval in brackets is over the n trials, since splits of the same trials are
+not independent. In the second table, the worse half of the searched trials at a third of the budget
+was stopped there. Beside the model, from the same features of the same trials: a random forest (200
+trees, the variance over trees plus that of the out-of-bag errors), the Gaussian process of Optuna's
+GPSampler (``optuna._gp``, a private module), and the mean of the searched trials with their
+standard deviation. These know finished trials only.
 
-A second table has the region of good settings that the report outlines, for the trials of SANER in
+The third table has the region of good settings that the report outlines, for the trials of SANER in
 the grids and for all trials: how many of the splits have a region, and in how many it contains a
-setting within one point of the best score of the whole recording.
+setting within one point of the best, by the objective and by test accuracy.
 """
 
 from __future__ import annotations
@@ -22,18 +25,22 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from markdown import percent, table
 from populations import POPULATIONS, RECORDED
 from scipy.stats import norm
 
 from analysis.stored.run import Run, load_run
 from analysis.surrogate.features import varied
 from analysis.surrogate.landscape import fit_landscape
-from analysis.surrogate.robust_region import robust_region
+from analysis.surrogate.robust_region import Region, robust_region
+from tune_robust.statistics import Estimate, estimate
 
 GRIDS = ("methods_grid_digits", "methods_grid_cifar10n")
 METHOD = "saner"
@@ -129,31 +136,51 @@ def _normal(mean: np.ndarray, sd: np.ndarray) -> Prediction:
     return mean, [(mean - half, mean + half) for half in halves]
 
 
-def measured(
-    recording: str, size: int, draws: int, *, cut: bool = False
-) -> dict[str, dict[str, float]]:
-    """Return {model: {50 %, 90 %, error}}, means over ``draws`` splits; empty if too few trials."""
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in MODELS}
-    for searched, rest in splits(recording, size, draws):
+class Coverage(NamedTuple):
+    """How well one model predicted a recording's held-out trials.
+
+    ``half`` and ``most``: the fractions inside the intervals of 50 and 90 %, over trials;
+    ``error``: the root mean square error in points.
+    """
+
+    half: Estimate
+    most: Estimate
+    error: float
+
+
+def measured(recording: str, draws: int, *, cut: bool = False) -> dict[str, Coverage]:
+    """Return each model's coverage over ``draws`` splits of every size; empty if too few trials."""
+    found: dict[str, list[pd.DataFrame]] = {name: [] for name in MODELS}
+    for searched, rest in (s for size in SIZES for s in splits(recording, size, draws)):
         seen = stopped(searched) if cut else searched
         for name, model in MODELS.items():
             predicted = model(seen, rest)
             if predicted is not None:
-                found[name].append(_scores(predicted, rest["objective"].to_numpy()))
-    keys = ("50 %", "90 %", "error")
-    return {
-        name: dict(zip(keys, map(float, np.mean(scores, axis=0)), strict=True))
-        for name, scores in found.items()
-        if scores
-    }
+                found[name].append(scores(predicted, rest))
+    return {name: coverage(pd.concat(parts)) for name, parts in found.items() if parts}
+
+
+def scores(predicted: Prediction, rest: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per held-out trial: inside ``half``, inside ``most``, and the squared error."""
+    values, (mean, intervals) = rest["objective"].to_numpy(), predicted
+    half, most = ((low <= values) & (values <= high) for low, high in intervals)
+    return pd.DataFrame(
+        {"half": half, "most": most, "squared": (values - mean) ** 2}, index=rest["trial"]
+    ).astype(float)
+
+
+def coverage(held_out: pd.DataFrame) -> Coverage:
+    """Return the coverage of ``scores`` of several splits."""
+    trials = held_out.groupby(level=0).mean()
+    half, most = (estimate(trials[column], (0, 1)) for column in ("half", "most"))
+    return Coverage(half, most, 100 * float(np.sqrt(held_out["squared"].mean())))
 
 
 def splits(
     recording: str, size: int, draws: int, method: str | None = None
 ) -> Iterator[tuple[Run, pd.DataFrame]]:
     """Yield a run with ``size`` of the trials, and the others; nothing if there are too few."""
-    folder = RECORDED if recording in POPULATIONS else RECORDED.parent
-    run = load_run(folder / recording)
+    run = load_run(_folder(recording) / recording)
     rows = run.trials[run.trials["status"] == "done"]
     rows = rows if method is None else rows[rows["method"] == method]
     for seed in range(draws if len(rows) >= size + HELD_OUT else 0):
@@ -162,6 +189,10 @@ def splits(
         epochs = run.epochs[run.epochs["trial"].isin(kept)]
         searched = replace(run, trials=rows[chosen].reset_index(drop=True), epochs=epochs)
         yield searched, rows[~chosen].reset_index(drop=True)
+
+
+def _folder(recording: str) -> Path:
+    return RECORDED if recording in POPULATIONS else RECORDED.parent
 
 
 def stopped(run: Run) -> Run:
@@ -185,30 +216,46 @@ def stopped(run: Run) -> Run:
     )  # fmt: skip
 
 
-def regions(recording: str, size: int, draws: int, method: str | None = None) -> dict[str, int]:
-    """Return the numbers of splits, of regions, and of those that contain a best setting."""
-    found = {"splits": 0, "regions": 0, "good": 0}
+class Regions(NamedTuple):
+    """Splits, those with a region, and those whose region contains a best setting.
+
+    ``scored``: best by the objective; ``tested``: by test accuracy.
+    """
+
+    splits: int
+    regions: int
+    scored: int
+    tested: int
+
+
+def regions(recording: str, size: int, draws: int, method: str | None = None) -> Regions:
+    """Count the regions of ``draws`` splits with ``size`` searched trials."""
+    count = np.zeros(len(Regions._fields), int)
     for searched, rest in splits(recording, size, draws, method):
+        count[0] += 1
         region = robust_region(searched)
-        found["splits"] += 1
         if region is None:
             continue
         everything = pd.concat([searched.trials, rest])
-        best = everything[everything["objective"] >= everything["objective"].max() - POINT]
-        inside = np.ones(len(best), dtype=bool)
-        for path, (low, high) in region.bounds.items():
-            inside &= best[path].between(low - 1e-9, high + 1e-9).to_numpy()
-        for path, option in region.chosen.items():
-            inside &= (best[path] == option).to_numpy()
-        found["regions"] += 1
-        found["good"] += int(inside.any())
-    return found
+        by = [everything["objective"], everything["trial"].map(_tested(recording))]
+        count[1:] += [1, *(holds(region, everything, values) for values in by)]
+    return Regions(*count.tolist())
 
 
-def _scores(predicted: Prediction, values: np.ndarray) -> tuple[float, float, float]:
-    mean, intervals = predicted
-    inside = [float(((low <= values) & (values <= high)).mean()) for low, high in intervals]
-    return inside[0], inside[1], 100 * float(np.sqrt(((values - mean) ** 2).mean()))
+def holds(region: Region, trials: pd.DataFrame, values: pd.Series) -> bool:
+    """Return whether a region contains a trial whose value is within a point of the highest."""
+    inside = (values >= values.max() - POINT).to_numpy(copy=True)
+    for path, (low, high) in region.bounds.items():
+        inside &= trials[path].between(low - 1e-9, high + 1e-9).to_numpy()
+    for path, option in region.chosen.items():
+        inside &= (trials[path] == option).to_numpy()
+    return bool(inside.any())
+
+
+def _tested(recording: str) -> pd.Series:
+    """Return the test accuracy of each trial at its end."""
+    epochs = load_run(_folder(recording) / recording).epochs.sort_values("epoch")
+    return epochs.groupby("trial")["test_accuracy"].last()
 
 
 def recordings(mark: str) -> list[str]:
@@ -218,56 +265,69 @@ def recordings(mark: str) -> list[str]:
     return [*GRIDS, *there] if mark == "report" else there
 
 
-def main() -> None:
-    """Measure every model on each recording and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--draws", type=int, default=20, help="random splits of each size")
-    parser.add_argument("--mark", choices=["develop", "report"], default="report")
-    parser.add_argument("--cut", action="store_true", help="stop the worse half of the trials")
-    parser.add_argument("--no-regions", action="store_true", help="leave out the second table")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    names = recordings(options.mark)
-    found = {
-        f"{name}, {size} trials": measured(name, size, options.draws, cut=options.cut)
-        for name in names
-        for size in SIZES
-    }
-    found = {name: models for name, models in found.items() if models}
-    outlined = {} if options.no_regions else _outlined(names, options.draws)
-    if options.json:
-        print(json.dumps({"intervals": found, "regions": outlined}, indent=2))
-        return
-    print("| trials searched | model | in 50 % interval | in 90 % interval | error, points |")
-    print("|---|---|---|---|---|")
-    for name, models in found.items():
-        for model, each in models.items():
-            print(_row(name, model, each))
+def mean_of(rows: Sequence[Coverage]) -> tuple[float, float, float]:
+    """Return the means over recordings: of both fractions, and of the error."""
+    each = [(row.half.mean, row.most.mean, row.error) for row in rows]
+    half, most, error = np.mean(each, axis=0).tolist()
+    return half, most, error
+
+
+def interval_tables(found: Mapping[str, Mapping[str, Coverage]]) -> str:
+    """Return the table of every recording and the means over them."""
+    rows = [
+        [name, str(each.half.n), model, percent(each.half), percent(each.most), f"{each.error:.1f}"]
+        for name, models in found.items()
+        for model, each in models.items()
+    ]
+    head = ["recording", "trials", "model", "% in 50 % interval", "% in 90 % interval"]
+    return table([*head, "error, points"], rows) + "\n" + means_table(found)
+
+
+def means_table(found: Mapping[str, Mapping[str, Coverage]]) -> str:
+    """Return the table of the means over the recordings."""
+    rows = []
     for model in MODELS:
-        rows = [models[model] for models in found.values() if model in models]
-        means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-        print(_row("**mean of all**", model, means))
-    if outlined:
-        print("\n| trials searched | splits | with a region | that contains a best setting |")
-        print("|---|---|---|---|")
-    for name, counts in outlined.items():
-        print(f"| {name} | {counts['splits']} | {counts['regions']} | {counts['good']} |")
+        half, most, error = mean_of([models[model] for models in found.values()])
+        rows.append([model, f"{100 * half:.1f}", f"{100 * most:.1f}", f"{error:.1f}"])
+    head = f"mean of {len(found)} recordings"
+    return table([head, "% in 50 % interval", "% in 90 % interval", "error, points"], rows)
 
 
-def _row(name: str, model: str, each: dict[str, float]) -> str:
-    inside = f"{each['50 %']:.0%} | {each['90 %']:.0%}"
-    return f"| {name} | {model} | {inside} | {each['error']:.1f} |"
+def region_table(found: Mapping[str, Regions]) -> str:
+    """Return the table of the regions."""
+    head = ["trials searched", "splits", "with a region", "best by score", "best by test accuracy"]
+    return table(head, ([name, *map(str, counts)] for name, counts in found.items()))
 
 
-def _outlined(names: list[str], draws: int) -> dict[str, dict[str, int]]:
+def outlined(names: Sequence[str], draws: int) -> dict[str, Regions]:
+    """Return the regions of the recordings, by the searched trials, where there are any."""
     found = {}
     for name in names:
         for method in (METHOD, None) if name in GRIDS else (None,):
             for size in SIZES:
                 counts = regions(name, size, draws, method)
-                if counts["splits"]:
-                    found[f"{name}, {size} trials of {method or 'all methods'}"] = counts
+                if counts.regions:
+                    found[f"{name}, {size} of {method or 'all methods'}"] = counts
     return found
+
+
+def main() -> None:
+    """Measure every model on each recording and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--draws", type=int, default=12, help="random splits of each size")
+    parser.add_argument("--mark", choices=["develop", "report"], default="report")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    names = recordings(options.mark)
+    whole, early = (
+        {name: found for name in names if (found := measured(name, options.draws, cut=cut))}
+        for cut in (False, True)
+    )
+    boxes = outlined(names, options.draws)
+    if options.json:
+        print(json.dumps({"finished": whole, "stopped": early, "regions": boxes}, indent=2))
+        return
+    print(interval_tables(whole), means_table(early), region_table(boxes), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""What it costs an epoch to gather its images from the host's memory, a thread reading ahead.
+"""What it costs an epoch to gather its images from the host's memory, or to decode them.
 
     python benchmarks/tiers.py                        # ResNet-18 on 32x32 images
     python benchmarks/tiers.py --network small_cnn --batch 32 --steps 35
     python benchmarks/tiers.py --device cuda --batch 128 --steps 100
     python benchmarks/tiers.py --json
 
-Both ways train the same network on the same random images, evaluation included; a ratio is the
-median over the rounds of the times within a round. On a CPU, ``host`` costs a thread beside the
-training; on a GPU, it costs the copies as well.
+All tiers train the same network on the same images, JPEGs of 48 to 96 pixels, evaluation included.
+A ratio is the median over the rounds of the times within a round, over those of images on the
+device. On a CPU, ``host`` and ``compressed`` cost a thread beside the training; on a GPU, they cost
+the copies as well.
 """
 
 from __future__ import annotations
@@ -15,22 +16,28 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import patch
 
 from epoch import Case, configuration, splits_of
+from jpegs import write_jpegs
 from timing import machine, ratio, rounds, show_ratios
 
 from tune_robust.training import train
 
-LIMITS = {"host": "1.05"}
+TIERS = ("device", "host", "compressed")
+LIMITS = {"host": "1.05", "compressed": "1.05"}
 
 
-def epochs_of(case: Case, device: str, *, on_host: bool) -> Callable[[], object]:
+def epochs_of(case: Case, device: str, directory: Path, tier: str) -> Callable[[], object]:
     """Return what trains an epoch with each call."""
-    config = configuration(case, "sam", {"dataset": "cifar10"}, threads=1)
-    results = train(config, device=device, splits=splits_of(config, real=False))
-    with patch("tune_robust.training.loop.fits_images", lambda device, size: not on_host):
+    images = "compressed" if tier == "compressed" else "decoded"
+    source = {"dataset": "folder", "dir": str(directory), "image_size": 32, "images": images}
+    config = configuration(case, "sam", source, threads=1)
+    results = train(config, device=device, splits=splits_of(config, real=True))
+    with patch("tune_robust.training.loop.fits_images", lambda device, size: tier != "host"):
         next(results)  # a generator begins here
     return lambda: next(results)
 
@@ -47,18 +54,20 @@ def main() -> None:
     given = parser.parse_args()
     on = machine() | {"device": given.device}
     case = Case(given.network, given.batch, given.steps)
-    tasks = {
-        name: epochs_of(case, given.device, on_host=name == "host") for name in ("device", "host")
-    }
-    seconds = rounds(tasks, count=given.rounds)
-    found = ratio(seconds["host"], seconds["device"])
+    with tempfile.TemporaryDirectory() as folder:
+        images = case.batch * case.steps
+        write_jpegs(Path(folder), images + images // 9 + 1, max(10, images), (48, 96))
+        tasks = {tier: epochs_of(case, given.device, Path(folder), tier) for tier in TIERS}
+        seconds = rounds(tasks, count=given.rounds)
+    found = {tier: ratio(seconds[tier], seconds["device"]) for tier in TIERS[1:]}
     if given.json:
-        ratios = {"host": round(found.median, 4)}
+        ratios = {tier: round(each.median, 4) for tier, each in found.items()}
         print(json.dumps({"ratios": ratios, "machine": on, "n": len(seconds["host"])}))
         return
     epoch = statistics.median(seconds["device"])
     title = f"{case.network}, epochs of {epoch:.2f} s, n = {len(seconds['host'])}"
-    show_ratios({title: [("host", "sam", found)]}, ("images", "method"), LIMITS, on)
+    rows = [(tier, "sam", each) for tier, each in found.items()]
+    show_ratios({title: rows}, ("images", "method"), LIMITS, on)
 
 
 if __name__ == "__main__":

@@ -635,7 +635,9 @@ class SamConfig(Part):
 
     ``sync``: in a trial of several processes, whether they share one perturbation, that of the
     whole batch. By default each process perturbs the weights with the gradient of its own part of
-    the batch, as in SAM's paper (m-sharpness).
+    the batch, as in SAM's paper (m-sharpness). ``micro_batch``: divide the batch of a process into
+    parts of so many images, each of which perturbs the weights on its own, as in as many processes;
+    for the variants ``sam`` and ``gsam``.
     """
 
     rho: NonNegative = 0.1
@@ -652,6 +654,23 @@ class SamConfig(Part):
     lmbda: Annotated[float, Field(ge=0, lt=1)] = 0.9
     theta: Annotated[float, Field(gt=0, le=1)] = 0.2
     sync: bool = False
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _parts_perturb_on_their_own(self) -> Self:
+        if self.micro_batch is None:
+            return self
+        if self.sync:
+            raise ValueError(
+                f"micro_batch: found {self.micro_batch}, with sync: true; either each part of a "
+                "batch perturbs the weights on its own, or all share one: leave one of the two out"
+            )
+        if self.variant in ("fsam", "vasso"):
+            raise ValueError(
+                f"micro_batch: found {self.micro_batch}, with variant: {self.variant}, whose mean "
+                "gradient is that of whole batches; expected variant sam or gsam"
+            )
+        return self
 
     @model_validator(mode="after")
     def _adaptive_in_norm_2(self) -> Self:

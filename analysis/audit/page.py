@@ -80,7 +80,8 @@ def lead(audit: AuditSummary) -> str:
 def _guide(audit: AuditSummary) -> str:
     return (
         f"The {count(len(audit.suspects), 'image')} with the highest probability of a wrong label, "
-        "with the given label, an arrow and the likely one. <code>labels.csv</code> has all images."
+        "each with its given label, an arrow and the likely label, then that probability, the part "
+        "of the data and the image's position or file. <code>labels.csv</code> has all images."
     )
 
 
@@ -98,7 +99,8 @@ def _figure(suspect: Suspect) -> str:
         picture = f'<img src="data:image/png;base64,{suspect.png}" alt="{name}" loading="lazy">'
     return (
         f"<figure>{picture}<figcaption>{plain(suspect.given)} → <b>{plain(suspect.likely)}</b>"
-        f"<span>{suspect.wrong:.0%} · {suspect.part} · {name}</span></figcaption></figure>"
+        f"<span>{suspect.wrong:.0%} wrong</span><span>{suspect.part}</span><span>{name}</span>"
+        "</figcaption></figure>"
     )
 
 

@@ -30,6 +30,7 @@ PERCENT = "~%"
 """Ticks in percent with as many digits as distinguish them: 44%, 44.5%, 45%."""
 
 _FEW_EPOCHS = 5
+_LINE = 20  # pixels
 _SLACK = 1e-9  # of an axis, so that rounding moves no mark at its end beyond it
 
 VEIL = "veil"
@@ -76,9 +77,16 @@ def message(text: str, height: int = 160) -> go.Figure:
 
 
 def say(figure: go.Figure, text: str, y: float = 0.5) -> go.Figure:
-    """Write ``text`` across a figure at the height ``y``, in lines short enough for a phone."""
+    """Write ``text`` across a figure at the height ``y``, in lines short enough for a phone.
+
+    Above the axes (y = 1) the margin grows until it holds all of them.
+    """
+    lines = lines_of(text)
+    if y >= 1:
+        needed = _LINE * len(lines) + 8
+        figure.update_layout(margin_t=max(figure.layout.margin.t or 0, needed))
     return figure.add_annotation(
-        text="<br>".join(lines_of(text)),
+        text="<br>".join(lines),
         xref="paper",
         yref="paper",
         x=0.5,
@@ -107,20 +115,24 @@ def epoch_axis(last: float) -> dict[str, Any]:
     }
 
 
-def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
-    """Return type, range, ticks and title of an axis that shows a searched dimension."""
+def dimension_axis(dimension: Axis, hint: bool = True, margin: float = _SLACK) -> dict[str, Any]:
+    """Return type, range, ticks and title of an axis that shows a searched dimension.
+
+    ``margin``: the fraction of the range that is added at either end.
+    """
     words = dimension_hint(dimension.path) if hint else ""
     title = f"<b>{plain(dimension.path)}</b>" + (f"<br><sup>{plain(words)}</sup>" if words else "")
     axis = {"title_text": title, "showgrid": False, "ticks": "outside", "tickcolor": GRID}
     low, high = dimension.bounds
     if not dimension.log:
-        slack = _SLACK * (high - low)
+        slack = margin * (high - low)
         return {**axis, "range": [low - slack, high + slack]}
     ticks = log_ticks(low, high)
+    slack = margin * math.log10(high / low)
     return {
         **axis,
         "type": "log",
-        "range": [math.log10(low) - _SLACK, math.log10(high) + _SLACK],
+        "range": [math.log10(low) - slack, math.log10(high) + slack],
         "tickvals": ticks,
         "ticktext": [f"{tick:g}" for tick in ticks],
     }

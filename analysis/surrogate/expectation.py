@@ -14,7 +14,7 @@ SURE = 0.5
 """Settings with a doubt above this are not considered good."""
 
 _POINT = 0.01
-_ODDS = (0.005, 0.995)  # fractions of the highest value are clipped to this range before the logit
+_IMAGES = 300  # on which log odds are based at most: the tails need not be longer
 _SPARE = 0.1  # between the score of a perfect model and the end of the scale
 _OWN = 0.5  # of the sampling variance; trials share their images and part of the errors
 
@@ -64,6 +64,7 @@ class Scale:
         self._low, self._span = limits.low, end - limits.low
         self._bounded = math.isfinite(self._span)
         self._positive = not self._bounded and metric(name).bounds[0] == 0
+        self._images = min(limits.images or _IMAGES, _IMAGES)
 
     def modelled(self, values: np.ndarray) -> np.ndarray:
         """Return the modelled values."""
@@ -78,10 +79,17 @@ class Scale:
         """Return the values of the metric, within the possible range."""
         values = self._sign * modelled
         if self._bounded:
-            values = self._low + self._span * 0.5 * (1 + np.tanh(values / 2))
+            odds = 0.5 * (1 + np.tanh(values / 2))
+            values = self._low + self._span * (odds + (odds - 0.5) / self._images)
         elif self._positive:
             values = np.exp(values)
         return self._limits.clip(values)
+
+    def rounded(self, values: np.ndarray) -> np.ndarray:
+        """Round fractions to whole images: that all of n are right is as likely as n - 1/2."""
+        if not self._limits.images:
+            return values
+        return self._limits.clip(np.round(values * self._limits.images) / self._limits.images)
 
     def slope(self, values: np.ndarray) -> np.ndarray:
         """Return the derivative of the modelled values by those of the metric, without its sign."""
@@ -92,11 +100,15 @@ class Scale:
 
     def errors(self, values: np.ndarray) -> np.ndarray:
         """Return the sampling errors of values on the modelled scale, without the shared part."""
-        return math.sqrt(_OWN) * self._limits.error(values) * self.slope(values)
+        # None of n images is a rare event, too: without the half images its error would be 0.
+        usual = self._low + self._span * self._fractions(values) if self._bounded else values
+        return math.sqrt(_OWN) * self._limits.error(usual) * self.slope(values)
 
     def sampling(self, values: np.ndarray) -> np.ndarray:
         """Return the whole sampling errors of values, in their own unit."""
         return self._limits.error(values)
 
     def _fractions(self, values: np.ndarray) -> np.ndarray:
-        return np.clip((values - self._low) / self._span, *_ODDS)
+        """Return the fractions of the scale with half an image added at either end (Haldane)."""
+        whole = np.clip((values - self._low) / self._span, 0, 1)
+        return (whole * self._images + 0.5) / (self._images + 1)

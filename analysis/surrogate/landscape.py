@@ -88,7 +88,8 @@ class Landscape:
         error = self._scale.errors(self._scale.measured(found.mean))
         one = np.sqrt(found.deviation**2 + self._model.noise**2 + error**2)
         half = float(stdtrit(FREEDOM, 0.5 + level / 2)) * self._model.spread * one
-        ends = [self._scale.measured(found.mean + side * half) for side in (-1, 1)]
+        measured = (self._scale.measured(found.mean + side * half) for side in (-1, 1))
+        ends = [self._scale.rounded(values) for values in measured]
         return np.minimum(*ends), np.maximum(*ends)
 
     def of(self, trials: pd.DataFrame) -> Expected:
@@ -125,6 +126,7 @@ def fit_landscape(run: Run, metric: str | None = None) -> Landscape | None:
         trials=rows,
         values=scale.modelled(values),
         errors=scale.errors(values) / np.sqrt(repeats),
+        runs=np.zeros(len(values), int),
     )
     groups = np.repeat(np.arange(len(dimensions)), [each.width for each in dimensions])
     return Landscape(dimensions, trials, GaussianProcess(looks, groups, _PRIORS), scale)

@@ -187,10 +187,16 @@ def test_folds_audit_all_labels_and_never_see_the_test_images(tmp_path, monkeypa
         seen.extend(held_out)
         true = splits.validation.true_labels
         probabilities = 0.03 + 0.7 * torch.eye(10)[true]
-        yield SimpleNamespace(validation_probabilities=probabilities)
+        metrics = {"val_information": 0.5}
+        yield SimpleNamespace(epoch=6, metrics=metrics, validation_probabilities=probabilities)
+        if len(seen) == 400 and not lines[2:]:
+            raise KeyboardInterrupt  # in the second of three folds
 
     monkeypatch.setattr(training, "train", train)
     lines = []
+    with pytest.raises(KeyboardInterrupt):
+        tr.audit(tmp_path / "r1", folds=3, progress=lines.append)
+    del seen[200:]  # the second fold was not stored
     found = tr.audit(tmp_path / "r1", folds=3, progress=lines.append)
     config = parse_config(trials[0].config, "t0001").data
     splits = make_splits(config, load_dataset(config))
@@ -198,8 +204,10 @@ def test_folds_audit_all_labels_and_never_see_the_test_images(tmp_path, monkeypa
     assert sorted(seen) == sorted(everything)
     assert found["images"] == 600
     assert found["truth"]["average_precision"] > 0.95
-    assert len(lines) == 3
-    assert lines[0].startswith("Fold 1 of 3: training ")
+    assert [line[:11] for line in lines] == [f"Fold {n} of 3" for n in (1, 2, 2, 3)]
+    again = tr.audit(tmp_path / "r1", folds=3, progress=lines.append)
+    assert again["rate"] == pytest.approx(found["rate"], abs=0.001)  # stored as 16-bit floats
+    assert len(lines) == 4  # nothing was trained again
     parts = pd.read_csv(tmp_path / "r1" / "audit" / "labels.csv")["part"].value_counts()
     assert parts.to_dict() == {"train": len(splits.train), "validation": len(splits.validation)}
 

@@ -6,3 +6,4 @@ def test_it_prints_one_object(measured):
     found = measured("tiers.py", *size.split())
     assert set(found) == {"ratios", "machine", "n"}
     assert found["ratios"]["host"] > 0
+    assert found["ratios"]["compressed"] > 0

@@ -29,7 +29,7 @@ def written_out(method):
     sam = replicas[0].config.sam
     settings = {"rho": 0.0}
     if sam:
-        settings = sam.model_dump(exclude={"rho_schedule"})
+        settings = sam.model_dump(exclude={"rho_schedule", "sync", "micro_batch"})
         settings["adaptive"] = None if sam.adaptive == "none" else sam.adaptive
         saner = replicas[0].config.saner
         settings["alpha"] = saner.alpha if saner else None

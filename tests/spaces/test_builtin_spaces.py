@@ -22,7 +22,7 @@ SEARCHES = {
     *(f"{method}_{labels}" for method in METHODS for labels in SETS),
     *("saner_digits", "slaw_digits", "methods_digits", "rho_knots_digits"),
     *("pareto_digits", "methods_tabular"),
-    *("sam_rho_search_cifar10", "robust_start"),
+    *("sam_rho_search_cifar10", "robust_start", "folder_large"),
 }
 TABLES = {
     *("slaw_clean_cifar10", "slaw_noise20_cifar10", "slaw_noise40_cifar10"),

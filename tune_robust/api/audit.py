@@ -27,7 +27,9 @@ def audit(
     their confirmation on the images that its seeds held out, if labels are the same with every
     seed. With ``folds``,
     the winner's configuration is trained that many times, each time without a part of the training
-    and validation images, so that all of them are audited. The test images are not used.
+    and validation images, so that all of them are audited. The predictions of each network are
+    stored at once, so that the same call after an interruption trains only what is missing. The
+    test images are not used.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
@@ -68,7 +70,8 @@ def audit(
     meta = folder.read_meta()
     use_code(Code.of(meta))
     space = Space.from_document(meta["space"])
-    best = ranked(read_trials(folder).values(), objective_of(space))
+    objective = objective_of(space)
+    best = ranked(read_trials(folder).values(), objective)
     if not best or best[0].status != "done":
         raise UserError(
             f"the run {folder.path.name!r} has no finished trial yet. "
@@ -77,7 +80,8 @@ def audit(
     if folds is None:
         found = auditing.audit_stored(folder, best)
     else:
-        found = auditing.audit_by_folds(folder, best[0], folds, progress or (lambda line: None))
+        note = progress or (lambda line: None)
+        found = auditing.audit_by_folds(folder, best[0], objective, folds, note)
     table = auditing.table_of(found)
     summary = auditing.summary_of(folder.path.name, found, table)
 

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 from tune_robust.formatting import size as formatted
 
 _log = logging.getLogger(__name__)
-_IN_MEMORY = 2**30
+_IN_MEMORY = 2**28
 """The largest array in bytes that is always kept in memory."""
 _folder: ContextVar[Path | None] = ContextVar("folder of large arrays", default=None)
 

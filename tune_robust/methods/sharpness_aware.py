@@ -298,6 +298,22 @@ class SharpnessAware(Optimizer):
         return Seen(loss, norm, torch.full_like(norm, math.nan), norm)
 
     def _two_passes(self, closure: Closure, kind: StepKind) -> Seen:
+        apart = self._compares(kind) and not self.sync
+        seen = self._sam_gradients(closure, kind, apart=apart)
+        if apart:
+            self._average_gradients()
+        self._update(seen.norms)
+        return seen
+
+    def _compares(self, kind: StepKind) -> bool:
+        """Return whether the second gradients are compared with the first ones."""
+        return self.variant == "gsam" or kind.reweights
+
+    def _sam_gradients(self, closure: Closure, kind: StepKind, *, apart: bool) -> Seen:
+        """Take both passes, and leave the gradient for the base optimizer in the parameters.
+
+        With ``apart``, it is that of this process alone, and otherwise averaged over the processes.
+        """
         alone = nullcontext() if self.sync else self._unsynchronised()
         with alone:
             loss = self._evaluate(closure)
@@ -305,13 +321,11 @@ class SharpnessAware(Optimizer):
         sgd_grads = gradients(params)
         sample = sampled(sgd_grads) if kind.measures_groups else None
         moved, norm = self.moved(params, sgd_grads)
-        compares = self.variant == "gsam" or kind.reweights
-        if not compares and self._means is None:
+        if not self._compares(kind) and self._means is None:
             sgd_grads = []  # freed, so that the second gradients can use the memory
         for param in params:
             param.grad = None  # not copied, and not zeroed by the closure
-        averaged_here = compares and not self.sync
-        second = self._unsynchronised() if averaged_here else nullcontext()
+        second = self._unsynchronised() if apart else nullcontext()
         with weights_at(params, moved), statistics_paused(self._batch_norms), second:
             moved_loss = self._evaluate(closure)
         del moved  # its memory serves the reweighting
@@ -323,10 +337,37 @@ class SharpnessAware(Optimizer):
         fractions = None if sample is None else sampled_fractions(*_pairs(params, sample))
         if kind.reweights and self.alpha is not None:
             self._reweight(params, sgd_grads, self.alpha)
-        if averaged_here:
-            self._average_gradients()
-        self._update(norms)
         return Seen(loss, norm, moved_loss - loss, norms, fractions)
+
+    @torch.no_grad()
+    def compute_in_parts(self, parts: Sequence[tuple[Closure, float]], kind: StepKind) -> Seen:
+        """Run the operations of a step in which each part of a batch moves the weights on its own.
+
+        The base optimizer steps with the mean of the second gradients (m-sharpness: Foret et al.
+        2020, arXiv 2010.01412). The step counts as two passes.
+
+        Args:
+            parts: the closure of each part, as of ``step``, and its fraction of the batch.
+            kind: of the step, with two passes.
+
+        Returns:
+            What the step observed, for ``note``: means over the parts.
+        """
+        passes, total = self.passes, dict[Tensor, Tensor]()
+        seen: list[tuple[Seen, float]] = []
+        for closure, fraction in parts:
+            seen.append((self._sam_gradients(closure, kind, apart=True), fraction))
+            for param in self._with_gradient():
+                gradient = gradients([param])[0] * fraction
+                total[param] = total[param].add_(gradient) if param in total else gradient
+                param.grad = None
+        for param, gradient in total.items():
+            param.grad = gradient
+        self._average_gradients()
+        self.passes = passes + 2
+        mean = _mean_seen(seen)
+        self._update(mean.norms)
+        return mean
 
     def moved(self, params: Tensors, grads: Tensors) -> tuple[Tensors, Tensor]:
         """Return the weights of the second pass, and the norm of the first gradients (0-dim).
@@ -479,6 +520,19 @@ def sharpness_aware(
         last_layer=(last_layer or True) if saner is not None and saner.layers == "last" else False,
         model=model,
     )
+
+
+def _mean_seen(seen: Sequence[tuple[Seen, float]]) -> Seen:
+    """Return the means of what the parts of a batch have observed, each with its fraction."""
+
+    def mean(values: Sequence[Tensor]) -> Tensor:
+        weighted = [value * part for value, (_, part) in zip(values, seen, strict=True)]
+        return torch.stack(weighted).sum(0)
+
+    columns = [*zip(*(one for one, _ in seen), strict=True)]
+    fractions = None if columns[4][0] is None else mean(columns[4])
+    loss, norm, rise, norms = (mean(column) for column in columns[:4])
+    return Seen(loss, norm, rise, norms, fractions)
 
 
 def _pairs(params: list[Tensor], others: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -77,6 +78,10 @@ from tune_robust.training.step import Step
 from tune_robust.training.trying import try_parts
 
 EVALUATION_BATCH = 1024
+"""The largest number of images that are evaluated at once."""
+
+EVALUATION_VALUES = 2**24
+"""The largest number of values of inputs that are evaluated at once: 111 images of 224x224."""
 
 _SEEDS_APART = 1_000_003
 """The difference between the seeds of two processes, larger than any number of epochs."""
@@ -190,9 +195,15 @@ def check_fits(config: TrainConfig, splits: Splits) -> None:
 
 
 def _evaluation_batch(config: TrainConfig, splits: Splits) -> int:
-    """Return how many images to evaluate at once; a compiled network also computes missing ones."""
+    """Return how many images to evaluate at once; a compiled network also computes missing ones.
+
+    Fewer than ``EVALUATION_BATCH`` if they are large, but not fewer than in a training step, which
+    takes more memory for each.
+    """
+    values = math.prod(splits.train.input_shape)
+    most = min(EVALUATION_BATCH, max(config.batch_size, EVALUATION_VALUES // values))
     largest = max(len(splits.validation), len(splits.test))
-    return min(EVALUATION_BATCH, largest) if config.compile else EVALUATION_BATCH
+    return min(most, largest) if config.compile else most
 
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -321,7 +332,8 @@ class _Run:
             model=self._together or self.model,
             last_layer=NETWORK + last if last and self._together else last,
         )
-        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters)
+        micro_batch = None if config.sam is None else config.sam.micro_batch
+        step = Step(self.forward, self.batch_loss, self.optimizer, self.parameters, micro_batch)
         graphed = config.cuda_graphs and not self._processes.several
         graphs = cuda_graphs(self.device) if graphed else None
         self._step = step if graphs is None else GraphedStep(step, graphs)

@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.figures.style import dimension_axis, log_ticks, message, round_step
+from analysis.figures.style import dimension_axis, log_ticks, message, new_figure, round_step, say
 from analysis.stored.axes import Axis
 
 
@@ -28,3 +28,10 @@ def test_names_on_an_axis_are_escaped():
 def test_a_message_is_broken_into_short_lines():
     text = message("word " * 40).layout.annotations[0].text
     assert max(map(len, text.split("<br>"))) <= 48
+
+
+def test_a_text_above_the_axes_has_room_for_all_its_lines():
+    figure = say(new_figure(500), "To add trials, run the command. " * 8, y=1)
+    lines = figure.layout.annotations[0].text.count("<br>") + 1
+    assert lines > 4
+    assert figure.layout.margin.t >= 20 * lines

@@ -131,3 +131,15 @@ def test_three_settings_are_too_few_and_equal_scores_show_nothing(build):
     run = build.load(build.search(12), name="equal")
     run.epochs["val_accuracy"] = 0.1
     assert fit_landscape(run) is None
+
+
+def test_the_interval_reaches_the_best_possible_score(build):
+    """Many trials without a single mistake: a further one is no surprise."""
+    run = build.load(build.search(24))
+    best = run.trials["trial"].isin(run.trials["trial"].tail(18))
+    run.epochs["test_accuracy"] = np.where(
+        run.epochs["trial"].isin(run.trials["trial"][best]), 1.0, 0.97
+    )
+    land = fit_landscape(run, "test_accuracy")
+    high = land.interval(land.features(run.trials[best]), 0.5)[1]
+    assert (high == 1.0).mean() > 0.9

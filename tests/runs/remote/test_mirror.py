@@ -189,6 +189,18 @@ def test_the_tables_of_a_large_run_go_over_rarely_and_at_the_end(folder, remote,
     assert remote.read("epochs.parquet") == b"0299" * 25
 
 
+def test_a_log_of_tensorboard_goes_over_when_it_has_doubled_and_at_the_end(folder, remote):
+    log = folder / "tensorboard" / "t0001" / "events"
+    log.parent.mkdir(parents=True)
+    copy, sent = LocalCopy(folder, remote), []
+    for epoch in range(1, 10):
+        log.write_bytes(bytes(epoch))
+        copy.upload_run(closing=epoch == 9)
+        remote.fetch("tensorboard/t0001/events", folder.parent / "seen")
+        sent.append((folder.parent / "seen").stat().st_size)
+    assert sent == [1, 2, 2, 4, 4, 4, 4, 8, 9]
+
+
 def test_a_run_of_an_earlier_version_goes_on_in_a_bucket(bucket, tmp_path):
     """Its log is one object; what follows goes over in segments."""
     searched = space(budget={"trials": 2, "scheduler": "none"})

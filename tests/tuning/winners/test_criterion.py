@@ -1,9 +1,11 @@
 """By what a search selects, how sure that is, and selecting by something else."""
 
+import numpy as np
 import pytest
 
 from tests.tuning.simulated import simulate, space
 from tune_robust.errors import UserError
+from tune_robust.information import information_error, label_information
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.space import Space
@@ -107,6 +109,33 @@ def test_the_error_of_an_accuracy_is_of_the_number_of_images(tmp_path):
     assert found.error == pytest.approx((found.value * (1 - found.value) / 100) ** 0.5)
     assert len(found.level) == len(finished(trials)) - 1
     assert "other trials are within two standard errors" in found.sentence()
+
+
+def sharing_one_confusion(trial, epoch, metrics):
+    """Every trial predicts either of two neighbouring classes, which are equally frequent labels.
+
+    They agree with each other as little as with the labels, beyond the confusion that they share.
+    """
+    generator = np.random.default_rng(int(trial.name[1:]))
+    true = np.arange(1000) % 10
+    predicted = true + (generator.random(1000) < 0.5)
+    labels = true + (np.random.default_rng(0).random(1000) < 0.5)
+    counts = np.zeros((10, 10))
+    np.add.at(counts, (predicted % 10, labels % 10), 1)
+    found = float(label_information(counts)), float(information_error(counts))
+    return {**metrics, "val_information": found[0], "val_information_error": found[1]}
+
+
+def test_trials_that_all_share_one_confusion_are_said_to_be_undecided(tmp_path):
+    searched = noisy_space()
+    trials = [*simulate(searched, tmp_path / "a", metrics=sharing_one_confusion).trials.values()]
+    found = selection(trials, searched)
+    assert found.undecided
+    assert "cannot help to select one: they may share the same confusion" in found.sentence()
+    told = [*simulate(searched, tmp_path / "b", metrics=with_information).trials.values()]
+    found = selection(told, searched)
+    assert not found.undecided
+    assert "cannot help" not in found.sentence()
 
 
 @pytest.mark.parametrize(

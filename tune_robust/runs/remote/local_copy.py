@@ -18,6 +18,8 @@ _TABLES_FRACTION = 0.05
 """The traffic of the tables, which are uploaded whole, as a fraction of that of the log."""
 _TABLES_FREE = 2**20
 """Bytes of the tables that are uploaded in addition, so that those of small runs are up to date."""
+_TENSORBOARD = "tensorboard"
+"""The folder of logs that only grow, one for each trial."""
 
 
 class LocalCopy:
@@ -29,8 +31,10 @@ class LocalCopy:
         self._equal: dict[Path, tuple[int, int]] = {}  # with their times of change and sizes
         self._tables_allowed = float(_TABLES_FREE)
 
-    def upload_files(self) -> None:
+    def upload_files(self, *, closing: bool = False) -> None:
         """Upload the files that have changed, without the log and the tables.
+
+        The logs of TensorBoard are uploaded whole: whenever one has doubled, and when ``closing``.
 
         Raises:
             UserError: the remote file system cannot be written.
@@ -38,7 +42,8 @@ class LocalCopy:
         """
         for path in sorted(self._files(), key=lambda path: (path.name != RUN, path)):
             with path.open("rb") as file:
-                self._send(path, file)
+                if closing or not self._has_half(path, file):
+                    self._send(path, file)
 
     def upload_run(self, *, closing: bool = False) -> None:
         """Upload what has changed, as the holder of the run's lease.
@@ -55,7 +60,7 @@ class LocalCopy:
             # the log is read.
             paths = self.folder.glob("*.parquet")
             tables = {path: opened.enter_context(path.open("rb")) for path in sorted(paths)}
-            self.upload_files()
+            self.upload_files(closing=closing)
             self._tables_allowed += _TABLES_FRACTION * self._log.upload()
             for path, file in tables.items():
                 size = os.fstat(file.fileno()).st_size
@@ -82,6 +87,12 @@ class LocalCopy:
             self._fetch(name)
         # Another process may have begun a generation of segments since the last upload.
         self._log = RemoteLog(self.folder, self.remote)
+
+    def _has_half(self, path: Path, file: BinaryIO) -> bool:
+        """Return whether at least half of a log of TensorBoard has been uploaded."""
+        if path.relative_to(self.folder).parts[0] != _TENSORBOARD or path not in self._equal:
+            return False
+        return 2 * self._equal[path][1] > os.fstat(file.fileno()).st_size
 
     def _files(self) -> Iterator[Path]:
         """Yield the files but logs and tables, which the writer of a run uploads."""

@@ -83,7 +83,7 @@ class RemoteRunFolder(RunFolder):
 
     def upload(self) -> None:
         """Upload what was written since the run was closed."""
-        self._copy.upload_files()
+        self._copy.upload_files(closing=True)
 
     def checkpoints(self, trial: str) -> str:
         """Return the URI of one trial's checkpoints."""

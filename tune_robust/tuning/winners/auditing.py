@@ -23,9 +23,15 @@ from tune_robust.formatting import count
 from tune_robust.label_errors import LabelErrors, average_precision, label_errors
 from tune_robust.runs.audit import SHOWN, AuditSummary, Suspect, Truth
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.predictions import Predictions, read_labels, read_predictions
+from tune_robust.runs.predictions import (
+    KeptPredictions,
+    Predictions,
+    read_labels,
+    read_predictions,
+)
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
+from tune_robust.spaces.objective import Objective
 from tune_robust.tuning.winners.retraining import confirmation_of, label_set, what_varies
 
 if TYPE_CHECKING:
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tune_robust.data import LabelledImages, Splits
+    from tune_robust.training import EpochResult
 
 TRIALS = 3
 """How many of the best trials' stored predictions are used."""
@@ -195,15 +202,27 @@ def _stored(folder: RunFolder, best: Sequence[Trial]) -> list[tuple[Trial, Predi
     return found
 
 
-def audit_by_folds(folder: RunFolder, winner: Trial, folds: int, note: Note) -> Audited:
+def audit_by_folds(
+    folder: RunFolder, winner: Trial, objective: Objective, folds: int, note: Note
+) -> Audited:
     """Audit all training labels: train the winner ``folds`` times, each time without a part.
 
     The validation images take part if their labels are as noisy as the training images'. The test
-    images are not used.
+    images are not used. The predictions of each fold are stored with those of the run's trials as
+    soon as it is trained: an audit that was interrupted, or is repeated, trains the missing ones.
+
+    Args:
+        folder: that of the run.
+        winner: its best trial.
+        objective: that of the run, recorded with the predictions.
+        folds: how many networks to train.
+        note: is called with a line before each network is trained.
 
     Raises:
         UserError: there are fewer images than folds, or the data cannot be loaded.
     """
+    import torch
+
     config = _config(winner)
     data = _data(config, folder)
     splits = data.splits
@@ -213,10 +232,18 @@ def audit_by_folds(folder: RunFolder, winner: Trial, folds: int, note: Note) -> 
     fold_of = np.random.default_rng(config.data.seed).permutation(len(images)) % folds
     probabilities = np.zeros((len(images), len(splits.classes)))
     for fold in range(folds):
-        note(f"Fold {fold + 1} of {folds}: training {winner.name}, {config.total_epochs} epochs.")
-        held_out = np.flatnonzero(fold_of == fold)
-        rest = np.flatnonzero(fold_of != fold)
-        probabilities[held_out] = _predicted(config, splits, images, rest, held_out)
+        held_out = torch.from_numpy(np.flatnonzero(fold_of == fold))
+        rest = torch.from_numpy(np.flatnonzero(fold_of != fold))
+        part, name = images.take(held_out), f"{winner.name}-fold-{fold + 1}-of-{folds}"
+        known = _stored_fold(folder, winner, name, part)
+        if known is None:
+            epochs = count(config.total_epochs, "epoch")
+            note(f"Fold {fold + 1} of {folds}: training {winner.name}, {epochs}.")
+            result = _trained(config, splits, images.take(rest), part)
+            place, known = folder.predictions, result.validation_probabilities.cpu().numpy()
+            kept = KeptPredictions(place, name, ("last",), result.epoch, objective, winner.config)
+            kept.save(result, part)
+        probabilities[held_out] = known
     found = label_errors(probabilities[None], images.labels.numpy())
     return Audited(*data, images, parts, found, (winner.name,), folds)
 
@@ -239,25 +266,30 @@ def _pool(config: TrainConfig, splits: Splits) -> tuple[LabelledImages, np.ndarr
     return images, np.repeat([name for name, _ in chosen], [len(part) for _, part in chosen])
 
 
-def _predicted(
-    config: TrainConfig,
-    splits: Splits,
-    images: LabelledImages,
-    rest: np.ndarray,
-    held_out: np.ndarray,
-) -> np.ndarray:
-    """(n, K): predictions for the images at ``held_out`` of a network trained on the others."""
-    from dataclasses import replace
+def _stored_fold(
+    folder: RunFolder, winner: Trial, name: str, part: LabelledImages
+) -> np.ndarray | None:
+    """Return the stored predictions (n, K) for ``part``; None if its labels are others by now."""
+    found = read_predictions(folder.predictions, name, "last", winner.config)
+    if found is None:
+        return None
+    labels = read_labels(folder.predictions, found.labels)
+    return found.probabilities if np.array_equal(labels.given, part.labels.numpy()) else None
 
-    import torch
+
+def _trained(
+    config: TrainConfig, splits: Splits, rest: LabelledImages, held_out: LabelledImages
+) -> EpochResult:
+    """Return the last epoch of a network trained on ``rest``, with predictions for ``held_out``."""
+    from dataclasses import replace
 
     from tune_robust.training import train
 
-    part = images.take(torch.from_numpy(held_out))
     # The held-out images stand in for the test images, which an audit must not see.
-    fold = replace(splits, train=images.take(torch.from_numpy(rest)), validation=part, test=part)
-    *_, result = train(config, splits=fold)
-    return result.validation_probabilities.cpu().numpy()
+    *_, result = train(
+        config, splits=replace(splits, train=rest, validation=held_out, test=held_out)
+    )
+    return result
 
 
 def table_of(audited: Audited) -> pd.DataFrame:

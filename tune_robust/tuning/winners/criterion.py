@@ -60,11 +60,19 @@ def check_recorded(trials: Iterable[Trial], space: Space) -> None:
         )
 
 
+_UNDECIDED = (
+    " All finished trials are statistically indistinguishable by this metric, so it cannot help to "
+    "select one: they may share the same confusion. More validation images, or some with right "
+    "labels (data.validation.labels: clean), may decide."
+)
+
+
 class Selection(NamedTuple):
     """The best trial by the objective, and the finished ones that are as good within the noise.
 
     ``error``: the standard error of ``value`` due to the number of validation images; None where
-    it is not known. ``level``: the other trials at most two standard errors behind. If the trial's
+    it is not known. ``level``: the other trials at most two standard errors behind; ``undecided``:
+    whether these are all the others, so that the metric tells no trials apart. If the trial's
     setting was trained with several ``seeds``, ``value`` is the mean over them and ``low`` to
     ``high`` its 95 % interval.
     """
@@ -77,6 +85,7 @@ class Selection(NamedTuple):
     seeds: int = 1
     low: float | None = None
     high: float | None = None
+    undecided: bool = False
 
     def sentence(self) -> str:
         """Return the selection as text."""
@@ -90,7 +99,7 @@ class Selection(NamedTuple):
             others = count(len(self.level), "other trial")
             verb = "is" if len(self.level) == 1 else "are"
             text += f"; {others} {verb} within two standard errors of it"
-        return f"{text}."
+        return f"{text}.{_UNDECIDED if self.undecided else ''}"
 
 
 def selection(trials: Iterable[Trial], space: Space, images: int | None = None) -> Selection | None:
@@ -116,8 +125,10 @@ def selection(trials: Iterable[Trial], space: Space, images: int | None = None) 
         error = _standard_error(objective.scored(winner.epochs), objective, images)
     limit = value - objective.sign * 2 * (error or 0.0)
     level = [] if error is None else _level(settings[1:], objective, limit)
+    seeds, low, high = _over_seeds(same, objective)
+    undecided = 0 < len(level) == len(settings) - 1
     return Selection(
-        objective.metric, winner.name, value, error, tuple(level), *_over_seeds(same, objective)
+        objective.metric, winner.name, value, error, tuple(level), seeds, low, high, undecided
     )
 
 
