@@ -5,10 +5,10 @@
 
 For each tier a process of its own starts from JPEGs and an empty cache, prepares the data set and
 trains an epoch. It is ended if its private memory (that of no file) exceeds that of training on 64
-images in memory by more than ``--limit`` megabytes. ``decoded`` is the file that is
-mapped into memory, ``compressed`` are the JPEGs. The ratio is the private memory at its peak above
-that of the 64 images, relative to the size of the decoded images: what a further trial on the same machine
-costs for its images. The target is at most 0.25.
+images in memory by more than ``--limit`` megabytes. ``decoded`` is the file that is mapped into
+memory, ``compressed`` are the JPEGs. The ratio is the private memory at its peak above that of the
+64 images, relative to the size of the decoded images: what the images of a further trial on the
+same machine cost. The target is at most 0.25.
 """
 
 from __future__ import annotations
