@@ -18,6 +18,7 @@ MOST = 0.3
 _PLACES = np.linspace(0.01, MOST, 59)
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 200, 48, 34, 26
 _COLUMNS = 3
+_CAPTION = "regret in points (median and quartiles), fraction of the compute"
 _STYLE = 'font-family="sans-serif" font-size="12"'
 # Okabe and Ito's colours, which are told apart with any colour vision.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
@@ -62,7 +63,7 @@ def picture(panels: Mapping[str, Mapping[str, Curve]]) -> str:
     rows = math.ceil(len(panels) / columns)
     width = columns * (_WIDTH + _LEFT) + _GAP
     panel = _HEIGHT + _TOP + _GAP
-    height = rows * panel + 20 * math.ceil(len(names) / columns) + _GAP
+    height = rows * panel + 20 * math.ceil(len(names) / columns) + 2 * _GAP
     parts = [f'<rect width="{width}" height="{height}" fill="white"/>']
     for number, (title, curves) in enumerate(panels.items()):
         x = _LEFT + number % columns * (_WIDTH + _LEFT)
@@ -70,6 +71,7 @@ def picture(panels: Mapping[str, Mapping[str, Curve]]) -> str:
         drawn = "\n".join(_panel(title, curves, colours))
         parts.append(f'<g transform="translate({x} {y})">\n{drawn}\n</g>')
     parts += _legend(colours, columns, rows * panel + _GAP)
+    parts.append(_text(_LEFT, height - 12, _CAPTION, "start"))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" {_STYLE}>'
@@ -86,7 +88,7 @@ def _panel(title: str, curves: Mapping[str, Curve], colours: Mapping[str, str]) 
         yield _text(x, _HEIGHT + 16, f"{percent} %", "middle")
     for part in range(5):
         y = _HEIGHT * (1 - part / 4)
-        yield _text(-6, y + 4, f"{100 * highest * part / 4:.2g}", "end")
+        yield _text(-6, y + 4, f"{100 * highest * part / 4:.3g}", "end")
     for name, found in curves.items():
         yield from _drawn(found, highest, colours[name])
 

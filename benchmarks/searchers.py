@@ -36,6 +36,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ from tune_robust.spaces.distributions import Choice
 from tune_robust.spaces.space import parse_space
 from tune_robust.tuning.simulation.recording import pool_of
 from tune_robust.tuning.simulation.replay import replay
+from tune_robust.tuning.strategy.warm_start import EarlierTrial
 
 PEERS = Path(__file__).parent / "search_peers"
 ENVIRONMENTS = Path.home() / ".cache" / "tune-robust" / "search_peers"
@@ -106,6 +108,7 @@ Searches = dict[int, list[Finish]]
 """The finished trials of each search, in their order, by seed."""
 
 
+@lru_cache
 def recording(name: str) -> Recording:
     """Return a grid, or a population of ``recorded/populations``, with its space for a search."""
     grids = recordings()
@@ -119,7 +122,14 @@ def recording(name: str) -> Recording:
     return Recording(pool_of(space, folder), space)
 
 
-def ours(kind: str, recorded: Recording, seed: int, *, workers: int = 1) -> list[Finish]:
+def ours(
+    kind: str,
+    recorded: Recording,
+    seed: int,
+    *,
+    workers: int = 1,
+    earlier: Sequence[EarlierTrial] = (),
+) -> list[Finish]:
     """Return the trials that finish in a replay of our search.
 
     Args:
@@ -127,6 +137,7 @@ def ours(kind: str, recorded: Recording, seed: int, *, workers: int = 1) -> list
         recorded: what is searched.
         seed: the seed of the searcher.
         workers: how many trials run at a time.
+        earlier: trials of another run, for a warm start.
     """
     searcher, scheduler = OURS[kind]
     budget = {"trials": len(recorded.pool.trials), "scheduler": scheduler}
@@ -137,10 +148,10 @@ def ours(kind: str, recorded: Recording, seed: int, *, workers: int = 1) -> list
         "searcher": recorded.space.searcher.model_copy(update={"name": searcher}),
     }
     space, cost = recorded.space.model_copy(update=changes), recorded.pool.cost(CLOCK)
-    given: dict[str, Any] = {"seed": seed, "workers": workers}
+    given: dict[str, Any] = {"seed": seed, "workers": workers, "earlier": earlier}
     found = replay(recorded.pool, space, compute=ENOUGH * cost, **given)
     ends = [_scored(recorded, end, cost) for end in found.finished]
-    if _to_target(recorded, ends) < math.inf:
+    if to_target(recorded, ends) < math.inf:
         return ends
     found = replay(recorded.pool, space, target=_target(recorded), **given)
     return [_scored(recorded, end, cost) for end in found.finished]
@@ -156,7 +167,7 @@ def _target(recorded: Recording) -> float:
     return pool.best - pool.objective.sign * (HALF_A_POINT + 1e-9)
 
 
-def _to_target(recorded: Recording, finished: Sequence[Finish]) -> float:
+def to_target(recorded: Recording, finished: Sequence[Finish]) -> float:
     """Return the compute until a trial has finished at the target; inf if none has."""
     target = recorded.pool.objective.sign * _target(recorded)
     return min((end.compute for end in finished if end.value >= target), default=math.inf)
@@ -265,7 +276,7 @@ def quantiles(found: Sequence[float]) -> dict[str, float | None]:
 
 def summary(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> dict[str, Any]:
     """Return the compute to the target, and regret and test accuracy after parts of the compute."""
-    within = [_to_target(recorded, finished) for finished in searches]
+    within = [to_target(recorded, finished) for finished in searches]
     chosen = {at: [_chosen(finished, at) for finished in searches] for at in AT}
     best = recorded.pool.objective.sign * recorded.pool.best
     tests = {trial.name: trial.last["test_accuracy"] for trial in recorded.pool.trials}

@@ -1,5 +1,6 @@
 """What all tests share: how Hypothesis explores, and one thread for PyTorch."""
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,14 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 pytest_plugins = ["tests.s3", "tests.cluster"]
+
+# What is imported and collected stays: to look for garbage in it would take a fifth of all time.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

@@ -15,9 +15,8 @@ ONE = np.zeros(1, int)
 def looks_of(points, budgets, values, trials=None):
     numbers = np.arange(len(points)) if trials is None else np.array(trials)
     columns = np.array(points, float).reshape(len(points), -1)
-    return Looks(
-        columns, np.array(budgets, float), numbers, np.array(values, float), np.zeros(len(points))
-    )
+    budgets, values, none = np.array(budgets, float), np.array(values, float), np.zeros(len(points))
+    return Looks(columns, budgets, numbers, values, none, none.astype(int))
 
 
 def drawn(n, features=3, seed=0):
@@ -25,7 +24,7 @@ def drawn(n, features=3, seed=0):
     points = rng.random((n, features))
     budgets = rng.choice([1 / 3, 1.0], n)
     values = points[:, 0] + rng.normal(0, 0.1, n)
-    return Looks(points, budgets, rng.integers(n, size=n), values, np.zeros(n))
+    return Looks(points, budgets, rng.integers(n, size=n), values, np.zeros(n), np.zeros(n, int))
 
 
 def test_the_gradient_of_the_likelihood_is_that_of_differences():

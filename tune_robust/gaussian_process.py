@@ -5,12 +5,12 @@ with the settings x, after the fraction r of a complete trial is
 
     y = offset(r) + f(x, r) + g(i, r) + error(i) + noise.
 
-``offset`` is the mean course of training. ``f`` is smooth in the settings (Matern 5/2, with a
-length for each dimension), and ``g`` is the trial's own deviation, which all its looks share. f and
-g at two budgets correlate the less, the further these are apart. ``error`` is that of the
-measurement, with a known variance, as of an accuracy over some images; the looks at a trial, which
-are over the same images, share it. The parameters are those of the maximum a posteriori. There is
-no random number in it: equal looks give equal predictions.
+``offset`` is the mean course of training in a run. ``f`` is smooth in the settings (Matern 5/2,
+with a length for each dimension), and ``g`` is the trial's own deviation, which all its looks
+share. f and g at two budgets correlate the less, the further these are apart. ``error`` is that of
+the measurement, with a known variance, as of an accuracy over some images; the looks at a trial,
+which are over the same images, share it. The parameters are those of the maximum a posteriori.
+There is no random number in it: equal looks give equal predictions.
 
 The searcher ``gp_mf`` and the analysis of a run both use it.
 """
@@ -77,6 +77,8 @@ class Looks:
         trials: the numbers of the trials, (n,).
         values: the values, larger ones being better, (n,).
         errors: the known standard deviations of their measurement, (n,).
+        runs: the numbers of the runs to which the trials belong, (n,). Runs differ in their offset;
+            that f differs between them is up to the features. Predictions are about run 0.
     """
 
     points: Array
@@ -84,6 +86,7 @@ class Looks:
     trials: NDArray[np.int64]
     values: Array
     errors: Array
+    runs: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -148,7 +151,9 @@ class GaussianProcess:
         across = self._smooth(points, ends) + self._constant()
         values = self._centre + self._scale * (across @ self._weights)
         trials = -1 - np.arange(len(points))
-        self._condition(self._looks + Looks(points, ends, trials, values, np.zeros(len(points))))
+        none = np.zeros(len(points))
+        ended = Looks(points, ends, trials, values, none, none.astype(int))
+        self._condition(self._looks + ended)
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of f at the end of a trial, each (m,).
@@ -219,7 +224,7 @@ class GaussianProcess:
 
     def _constant(self) -> Array:
         """Return the covariance of ``offset`` at the end of a trial with the looks, (n,)."""
-        return _OFFSET * (self._looks.budgets == 1.0)
+        return _OFFSET * ((self._looks.budgets == 1.0) & (self._looks.runs == 0))
 
     def _explained(self, across: Array) -> Array:
         """Return the variance that the looks explain, of their covariance ``across`` (m, n)."""
@@ -315,7 +320,8 @@ class _Likelihood:
         self._drift = _drift(looks.budgets, looks.budgets)
         same = looks.trials[:, None] == looks.trials
         self._own, self._error = self._drift * same, np.outer(errors, errors) * same
-        self._offset = _OFFSET * (looks.budgets[:, None] == looks.budgets)
+        alike = looks.budgets[:, None] == looks.budgets
+        self._offset = _OFFSET * (alike & (looks.runs[:, None] == looks.runs))
         self.prior = np.array([*priors[:3], *[priors.length] * len(dimensions)])
 
     def covariance(self, parameters: Array) -> tuple[Array, Array, Array]:

@@ -201,8 +201,9 @@ def _contour(info: SensitivityInfo) -> go.Figure:
             figure.add_trace(_outline(surface, info.margin))
     _add_observed(figure, info, surface.up.path)
     plain_axes(figure)
-    figure.update_xaxes(**dimension_axis(surface.across))
-    figure.update_yaxes(**dimension_axis(surface.up))
+    # Above a heat map, Plotly cuts off marks that reach beyond the axes.
+    figure.update_xaxes(**dimension_axis(surface.across, margin=0.02))
+    figure.update_yaxes(**dimension_axis(surface.up, margin=0.05))
     figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom"})
     _say_others(figure, surface)
     return figure

@@ -115,20 +115,24 @@ def epoch_axis(last: float) -> dict[str, Any]:
     }
 
 
-def dimension_axis(dimension: Axis, hint: bool = True) -> dict[str, Any]:
-    """Return type, range, ticks and title of an axis that shows a searched dimension."""
+def dimension_axis(dimension: Axis, hint: bool = True, margin: float = _SLACK) -> dict[str, Any]:
+    """Return type, range, ticks and title of an axis that shows a searched dimension.
+
+    ``margin``: the fraction of the range that is added at either end.
+    """
     words = dimension_hint(dimension.path) if hint else ""
     title = f"<b>{plain(dimension.path)}</b>" + (f"<br><sup>{plain(words)}</sup>" if words else "")
     axis = {"title_text": title, "showgrid": False, "ticks": "outside", "tickcolor": GRID}
     low, high = dimension.bounds
     if not dimension.log:
-        slack = _SLACK * (high - low)
+        slack = margin * (high - low)
         return {**axis, "range": [low - slack, high + slack]}
     ticks = log_ticks(low, high)
+    slack = margin * math.log10(high / low)
     return {
         **axis,
         "type": "log",
-        "range": [math.log10(low) - _SLACK, math.log10(high) + _SLACK],
+        "range": [math.log10(low) - slack, math.log10(high) + slack],
         "tickvals": ticks,
         "ticktext": [f"{tick:g}" for tick in ticks],
     }

@@ -14,7 +14,7 @@ SURE = 0.5
 """Settings with a doubt above this are not considered good."""
 
 _POINT = 0.01
-_IMAGES = 300  # on which log odds are based at most: the tails need not be longer
+_IMAGES = 300  # at most, for log odds: those of a perfect score grow with the number of images
 _SPARE = 0.1  # between the score of a perfect model and the end of the scale
 _OWN = 0.5  # of the sampling variance; trials share their images and part of the errors
 
@@ -86,7 +86,7 @@ class Scale:
         return self._limits.clip(values)
 
     def rounded(self, values: np.ndarray) -> np.ndarray:
-        """Round fractions to whole images: that all of n are right is as likely as n - 1/2."""
+        """Round fractions to whole images, since scores are: an end close to 1 becomes 1."""
         if not self._limits.images:
             return values
         return self._limits.clip(np.round(values * self._limits.images) / self._limits.images)
@@ -100,7 +100,7 @@ class Scale:
 
     def errors(self, values: np.ndarray) -> np.ndarray:
         """Return the sampling errors of values on the modelled scale, without the shared part."""
-        # None of n images is a rare event, too: without the half images its error would be 0.
+        # A score without mistakes has an error too: without the half images it would be 0.
         usual = self._low + self._span * self._fractions(values) if self._bounded else values
         return math.sqrt(_OWN) * self._limits.error(usual) * self.slope(values)
 

@@ -126,6 +126,7 @@ def fit_landscape(run: Run, metric: str | None = None) -> Landscape | None:
         trials=rows,
         values=scale.modelled(values),
         errors=scale.errors(values) / np.sqrt(repeats),
+        runs=np.zeros(len(values), int),
     )
     groups = np.repeat(np.arange(len(dimensions)), [each.width for each in dimensions])
     return Landscape(dimensions, trials, GaussianProcess(looks, groups, _PRIORS), scale)

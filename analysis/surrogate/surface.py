@@ -94,7 +94,8 @@ def fit_surface(
     numeric ones with the most different values; a single dimension gives a curve. All surfaces of a
     metric come from one model over all searched dimensions (``landscape``). It is averaged over
     the other settings of the trials on the surface (partial dependence, Friedman 2001), or, with
-    ``others="winner"``, evaluated at those of the best trial.
+    ``others="winner"``, evaluated at those of the best trial. The trials are of the best trial's
+    kind (method), or that of the best one that has ``x`` and ``y``.
 
     Raises:
         UserError: The metric was not recorded, or a dimension was not searched or is not numeric.
@@ -102,7 +103,8 @@ def fit_surface(
     run, metric_name = averaged(run), metric_name or run.objective.metric
     if metric_name not in run.epochs:
         raise UserError(unknown("metric", metric_name, run.epochs.columns.drop(["trial", "epoch"])))
-    trials, kind = of_one_kind(run)
+    asked = tuple(path for path in (x, y) if path in run.trials)
+    trials, kind = of_one_kind(run, asked)
     dimensions = _chosen(run, trials, kind, x, y)
     return surface_of(run, metric_name, trials, kind, dimensions, others)
 
@@ -185,11 +187,16 @@ def _best(run: Run, trials: pd.DataFrame) -> str:
     return scored["trial"].iloc[int(order.argmax())]
 
 
-def of_one_kind(run: Run) -> tuple[pd.DataFrame, dict[str, Plain]]:
-    """Return the trials of the same kind as the best trial on any axis, and that kind."""
+def of_one_kind(run: Run, asked: tuple[str, ...] = ()) -> tuple[pd.DataFrame, dict[str, Plain]]:
+    """Return the trials of the same kind as the best trial on any axis, and that kind.
+
+    ``asked``: paths that the kind must have, if any trial has all of them.
+    """
     run = averaged(run)
     numeric = [dimension.path for dimension in run.dimensions if dimension.is_numeric]
     ranked = ranking(run).table.dropna(subset=numeric, how="all")
+    having = ranked.dropna(subset=[*asked])
+    ranked = having if len(having) else ranked
     trials, kind = run.trials, {}
     for path in _KINDS:
         if path in run.searched and len(ranked) and not pd.isna(best := ranked.iloc[0][path]):

@@ -31,7 +31,7 @@ def test_a_configuration_alone_was_not_exported(written, tmp_path):
 def test_an_exported_file_says_what_the_trial_had_reached(written):
     config, exported = load_configuration(written({"train": TRAIN, "result": RESULT}))
     assert config.epochs == 3
-    assert exported == (2, {"val_loss": 0.5})
+    assert exported == Exported(2, {"val_loss": 0.5})
 
 
 @pytest.mark.parametrize("settings", [["epochs=5"], {"epochs": 5}])

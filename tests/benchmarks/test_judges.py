@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.references import judges as references
+
 
 @pytest.fixture(scope="module")
 def judges():
@@ -37,6 +39,27 @@ def test_a_judge_is_no_function_of_the_order_of_trials(judges, crowd):
     for name, scores in crowd.scores().items():
         if "halves" not in name:
             assert turned.scores()[name][::-1] == pytest.approx(scores, abs=1e-6), name
+
+
+def test_hidden_populations_are_judged_as_by_plain_code(judges):
+    """On populations that were not used to develop the judges, and on few of their images."""
+    from judge_formulas import ROUNDS, consensus, label_information
+    from populations import load
+
+    for name in ("digits_asymmetric_0", "cifar10_worse_0"):
+        population = load(name)
+        assert population.population.mark == "report"
+        crowd = judges.crowd_of(population).only(np.arange(0, 60, 6))
+        probabilities, given = crowd.probabilities[:, :150], crowd.given[:150]
+        informed = label_information(probabilities, given)
+        agreed = consensus(probabilities, given)
+        for trial in range(0, 10, 3):
+            counts = np.zeros((10, 10), int)
+            np.add.at(counts, (probabilities[trial].argmax(1), given), 1)
+            plain = references.label_information(counts.tolist())
+            assert informed[trial] == pytest.approx(plain, abs=1e-9)
+            plain = references.consensus(probabilities.tolist(), given.tolist(), trial, ROUNDS)
+            assert agreed[trial] == pytest.approx(plain, abs=1e-6)
 
 
 def test_regret_is_against_the_best_of_the_trials_there(judges, crowd):

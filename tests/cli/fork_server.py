@@ -146,9 +146,11 @@ def _listen(address: str) -> socket.socket:
 
 
 def _import(modules: str) -> None:
+    gc.disable()
     for module in modules.split(","):
         importlib.import_module(module)
     gc.freeze()
+    gc.enable()
 
 
 def _serve_trials(owner: socket.socket, address: str, modules: str) -> None:

@@ -15,10 +15,14 @@ from tune_robust.spaces.yaml_text import read_yaml
 
 
 class Exported(NamedTuple):
-    """The results of an exported trial: ``metrics``, None for NaN, after ``epoch`` (from 1)."""
+    """The results of an exported trial: ``metrics``, None for NaN, after ``epoch`` (from 1).
+
+    It was trained in ``processes``.
+    """
 
     epoch: int
     metrics: Mapping[str, float | None]
+    processes: int = 1
 
     def differing(self, metrics: Mapping[str, float]) -> dict[str, tuple[float | None, ...]]:
         """Return the exported and the new value of each metric that differs, by name.
@@ -67,7 +71,8 @@ def load_configuration(
     result = document.get("result") or {}
     if settings or "epoch" not in result or "metrics" not in result:
         return Configuration(config, None)
-    return Configuration(config, Exported(result["epoch"], result["metrics"]))
+    exported = Exported(result["epoch"], result["metrics"], result.get("processes", 1))
+    return Configuration(config, exported)
 
 
 def _use_code(config: TrainConfig, path: Path, exported: bool, given: str | Path | None) -> None:

@@ -33,6 +33,14 @@ def train(
         str | None,
         typer.Option(help="Train on this device: cpu, cuda, cuda:1, ...; by default a GPU if any."),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train in so many processes, each on a GPU of its own or on the CPU; by default "
+            "as the exported trial, else in one.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write metrics.json, last.pt and model.safetensors into this folder."),
@@ -70,11 +78,13 @@ def train(
     if uses_other_code(config) and not as_json:
         print("The code of its own parts differs from that of the exported trial.")
 
+    if processes is None:
+        processes = 1 if exported is None else exported.processes
     metrics: dict[str, float] = {}
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        for result in _epochs(found.config, resume, device):
+        for result in _epochs(found.config, resume, device, processes):
             metrics = result.metrics
             _print_epoch(result.epoch, found.config, metrics, as_json)
             if out is not None:
@@ -88,16 +98,18 @@ def train(
 
 
 def _epochs(
-    config: TrainConfig, resume: Path | None, device: str | None
+    config: TrainConfig, resume: Path | None, device: str | None, processes: int
 ) -> Iterator[EpochResult | LoopEpoch]:
     if config.loop is not None:
         from tune_robust.loops import run_loop
 
         return run_loop(config, resume=resume)
     # Only here: PyTorch, which a loop of the user's own may do without.
-    from tune_robust.training import train
+    from tune_robust.training import train, train_together
 
-    return train(config, resume=resume, device=device)
+    if processes == 1:
+        return train(config, resume=resume, device=device)
+    return train_together(config, processes, resume=resume, device=device)
 
 
 def _save(result: EpochResult | LoopEpoch, out: Path) -> None:

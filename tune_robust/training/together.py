@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event
@@ -19,8 +20,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import distributed
 
-from tune_robust.config import TrainConfig
-from tune_robust.data import Splits
+from tune_robust.config import DataConfig, TrainConfig
+from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.errors import UserError
 from tune_robust.training.loop import EpochResult, train
 from tune_robust.training.processes import Processes
@@ -28,8 +29,12 @@ from tune_robust.training.processes import Processes
 Load = Callable[[], Splits]
 """Loads the data in a process that follows; it is pickled."""
 
-_PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, which may be compiling, evaluating or on another job."""
+_PATIENCE = {"gloo": timedelta(minutes=30), "nccl": timedelta(minutes=10)}
+"""How long a process waits for the others, by backend.
+
+They may be compiling, or their epoch's checkpoint may still be on its way. gloo sees at once that a
+process is gone; NCCL does not, and ends the process that waits when this time is over.
+"""
 
 _SAYS_WHY = 5.0
 """Seconds in which the others say why they have ended, once this process has lost them."""
@@ -48,7 +53,8 @@ def train_together(
     config: TrainConfig,
     size: int,
     *,
-    load: Load,
+    load: Load | None = None,
+    device: str | None = None,
     resume: Path | None = None,
     splits: Splits | None = None,
     stop: Event | None = None,
@@ -68,9 +74,10 @@ def train_together(
     Args:
         config: the configuration of the run, whose ``batch_size`` can be divided by ``size``.
         size: the number of processes, at least 2.
-        load: called in every other process to load the data.
+        load: called in every process to load the data; by default from the configuration.
+        device: ``cpu`` to leave GPUs alone.
         resume: a checkpoint of the same configuration from which to continue.
-        splits: the data of this process; by default from ``load``.
+        splits: the data of this process, if the caller has loaded them already.
         stop: as of ``train``.
 
     Returns:
@@ -80,7 +87,8 @@ def train_together(
         UserError: as of ``train``.
         ProcessLost: another process was killed, or this one cannot reach it.
     """
-    on_gpus = torch.cuda.is_available() and torch.cuda.device_count() >= size
+    load = load or partial(_load, config.data)
+    on_gpus = device != "cpu" and torch.cuda.is_available() and torch.cuda.device_count() >= size
     with tempfile.TemporaryDirectory(prefix="tune-robust-") as folder:
         jobs = [
             _Job(config, Processes(rank, size), load, resume, f"{folder}/store", on_gpus)
@@ -95,7 +103,13 @@ def train_together(
             except (UserError, torch.OutOfMemoryError):
                 raise
             except Exception as error:
-                raise followers.reason(error) from error
+                if (reason := followers.reason()) is None:
+                    raise
+                raise reason from error
+
+
+def _load(data: DataConfig) -> Splits:
+    return make_splits(data, load_dataset(data))
 
 
 class _Job(NamedTuple):
@@ -131,12 +145,13 @@ def _joined(job: _Job) -> Iterator[None]:
     if job.on_gpus:
         torch.cuda.set_device(job.device)
     rank, size = job.processes
+    backend = "nccl" if job.on_gpus else "gloo"
     distributed.init_process_group(
-        "nccl" if job.on_gpus else "gloo",
+        backend,
         init_method=f"file://{job.store}",
         rank=rank,
         world_size=size,
-        timeout=_PATIENCE,
+        timeout=_PATIENCE[backend],
     )
     try:
         with warnings.catch_warnings():
@@ -182,13 +197,13 @@ class _Followers:
             if error is not None:
                 raise error
 
-    def reason(self, error: Exception) -> Exception:
-        """Return why this process could not go on: the error of another one, or ``error``."""
+    def reason(self) -> Exception | None:
+        """Return the error of another process because of which this one could not go on, if any."""
         for number in range(len(self._pipes)):
             told = self._said(number, _SAYS_WHY)
             if told is not None and type(told) not in _OF_THE_GROUP:
                 return told
-        return error
+        return None
 
     def _said(self, number: int, patience: float | None) -> Exception | None:
         """Return the error that a process has sent, if any, or that it was lost."""

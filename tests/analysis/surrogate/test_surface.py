@@ -139,6 +139,27 @@ def test_one_surface_shows_one_method(build):
     assert set(surface.observed["method"]) == {"sam"}
 
 
+def test_a_setting_that_the_best_method_lacks_is_shown_for_the_best_method_that_has_it(build):
+    search = {
+        "method": {"choice": ["sam", "saner"]},
+        "sam.rho": {"log_uniform": [0.05, 2.0]},
+        "saner.alpha": {"uniform": [0, 1], "when": {"method": "saner"}},
+    }
+    trials = []
+    for i in range(1, 25):
+        values = {"method": ["sam", "saner"][i % 2], "sam.rho": 0.07 * i}
+        if i % 2:
+            values["saner.alpha"] = (i * 7 % 24) / 24
+        trials.append(build.trial(i, values, good=0.8 - 0.3 * (i % 2)))
+    run = build.load(trials, space=build.space(search=search))
+    assert fit_surface(run).kind == {"method": "sam"}
+    surface = fit_surface(run, None, "sam.rho", "saner.alpha")
+    assert surface.kind == {"method": "saner"}
+    assert set(surface.observed["method"]) == {"saner"}
+    assert (surface.x.path, surface.y.path) == ("sam.rho", "saner.alpha")
+    assert surface.problem is None
+
+
 def test_one_surface_shows_adaptive_perturbations_or_plain_ones(build):
     search = {
         "sam.adaptive": {"choice": [True, False]},

@@ -3,9 +3,10 @@
 import pytest
 
 from tests.tuning.simulated import space, store_at
+from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.tuning.engine import ray_session
-from tune_robust.tuning.engine.allocation import slots_of_run
+from tune_robust.tuning.engine.allocation import check_limits, slots_of_run
 from tune_robust.tuning.engine.slots import Node, Slots
 from tune_robust.tuning.engine.watching import Silent
 
@@ -42,3 +43,10 @@ def test_other_resources_are_heeded_though_the_run_has_slots(slots_for):
 
 def test_another_machine_has_slots_of_its_own(slots_for):
     assert slots_for(machine=4) == Slots(1, 0, 4)
+
+
+def test_batches_that_cannot_be_divided_among_the_processes_are_refused():
+    searched = space(train={"data": {"dataset": "digits"}, "method": "saner", "batch_size": 33})
+    check_limits(searched, Slots(1, 0, 1))
+    with pytest.raises(UserError, match=r"batch_size: found 33.* 2 processes.*batch_size: 34"):
+        check_limits(searched, Slots(1, 0, 1, processes=2))

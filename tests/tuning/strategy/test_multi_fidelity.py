@@ -90,3 +90,43 @@ def test_proposals_while_others_run_are_apart():
     apart = np.abs(places[:, None] - places).max(axis=2)
     assert apart[np.triu_indices(8, 1)].min() >= 0.03
     assert np.abs(places - [0.7, 0.3]).max() < 0.6
+
+
+def surface(best, place):
+    """Return the values of a trial with the setting ``place``, relative to that of the best."""
+    return {1.0: best - abs(place - 0.7)}
+
+
+def on_a_line(places, *, run=None, of=surface, level=0.0):
+    """Return finished trials at ``places`` of one dimension."""
+    return [Seen({"sam.rho": 10 ** (2 * p - 2)}, of(level, p), False, run) for p in places]
+
+
+LINE = Encoding(space(search={"sam.rho": {"log_uniform": [0.01, 1.0]}}).dimensions)
+
+
+def test_an_earlier_run_on_an_easier_data_set_shows_where_to_begin():
+    """Its scores are far higher: it is its shape that counts."""
+    earlier = on_a_line(np.linspace(0.05, 0.95, 10), run="pilot", level=20.0)
+    [first] = MultiFidelity(LINE, seed=0).propose(earlier)
+    assert first == pytest.approx(0.7, abs=0.1)
+    [second] = MultiFidelity(LINE, seed=0).propose([*earlier, *on_a_line([first, 0.2])])
+    assert second == pytest.approx(0.7, abs=0.12)
+
+
+def test_an_earlier_run_that_contradicts_the_new_one_loses_its_weight():
+    def opposite(level, place):
+        return {1.0: level + abs(place - 0.7)}
+
+    earlier = on_a_line(np.linspace(0.05, 0.95, 10), run="pilot", of=opposite)
+    own = on_a_line([0.1, 0.3, 0.5, 0.75, 0.95])
+    [proposal] = MultiFidelity(LINE, seed=0).propose([*earlier, *own])
+    assert proposal == pytest.approx(0.7, abs=0.12)
+
+
+def test_the_best_setting_of_an_earlier_run_can_be_tried_again():
+    """In a space of three points, all of which the earlier run has tried."""
+    dimensions = space(search={"saner.k": {"int": [0, 2]}}).dimensions
+    earlier = [Seen({"saner.k": k}, {1.0: -abs(k - 1.0)}, False, "pilot") for k in [0, 1, 2, 1]]
+    [proposal] = MultiFidelity(Encoding(dimensions), seed=0).propose(earlier)
+    assert from_unit(dimensions[0].distribution, proposal) == 1

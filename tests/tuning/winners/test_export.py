@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.tuning.simulated import peak, simulate, space
+from tune_robust.api.configuration import load_configuration
 from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
@@ -96,6 +97,16 @@ def test_each_yaml_is_the_trials_own_configuration_to_the_last_bit(run, tmp_path
         assert parse_config(document["train"]) == parse_config(trial.config)
         assert document["result"]["metrics"] == trial.last
         assert f"tune-robust train --config {path}" in path.read_text()
+
+
+def test_the_number_of_processes_goes_with_the_numbers(run, tmp_path):
+    conductor, folder = run
+    best = ranked(conductor.trials.values(), conductor.objective)[:1]
+    for processes, expected in ((1, 1), (2, 2)):
+        slots = {"cpus": 1, "gpus": 0.0, "concurrency": 1, "processes": processes}
+        folder.write_meta(folder.read_meta() | {"slots": slots})
+        (path,) = export_yaml(folder, best, tmp_path / "out")
+        assert load_configuration(path).exported.processes == expected
 
 
 def test_settings_take_the_place_of_a_trials_own_and_train_accepts_them(run, tmp_path):

@@ -33,6 +33,7 @@ from tune_robust.tuning.simulation.memory_store import MemoryStore
 from tune_robust.tuning.simulation.recording import Pool
 from tune_robust.tuning.strategy.repeats import MOST
 from tune_robust.tuning.strategy.study import Study
+from tune_robust.tuning.strategy.warm_start import EarlierTrial
 
 Clock = Literal["gradient_evaluations", "seconds"]
 
@@ -68,6 +69,7 @@ def replay(
     clock: Clock = "gradient_evaluations",
     compute: float = math.inf,
     target: float | None = None,
+    earlier: Sequence[EarlierTrial] = (),
 ) -> Replay:
     """Search ``pool`` once with ``space``.
 
@@ -79,6 +81,7 @@ def replay(
         clock: the unit in which the time of an epoch, and its compute, are measured.
         compute: the replay ends when this much is used, in the clock's unit.
         target: the replay also ends when a finished trial has this objective or a better one.
+        earlier: trials of other runs from which the sampler learns first, as in a warm start.
 
     Raises:
         UserError: the space has ``budget.repeats: auto``, but the recording has too few seeds; or
@@ -89,7 +92,7 @@ def replay(
     searcher = space.searcher.seed + _SEEDS_APART * seed
     seeded = space.searcher.model_copy(update={"seed": searcher})
     searched = space.model_copy(update={"searcher": seeded, "baselines": ()})
-    search = _Backend(pool, searched, clock, workers)
+    search = _Backend(pool, searched, clock, workers, earlier)
     search.run(compute, target)
     return Replay(seed, tuple(search.started), tuple(search.finished), search.compute)
 
@@ -106,10 +109,17 @@ def _check_untimed(space: Space) -> None:
 class _Backend:
     """Runs the conductor's trials by looking up their epochs in the order in which they end."""
 
-    def __init__(self, pool: Pool, space: Space, clock: Clock, workers: int):
+    def __init__(
+        self,
+        pool: Pool,
+        space: Space,
+        clock: Clock,
+        workers: int,
+        earlier: Sequence[EarlierTrial],
+    ):
         store = MemoryStore()
         self._clock = clock
-        self._proposals = _RecordedProposals(pool, space, store.trials)
+        self._proposals = _RecordedProposals(pool, space, store.trials, earlier)
         self._now = 0.0
         self._conductor = Conductor(
             space, store, threads=1, proposals=self._proposals, clock=lambda: self._now
@@ -183,8 +193,15 @@ class _RecordedProposals:
     it.
     """
 
-    def __init__(self, pool: Pool, space: Space, trials: Mapping[str, Trial]):
+    def __init__(
+        self,
+        pool: Pool,
+        space: Space,
+        trials: Mapping[str, Trial],
+        earlier: Sequence[EarlierTrial],
+    ):
         self._space, self._objective, self._trials = space, pool.objective, trials
+        self._earlier = earlier
         self._recorded = Recorded(space.dimensions, pool.trials, seed=space.searcher.seed)
         if space.budget.repeats == "auto" and self._recorded.fewest_seeds < MOST:
             raise UserError(
@@ -200,7 +217,7 @@ class _RecordedProposals:
         """Do the same as ``Study.ask``; also return None if every recorded setting is used."""
         if repeats is None and self._recorded.is_used_up:
             return None
-        study = Study(self._space, self._objective, None, self._trials.values())
+        study = Study(self._space, self._objective, None, self._trials.values(), self._earlier)
         asked = study.ask(number, repeats)
         if asked is None:
             return None

@@ -3,6 +3,11 @@
 Proposals maximise the expected improvement of a Gaussian process over settings and budgets
 (``gaussian_process``) at the end of a trial. The first design gives each value of every
 unconditional choice a trial, at points of Sobol's sequence; known points count as part of it.
+
+Trials of earlier runs (a warm start) are looks at other surfaces. The run is one more dimension,
+whose length is fitted like those of the settings: the better the earlier surface agrees with what
+has been seen of this one, the more it counts (a multi-task Gaussian process, Swersky et al. 2013).
+Level and spread of the scores do not count, which depend on the data set.
 """
 
 from __future__ import annotations
@@ -24,6 +29,9 @@ from tune_robust.spaces.objective import objective_of, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.encoding import Encoding
 
+WARM_START = "warm_start"
+"""The attribute of a study's trial that names the earlier run, and the trial in it."""
+
 _LEAST = 4
 """The fewest trials of the first design."""
 
@@ -43,11 +51,30 @@ _SAME = 0.03
 _ENOUGH, _FINISHED = 20, 3
 """The fewest trials, and the fewest finished ones, from which a gain is predicted."""
 
+_BELIEVED = 4
+"""As so many values the spread of an earlier run counts for that of the new one."""
+
 _CONSIDERED, _DRAWS = 500, 500
 """The most settings that count in a gain, and how many draws of the model it is the mean of."""
 
 _SMOOTHED = 0.1
 """The last part of a trial over which its value is averaged, as a fraction of a complete one."""
+
+
+class Budgets:
+    """The steps of a study as fractions of a complete trial, and the rungs.
+
+    Args:
+        space: the space, whose compute of a complete trial takes a while to find out.
+    """
+
+    def __init__(self, space: Space):
+        self._complete, self._seconds = space.max_resource, space.budget.unit == "seconds"
+        self.rungs = tuple(rung / self._complete for rung in rungs_of(space))
+
+    def at(self, step: int) -> float:
+        """Return the fraction of a complete trial at a step of the study (``step_of``)."""
+        return (step / 1000 if self._seconds else step) / self._complete
 
 
 @dataclass(frozen=True)
@@ -58,35 +85,38 @@ class Seen:
         values: its settings, by path.
         looks: its values, larger ones being better, by the fraction of a complete trial.
         awaited: whether it is running and nothing has been seen of it yet.
+        run: the earlier run to which it belongs; None for this one.
     """
 
     values: Mapping[str, Any]
     looks: Mapping[float, float]
     awaited: bool
+    run: str | None = None
 
     @classmethod
-    def of(cls, space: Space, trial: FrozenTrial) -> Seen:
+    def of(cls, space: Space, budgets: Budgets, trial: FrozenTrial) -> Seen:
         """Return what a study knows of a trial: its values at the rungs and at its end."""
         sign = sign_of(space.objective.mode)
-        curve = [(_budget(space, step), sign * v) for step, v in trial.intermediate_values.items()]
+        curve = [(budgets.at(step), sign * v) for step, v in trial.intermediate_values.items()]
         complete = trial.state == TrialState.COMPLETE
         values = {d.path: trial.params[d.name] for d in space.dimensions if d.name in trial.params}
         best = space.objective.at == "best"
-        looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
-        return cls(values, looks, trial.state == TrialState.RUNNING and not looks)
+        looks = _at_rungs(sorted(curve), budgets.rungs, complete=complete, best=best)
+        run, _, _ = trial.user_attrs.get(WARM_START, "").rpartition(" ")
+        return cls(values, looks, trial.state == TrialState.RUNNING and not looks, run or None)
 
     @classmethod
-    def of_trial(cls, space: Space, trial: Trial) -> Seen:
+    def of_trial(cls, space: Space, budgets: Budgets, trial: Trial) -> Seen:
         """Return the same of a recorded trial that is not running."""
         objective = objective_of(space)
         sign, unit = sign_of(objective.mode), space.budget.unit
         curve = [
-            (_budget(space, step_of(unit, epoch, metrics)), sign * value)
+            (budgets.at(step_of(unit, epoch, metrics)), sign * value)
             for epoch, metrics in trial.epochs.items()
             if (value := metrics.get(objective.metric)) is not None
         ]
         complete, best = trial.status == "done", objective.at == "best"
-        looks = _at_rungs(sorted(curve), _rungs(space), complete=complete, best=best)
+        looks = _at_rungs(sorted(curve), budgets.rungs, complete=complete, best=best)
         return cls(trial.values, looks, awaited=False)
 
 
@@ -136,8 +166,8 @@ class MultiFidelity:
             return None
         rng = np.random.default_rng([self._seed, len(trials)])
         units = self._encoding.units([trial.values for trial in trials])
-        points = self._encoding.features(units)
-        model = GaussianProcess(_raised(_looks(trials, points)), self._encoding.groups)
+        points, none = self._encoding.features(units), np.zeros(len(units), int)
+        model = GaussianProcess(_raised(_looks(trials, points, none)), self._encoding.groups)
         means, _ = model.predict(points)
         incumbent = np.where(finished, means, -np.inf).argmax()
         features = self._encoding.features(self._candidates(units, means, rng))
@@ -162,15 +192,21 @@ class MultiFidelity:
         return point
 
     def _best(self, trials: Sequence[Seen], units: Array, rng: np.random.Generator) -> Array:
+        runs = _numbered([trial.run for trial in trials])
+        own, awaited = runs == 0, [trial.awaited for trial in trials]
         points = self._encoding.features(units)
-        model = GaussianProcess(_looks(trials, points), self._encoding.groups)
-        model.imagine(points[[trial.awaited for trial in trials]])
-        means, _ = model.predict(points)
-        candidates = self._candidates(units, means, rng)
+        here = _with_run(points, runs * 0, of=runs.max())
+        looks = _looks(trials, _with_run(points, runs, of=runs.max()), runs)
+        model = GaussianProcess(looks, self._groups(runs.max()))
+        model.imagine(here[awaited])
+        means, _ = model.predict(here)
+        drawn = self._candidates(units, means, rng)
+        candidates = np.concatenate([drawn, self._encoding.snapped(units[~own])])
         features = self._encoding.features(candidates)
-        gains = _improvement(model, features, means.max())
-        awaited = points[[trial.awaited for trial in trials]]
-        gains[_tried(features, points) | _near_any(features, awaited)] = 0.0
+        best = means[own].max() if own.any() else means.max()
+        nowhere = np.zeros(len(features), int)
+        gains = _improvement(model, _with_run(features, nowhere, of=runs.max()), best)
+        gains[_tried(features, points[own]) | _near_any(features, points[awaited])] = 0.0
         return candidates[gains.argmax()]
 
     def _candidates(self, units: Array, means: Array, rng: np.random.Generator) -> Array:
@@ -178,6 +214,10 @@ class MultiFidelity:
         leaders = units[np.argsort(-means, kind="stable")[:_BEST]]
         drawn = rng.random((_DRAWN, units.shape[1]))
         return self._encoding.snapped(np.concatenate([drawn, self._near(leaders, rng)]))
+
+    def _groups(self, earlier: int) -> NDArray[np.int64]:
+        """Return the dimension of each feature; the features of the earlier runs are the last."""
+        return np.append(self._encoding.groups, np.full(earlier, self._encoding.dimensions))
 
     def _near(self, leaders: Array, rng: np.random.Generator) -> Array:
         """Return steps from the leaders, in about half of the ranges and a tenth of the choices."""
@@ -188,16 +228,6 @@ class MultiFidelity:
         unordered = self._encoding.unordered
         moved = np.where(unordered, drawn, steps)
         return np.where(chance < np.where(unordered, 0.1, 0.5), moved, starts)
-
-
-def _rungs(space: Space) -> list[float]:
-    return [rung / space.max_resource for rung in rungs_of(space)]
-
-
-def _budget(space: Space, step: int) -> float:
-    """Return the fraction of a complete trial at a step of the study (``step_of``)."""
-    spent = step / 1000 if space.budget.unit == "seconds" else step
-    return spent / space.max_resource
 
 
 def _at_rungs(
@@ -229,11 +259,39 @@ def _value(curve: Sequence[tuple[float, float]], *, best: bool) -> float:
     return fmean(value for budget, value in curve if budget > end - _SMOOTHED or budget == end)
 
 
-def _looks(trials: Sequence[Seen], points: Array) -> Looks:
+def _numbered(runs: Sequence[str | None]) -> NDArray[np.int64]:
+    """Return a number for each run, in the order of their first trials; 0 for None."""
+    numbers = {name: n for n, name in enumerate(dict.fromkeys([None, *runs]))}
+    return np.array([numbers[name] for name in runs])
+
+
+def _with_run(points: Array, runs: NDArray[np.int64], *, of: int) -> Array:
+    """Return the points with a feature for each of ``of`` earlier runs, 1 for the one of a row."""
+    return np.concatenate([points, runs[:, None] == np.arange(1, of + 1)], axis=1)
+
+
+def _looks(trials: Sequence[Seen], points: Array, runs: NDArray[np.int64]) -> Looks:
     rows = [(n, r, y) for n, trial in enumerate(trials) for r, y in trial.looks.items()]
     numbers = np.array([n for n, _, _ in rows])
     budgets, values = np.array([(r, y) for _, r, y in rows]).T
-    return Looks(points[numbers], budgets, numbers, values, np.zeros(len(rows)))
+    values, none = _comparable(values, runs[numbers]), np.zeros(len(rows))
+    return Looks(points[numbers], budgets, numbers, values, none, runs[numbers])
+
+
+def _comparable(values: Array, runs: NDArray[np.int64]) -> Array:
+    """Return the values with those of earlier runs shifted and scaled to mean and spread of run 0.
+
+    The spread of run 0 is known from few values at first: that of the earlier run counts as
+    ``_BELIEVED`` of them.
+    """
+    own, found = values[runs == 0], values.copy()
+    mean, squares = (own.mean(), len(own) * own.var()) if len(own) else (0.0, 0.0)
+    for run in range(1, runs.max() + 1):
+        earlier = values[runs == run]
+        variance = earlier.var() or 1.0
+        expected = (_BELIEVED * variance + squares) / (_BELIEVED + len(own))
+        found[runs == run] = mean + (earlier - earlier.mean()) * np.sqrt(expected / variance)
+    return found
 
 
 def _raised(looks: Looks) -> Looks:

@@ -38,7 +38,7 @@ from tune_robust.spaces.distributions import (
 from tune_robust.spaces.space import Space
 from tune_robust.spaces.unit_cube import from_unit, to_unit
 from tune_robust.tuning.strategy.encoding import Encoding
-from tune_robust.tuning.strategy.multi_fidelity import MultiFidelity, Seen
+from tune_robust.tuning.strategy.multi_fidelity import Budgets, MultiFidelity, Seen
 from tune_robust.tuning.strategy.tpe import BoundedTpe
 
 REPEATS = "repeats"
@@ -225,7 +225,8 @@ class MultiFidelityGp(_WholeSpace):
     def point(self, study: optuna.Study) -> Sequence[float]:
         """Return the proposal, a function of the seed and of all trials that have settings."""
         trials = study.get_trials(deepcopy=False)
-        seen = [Seen.of(self._space, trial) for trial in trials if trial.params]
+        budgets = Budgets(self._space)
+        seen = [Seen.of(self._space, budgets, trial) for trial in trials if trial.params]
         encoding = Encoding(self._space.dimensions)
         return [*MultiFidelity(encoding, seed=self._space.searcher.seed).propose(seen)]
 

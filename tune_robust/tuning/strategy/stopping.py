@@ -14,7 +14,7 @@ from tune_robust.runs.expected_gain import ExpectedGain
 from tune_robust.runs.trial import ENDED, REFERENCES, Trial
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.encoding import Encoding
-from tune_robust.tuning.strategy.multi_fidelity import MultiFidelity, Seen
+from tune_robust.tuning.strategy.multi_fidelity import Budgets, MultiFidelity, Seen
 
 THRESHOLD = 0.1
 """A search ends once the expected gain is below this fraction of the noise."""
@@ -40,7 +40,8 @@ def expected_gain(space: Space, trials: Sequence[Trial], *, left: int) -> Expect
     Returns:
         None as long as there are too few trials for a model, and if no trial is left.
     """
-    seen = [each for trial in trials if (each := Seen.of_trial(space, trial)).looks]
+    budgets = Budgets(space)
+    seen = [each for trial in trials if (each := Seen.of_trial(space, budgets, trial)).looks]
     model = MultiFidelity(Encoding(space.dimensions), seed=space.searcher.seed)
     found = model.gain(seen, further=left) if left > 0 else None
     if found is None:

@@ -30,6 +30,7 @@ from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.objective import Objective, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.journal import DerivedStorage
+from tune_robust.tuning.strategy.multi_fidelity import WARM_START
 from tune_robust.tuning.strategy.samplers import REPEATS, build_sampler, optuna_distribution
 from tune_robust.tuning.strategy.warm_start import EarlierTrial
 
@@ -180,7 +181,7 @@ class Study:
             distributions=self._distributions(params),
             value=trial.value,
             intermediate_values=dict(trial.steps),
-            user_attrs={"warm_start": f"{trial.run} {trial.trial}"},
+            user_attrs={WARM_START: f"{trial.run} {trial.trial}"},
         )
 
     def _distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:

@@ -122,32 +122,37 @@ class Harvest:
         self._runs[run], self._skipped[run] = [], Counter()
         for trial in read_trials(folder).values():
             try:
-                self._runs[run].append(self._taken(run, trial))
+                taken = earlier_trial(self._space, self._objective, run, trial)
+                self._runs[run].append(taken)
             except ValueError as reason:
                 self._skipped[run][str(reason)] += 1
 
-    def _taken(self, run: str, trial: Trial) -> EarlierTrial:
-        """Return a trial for the sampler, or raise ValueError with the reason if it is unusable."""
-        if trial.status not in ENDED:
-            raise ValueError("not ended")
-        if trial.status == "failed":
-            raise ValueError("failed")
-        values = values_in(self._space, trial)
-        metric, unit = self._objective.metric, self._space.budget.unit
-        steps = {
-            step_of(unit, epoch, metrics): value
-            for epoch, metrics in sorted(trial.epochs.items())
-            if (value := metrics[metric]) is not None
-        }
-        done = trial.status == "done"
-        return EarlierTrial(
-            run=run,
-            trial=trial.name,
-            status="done" if done else "stopped",
-            values=values,
-            steps=tuple(steps.items()),
-            value=self._objective.known_value(trial.epochs) if done else steps[max(steps)],
-        )
+
+def earlier_trial(space: Space, objective: Objective, run: str, trial: Trial) -> EarlierTrial:
+    """Return a trial of ``run`` for the sampler of a search of ``space``.
+
+    Raises:
+        ValueError: it is unusable; the message has the reason.
+    """
+    if trial.status not in ENDED:
+        raise ValueError("not ended")
+    if trial.status == "failed":
+        raise ValueError("failed")
+    values = values_in(space, trial)
+    steps = {
+        step_of(space.budget.unit, epoch, metrics): value
+        for epoch, metrics in sorted(trial.epochs.items())
+        if (value := metrics[objective.metric]) is not None
+    }
+    done = trial.status == "done"
+    return EarlierTrial(
+        run=run,
+        trial=trial.name,
+        status="done" if done else "stopped",
+        values=values,
+        steps=tuple(steps.items()),
+        value=objective.known_value(trial.epochs) if done else steps[max(steps)],
+    )
 
 
 def values_in(space: Space, trial: Trial) -> dict[str, Any]:

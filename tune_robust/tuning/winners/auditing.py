@@ -8,6 +8,7 @@ for the audit, with the winner's configuration, each without a part of the image
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -231,19 +232,22 @@ def audit_by_folds(
         raise UserError(f"--folds {folds}: there are only {count(len(images), 'image')}.")
     fold_of = np.random.default_rng(config.data.seed).permutation(len(images)) % folds
     probabilities = np.zeros((len(images), len(splits.classes)))
+    place, digest = folder.predictions, _digest(images)
     for fold in range(folds):
         held_out = torch.from_numpy(np.flatnonzero(fold_of == fold))
         rest = torch.from_numpy(np.flatnonzero(fold_of != fold))
-        part, name = images.take(held_out), f"{winner.name}-fold-{fold + 1}-of-{folds}"
-        known = _stored_fold(folder, winner, name, part)
-        if known is None:
-            epochs = count(config.total_epochs, "epoch")
-            note(f"Fold {fold + 1} of {folds}: training {winner.name}, {epochs}.")
-            result = _trained(config, splits, images.take(rest), part)
-            place, known = folder.predictions, result.validation_probabilities.cpu().numpy()
-            kept = KeptPredictions(place, name, ("last",), result.epoch, objective, winner.config)
-            kept.save(result, part)
-        probabilities[held_out] = known
+        name = f"{winner.name}-{digest}-fold-{fold + 1}-of-{folds}"
+        known = read_predictions(place, name, "last", winner.config)
+        if known is not None:
+            probabilities[held_out] = known.probabilities
+            continue
+        epochs = count(config.total_epochs, "epoch")
+        note(f"Fold {fold + 1} of {folds}: training {winner.name}, {epochs}.")
+        part = images.take(held_out)
+        result = _trained(config, splits, images.take(rest), part)
+        kept = KeptPredictions(place, name, ("last",), result.epoch, objective, winner.config)
+        kept.save(result, part)
+        probabilities[held_out] = result.validation_probabilities.cpu().numpy()
     found = label_errors(probabilities[None], images.labels.numpy())
     return Audited(*data, images, parts, found, (winner.name,), folds)
 
@@ -266,15 +270,10 @@ def _pool(config: TrainConfig, splits: Splits) -> tuple[LabelledImages, np.ndarr
     return images, np.repeat([name for name, _ in chosen], [len(part) for _, part in chosen])
 
 
-def _stored_fold(
-    folder: RunFolder, winner: Trial, name: str, part: LabelledImages
-) -> np.ndarray | None:
-    """Return the stored predictions (n, K) for ``part``; None if its labels are others by now."""
-    found = read_predictions(folder.predictions, name, "last", winner.config)
-    if found is None:
-        return None
-    labels = read_labels(folder.predictions, found.labels)
-    return found.probabilities if np.array_equal(labels.given, part.labels.numpy()) else None
+def _digest(images: LabelledImages) -> str:
+    """Return a name of the images and their labels, on which the networks of all folds depend."""
+    labels, positions = images.labels.numpy(), _positions(images).numpy()
+    return hashlib.sha256(np.stack([labels, positions]).astype("<i8").tobytes()).hexdigest()[:8]
 
 
 def _trained(
