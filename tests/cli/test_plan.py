@@ -49,7 +49,7 @@ def test_times_rungs_disk_and_money(tmp_path, space):
     assert found["images"] == {"bytes": 1797 * 64, "tier": "device"}
     assert 10_000 < found["predictions_bytes"] < found["checkpoints_bytes"]
     assert "more than 1 - 1/K = 90.0%" in found["cautions"][0]
-    assert found["slots"] == {"cpus": 1, "gpus": 0.0, "concurrency": 1}
+    assert found["slots"] == {"cpus": 1, "gpus": 0.0, "concurrency": 1, "processes": 1}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".data"]
 
     shown = run(*arguments, cwd=tmp_path).stdout

@@ -41,7 +41,8 @@ def test_out_of_memory_is_retried_with_larger_shares_and_ends_no_run(tmp_path):
     assert "Tried to allocate 2.00 GiB" in trials["t0003"].error
     assert "train.batch_size" in trials["t0003"].error
     assert len(trials["t0003"].retried) == 2
-    assert slots == {"cpus": 1, "gpus": 0.5, "concurrency": 2}  # what t0002 needed
+    needed = {"cpus": 1, "gpus": 0.5, "concurrency": 2, "processes": 1}
+    assert slots == needed  # by t0002
 
 
 def test_trials_that_ask_for_no_gpu_see_none(tmp_path):
