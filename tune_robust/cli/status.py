@@ -127,6 +127,8 @@ def _print(
     images = (meta.get("images") or {}).get("validation")
     if selected := selection(best_first, space, images):
         console.print(selected.sentence(), highlight=False)
+        if caution := selected.caution():
+            console.print(caution, style="yellow", highlight=False, soft_wrap=True)
     if more := len(best_first) - len(shown):
         console.print(f"{count(more, 'more trial')} ended; --all shows them.", highlight=False)
     if space.objective.against:

@@ -58,11 +58,12 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
     from tune_robust.runs.reader import read_trials
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.winners.criterion import selection
     from tune_robust.tuning.winners.export import best_of_each_label_set, winners
     from tune_robust.tuning.winners.second_opinion import more_informative
 
-    space = Space.from_document(folder.read_meta()["space"])
-    trials = read_trials(folder).values()
+    meta = folder.read_meta()
+    space, trials = Space.from_document(meta["space"]), read_trials(folder).values()
     best = winners(trials, space)
     seeds = {same[0].name: same for same in by_setting(t for t in trials if t.status == "done")}
     leaders = best_of_each_label_set(best)
@@ -75,8 +76,10 @@ def _print_winners(console: Console, folder: RunFolder) -> None:
         other = more_informative(best[0], trials, objective_of(space))
         if other is not None:
             _print_other(console, folder, other, seeds)
-        if warning := confusion_of(folder, best):
-            console.print(warning, style="yellow", highlight=False, soft_wrap=True)
+        selected = selection(trials, space, (meta.get("images") or {}).get("validation"))
+        for warning in (selected and selected.caution(), confusion_of(folder, best)):
+            if warning:
+                console.print(warning, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _print_winner(console: Console, best: Sequence[Trial], seeds: Seeds, space: Space) -> None:

@@ -4,6 +4,7 @@
 ``sources``       one file per source of images
 ``noise``         one file per model of label noise
 ``loading``       load a data set from its source, through the cache
+``compressed``    images that are decoded when they are needed
 ``splits``        the subset, the training and validation parts, and their label noise
 ``batches``       shuffled, augmented and normalised batches on the device
 ``cautions``      conditions of the data that make scores less meaningful

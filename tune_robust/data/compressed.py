@@ -54,7 +54,7 @@ class CompressedImages:
         return False
 
     def __getitem__(self, which: int | slice | Tensor) -> Tensor:
-        if isinstance(which, int):
+        if not isinstance(which, Tensor | slice):
             return self._central(self._rows[which])
         indices = which.tolist() if isinstance(which, Tensor) else range(len(self))[which]
         found = torch.empty((len(indices), *self.shape[1:]), dtype=torch.uint8)

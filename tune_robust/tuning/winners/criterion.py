@@ -61,9 +61,9 @@ def check_recorded(trials: Iterable[Trial], space: Space) -> None:
 
 
 _UNDECIDED = (
-    " All finished trials are statistically indistinguishable by this metric, so it cannot help to "
-    "select one: they may share the same confusion. More validation images, or some with right "
-    "labels (data.validation.labels: clean), may decide."
+    "All finished trials are statistically indistinguishable by {metric}, so it cannot help to "
+    "select one. More validation images may decide. If their labels are noisy, the trials may "
+    "share the same confusion, which only right labels show (data.validation.labels: clean)."
 )
 
 
@@ -99,7 +99,11 @@ class Selection(NamedTuple):
             others = count(len(self.level), "other trial")
             verb = "is" if len(self.level) == 1 else "are"
             text += f"; {others} {verb} within two standard errors of it"
-        return f"{text}.{_UNDECIDED if self.undecided else ''}"
+        return f"{text}."
+
+    def caution(self) -> str | None:
+        """Return a text that says that the metric cannot help to select a trial, if it cannot."""
+        return _UNDECIDED.format(metric=self.metric) if self.undecided else None
 
 
 def selection(trials: Iterable[Trial], space: Space, images: int | None = None) -> Selection | None:
