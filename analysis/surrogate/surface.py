@@ -103,7 +103,7 @@ def fit_surface(
     run, metric_name = averaged(run), metric_name or run.objective.metric
     if metric_name not in run.epochs:
         raise UserError(unknown("metric", metric_name, run.epochs.columns.drop(["trial", "epoch"])))
-    asked = tuple(path for path in (x, y) if path in run.trials)
+    asked = tuple(path for path in (x, y) if path is not None and path in run.trials)
     trials, kind = of_one_kind(run, asked)
     dimensions = _chosen(run, trials, kind, x, y)
     return surface_of(run, metric_name, trials, kind, dimensions, others)
