@@ -35,13 +35,15 @@ CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 _NOISE = {
     "clean": "none",
     "symmetric": "{kind: symmetric, rate: 0.5}",
-    "asymmetric": "{kind: asymmetric, rate: 0.4}",
     "instance": "{kind: instance, rate: 0.4, variant: saner}",
     "worse": "{kind: human, file: CIFAR-10_human.pt, key: worse_label}",
     "aggregate": "{kind: human, file: CIFAR-10_human.pt, key: aggre_label}",
 }
 _NEXT_CLASS = "{kind: asymmetric, rate: 0.4, class_map: next_class}"
 """The asymmetric noise of the digits, for which no pairs of similar classes are published."""
+_SIMILAR = "{kind: asymmetric, rate: 0.4, class_map: {2: 0, 3: 5, 4: 7, 5: 3, 9: 1}}"
+"""That of CIFAR-10, its pairs of similar classes, by numbers: the Parquet files name no classes."""
+_ASYMMETRIC = {"digits": _NEXT_CLASS, "cifar10": _SIMILAR}
 _CIFAR10 = ("train.data.dataset=parquet", "train.data.test_subset=2000", "train.data.augment=none")
 _DATA = {
     "digits": (),
@@ -88,11 +90,11 @@ class Population(NamedTuple):
     @property
     def overrides(self) -> list[str]:
         """Return the changes to the space, each as ``--set`` takes it."""
-        ring = self.data == "digits" and self.noise == "asymmetric"
+        noise = _ASYMMETRIC[self.data] if self.noise == "asymmetric" else _NOISE[self.noise]
         return [
             f"name={self.name}",
             *_DATA[self.data],
-            f"train.data.noise={_NEXT_CLASS if ring else _NOISE[self.noise]}",
+            f"train.data.noise={noise}",
             f"train.data.seed={self.draw}",
             f"train.seed={self.draw}",
         ]

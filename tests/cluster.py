@@ -16,8 +16,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import MARK, kill_marked, marked_processes
+from tests.cli.forked import OTHERS_ALONE, forking_python
 
 RAY = Path(sys.executable).with_name("ray")
+_START = "import sys; sys.executable = sys.argv[1]; del sys.argv[1]; " + (
+    "from ray.scripts.scripts import main; main()"
+)
 _CODE = Path(__file__).parents[1]
 
 _SMALL = (
@@ -44,7 +48,10 @@ class RayNode:
         }
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [RAY, "start", "--block", *_SMALL, *map(str, arguments)],
+                [
+                    *(sys.executable, "-c", _START, forking_python(OTHERS_ALONE)),
+                    *("start", "--block", *_SMALL, *map(str, arguments)),
+                ],
                 env={**here, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,

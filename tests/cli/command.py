@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -16,9 +16,11 @@ from typing import ClassVar
 import pandas as pd
 
 from tests.cli.fork_server import MARK, MARKED
-from tests.cli.forked import EVERYTHING, Process, can_be_forked, start
+from tests.cli.forked import EVERYTHING, Modules, Process, can_be_forked, start
 
-COMMAND = [sys.executable, "-m", "tune_robust"]
+
+def _command(program: Path | None) -> list[str]:
+    return [sys.executable, *((str(program),) if program else ("-m", "tune_robust"))]
 
 
 def run(
@@ -27,7 +29,7 @@ def run(
     code: int | None = 0,
     program: Path | None = None,
     fresh: bool = False,
-    modules: Sequence[str] = EVERYTHING,
+    modules: Modules = EVERYTHING,
 ) -> subprocess.CompletedProcess:
     """Run to the end, expecting an exit code, or any where ``code`` is None.
 
@@ -36,9 +38,8 @@ def run(
     """
     words = [*map(str, arguments)]
     if fresh or not can_be_forked(modules):
-        command = [sys.executable, str(program)] if program else COMMAND
         done = subprocess.run(
-            [*command, *words], cwd=cwd, capture_output=True, text=True, timeout=300
+            [*_command(program), *words], cwd=cwd, capture_output=True, text=True, timeout=300
         )
     else:
         process = start(words, cwd, dict(os.environ), program=program, modules=modules)
@@ -60,16 +61,17 @@ class Started:
         *arguments: object,
         cwd: Path,
         command: list[str] | None = None,
-        modules: Sequence[str] = EVERYTHING,
+        program: Path | None = None,
+        modules: Modules = EVERYTHING,
     ):
         self._mark = uuid.uuid4().hex
         words, env = [*map(str, arguments)], {**os.environ, MARK: self._mark}
         self.process: Process | subprocess.Popen
         if command is None and can_be_forked(modules):
-            self.process = start(words, cwd, env, one_output=True, modules=modules)
+            self.process = start(words, cwd, env, program=program, one_output=True, modules=modules)
         else:
             self.process = subprocess.Popen(
-                [*(command or COMMAND), *words],
+                [*(command or _command(program)), *words],
                 cwd=cwd,
                 env=env,
                 stdout=subprocess.PIPE,
@@ -85,7 +87,7 @@ class Started:
         """Ask ``condition`` ``every`` so many seconds while the command runs."""
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self.process.poll() is None, f"it ended early:\n{self.process.stdout.read()}"
+            assert self.process.poll() is None, f"it ended early:\n{self.finish()[1]}"
             assert time.monotonic() < deadline, "it never came to that"
             time.sleep(every)
 

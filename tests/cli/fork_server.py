@@ -38,8 +38,8 @@ MARK = "TUNE_ROBUST_TEST_PROCESS"
 MARKED = 1000
 """The descriptor of a file named like the mark: a forked process shows its server's variables."""
 PYTHON = """#!/bin/sh
-case "$1" in
-*/setup_worker.py | {benchmarks}/*) exec {python} -IS {client} {address} "$@" ;;
+case "$*" in
+*/setup_worker.py*/default_worker.py* | {benchmarks}/*) exec {python} -IS {client} {address} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
@@ -124,7 +124,8 @@ def run_python(arguments: list[str]) -> None:
     """Run a program; Ray's setup_worker.py names the one that it would start."""
     if arguments[0].endswith("setup_worker.py"):
         arguments = _set_up_worker(arguments[1:])
-    sys.argv, sys.path[0] = arguments, os.path.dirname(arguments[0])
+    packages = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.argv, sys.path[:1] = arguments, [os.path.dirname(arguments[0]), *filter(None, packages)]
     runpy.run_path(arguments[0], run_name="__main__")
 
 
@@ -134,7 +135,10 @@ def _set_up_worker(arguments: list[str]) -> list[str]:
     from ray._private.workers.setup_worker import parser
 
     options, program = parser.parse_known_args(arguments)
-    update_envs(RuntimeEnvContext.deserialize(options.serialized_runtime_env_context).env_vars)
+    context = RuntimeEnvContext.deserialize(options.serialized_runtime_env_context)
+    update_envs(context.env_vars)
+    if context.command_prefix:  # of a job with files of its own: cd FOLDER &&
+        os.chdir(context.command_prefix[1])
     return program
 
 
@@ -182,7 +186,7 @@ def main() -> None:
     )
     python.write_text(text)
     python.chmod(0o700)
-    owner.send(json.dumps([address, imported]).encode())
+    owner.send(json.dumps([address, imported, str(python)]).encode())
     if (asked := serve(connections, owner)) is None:
         shutil.rmtree(python.parent)
     else:

@@ -38,6 +38,7 @@ _COMMANDS = (
     "tune_robust.api",
     "tune_robust.tuning.engine.ray_backend",
     "analysis.report.page",
+    "tests.cli.warm",
 )
 WITHOUT_TORCH = Modules(_RUNS, ("numpy",), _COMMANDS)
 EVERYTHING = Modules(
@@ -45,6 +46,13 @@ EVERYTHING = Modules(
     ("torch._dynamo",),  # which the first optimizer imports
     _COMMANDS,
 )
+OTHERS_ALONE = Modules(
+    ("torch", "torchvision", "pandas", "pyarrow.parquet", "pydantic", "scipy.special"),
+    ("torch._dynamo",),
+    ("json",),
+)
+"""Nothing of this package's: for machines that have another version of it."""
+_READ_LATER = {"RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH"}
 _READ_BY_IMPORTS = ("PYTHON", "LC_", "LANG", "RAY_", "TUNE_", "OMP_", "CUDA_", "TMPDIR")
 
 
@@ -53,7 +61,8 @@ _AT_FIRST = dict(os.environ)
 
 def _read_by_imports(environment: Mapping[str, str]) -> dict[str, str]:
     names = {name for name in environment if name.startswith(_READ_BY_IMPORTS)}
-    return {name: environment[name] for name in names - {"PYTHONBREAKPOINT"}}  # Ray sets that one
+    names -= _READ_LATER | {"PYTHONBREAKPOINT"}  # Ray sets that one
+    return {name: environment[name] for name in names}
 
 
 def can_be_forked(modules: Modules = EVERYTHING) -> bool:
@@ -121,7 +130,8 @@ class _Server:
             )
         self._address: str
         self.imported: dict[str, str]
-        self._address, self.imported = json.loads(self._owner.recv(LARGEST))
+        self.python: str
+        self._address, self.imported, self.python = json.loads(self._owner.recv(LARGEST))
         atexit.register(self._end)
 
     def start(self, request: dict, *outputs: IO[str]) -> Process:
@@ -136,6 +146,11 @@ class _Server:
 
 
 _server = cache(_Server)
+
+
+def forking_python(modules: Modules) -> str:
+    """Return what Ray may take for Python: the processes of trials have imported ``modules``."""
+    return _server(modules).python
 
 
 def start(

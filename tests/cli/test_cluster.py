@@ -112,7 +112,7 @@ def test_a_cluster_that_cannot_be_used_is_refused_with_what_to_do(
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
-    assert "cannot access the run's folder /no/such/folder" in done.stderr
+    assert "cannot access the run's folder /no/such/folder" in done.stderr, done.stderr
 
     monkeypatch.setenv("RAY_ADDRESS", ray_cluster.address)
     other = tmp_path / "token"

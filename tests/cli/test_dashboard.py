@@ -19,9 +19,14 @@ from tests.cli.paced import write_space
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("dashboard"), pytest.mark.timeout(300)]
 
-LONG_TRIALS = "from tune_robust.tuning.engine import ray_backend; ray_backend.LONG = 0.0; "
+LONG_TRIALS = """
+from tune_robust.cli import main
+from tune_robust.tuning.engine import ray_backend
+
+ray_backend.LONG = 0.0
+main()
+"""
 SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.py"
-COMMAND = [sys.executable, "-c", LONG_TRIALS + "from tune_robust.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,9 @@ def place(tmp_path_factory):
 def search(place, token):
     """A search, as if each of its trials lasted long, past its first epoch."""
     path = write_space(place, epochs=60, budget={"trials": 100, "scheduler": "none"})
-    started = Started("search", "--space", path, "--name", "r1", cwd=place, command=COMMAND)
+    program = place / "long_trials.py"
+    program.write_text(LONG_TRIALS)
+    started = Started("search", "--space", path, "--name", "r1", cwd=place, program=program)
     try:
         events = place / "runs" / "r1" / "events.jsonl"
         started.wait_until(lambda: events.exists() and '"epoch":' in events.read_text())

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from unittest.mock import MagicMock
 
 import pytest
+from ray.exceptions import TaskUnschedulableError
 
 from tune_robust.errors import UserError
 from tune_robust.tuning.engine import ray_session
@@ -96,3 +98,23 @@ def test_after_a_session_of_its_own_the_process_may_join_a_cluster(monkeypatch):
         assert not ray_constants.ENABLE_RAY_CLUSTER
     assert name not in os.environ
     assert ray_constants.ENABLE_RAY_CLUSTER
+
+
+def test_a_node_that_leaves_while_the_nodes_are_checked_is_none_to_check(monkeypatch):
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 1}, "NodeID": 28 * f"{i:02}", "NodeManagerAddress": i}
+        for i in range(2)
+    ]
+    asked = iter([TaskUnschedulableError("The node doesn't exist any more."), False])
+
+    def get(_):
+        answer = next(asked)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ray_session.ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(ray_session.ray, "get", get)
+    monkeypatch.setattr(ray_session, "_sees", MagicMock())
+    with pytest.raises(UserError, match="node 1 cannot access"):
+        ray_session.check_nodes("/no/such/folder")

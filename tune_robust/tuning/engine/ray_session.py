@@ -43,7 +43,7 @@ from ray._raylet import (  # type: ignore[attr-defined]  # noqa: E402  # written
     Config,
     get_authentication_mode,
 )
-from ray.exceptions import AuthenticationError, RayError  # noqa: E402
+from ray.exceptions import AuthenticationError, RayError, TaskUnschedulableError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from tune_robust.errors import UserError  # noqa: E402
@@ -170,6 +170,8 @@ def check_nodes(folder: str | None) -> None:
         name = node["NodeManagerAddress"]
         try:
             sees = ray.get(_sees.options(scheduling_strategy=there).remote(folder))
+        except TaskUnschedulableError:
+            continue  # it has left the cluster in the meantime
         except RayError as error:
             raise UserError(
                 f"the cluster's node {name} cannot run trials: {_last_line(error)} Every node "
