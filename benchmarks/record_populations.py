@@ -10,10 +10,11 @@ again and reproduces the same numbers. Everything runs in this one process and o
 without Ray, so that it can take hours at the lowest priority on a busy machine; ``tune-robust
 resume`` finishes the same runs with Ray. --confirm trains the best configuration of each method
 again with that number of fresh seeds: the best by the metric that a search selects by if its space
-names none, or by that of --by. --export writes the finished trials of each population into
-benchmarks/recorded/populations, with a card, if there are at least 24 trials, two per method on
-average. --only restricts the first three commands to some populations, in the order given. DIR
-holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
+names none, or by that of --by. A fresh seed draws data, noise and network anew, the same for all
+draws of a population, so that only the first draw is confirmed. --export writes the finished trials
+of each population into benchmarks/recorded/populations, with a card, if there are at least 24
+trials, two per method on average. --only restricts the first three commands to some populations, in
+the order given. DIR holds CIFAR-10's Parquet files and CIFAR-10_human.pt; the digits need none.
 """
 
 from __future__ import annotations
@@ -157,14 +158,15 @@ def _note_labels(folder: RunFolder, splits: Splits) -> None:
 
 def export(storage: Path, out: Path) -> Iterator[str]:
     """Write the populations with enough trials and the card into ``out``, and yield their names."""
-    for name in POPULATIONS:
+    for name, population in POPULATIONS.items():
         folder = RunFolder(storage / name)
         ended = _ended(folder)
         if len(ended) >= FEWEST:
             record(folder.path, out / name, [*METRICS], trials=ended["trial"].tolist())
             _write_space(folder, RunFolder(out / name))
             _write_predictions(folder, _done(ended)["trial"], out / name)
-            _write_confirmation(folder, out / name)
+            if population.draw == 0:
+                _write_confirmation(folder, out / name)
             yield name
     write_card(out)
 
@@ -258,9 +260,9 @@ def main() -> None:
         for population in chosen:
             if population.data != "digits" and arguments.data_dir is None:
                 continue
-            if arguments.confirm:
+            if arguments.confirm and population.draw == 0:
                 confirm_run(population, arguments.storage, arguments.confirm, arguments.by)
-            else:
+            elif not arguments.confirm:
                 record_run(population, arguments.storage, arguments.data_dir)
 
 
