@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from tune_robust.config import DataConfig
 from tune_robust.data.encoded import Encoded, Index
 from tune_robust.data.progress import progress
+from tune_robust.data.sources.directory import directory_of
 from tune_robust.data.sources.labels import check_labels, numbered_classes
 from tune_robust.errors import UserError, unknown
 from tune_robust.files import write_aside
@@ -60,14 +61,7 @@ def locate(config: DataConfig) -> Sequence[Path]:
     Raises:
         UserError: there is no train-* file.
     """
-    if config.dir is None:
-        raise UserError(
-            "dataset parquet needs the directory of its train-*.parquet files (and test-*.parquet "
-            "files): name it with --data-dir (data.dir)."
-        )
-    directory = Path(config.dir).expanduser()
-    if not directory.is_dir():
-        raise UserError(f"{directory} is not a directory; name another with --data-dir (data.dir).")
+    directory = directory_of(config, "train-*.parquet files (and test-*.parquet files)")
     train = sorted(directory.glob("train-*.parquet"))
     test = sorted(directory.glob("test-*.parquet")) or sorted(
         directory.glob("validation-*.parquet")

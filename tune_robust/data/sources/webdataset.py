@@ -20,6 +20,7 @@ from tune_robust.config import DataConfig
 from tune_robust.data.encoded import Encoded, Index
 from tune_robust.data.naming import class_index
 from tune_robust.data.progress import progress
+from tune_robust.data.sources.directory import directory_of
 from tune_robust.data.sources.folder import SUFFIXES
 from tune_robust.data.sources.labels import check_labels, numbered_classes
 from tune_robust.errors import UserError
@@ -45,14 +46,7 @@ def locate(config: DataConfig) -> Sequence[Path]:
     Raises:
         UserError: there is none of training, or they are compressed.
     """
-    if config.dir is None:
-        raise UserError(
-            "dataset webdataset needs the directory of its tar files, such as train-000000.tar "
-            "(and test-000000.tar): name it with --data-dir (data.dir)."
-        )
-    directory = Path(config.dir).expanduser()
-    if not directory.is_dir():
-        raise UserError(f"{directory} is not a directory; name another with --data-dir (data.dir).")
+    directory = directory_of(config, "tar files, such as train-000000.tar (and test-000000.tar)")
     train = sorted(directory.glob("*train*.tar"))
     if not train:
         raise UserError(f"{directory} has no *train*.tar.{_hint(directory)}")
