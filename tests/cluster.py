@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import MARK, kill_marked, marked_processes
+from tests.cli.agents import PIPES
 from tests.cli.forked import OTHERS_ALONE, forking_python
 
 RAY = Path(sys.executable).with_name("ray")
@@ -42,6 +43,7 @@ class RayNode:
         here = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         environment = {
             MARK: self.mark,
+            PIPES: "1",
             "PATH": f"{RAY.parent}{os.pathsep}{here['PATH']}",
             "PYTHONPATH": str(packages),
             "XDG_CACHE_HOME": str(self.cache),

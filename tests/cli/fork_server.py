@@ -10,11 +10,12 @@ once there is one, the exit code.
 A forked command that starts Ray has the processes of its trials forked, too: what it takes for
 Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
 same holds for a benchmark that starts itself. The second server is forked before Ray is imported,
-which is when Ray reads a worker's variables.
+which is when Ray reads a worker's variables. Ray's agents are forked as commands are.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -27,6 +28,8 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +42,11 @@ MARKED = 1000
 """The descriptor of a file named like the mark: a forked process shows its server's variables."""
 PYTHON = """#!/bin/sh
 case "$*" in
-*/setup_worker.py*/default_worker.py* | {benchmarks}/*) exec {python} -IS {client} {address} "$@" ;;
+*/setup_worker.py*/default_worker.py* | {benchmarks}/*)
+    exec {python} -IS {client} {address}-trials "$@" ;;
+*/dashboard/agent.py* | */runtime_env/agent/main.py*)
+    [ "$1" = -u ] && shift
+    exec {python} -IS {client} {address} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
@@ -129,6 +136,26 @@ def run_python(arguments: list[str]) -> None:
     runpy.run_path(arguments[0], run_name="__main__")
 
 
+def end_after(run: Callable[..., None], *arguments: Any) -> None:
+    """Run it and end the process, as an interpreter does but for what it frees.
+
+    To free all that was imported takes half a second: every page of it would be copied first.
+    """
+    code: Any = None
+    try:
+        run(*arguments)
+    except SystemExit as end:
+        code = end.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)
+
+
 def _set_up_worker(arguments: list[str]) -> list[str]:
     from ray._private.runtime_env.context import RuntimeEnvContext
     from ray._private.utils import update_envs
@@ -163,8 +190,8 @@ def _serve_trials(owner: socket.socket, address: str, modules: str) -> None:
         _import(modules)
         if (asked := serve(connections, owner)) is not None:
             become(asked, {})
-            run_python(asked.request["arguments"])
-        os._exit(0)  # without what Triton says at an interpreter's end
+            end_after(run_python, asked.request["arguments"])
+        os._exit(0)
     connections.close()
 
 
@@ -182,16 +209,19 @@ def main() -> None:
         python=sys.executable,
         benchmarks=Path(__file__).parents[2] / "benchmarks",
         client=Path(__file__).with_name("fork_client.py"),
-        address=f"{address}-trials",
+        address=address,
     )
     python.write_text(text)
     python.chmod(0o700)
     owner.send(json.dumps([address, imported, str(python)]).encode())
     if (asked := serve(connections, owner)) is None:
         shutil.rmtree(python.parent)
+        return
+    become(asked, imported)
+    if "program" in asked.request:
+        end_after(run_command, asked.request, python)
     else:
-        become(asked, imported)
-        run_command(asked.request, python)
+        end_after(run_python, asked.request["arguments"])
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ EVERYTHING = Modules(
 OTHERS_ALONE = Modules(
     ("torch", "torchvision", "pandas", "pyarrow.parquet", "pydantic", "scipy.special"),
     ("torch._dynamo",),
-    ("json",),
+    ("tests.cli.warm_ray",),
 )
 """Nothing of this package's: for machines that have another version of it."""
 _READ_LATER = {"RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN_PATH"}
