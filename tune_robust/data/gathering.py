@@ -72,7 +72,7 @@ def _pieces(part: LabelledImages, group: Group) -> Sequence[Group]:
     return indices.split(_PIECE) if part.compressed else [indices]
 
 
-def _joined(pieces: Sequence[Tensor], *, pinned: bool) -> Tensor:
+def _joined(pieces: list[Tensor], *, pinned: bool) -> Tensor:
     """Return one tensor, which is in page-locked memory if it is ``pinned``."""
     size = (sum(map(len, pieces)), *pieces[0].shape[1:])
     return torch.cat(pieces, out=torch.empty(size, dtype=pieces[0].dtype, pin_memory=pinned))
