@@ -275,9 +275,10 @@ def _distinct(folders: Sequence[Path]) -> None:
 
 def _comparable(run: Run) -> None:
     if retrained_run(run.meta) is not None:
+        kind = "a confirmation" if "confirms" in run.meta else "the folds of an audit"
         raise UserError(
-            f"{run.path} retrains trials of another run: give that run, {run.path.parent}. Its "
-            "confirmed scores are shown with it."
+            f"{run.path} is {kind}: give the run itself, {run.path.parent}. Its confirmed scores "
+            "are shown with it."
         )
     if label_sets(run) > 1:
         raise UserError(
