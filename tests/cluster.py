@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import MARK, kill_marked, marked_processes
 from tests.cli.agents import PIPES
+from tests.cli.command import MARK, kill_marked, marked_processes
 from tests.cli.forked import OTHERS_ALONE, forking_python
 
 RAY = Path(sys.executable).with_name("ray")
