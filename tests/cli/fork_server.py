@@ -11,8 +11,8 @@ and receives the process id and, once there is one, the exit code.
 
 A forked command that starts Ray has the processes of its trials forked, too: what it takes for
 Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
-same holds for a benchmark that starts itself. The second server is forked before Ray is imported,
-which is when Ray reads a worker's variables. Ray's agents are forked as commands are.
+same holds for a benchmark that starts itself. The second server imports Ray by itself, since Ray
+reads a worker's variables when it is imported. Ray's agents are forked as commands are.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,10 @@ case "$*" in
 *) exec {python} "$@" ;;
 esac
 """
+
+
+OF_A_WORKER = {"RAY_JOB_ID": "01000000", "RAY_RAYLET_PID": "1"}
+"""What a worker's Ray reads when it is imported: a command's only job, and what never ends."""
 
 
 class Asked(NamedTuple):
@@ -175,9 +180,19 @@ def _set_up_worker(arguments: list[str]) -> list[str]:
     options, program = parser.parse_known_args(arguments)
     context = RuntimeEnvContext.deserialize(options.serialized_runtime_env_context)
     update_envs(context.env_vars)
+    raylet = int(os.environ["RAY_RAYLET_PID"])
+    threading.Thread(target=_end_with, args=(raylet,), daemon=True).start()
     if context.command_prefix:  # of a job with files of its own: cd FOLDER &&
         os.chdir(context.command_prefix[1])
     return program
+
+
+def _end_with(raylet: int) -> None:
+    """End this process within a second of the raylet, as Ray does where it knows which that is."""
+    with suppress(OSError):
+        while b") Z " not in Path(f"/proc/{raylet}/stat").read_bytes():
+            time.sleep(1)
+    os._exit(1)
 
 
 def _listen(address: str) -> socket.socket:
@@ -202,6 +217,7 @@ def _serve_trials(commands: socket.socket, address: str, modules: str) -> socket
     if os.fork() == 0:
         commands.close()
         ours.close()
+        os.environ.update(OF_A_WORKER)
         _import(modules)
         if (asked := serve(connections, {theirs})) is not None:
             become(asked, {})
