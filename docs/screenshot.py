@@ -85,7 +85,7 @@ def main() -> None:
     """Wait until the page shows a text, then keep what it shows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("out", type=Path, help="a .png, or a .txt for the page's text")
+    parser.add_argument("out", type=Path, nargs="+", help="a .png, or a .txt for the page's text")
     parser.add_argument("--shows", default="", help="wait for this text")
     parser.add_argument("--size", default="1600,1000", help="of the window: width,height")
     parser.add_argument("--seconds", type=float, default=60, help="how long to wait")
@@ -100,11 +100,12 @@ def main() -> None:
                 if time.monotonic() > deadline:
                     sys.exit(f"The page does not show {asked.shows!r} but:\n{text}")
                 time.sleep(0.2)
-            if asked.out.suffix == ".txt":
-                asked.out.write_text(text)
-            else:
-                shot = browser.call("Page.captureScreenshot")
-                asked.out.write_bytes(base64.b64decode(shot["data"]))
+            for out in asked.out:
+                if out.suffix == ".txt":
+                    out.write_text(text)
+                else:
+                    shot = browser.call("Page.captureScreenshot")
+                    out.write_bytes(base64.b64decode(shot["data"]))
         finally:
             browser.process.kill()
             browser.process.wait()

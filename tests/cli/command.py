@@ -28,16 +28,16 @@ def run(
     cwd: Path,
     code: int | None = 0,
     program: Path | None = None,
-    fresh: bool = False,
     modules: Modules = EVERYTHING,
 ) -> subprocess.CompletedProcess:
     """Run to the end, expecting an exit code, or any where ``code`` is None.
 
-    ``program``: a program of Python in place of the command; ``fresh``: in a new interpreter, where
-    that makes a difference, otherwise in one forked from another that has imported ``modules``.
+    ``program``: a program of Python in place of the command. It runs in a process forked from one
+    that has imported ``modules``, or in a new interpreter where they would have read something else
+    from the environment. New ones search in test_jobs.py and in the notebook of tests/examples.
     """
     words = [*map(str, arguments)]
-    if fresh or not can_be_forked(modules):
+    if not can_be_forked(modules):
         done = subprocess.run(
             [*_command(program), *words], cwd=cwd, capture_output=True, text=True, timeout=300
         )

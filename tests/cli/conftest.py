@@ -27,7 +27,7 @@ def searched(once, tmp_path):
         folder.mkdir()
         (folder / "tiny.yaml").write_text(yaml.safe_dump(SPACE))
         search = ("search", "--space", "tiny.yaml", "--name", "r1", "--no-dashboard")
-        done = run(*search, cwd=folder, fresh=True)
+        done = run(*search, cwd=folder)
         (folder / "output.txt").write_text(done.stdout)
 
     return shutil.copytree(once("searched", search), tmp_path / "searched", symlinks=True)
