@@ -41,12 +41,12 @@ _COMMANDS = (
     "analysis.report.page",
     "tests.cli.warm",
 )
-_TRIALS = ("tune_robust.tuning.engine.ray_session", "tune_robust.tuning.engine.trainable")
+_TRIALS = ("tune_robust.tuning.engine.ray_session", "tune_robust.tuning.engine.loop_runner")
 WITHOUT_TORCH = Modules("without-torch", _RUNS, _TRIALS, _COMMANDS)
 EVERYTHING = Modules(
     "everything",
     (*_RUNS, "torch", "tune_robust.data", "tune_robust.training"),
-    ("torch._dynamo", *_TRIALS),  # the former is what the first optimizer imports
+    ("torch._dynamo", *_TRIALS, "tune_robust.tuning.engine.trainable"),
     _COMMANDS,
 )
 OTHERS_ALONE = Modules(

@@ -1,10 +1,13 @@
-"""Imported by what forks Ray's agents: what they import when they start."""
+"""Imported by what forks Ray's agents: what they import when they start.
+
+Ray reads at its import whether there is authentication.
+"""
 
 import os
 
 from tests.cli.agents import PIPES
 
-os.environ[PIPES] = "1"
+os.environ |= {PIPES: "1", "RAY_AUTH_MODE": "token"}
 
 import ray._private.runtime_env.agent.main
 import ray.dashboard.agent
