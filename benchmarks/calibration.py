@@ -249,15 +249,15 @@ def regions(recording: str, size: int, draws: int, method: str | None = None) ->
             holds(region, region.bounds, everything, score),
             *(holds(region, region.best, everything, values) for values in (score, test)),
         ]
-        found.append([1, *held, width(searched, region)])
+        found.append([1, *held, width(searched, region.best)])
     regions, *counts, wide = np.sum(found, axis=0).tolist() if found else [0] * 5
     return Regions(number, int(regions), *map(int, counts), width=wide / max(regions, 1))
 
 
-def width(searched: Run, region: Region) -> float:
-    """Return the mean fraction of an axis that the region of the best covers."""
+def width(searched: Run, bounds: Mapping[str, tuple[float, float]]) -> float:
+    """Return the mean fraction of an axis that lies within ``bounds``."""
     axes = {dimension.path: dimension for dimension in searched.dimensions}
-    ends = [axes[path].to_unit(bounds) for path, bounds in region.best.items()]
+    ends = [axes[path].to_unit(pair) for path, pair in bounds.items()]
     return float(np.mean([high - low for low, high in ends]))
 
 
