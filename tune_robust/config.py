@@ -333,6 +333,23 @@ class Validation(Part):
     labels: Literal["noisy", "clean"] = "noisy"
 
 
+class Fold(Part):
+    """A part of the training and validation images, held out in place of the validation part.
+
+    They are divided at random into ``of`` folds of equal size, and ``index`` (from 1) is held out.
+    The division depends on ``data.seed``. The labels are those without a fold, noise included.
+    """
+
+    index: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.index > self.of:
+            raise ValueError(f"index: {self.index} is not one of {self.of} folds, 1 to {self.of}")
+        return self
+
+
 DEFAULT_DATA_DIR = Path("~/data")
 """The default folder of data sets and downloads."""
 
@@ -352,7 +369,9 @@ class DataConfig(Part):
     are decoded once, into a file, or stay ``compressed`` and are decoded for each batch; ``auto``
     keeps those compressed that would take more than 32 GiB at ``image_size``. ``subset`` and
     ``test_subset`` keep only a number or a fraction of the training and test images, with the class
-    proportions unchanged; the test subset does not depend on ``seed``.
+    proportions unchanged; the test subset does not depend on ``seed``. ``fold: {index: 2, of: 5}``
+    trains on four fifths of the training and validation images and validates on the second fifth;
+    with ``validation.labels: clean``, only the noisy training images are divided.
 
     ``dataset: "my_data:load"`` is a function of one's own, and ``sklearn:load_breast_cancer`` one
     of scikit-learn; ``options`` are its keyword arguments. ``augment`` may be one's own too, with
@@ -378,6 +397,7 @@ class DataConfig(Part):
     test_size: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | None = None
     noise: Noise = NoNoise()
     validation: Validation = Validation()
+    fold: Fold | None = None
     augment: Annotated[
         Annotated[
             Literal["none", "flip", "crop_flip", "resized_crop_flip", "randaugment"], Tag(BUILT_IN)

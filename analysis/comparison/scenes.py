@@ -29,12 +29,13 @@ from analysis.surrogate.robust_region import robust_region
 from tune_robust.config import DataConfig, Model
 from tune_robust.errors import UserError
 from tune_robust.metrics import Bounds, metric
+from tune_robust.runs.meta import retrained_run
 from tune_robust.spaces.objective import Objective
 from tune_robust.statistics import CONFIDENCE, Estimate, estimate, of_differences
 
 _DATA = (
     *("dataset", "options", "label_column", "subset", "test_subset", "test_size"),
-    *("image_size", "noise", "validation"),
+    *("image_size", "noise", "validation", "fold"),
 )
 _OWN_FILES = ("folder", "npz", "parquet", "webdataset")
 _SEEDS_AND_SPEED = {
@@ -273,10 +274,11 @@ def _distinct(folders: Sequence[Path]) -> None:
 
 
 def _comparable(run: Run) -> None:
-    if "confirms" in run.meta:
+    if retrained_run(run.meta) is not None:
+        kind = "a confirmation" if "confirms" in run.meta else "the folds of an audit"
         raise UserError(
-            f"{run.path} is a confirmation: give the run itself, {run.path.parent}. Its confirmed "
-            "scores are shown with it."
+            f"{run.path} is {kind}: give the run itself, {run.path.parent}. Its confirmed scores "
+            "are shown with it."
         )
     if label_sets(run) > 1:
         raise UserError(

@@ -8,6 +8,7 @@ from analysis.formatting import plain
 from analysis.report.summary import Summary
 from analysis.stored.ranking import ranking
 from analysis.stored.run import Run
+from tune_robust.runs.meta import retrained_run
 from tune_robust.runs.naming import run_argument
 
 
@@ -32,7 +33,7 @@ def _purpose(run: Run, summary: Summary) -> str:
 
 
 def _is_confirmed(run: Run, summary: Summary) -> bool:
-    return summary.confirmation is not None or "confirms" in run.meta
+    return summary.confirmation is not None or retrained_run(run.meta) is not None
 
 
 def _commands(run: Run, summary: Summary) -> list[str]:

@@ -104,6 +104,11 @@ def _luck(run: Run, summary: Summary) -> Iterator[str]:
             "seeds, and what is shown of each is its mean over them. The report of that search "
             "compares them."
         )
+    elif "folds" in run.meta:
+        yield (
+            "<b>These are the folds of an audit:</b> a trial of a search, trained each time "
+            "without a part of the images, and what is shown is its mean over these parts."
+        )
     elif summary.confirmation is not None:
         yield f"<b>Confirmed:</b> {plain(summary.confirmation.conclusion)}"
     elif summary.winner is not None and summary.settings > 1:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.stored.run import Run
 from analysis.stored.trial import configuration
+from tune_robust.runs.meta import retrained_run
 from tune_robust.runs.replicates import SEED, setting_of
 
 _COUNTED = ("done", "stopped", "running", "paused", "interrupted", "pending", "failed")
@@ -29,12 +30,12 @@ def settings(run: Run) -> list[str]:
 def is_repeated(run: Run) -> bool:
     """Return whether settings were trained with several seeds.
 
-    This is so in a grid with seeds, in a confirmation, and in a search with repeats. An
-    ``averaged`` run is no longer repeated.
+    This is so in a grid with seeds, in a confirmation, in the folds of an audit, and in a search
+    with repeats. An ``averaged`` run is no longer repeated.
     """
     if "seeds" in run.trials:
         return False
-    own_splits = SEED in (run.space.get("search") or {}) or "confirms" in run.meta
+    own_splits = SEED in (run.space.get("search") or {}) or retrained_run(run.meta) is not None
     return own_splits or has_repeats(run)
 
 

@@ -1,6 +1,8 @@
 """An audit of labels by the predictions that a search stored, and by networks trained for it."""
 
+import hashlib
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 import tune_robust as tr
+from analysis.report.page import render
 from analysis.stored.run import load_run
 from tests.tuning.simulated import open_confirming, simulate, space
 from tune_robust.config import parse_config
@@ -19,6 +22,8 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.spaces.objective import objective_of
+from tune_robust.tuning.engine import searching
+from tune_robust.tuning.engine.searching import Interrupted
 from tune_robust.tuning.winners.export import ranked
 
 NOISE = {"kind": "symmetric", "rate": 0.3}
@@ -146,8 +151,6 @@ def test_other_draws_of_noise_are_not_mixed_with_those_of_the_search(tmp_path):
 def test_the_report_shows_the_first_of_them(tmp_path):
     with_predictions(tmp_path / "r1")
     tr.audit(tmp_path / "r1")
-    from analysis.report.page import render
-
     page = render(load_run(tmp_path / "r1"))
     assert "Which labels are probably wrong?" in page
     assert 1 < page.count("<figure>") <= 24
@@ -174,49 +177,133 @@ def test_a_second_audit_of_cleaned_labels_starts_from_them(tmp_path):
     assert str(cleaned) in found["files"]
 
 
-def test_folds_audit_all_labels_and_never_see_the_test_images(tmp_path, monkeypatch):
+@pytest.fixture
+def folds_run(monkeypatch):
+    """In place of Ray: each trial predicts the true labels; ``stop_after`` interrupts the run."""
+    done = SimpleNamespace(trained=[], stop_after=None, fails=())
+
+    def run_search(space, store, storage, *_, request, retry_failed, adds_trials):
+        with closing(store):
+            request()
+            if retry_failed:
+                store.retry_failed()
+            for trial in [t for t in store.trials.values() if t.status not in ("done", "failed")]:
+                fold = trial.config["data"]["fold"]["index"]
+                if len(done.trained) == done.stop_after:
+                    raise Interrupted(store.folder.place, len(done.trained), space.trials)
+                store.start(trial.name)
+                if fold in done.fails:
+                    store.end(trial.name, "failed", error="boom")
+                    continue
+                done.trained.append(fold)
+                predict_the_truth(store, trial, space)
+            return SimpleNamespace(trials=dict(store.trials))
+
+    monkeypatch.setattr(searching, "run_search", run_search)
+    return done
+
+
+def predict_the_truth(store, trial, known):
+    config = parse_config(trial.config, trial.name)
+    part = make_splits(config.data, load_dataset(config.data)).validation
+    store.add_epoch(trial.name, 6, {"val_information": 0.5, "gradient_evaluations": 1.0})
+    moments, place = known.record.predictions, store.folder.predictions
+    kept = KeptPredictions(place, trial.name, moments, 6, objective_of(known), trial.config)
+    result = SimpleNamespace(
+        epoch=6,
+        metrics={known.objective.metric: 0.5},
+        validation_probabilities=torch.from_numpy(0.03 + 0.7 * np.eye(10)[part.true_labels]),
+    )
+    kept.save(result, part)
+    store.end(trial.name, "done")
+
+
+def test_folds_audit_all_labels_and_an_interrupted_audit_trains_the_missing_ones(
+    tmp_path, folds_run
+):
     _, trials = searched(tmp_path / "r1")
-    seen = []
-    import tune_robust.training as training
-
-    def train(config, *, splits):
-        assert splits.test is splits.validation
-        known = set(splits.train.positions.tolist())
-        held_out = splits.validation.positions.tolist()
-        assert not known & set(held_out)
-        seen.extend(held_out)
-        true = splits.validation.true_labels
-        probabilities = 0.03 + 0.7 * torch.eye(10)[true]
-        metrics = {"val_information": 0.5}
-        yield SimpleNamespace(epoch=6, metrics=metrics, validation_probabilities=probabilities)
-        if len(seen) == 400 and not lines[2:]:
-            raise KeyboardInterrupt  # in the second of three folds
-
-    monkeypatch.setattr(training, "train", train)
-    lines = []
-    with pytest.raises(KeyboardInterrupt):
-        tr.audit(tmp_path / "r1", folds=3, progress=lines.append)
-    del seen[200:]  # the second fold was not stored
-    found = tr.audit(tmp_path / "r1", folds=3, progress=lines.append)
+    folds_run.stop_after = 2
+    with pytest.raises(Interrupted):
+        tr.audit(tmp_path / "r1", folds=3, progress=False)
+    folds_run.stop_after = None
+    found = tr.audit(tmp_path / "r1", folds=3, progress=False)
+    assert folds_run.trained == [1, 2, 3]
+    assert tr.audit(tmp_path / "r1", folds=3, progress=False)["rate"] == found["rate"]
+    assert folds_run.trained == [1, 2, 3]  # nothing is trained again
+    assert (found["folds"], found["images"]) == (3, 600)
+    assert found["truth"]["average_precision"] > 0.95
     config = parse_config(trials[0].config, "t0001").data
     splits = make_splits(config, load_dataset(config))
-    everything = [*splits.train.positions.tolist(), *splits.validation.positions.tolist()]
-    assert sorted(seen) == sorted(everything)
-    assert found["images"] == 600
+    table = pd.read_csv(tmp_path / "r1" / "audit" / "labels.csv").set_index("index")
+    for name in ("train", "validation"):
+        part = getattr(splits, name)
+        rows = table.loc[part.positions.tolist()]
+        assert set(rows["part"]) == {name}
+        assert rows["given"].tolist() == part.labels.tolist()
+
+
+def test_other_numbers_of_folds_are_added_to_the_same_run(tmp_path, folds_run):
+    searched(tmp_path / "r1")
+    for folds in (2, 3):
+        assert tr.audit(tmp_path / "r1", folds=folds, progress=False)["folds"] == folds
+    folder = RunFolder(tmp_path / "r1" / "folds")
+    folds = [trial.config["data"]["fold"] for trial in read_trials(folder).values()]
+    assert folds == [{"index": i, "of": k} for k in (2, 3) for i in range(1, k + 1)]
+    with pytest.raises(UserError, match="retrains trials of r1"):
+        tr.audit(folder.path)
+    assert "These are the folds of an audit" in render(load_run(folder.path))
+
+
+def test_a_failed_fold_is_said_and_trained_again_by_the_same_call(tmp_path, folds_run):
+    searched(tmp_path / "r1")
+    folds_run.fails = (2,)
+    with pytest.raises(UserError, match="1 fold of 2 failed"):
+        tr.audit(tmp_path / "r1", folds=2, progress=False)
+    folds_run.fails = ()
+    assert tr.audit(tmp_path / "r1", folds=2, progress=False)["images"] == 600
+    assert folds_run.trained == [1, 2]
+
+
+def test_folds_of_changed_labels_are_noticed(tmp_path, folds_run):
+    labels = tmp_path / "labels.csv"
+    searched(tmp_path / "r1", noise=mislabelled(labels), subset=None)
+    tr.audit(tmp_path / "r1", folds=2, progress=False)
+    table = pd.read_csv(labels)
+    table["label"] = (table["label"] + 1) % 10
+    table.to_csv(labels, index=False)
+    with pytest.raises(UserError, match=r"has changed\. Restore it, or delete .*folds"):
+        tr.audit(tmp_path / "r1", folds=2, progress=False)
+
+
+def test_folds_that_an_earlier_version_trained_are_used(tmp_path, folds_run):
+    """They are with the predictions of the run's trials, in the order of the fold's images."""
+    _, trials = searched(tmp_path / "r1")
+    folder = RunFolder(tmp_path / "r1")
+    objective = objective_of(space())
+    best = ranked(trials, objective)[0]
+    data = parse_config(best.config, best.name).data
+    splits = make_splits(data, load_dataset(data))
+    images = torch.stack(
+        [
+            torch.cat([getattr(part, kind) for part in (splits.train, splits.validation)])
+            for kind in ("labels", "positions", "true_labels")
+        ]
+    ).numpy()
+    digest = hashlib.sha256(images[:2].astype("<i8").tobytes()).hexdigest()[:8]
+    of_fold = np.random.default_rng(data.seed).permutation(600) % 3 == 1
+    held_out = splits.train.take(torch.zeros(of_fold.sum(), dtype=torch.long))
+    given, positions, true = map(torch.from_numpy, images[:, of_fold])
+    held_out = replace(held_out, labels=given, positions=positions, true_labels=true)
+    name = f"{best.name}-{digest}-fold-2-of-3"
+    kept = KeptPredictions(folder.predictions, name, ("last",), 6, objective, best.config)
+    probabilities = torch.from_numpy(0.03 + 0.7 * np.eye(10)[true])
+    metrics = {objective.metric: 0.5}
+    kept.save(
+        SimpleNamespace(epoch=6, metrics=metrics, validation_probabilities=probabilities), held_out
+    )
+    found = tr.audit(tmp_path / "r1", folds=3, progress=False)
+    assert folds_run.trained == [1, 3]
     assert found["truth"]["average_precision"] > 0.95
-    assert [line[:11] for line in lines] == [f"Fold {n} of 3" for n in (1, 2, 2, 3)]
-    again = tr.audit(tmp_path / "r1", folds=3, progress=lines.append)
-    assert again["rate"] == pytest.approx(found["rate"], abs=0.001)  # stored as 16-bit floats
-    assert len(lines) == 4  # nothing was trained again
-    parts = pd.read_csv(tmp_path / "r1" / "audit" / "labels.csv")["part"].value_counts()
-    assert parts.to_dict() == {"train": len(splits.train), "validation": len(splits.validation)}
-
-
-def test_folds_train_the_winner(tmp_path):
-    searched(tmp_path / "r1", subset=300)
-    found = tr.audit(tmp_path / "r1", folds=2)
-    assert found["images"] == 300
-    assert 0 <= found["truth"]["average_precision"] <= 1
 
 
 def test_an_unknown_truth_is_not_reported(tmp_path):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tune_robust.config import DataConfig
 from tune_robust.data import Dataset, Images, make_splits
@@ -237,3 +238,30 @@ def test_real_images(real_cifar10):
     # The channel statistics that are in general use for CIFAR-10.
     assert splits.mean == pytest.approx((0.491, 0.482, 0.447), abs=0.02)
     assert splits.std == pytest.approx((0.247, 0.243, 0.262), abs=0.02)
+
+
+@pytest.mark.parametrize("labels", ["noisy", "clean"])
+@given(of=st.integers(2, 9), seed=st.integers(0, 5))
+def test_folds_hold_out_each_image_once_and_leave_the_labels(dataset, labels, of, seed):
+    whole = split(dataset, labels=labels, seed=seed)
+    pool = [whole.train, whole.validation] if labels == "noisy" else [whole.train]
+    labelled = {
+        i: n for part in pool for i, n in zip(positions(part), part.labels.tolist(), strict=True)
+    }
+    seen = []
+    for index in range(1, of + 1):
+        fold = split(dataset, labels=labels, seed=seed, fold={"index": index, "of": of})
+        held_out, rest = positions(fold.validation), positions(fold.train)
+        assert sorted([*held_out, *rest]) == sorted(labelled)
+        for part in (fold.train, fold.validation):
+            assert part.labels.tolist() == [labelled[i] for i in positions(part)]
+        assert abs(len(held_out) - len(labelled) / of) < 1
+        seen += held_out
+    assert sorted(seen) == sorted(labelled)
+
+
+def test_a_fold_that_does_not_exist_is_explained(dataset):
+    with pytest.raises(ValidationError, match="6 is not one of 5 folds, 1 to 5"):
+        DataConfig(fold={"index": 6, "of": 5})
+    with pytest.raises(UserError, match="201 folds of 200 images"):
+        split(dataset, fold={"index": 1, "of": 201})

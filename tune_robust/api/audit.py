@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tune_robust.api.retraining import retrain
 from tune_robust.api.runs import RunLike, folder_of
+from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import UserError
-from tune_robust.runs.naming import STORAGE
+from tune_robust.formatting import count
+from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.meta import retrained_run
+from tune_robust.runs.naming import STORAGE, run_argument
+from tune_robust.runs.trial import Trial
+
+if TYPE_CHECKING:
+    from tune_robust.runs.store import RunStore
+    from tune_robust.tuning.engine.logs import Logs
+    from tune_robust.tuning.engine.searching import RayOptions
+    from tune_robust.tuning.engine.watching import Watcher
 
 
 def audit(
@@ -17,19 +29,22 @@ def audit(
     folds: int | None = None,
     out: str | Path | None = None,
     write_labels: str | Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    code: str | Path | None = None,
     storage: str | Path = STORAGE,
+    address: str | None = None,
+    dashboard: bool = True,
+    progress: ProgressLike = True,
+    verbose: bool = False,
 ) -> dict[str, Any]:
     """Estimate which labels of a run's data are wrong, and write a table and a page of them.
 
     An image's label is judged by networks that were not trained on that image. By default, these
     are the three best trials and their stored predictions on the validation images, with those of
     their confirmation on the images that its seeds held out, if labels are the same with every
-    seed. With ``folds``,
-    the winner's configuration is trained that many times, each time without a part of the training
-    and validation images, so that all of them are audited. The predictions of each network are
-    stored at once, so that the same call after an interruption trains only what is missing. The
-    test images are not used.
+    seed. With ``folds``, the winner's configuration is trained that many times on Ray, each time
+    without a part of the training and validation images, so that all of them are audited. These
+    trials are a run of their own in the folder ``folds`` of the run, and the same call continues an
+    interrupted one. The test images are not audited.
 
     Args:
         run: a Run, its name under ``storage``, its path or its URI.
@@ -38,8 +53,12 @@ def audit(
         write_labels: a CSV file to write, with a label for each training image of the data set:
             the likely label where the given one is more likely wrong than right. A configuration
             reads it with ``data.noise: {kind: given, file: ..., key: label, truth: unknown}``.
-        progress: is called with a line before each network is trained.
+        code: the folder of other code for the run's own parts, as in ``resume``.
         storage: the folder or URI that holds the runs.
+        address: the address of a Ray cluster, as in ``search``.
+        dashboard: whether to start Ray's dashboard (on this machine only).
+        progress: as in ``search``.
+        verbose: whether to show Ray's own messages.
 
     Returns:
         The content of ``audit.json``: the number of ``images``, how many networks of the
@@ -52,6 +71,7 @@ def audit(
     Raises:
         UserError: there is no such run or no finished trial, its predictions are not stored, or the
             data cannot be loaded or have changed.
+        KeyboardInterrupt: as in ``search``, while folds are trained.
     """
     from analysis.audit.page import write_audit_page
     from tune_robust.own import Code, use_code
@@ -59,6 +79,7 @@ def audit(
     from tune_robust.runs.reader import read_trials
     from tune_robust.spaces.objective import objective_of
     from tune_robust.spaces.space import Space
+    from tune_robust.tuning.engine.searching import RayOptions
     from tune_robust.tuning.winners import auditing
     from tune_robust.tuning.winners.export import ranked
 
@@ -68,6 +89,8 @@ def audit(
         raise UserError(f"--write-labels {write_labels}: the name of a CSV file ends in .csv.")
     folder = folder_of(run, storage)
     meta = folder.read_meta()
+    if (source := retrained_run(meta)) is not None:
+        raise UserError(f"{folder.place} retrains trials of {source}. Audit {folder.storage}.")
     use_code(Code.of(meta))
     space = Space.from_document(meta["space"])
     objective = objective_of(space)
@@ -80,8 +103,9 @@ def audit(
     if folds is None:
         found = auditing.audit_stored(folder, best)
     else:
-        note = progress or (lambda line: None)
-        found = auditing.audit_by_folds(folder, best[0], objective, folds, note)
+        ray = RayOptions(address, dashboard, verbose)
+        _train_folds(folder, best[0], folds, ray, watcher_of(progress), code)
+        found = auditing.audit_by_folds(folder, best[0], folds)
     table = auditing.table_of(found)
     summary = auditing.summary_of(folder.path.name, found, table)
 
@@ -94,3 +118,74 @@ def audit(
         files.append(auditing.write_table(auditing.cleaned_labels(found, table), labels))
     folder.upload()
     return {**summary.model_dump(mode="json"), "files": [str(path) for path in files]}
+
+
+def _train_folds(
+    folder: RunFolder,
+    winner: Trial,
+    folds: int,
+    ray: RayOptions,
+    watcher: Watcher,
+    code: str | Path | None,
+) -> None:
+    """Train ``winner`` without each fold for which no network has predictions yet.
+
+    Folds that failed before are trained again.
+
+    Raises:
+        UserError: one of them failed.
+    """
+    from tune_robust.tuning.engine.logs import Logs
+    from tune_robust.tuning.winners.auditing import missing_folds
+    from tune_robust.tuning.winners.folds import discard_empty, open_folds
+
+    missing = missing_folds(folder, winner, folds)
+    if not missing:
+        return
+    try:
+        store = open_folds(folder)
+        wanted = (winner, missing, folds)
+        run_folds(store, ray, watcher, Logs(), code, wanted=wanted, retry_failed=True)
+    except BaseException:
+        discard_empty(folder)
+        raise
+    if failed := missing_folds(folder, winner, folds):
+        raise UserError(
+            f"{count(len(failed), 'fold')} of {folds} failed, so not all labels are audited. See "
+            f"why: `tune-robust status {run_argument(store.folder.place)}`. The same command "
+            "trains only the missing ones."
+        )
+
+
+def run_folds(
+    store: RunStore,
+    ray: RayOptions,
+    watcher: Watcher,
+    logs: Logs,
+    code: str | Path | None = None,
+    *,
+    wanted: tuple[Trial, Sequence[int], int] | None = None,
+    retry_failed: bool = False,
+) -> None:
+    """Run the remaining trials of the folds in ``store``.
+
+    ``wanted``: a trial, the folds (from 1) without which it is to be trained, and how many there
+    are; None adds nothing. ``code`` is as in ``audit``.
+
+    Raises:
+        SearchFailed: all have failed.
+    """
+    from tune_robust.tuning.winners.folds import extension_of
+
+    source = store.folder.outside()
+    retrain(
+        store,
+        source.storage,
+        lambda: extension_of(store, *(wanted or ())),
+        ray,
+        watcher,
+        logs,
+        code,
+        retry_failed=retry_failed,
+    )
+    store.folder.upload()

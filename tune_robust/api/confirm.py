@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_robust.api.own_code import code_meta, code_of_run, register_loop
+from tune_robust.api.own_code import register_loop
+from tune_robust.api.retraining import retrain
 from tune_robust.api.runs import RunLike, folder_of
 from tune_robust.api.watching import ProgressLike, watcher_of
-from tune_robust.errors import SearchFailed, UserError
-from tune_robust.formatting import count
+from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import STORAGE
 from tune_robust.runs.reader import read_trials
@@ -24,7 +24,6 @@ from tune_robust.tuning.winners.retraining import (
     confirmed_by,
     discard_empty,
     extension_of,
-    label_set,
     open_confirmation,
     write_summary,
 )
@@ -151,43 +150,18 @@ def run_confirmation(
     Raises:
         SearchFailed: there are no results.
     """
-    from tune_robust.config import parse_config
-    from tune_robust.tuning.engine.preparing import prepare_configs
-    from tune_robust.tuning.engine.searching import run_search
-
     folder = store.folder
     source = confirmed_by(folder)
-    try:
-        added = extension_of(store, trials, seeds)
-        own = code_meta(code_of_run(store.meta, added.space, code, watcher))
-        confirmed = [*store.trials.values(), *(trial for trial, _ in added.missing)]
-        one_of_each = {label_set(trial): trial for trial in confirmed}.values()
-        prepare_configs([parse_config(t.config, t.name) for t in one_of_each], source.storage)
-    except BaseException:
-        store.close()
-        raise
-
-    def request() -> None:
-        if own:
-            store.update_meta(**own)
-        added.record(store)
-
-    conductor = run_search(
-        added.space,
+    retrain(
         store,
         source.storage,
+        lambda: extension_of(store, trials, seeds),
         ray,
         watcher,
         logs,
+        code,
         retry_failed=retry_failed,
-        request=request,
-        adds_trials=bool(added.missing),
     )
-    if all(trial.status == "failed" for trial in conductor.trials.values()):
-        raise SearchFailed(
-            f"all {count(len(conductor.trials), 'trial')} failed. See why: `tune-robust status "
-            f"{folder.place}`."
-        )
     found = write_summary(folder)
     folder.upload()
     _refresh_report(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from tune_robust.api.runs import RunLike, folder_of, load_run
 from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import Problem, UserError, nearest
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.meta import retrained_run
 from tune_robust.runs.naming import STORAGE, run_argument
 from tune_robust.runs.store import RunStore
 from tune_robust.spaces.overrides import Overrides, parse_overrides
@@ -86,6 +88,7 @@ def resume(
         UserError: there is no such run, another process works on it, or a setting may not change.
         KeyboardInterrupt: as in ``search``.
     """
+    from tune_robust.api.audit import run_folds
     from tune_robust.api.confirm import run_confirmation
     from tune_robust.tuning.engine.logs import Logs
     from tune_robust.tuning.engine.preparing import prepare_space
@@ -97,12 +100,13 @@ def resume(
     ray, watcher = RayOptions(address, dashboard, verbose), watcher_of(progress)
     folder = folder_of(run, storage)
     meta = folder.read_meta()
-    if "confirms" in meta:
+    if retrained_run(meta) is not None:
         if trials is not None or settings:
-            raise _is_confirmation(folder)
+            raise _is_fixed(folder, meta)
         store = _opened(folder, watcher, rebuild_log)
         _point_out_failed(store, watcher, retry_failed)
-        run_confirmation(store, ray, watcher, logs, code, retry_failed=retry_failed)
+        run = run_confirmation if "confirms" in meta else run_folds
+        run(store, ray, watcher, logs, code, retry_failed=retry_failed)
         return load_run(folder.place)
     # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)
@@ -173,7 +177,12 @@ def _total(given: int | str | None, before: int) -> int:
     return total
 
 
-def _is_confirmation(folder: RunFolder) -> UserError:
+def _is_fixed(folder: RunFolder, meta: Mapping[str, Any]) -> UserError:
+    if "folds" in meta:
+        return UserError(
+            f"{folder.place} has the folds of an audit, which has as many trials as `tune-robust "
+            f"audit {run_argument(folder.storage)} --folds N` says."
+        )
     return UserError(
         f"{folder.place} is a confirmation: extend it with `tune-robust confirm "
         f"{folder.storage} --seeds N` or --top N."

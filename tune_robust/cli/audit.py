@@ -8,8 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from tune_robust.cli.options import STORAGE, Json, Run, Storage
+from tune_robust.cli.options import (
+    STORAGE,
+    Address,
+    Dashboard,
+    Json,
+    OtherCode,
+    Run,
+    Storage,
+    Verbose,
+)
 from tune_robust.formatting import visible
+from tune_robust.runs.naming import run_argument
 
 SHOWN = 10
 
@@ -19,8 +29,8 @@ def audit(
     folds: Annotated[
         int | None,
         typer.Option(
-            help="Train the winner this many times, each time without a part of the images, to "
-            "audit all training and validation labels; by default, the validation labels are "
+            help="Train the winner this many times on Ray, each time without a part of the images, "
+            "to audit all training and validation labels; by default, the validation labels are "
             "audited by the stored predictions of the three best trials.",
             min=2,
         ),
@@ -37,12 +47,17 @@ def audit(
         ),
     ] = None,
     storage: Storage = STORAGE,
+    address: Address = None,
+    dashboard: Dashboard = True,
+    code: OtherCode = None,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Estimate which labels are wrong, by networks that were not trained on these images.
 
     It writes a table of all images (labels.csv, labels.parquet) and a page with pictures of the
-    most suspicious ones. The test images are not used.
+    most suspicious ones. The test images are not audited. With --folds, the same command continues
+    an interrupted one.
 
     Examples:
       tune-robust audit r1
@@ -50,15 +65,25 @@ def audit(
       tune-robust audit r1 --folds 5 --write-labels cleaned.csv
     """
     import tune_robust as tr
+    from tune_robust.api.runs import folder_of
+    from tune_robust.cli.running import console_of, exits_when_interrupted
+    from tune_robust.console.display import Display
 
-    found = tr.audit(
-        run,
-        folds=folds,
-        out=out,
-        write_labels=write_labels,
-        progress=None if as_json else _print,
-        storage=storage,
-    )
+    place = run_argument(folder_of(run, storage).place)
+    again = None if folds is None else f"tune-robust audit {place} --folds {folds}"
+    with exits_when_interrupted(again):
+        found = tr.audit(
+            run,
+            folds=folds,
+            out=out,
+            write_labels=write_labels,
+            code=code,
+            storage=storage,
+            address=address,
+            dashboard=dashboard,
+            progress=Display(console_of(as_json=as_json)),
+            verbose=verbose,
+        )
     if as_json:
         print(json.dumps(found, indent=2))
         return

@@ -93,5 +93,7 @@ def resume(
         )
     if "confirms" in found.meta:
         print_confirmation(found.place, console, as_json=as_json)
+    elif "folds" in found.meta and not as_json:
+        console.print("The folds are trained. Give the command `tune-robust audit` again.")
     else:
         finish(found, console, as_json=as_json)

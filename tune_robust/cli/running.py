@@ -28,8 +28,11 @@ def console_of(*, as_json: bool) -> Console:
 
 
 @contextmanager
-def exits_when_interrupted() -> Iterator[None]:
-    """If the search inside is interrupted, print how to continue it and exit with 130."""
+def exits_when_interrupted(again: str | None = None) -> Iterator[None]:
+    """If the search inside is interrupted, print how to continue it and exit with 130.
+
+    ``again`` is the command that continues; by default, ``resume`` of the run.
+    """
     from tune_robust.tuning.engine.searching import Interrupted
 
     try:
@@ -37,9 +40,10 @@ def exits_when_interrupted() -> Iterator[None]:
     except Interrupted as stopped:
         # Everything is stored; another Ctrl-C would only disturb the exit of the process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        command = again or f"tune-robust resume {run_argument(stopped.run)}"
         told = (
             f"\nInterrupted: {stopped.ended} of {stopped.total} trials have ended, and nothing is "
-            f"lost. Continue with:\n  tune-robust resume {run_argument(stopped.run)}"
+            f"lost. Continue with:\n  {command}"
         )
         print(visible(told), file=sys.stderr)
         raise typer.Exit(EXITS_INTERRUPTED) from None

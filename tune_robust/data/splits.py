@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from tune_robust.config import DataConfig
+from tune_robust.config import DataConfig, Fold
 from tune_robust.data.channels import channel_statistics
 from tune_robust.data.drawing import resolve_count, stratified, stream
 from tune_robust.data.images import UNKNOWN, Dataset, Images, LabelledImages, Splits, decoded
@@ -27,9 +28,10 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     The validation part is held out of the training images before the noise is drawn. It is chosen
     uniformly at random and not stratified, since a user with noisy labels could not stratify by the
     true ones. The subset, the split and the noise use separate random streams over the images of
-    the source, so that none of them affects the others. If the source's own labels are noisy and
-    the true labels are not known, true labels are UNKNOWN; the labels of the test set always count
-    as true.
+    the source, so that none of them affects the others. With ``config.fold``, the fold is held out
+    in place of the validation part once the noise is drawn, so that no label depends on the fold.
+    If the source's own labels are noisy and the true labels are not known, true labels are UNKNOWN;
+    the labels of the test set always count as true.
 
     Raises:
         UserError: the subset, the validation part or the noise do not fit the data set.
@@ -39,6 +41,8 @@ def make_splits(config: DataConfig, dataset: Dataset) -> Splits:
     train, validation = _positions(config, source.labels.numpy(), held_out)
     noisy = [train, validation] if config.validation.labels == "noisy" else [train]
     given = noisy_labels(config, source, dataset.classes, noisy)
+    if config.fold is not None:
+        train, validation = _fold(config, config.fold, train, validation)
     true = source.labels if config.truth_known else torch.full_like(source.labels, UNKNOWN)
 
     def part(positions: np.ndarray) -> LabelledImages:
@@ -92,12 +96,34 @@ def _test_part(config: DataConfig, whole: LabelledImages) -> LabelledImages:
     return whole.take(torch.from_numpy(chosen))
 
 
+def _fold(
+    config: DataConfig, fold: Fold, train: np.ndarray, validation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the images outside ``fold`` and of those in it.
+
+    Validation images with right labels are not divided if the other labels are noisy.
+    """
+    alike = config.has_noisy_validation or config.noise.kind == "none"
+    pool = np.concatenate([train, validation]) if alike else train
+    if len(pool) < fold.of:
+        raise UserError(f"data.fold.of: {fold.of} folds of {len(pool)} images; use at most that.")
+    held_out = np.random.default_rng(config.seed).permutation(len(pool)) % fold.of == fold.index - 1
+    return pool[~held_out], pool[held_out]
+
+
 def validation_size(config: DataConfig, total: int) -> int:
-    """Return how many of the ``total`` training images are held out for validation.
+    """Return how many of the ``total`` training images are held out for validation, at most.
 
     Raises:
         UserError: the subset or the validation part does not fit.
     """
+    if config.fold is not None:
+        return math.ceil(_pool_size(config, total) / config.fold.of)
+    return _held_out(config, total)
+
+
+def _held_out(config: DataConfig, total: int) -> int:
+    """Return how many images are held out for validation without a fold."""
     pool = _pool_size(config, total)
     return resolve_count(config.validation.size, pool, "data.validation.size", at_most=pool - 1)
 
@@ -117,7 +143,7 @@ def _positions(
     Neither contains the images ``held_out`` for the test.
     """
     pool = np.setdiff1d(np.arange(len(labels)), held_out)
-    size = validation_size(config, len(pool))
+    size = _held_out(config, len(pool))
     if config.subset is not None:
         count = _pool_size(config, len(pool))
         pool = pool[stratified(labels[pool], count, stream(config.seed, "subset"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -23,6 +24,12 @@ class Confirms(_Kept):
     run: str
     trials: list[_Name]
     seeds: list[_Seed]
+
+
+class Folds(_Kept):
+    """The run whose best trials are trained on folds of its images, for an audit."""
+
+    run: str
 
 
 class StoredSlots(_Kept):
@@ -68,6 +75,7 @@ class RunMeta(_Kept):
     created: str | None = None
     space: StoredSpace
     confirms: Confirms | None = None
+    folds: Folds | None = None
     warm_start: dict[str, Any] | None = None
     images: dict[str, int] | None = None
     wrong_labels: dict[str, float | None] | None = None
@@ -91,3 +99,12 @@ class RunMeta(_Kept):
                 "that wrote it, or a newer one"
             )
         return found
+
+
+def retrained_run(meta: Mapping[str, Any]) -> str | None:
+    """Return the name of the run whose trials a run retrains, inside its folder; None for a search.
+
+    Such a run is a confirmation, or the folds of an audit.
+    """
+    found = meta.get("confirms") or meta.get("folds")
+    return None if found is None else found["run"]

@@ -15,8 +15,8 @@ _NO_SETTING = (SEED, "threads")
 
 
 def setting_of(origin: str, config: Mapping[str, Any]) -> str:
-    """What a trial was, as text: equal for trials that repeat one setting with several seeds."""
-    data = {k: v for k, v in (config.get("data") or {}).items() if k != SEED}
+    """What a trial was, as text: equal for trials of one setting with several seeds or folds."""
+    data = {k: v for k, v in (config.get("data") or {}).items() if k not in (SEED, "fold")}
     rest = {k: v for k, v in config.items() if k not in _NO_SETTING}
     return json.dumps([origin, rest | {"data": data}], sort_keys=True)
 

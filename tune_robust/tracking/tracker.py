@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.meta import retrained_run
 from tune_robust.runs.trial import Trial
 
 TRACKERS = ("wandb", "mlflow")
@@ -77,10 +78,8 @@ def open_tracker(name: str, folder: RunFolder) -> Tracker:
 
 def group_of(folder: RunFolder) -> str:
     """Return the name by which the trials of a run are grouped: that of the run."""
-    meta = folder.read_meta()
-    if "confirms" in meta:
-        return f"{meta['confirms']['run']}/{folder.path.name}"
-    return folder.path.name
+    source = retrained_run(folder.read_meta())
+    return folder.path.name if source is None else f"{source}/{folder.path.name}"
 
 
 def numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """Audit the labels of a run: out-of-sample predictions of its winners, and what follows from them.
 
 The predictions are those that the search stored on its validation images, with those that its
-confirmation stored on the validation images of other splits; or those of networks that are trained
-for the audit, with the winner's configuration, each without a part of the images.
+confirmation stored on the validation images of other splits; or those of networks that were trained
+for the audit, with the winner's configuration, each without a fold of the images.
 """
 
 from __future__ import annotations
@@ -10,29 +10,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tune_robust.cache_folder import cache_of
-from tune_robust.config import TrainConfig, parse_config
+from tune_robust.config import Fold, TrainConfig, parse_config
 from tune_robust.errors import UserError
 from tune_robust.files import write_aside
-from tune_robust.formatting import count
 from tune_robust.label_errors import LabelErrors, average_precision, label_errors
 from tune_robust.runs.audit import SHOWN, AuditSummary, Suspect, Truth
 from tune_robust.runs.folder import RunFolder
-from tune_robust.runs.predictions import (
-    KeptPredictions,
-    Predictions,
-    read_labels,
-    read_predictions,
-)
+from tune_robust.runs.predictions import Predictions, read_labels, read_predictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
-from tune_robust.spaces.objective import Objective
+from tune_robust.tuning.winners.folds import config_of, folds_of, trial_of
 from tune_robust.tuning.winners.retraining import confirmation_of, label_set, what_varies
 
 if TYPE_CHECKING:
@@ -40,13 +34,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tune_robust.data import LabelledImages, Splits
-    from tune_robust.training import EpochResult
 
 TRIALS = 3
 """How many of the best trials' stored predictions are used."""
 _MOMENTS = (1.0, "last", "best")
-
-Note = Callable[[str], None]
 
 
 class _Data(NamedTuple):
@@ -116,10 +107,8 @@ def audit_stored(folder: RunFolder, best: Sequence[Trial]) -> Audited:
         confirmed += 1
     images, probabilities = seen.images(part)
     found = label_errors(probabilities[None], images.labels.numpy())
-    own = np.isin(_positions(images).numpy(), _positions(part).numpy())
-    parts = np.where(own, "validation", "train")
     trials = tuple(trial.name for trial, _ in stored)
-    return Audited(*data, images, parts, found, trials, 0, confirmed)
+    return Audited(*data, images, _parts(images, data), found, trials, 0, confirmed)
 
 
 class _Seen:
@@ -203,92 +192,103 @@ def _stored(folder: RunFolder, best: Sequence[Trial]) -> list[tuple[Trial, Predi
     return found
 
 
-def audit_by_folds(
-    folder: RunFolder, winner: Trial, objective: Objective, folds: int, note: Note
-) -> Audited:
-    """Audit all training labels: train the winner ``folds`` times, each time without a part.
-
-    The validation images take part if their labels are as noisy as the training images'. The test
-    images are not used. The predictions of each fold are stored with those of the run's trials as
-    soon as it is trained: an audit that was interrupted, or is repeated, trains the missing ones.
-
-    Args:
-        folder: that of the run.
-        winner: its best trial.
-        objective: that of the run, recorded with the predictions.
-        folds: how many networks to train.
-        note: is called with a line before each network is trained.
+def missing_folds(folder: RunFolder, winner: Trial, folds: int) -> list[int]:
+    """Return the folds, from 1, of which no network of ``winner`` has predictions yet.
 
     Raises:
         UserError: there are fewer images than folds, or the data cannot be loaded.
     """
-    import torch
+    config = _config(winner)
+    data = _data(config, folder)
+    digest = _digest(_pool(config, data.splits))
+    return [i for i in range(1, folds + 1) if _of_fold(folder, winner, digest, i, folds) is None]
+
+
+def audit_by_folds(folder: RunFolder, winner: Trial, folds: int) -> Audited:
+    """Audit all training labels by networks that were each trained without a fold of the images.
+
+    The validation images take part if their labels are as noisy as the training images'. The test
+    images do not.
+
+    Args:
+        folder: that of the run.
+        winner: its best trial, which was trained on all folds.
+        folds: how many there are.
+
+    Raises:
+        UserError: the predictions of a fold are missing, or the data have changed.
+    """
+    from tune_robust.data import load_dataset, make_splits
 
     config = _config(winner)
     data = _data(config, folder)
-    splits = data.splits
-    images, parts = _pool(config, splits)
-    if len(images) < folds:
-        raise UserError(f"--folds {folds}: there are only {count(len(images), 'image')}.")
-    fold_of = np.random.default_rng(config.data.seed).permutation(len(images)) % folds
-    probabilities = np.zeros((len(images), len(splits.classes)))
-    place, digest = folder.predictions, _digest(images)
-    for fold in range(folds):
-        held_out = torch.from_numpy(np.flatnonzero(fold_of == fold))
-        rest = torch.from_numpy(np.flatnonzero(fold_of != fold))
-        name = f"{winner.name}-{digest}-fold-{fold + 1}-of-{folds}"
-        known = read_predictions(place, name, "last", winner.config)
-        if known is not None:
-            probabilities[held_out] = known.probabilities
-            continue
-        epochs = count(config.total_epochs, "epoch")
-        note(f"Fold {fold + 1} of {folds}: training {winner.name}, {epochs}.")
-        part = images.take(held_out)
-        result = _trained(config, splits, images.take(rest), part)
-        kept = KeptPredictions(place, name, ("last",), result.epoch, objective, winner.config)
-        kept.save(result, part)
-        probabilities[held_out] = result.validation_probabilities.cpu().numpy()
-    found = label_errors(probabilities[None], images.labels.numpy())
-    return Audited(*data, images, parts, found, (winner.name,), folds)
+    pool = _pool(config, data.splits)
+    dataset, digest = load_dataset(config.data, cache_of(folder.storage)), _digest(pool)
+    seen = _Seen(len(data.labels), len(data.splits.classes))
+    for index in range(1, folds + 1):
+        found = _of_fold(folder, winner, digest, index, folds)
+        of_fold = config.data.model_copy(update={"fold": Fold(index=index, of=folds)})
+        part = make_splits(of_fold, dataset).validation
+        if found is None or not _is_labelled_as(found, part):
+            raise UserError(
+                f"the network of fold {index} of {folds} has no predictions for the present "
+                f"labels: the data set has changed. Restore it, or delete {folds_of(folder).place} "
+                "and give the same command again."
+            )
+        seen.add(part, found.predictions.probabilities)
+    images, probabilities = seen.images(data.splits.train)
+    found_wrong = label_errors(probabilities[None], images.labels.numpy())
+    return Audited(*data, images, _parts(images, data), found_wrong, (winner.name,), folds)
 
 
-def _pool(config: TrainConfig, splits: Splits) -> tuple[LabelledImages, np.ndarray]:
-    """The images to audit, and the part of each."""
-    import torch
+class _OfFold(NamedTuple):
+    """Predictions of a network for the images of a fold, and the folder in which they are."""
 
-    from tune_robust.data import LabelledImages
+    predictions: Predictions
+    place: str
 
-    chosen = [("train", splits.train)]
+
+def _of_fold(
+    folder: RunFolder, winner: Trial, digest: str, index: int, folds: int
+) -> _OfFold | None:
+    """Return the predictions for fold ``index`` (from 1); None if there are none yet.
+
+    Earlier versions stored them with those of the run's trials, under a name with the ``digest`` of
+    the images.
+    """
+    again, config = folds_of(folder), config_of(winner, index, folds)
+    trial = trial_of(again, config)
+    if trial is not None and (found := _last(again, trial)) is not None:
+        return _OfFold(found, again.predictions)
+    name = f"{winner.name}-{digest}-fold-{index}-of-{folds}"
+    earlier = read_predictions(folder.predictions, name, "last", winner.config)
+    return None if earlier is None else _OfFold(earlier, folder.predictions)
+
+
+def _is_labelled_as(found: _OfFold, part: LabelledImages) -> bool:
+    labels = read_labels(found.place, found.predictions.labels)
+    return np.array_equal(labels.given, part.labels.numpy())
+
+
+def _pool(config: TrainConfig, splits: Splits) -> np.ndarray:
+    """Return the labels and positions (2, N) of the images that folds divide."""
+    chosen = [splits.train]
     if config.data.has_noisy_validation or config.data.noise.kind == "none":
-        chosen.append(("validation", splits.validation))
-    images = LabelledImages(
-        splits.train.source,
-        torch.cat([part.labels for _, part in chosen]),
-        torch.cat([part.true_labels for _, part in chosen]),
-        torch.cat([_positions(part) for _, part in chosen]),
-    )
-    return images, np.repeat([name for name, _ in chosen], [len(part) for _, part in chosen])
+        chosen.append(splits.validation)
+    parts = [np.stack([part.labels.numpy(), _positions(part).numpy()]) for part in chosen]
+    return np.concatenate(parts, axis=1)
 
 
-def _digest(images: LabelledImages) -> str:
-    """Return a name of the images and their labels, on which the networks of all folds depend."""
-    labels, positions = images.labels.numpy(), _positions(images).numpy()
-    return hashlib.sha256(np.stack([labels, positions]).astype("<i8").tobytes()).hexdigest()[:8]
+def _digest(pool: np.ndarray) -> str:
+    """Return a name of the images and their labels."""
+    return hashlib.sha256(pool.astype("<i8").tobytes()).hexdigest()[:8]
 
 
-def _trained(
-    config: TrainConfig, splits: Splits, rest: LabelledImages, held_out: LabelledImages
-) -> EpochResult:
-    """Return the last epoch of a network trained on ``rest``, with predictions for ``held_out``."""
-    from dataclasses import replace
-
-    from tune_robust.training import train
-
-    # The held-out images stand in for the test images, which an audit must not see.
-    *_, result = train(
-        config, splits=replace(splits, train=rest, validation=held_out, test=held_out)
-    )
-    return result
+def _parts(images: LabelledImages, data: _Data) -> np.ndarray:
+    """Return for each image (N,) in which part it was in the search."""
+    validation = _positions(data.splits.validation).numpy()
+    own = np.isin(_positions(images).numpy(), validation)
+    return np.where(own, "validation", "train")
 
 
 def table_of(audited: Audited) -> pd.DataFrame:

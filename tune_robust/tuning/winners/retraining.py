@@ -109,8 +109,13 @@ def open_confirmation(source: RunFolder) -> RunStore:
         _confirms(folder)
         return RunStore(folder)
     confirms = {"run": source.path.resolve().name, "trials": [], "seeds": []}
+    return create_inside(source, folder, confirms=confirms)
+
+
+def create_inside(source: RunFolder, folder: RunFolder, **meta: Any) -> RunStore:
+    """Create a run without trials in the folder of ``source``, with its space and its own code."""
     taken = {key: v for key, v in source.read_meta().items() if key in ("space", "code")}
-    return RunStore.create(folder, {**taken, "confirms": confirms, **provenance()})
+    return RunStore.create(folder, {**taken, **meta, **provenance()})
 
 
 def discard_empty(source: RunFolder) -> None:
@@ -135,19 +140,19 @@ def _confirms(folder: RunFolder) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Extension:
-    """What is to be added to a confirmation.
+    """What is to be added to a run that retrains trials of another one.
 
-    ``confirms`` is the new entry of run.json, and ``space`` the space of all its trials.
-    ``missing`` has the (confirmed trial, configuration) of each trial that is not recorded yet.
+    ``meta`` has the new entries of run.json, and ``space`` is the space of all its trials.
+    ``missing`` has the (original trial, configuration) of each trial that is not recorded yet.
     """
 
-    confirms: Mapping[str, Any]
+    meta: Mapping[str, Any]
     space: Space
     missing: Sequence[tuple[Trial, dict[str, Any]]]
 
     def record(self, store: RunStore) -> None:
-        """Record it in the confirmation's store."""
-        store.update_meta(space=self.space.document(), confirms=self.confirms)
+        """Record it in the store of the run that retrains."""
+        store.update_meta(space=self.space.document(), **self.meta)
         for trial, config in self.missing:
             store.add_trial("confirmation", trial.values, config, confirms=trial.name)
 
@@ -176,8 +181,9 @@ def extension_of(store: RunStore, trials: Iterable[str] = (), seeds: int = 0) ->
         config = known[name].config
         data = {**config["data"], "seed": seed}
         missing.append((known[name], {**config, "data": data, "seed": seed}))
-    space = _space(Space.from_document(store.meta["space"]), len(names) * len(asked))
-    return Extension({**before, "trials": names, "seeds": asked}, space, missing)
+    space = retraining_space(store, len(names) * len(asked))
+    confirms = {**before, "trials": names, "seeds": asked}
+    return Extension({"confirms": confirms}, space, missing)
 
 
 def _not_there(folder: RunFolder, name: str) -> UserError:
@@ -199,8 +205,9 @@ def _fresh(count: int, used: Sequence[int]) -> list[int]:
     return [*range(first, first + max(0, count))]
 
 
-def _space(space: Space, trials: int) -> Space:
-    """Return the space of a confirmation, which proposes no other trials and stops none."""
+def retraining_space(store: RunStore, trials: int) -> Space:
+    """Return the space of a run that proposes no trials but those recorded, and stops none."""
+    space = Space.from_document(store.meta["space"])
     budget = space.budget
     kept = {name: getattr(budget, name) for name in ("unit", "max", "rounds")}
     planned = Budget(trials=trials, scheduler="none", **kept)
