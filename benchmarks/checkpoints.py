@@ -1,6 +1,7 @@
-"""What checkpoints cost an epoch: written beside the training, as trials do, and waited for.
+"""What checkpoints cost an epoch when they are written beside the training, as trials write them.
 
-    python benchmarks/checkpoints.py                        # ResNet-18 on 32x32 images
+    python benchmarks/checkpoints.py                        # ResNet-18 on 32x32 images, 4 minutes
+    python benchmarks/checkpoints.py --waiting              # also waiting for each; 5 minutes
     python benchmarks/checkpoints.py --network small_cnn --json
     python benchmarks/checkpoints.py --device cuda --steps 350
 
@@ -9,31 +10,28 @@ turn of ``--epochs`` epochs of each way, in random order, and a ratio is the med
 of the times within a round. ``beside`` copies the state after an epoch and writes it while the
 next one is trained; ``waiting`` goes on when it is on disk. Both are divided by epochs without
 checkpoints. A turn is timed from the end of its first epoch to the end of its last one, so that
-each write falls into the epoch after it.
+each write falls into the epoch after it. On a CPU, training computes with ``--threads``; the write
+needs a core of its own.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from threading import Event
 
 from epoch import Case, configuration, splits_of
-from timing import machine, ratio, show_ratios
+from timing import machine, ratio
+from turns import case_of, epoch_seconds, parser, show, take_turns
 
 from tune_robust.runs.checkpoints import Checkpoints, Owner
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import EpochResult, ahead, train
+from tune_robust.training import Copies, EpochResult, ahead, train
 
 LIMITS = {"beside": "1.01"}
-WAYS = ("without", "beside", "waiting")
 
 
 class Way:
@@ -42,30 +40,22 @@ class Way:
     def __init__(self, name: str, case: Case, device: str, folder: Path, threads: int):
         config = configuration(case, "sam", {"dataset": "cifar10"}, threads=threads)
         self._results = train(config, device=device, splits=splits_of(config, real=False))
-        self._name, self._folder = name, folder / name
+        self._name, self._folder, self._copies = name, folder / name, Copies()
         objective = Objective("val_accuracy", "max", "last")
         self._checkpoints = Checkpoints(self._folder, objective, Owner(None, name, config))
 
     def turn(self, epochs: int) -> float:
         """Train so many epochs after a first one, and return the seconds of one."""
-        results = self._beside if self._name == "beside" else self._one_by_one
-        for number, result in enumerate(results(epochs + 1)):
-            if number == 0:
-                began = time.perf_counter()
-            ended = time.perf_counter()
-            if self._name != "without":
-                self._checkpoints.save(result)
-        return (ended - began) / epochs
+        results = islice(self._results, epochs + 1)
+        if self._name == "without":
+            return epoch_seconds(results)
+        if self._name == "waiting":
+            return epoch_seconds(results, self._checkpoints.save)
 
-    def _one_by_one(self, epochs: int) -> Iterator[EpochResult]:
-        return islice(self._results, epochs)
-
-    def _beside(self, epochs: int) -> Iterator[EpochResult]:
         def snapshots(stop: Event) -> Iterator[EpochResult]:
-            for result in self._one_by_one(epochs):
-                yield result.snapshot()
+            return (result.snapshot(self._copies) for result in results)
 
-        return ahead(snapshots)
+        return epoch_seconds(ahead(snapshots), self._checkpoints.save)
 
     @property
     def megabytes(self) -> float:
@@ -75,35 +65,22 @@ class Way:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--network", default="resnet18")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=2, help="of an epoch")
-    parser.add_argument("--epochs", type=int, default=4, help="of a turn")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="of the training on a CPU")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
-    parser.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
-    given = parser.parse_args()
-    on = machine() | {"device": given.device, "threads": given.threads}
-    case = Case(given.network, given.batch, given.steps)
+    arguments = parser(__doc__, rounds=9)
+    arguments.add_argument("--threads", type=int, default=1, help="of the training on a CPU")
+    arguments.add_argument("--waiting", action="store_true", help="also wait for each checkpoint")
+    given = arguments.parse_args()
+    before, case = machine() | {"threads": given.threads}, case_of(given)
+    names = ("without", "beside", *(["waiting"] if given.waiting else []))
     with tempfile.TemporaryDirectory() as folder:
-        ways = {name: Way(name, case, given.device, Path(folder), given.threads) for name in WAYS}
-        seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-        for done in range(given.rounds + 1):
-            for name in random.sample(WAYS, len(WAYS)):
-                one = ways[name].turn(given.epochs)
-                seconds[name] += [one] * (done > 0)  # the first round warms up
-        size = ways["waiting"].megabytes
-    found = {name: ratio(seconds[name], seconds["without"]) for name in WAYS[1:]}
-    if given.json:
-        ratios = {name: round(spread.median, 4) for name, spread in found.items()}
-        print(json.dumps({"ratios": ratios, "machine": on, "n": given.rounds}))
-        return
-    epoch = statistics.median(seconds["without"])
-    title = f"{case.network}, epochs of {epoch:.2f} s, checkpoints of {size:.0f} MB"
-    rows = [(name, "sam", spread) for name, spread in found.items()]
-    show_ratios({f"{title}, n = {given.rounds}": rows}, ("way", "method"), LIMITS, on)
+        ways = {name: Way(name, case, given.device, Path(folder), given.threads) for name in names}
+        seconds = take_turns({name: way.turn for name, way in ways.items()}, given)
+        size = ways["beside"].megabytes
+    base = seconds["without"]
+    found = {name: ratio(seconds[name], base) for name in names[1:]}
+    title = (
+        f"{case.network}, epochs of {statistics.median(base):.2f} s, checkpoints of {size:.0f} MB"
+    )
+    show(title, found, len(base), given, before, LIMITS)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import os
 import secrets
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,21 +33,32 @@ def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -
     Raises:
         OSError: it cannot be written; the old file stays, and no temporary file is left.
     """
+    with written_aside(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_aside(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Yield a file under a temporary name, which gets the name ``path`` if nothing fails inside.
+
+    ``durable`` and errors are as of ``write_aside``.
+    """
     aside = _aside(path)
     try:
         # A name that cannot be guessed, and never through an existing link.
         made = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         with os.fdopen(made, "wb") as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(aside, path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             aside.unlink()
-        # Some errors do not name a file, and others name the temporary one.
-        error.filename, error.filename2 = str(path), None
+        if isinstance(error, OSError):
+            # Some errors do not name a file, and others name the temporary one.
+            error.filename, error.filename2 = str(path), None
         raise
     if durable:
         sync_folder(path.parent)

@@ -23,13 +23,13 @@ def written(tmp_path):
 
 
 def test_a_configuration_alone_was_not_exported(written, tmp_path):
-    config, exported = load_configuration(written(TRAIN))
+    config, exported, processes = load_configuration(written(TRAIN))
     assert (config.method, config.epochs, config.data.dir) == ("sam", 3, str(tmp_path / "data"))
-    assert exported is None
+    assert (exported, processes) == (None, 1)
 
 
 def test_an_exported_file_says_what_the_trial_had_reached(written):
-    config, exported = load_configuration(written({"train": TRAIN, "result": RESULT}))
+    config, exported, _ = load_configuration(written({"train": TRAIN, "result": RESULT}))
     assert config.epochs == 3
     assert exported == Exported(2, {"val_loss": 0.5})
 
@@ -37,13 +37,18 @@ def test_an_exported_file_says_what_the_trial_had_reached(written):
 @pytest.mark.parametrize("settings", [["epochs=5"], {"epochs": 5}])
 def test_changed_settings_are_no_longer_those_of_the_trial(written, settings):
     path = written({"train": TRAIN, "result": RESULT})
-    config, exported = load_configuration(path, settings=settings)
+    config, exported, _ = load_configuration(path, settings=settings)
     assert (config.epochs, exported) == (5, None)
 
 
 def test_the_centre_of_a_plateau_has_no_result(written):
     path = written({"train": TRAIN, "provenance": {"run": "r1"}})
     assert load_configuration(path).exported is None
+
+
+def test_the_number_of_processes_may_be_where_earlier_versions_wrote_it(written):
+    result = {**RESULT, "processes": 2}
+    assert load_configuration(written({"train": TRAIN, "result": result})).processes == 2
 
 
 def test_mistakes_are_named(written, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tune_robust.data import LabelledImages
-from tune_robust.data.gathering import gathered
+from tune_robust.data.gathering import _computed_ahead, gathered
 
 LABELS = torch.zeros(100, dtype=torch.int64)
 
@@ -16,7 +16,8 @@ class Watched(LabelledImages):
 
     def pixels(self, which):
         self.counts.append(len(which))
-        self.threads.add(threading.current_thread())
+        self.threads.append(threading.current_thread())
+        self.reads.release()
         return super().pixels(which)
 
 
@@ -24,7 +25,8 @@ def watched(*, on_host):
     images = torch.arange(100, dtype=torch.uint8).view(100, 1, 1, 1)
     part = Watched(images, LABELS, LABELS, on_host=on_host)
     object.__setattr__(part, "counts", [])
-    object.__setattr__(part, "threads", set())
+    object.__setattr__(part, "threads", [])
+    object.__setattr__(part, "reads", threading.Semaphore(0))
     return part
 
 
@@ -34,8 +36,10 @@ def test_a_thread_gathers_two_groups_ahead_and_no_more():
     for done in range(1, 11):
         assert next(found).flatten().tolist() == [*range(10 * done - 10, 10 * done)]
         assert done <= len(part.counts) <= min(done + 2, 10)
+        if done == 1:
+            assert all(part.reads.acquire(timeout=60) for _ in range(3))
+            assert part.threads.count(threading.current_thread()) <= 1, "it may not have waited"
     assert list(found) == []
-    assert threading.current_thread() not in part.threads
 
 
 def test_images_on_the_device_are_gathered_when_they_are_asked_for():
@@ -44,7 +48,22 @@ def test_images_on_the_device_are_gathered_when_they_are_asked_for():
     for done in range(1, 11):
         next(found)
         assert len(part.counts) == done
-    assert part.threads == {threading.current_thread()}
+    assert {*part.threads} == {threading.current_thread()}
+
+
+def test_the_caller_helps_with_its_group_instead_of_waiting():
+    helped = threading.Event()
+
+    def compute(item):
+        if threading.current_thread() is threading.main_thread():
+            helped.set()
+        elif item == 0:
+            assert helped.wait(60)
+        return 10 * item
+
+    groups = [range(3), range(3, 6), range(6, 7)]
+    assert [*_computed_ahead(compute, groups, 1)] == [[0, 10, 20], [30, 40, 50], [60]]
+    assert helped.is_set()
 
 
 def test_its_thread_ends_when_the_caller_stops_early():

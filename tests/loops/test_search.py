@@ -71,7 +71,7 @@ def test_a_winner_is_exported_with_its_code_and_trains_to_the_same_numbers(place
     (path,) = tr.export(place, top=1, out=tmp_path)
     assert "small_cnn" not in path.read_text()
     with forgotten():
-        config, exported = load_configuration(path)
+        config, exported, _ = load_configuration(path)
         assert not uses_other_code(path)
         *_, last = run_loop(config)
     assert exported.differing(last.metrics) == {}

@@ -15,14 +15,10 @@ from tune_robust.spaces.yaml_text import read_yaml
 
 
 class Exported(NamedTuple):
-    """The results of an exported trial: ``metrics``, None for NaN, after ``epoch`` (from 1).
-
-    It was trained in ``processes``.
-    """
+    """The results of an exported trial: ``metrics``, None for NaN, after ``epoch`` (from 1)."""
 
     epoch: int
     metrics: Mapping[str, float | None]
-    processes: int = 1
 
     def differing(self, metrics: Mapping[str, float]) -> dict[str, tuple[float | None, ...]]:
         """Return the exported and the new value of each metric that differs, by name.
@@ -38,10 +34,14 @@ class Exported(NamedTuple):
 
 
 class Configuration(NamedTuple):
-    """A configuration and, if it belongs to an exported trial, the results of that trial."""
+    """A configuration and, if it belongs to an exported trial, the results of that trial.
+
+    ``processes`` is the number of processes of each trial of the run that it was exported from.
+    """
 
     config: TrainConfig
     exported: Exported | None
+    processes: int = 1
 
 
 def load_configuration(
@@ -67,12 +67,13 @@ def load_configuration(
     given = document.get("train", document) if isinstance(document, dict) else document
     located, changes = locate_config(given, settings, path.expanduser().absolute().parent)
     config = parse_config(apply_overrides(located, changes), str(path))
-    _use_code(config, path, "code" in (document.get("provenance") or {}), code)
-    result = document.get("result") or {}
+    provenance, result = (document.get(name) or {} for name in ("provenance", "result"))
+    _use_code(config, path, "code" in provenance, code)
+    # Earlier versions wrote it beside the metrics.
+    processes = provenance.get("processes") or result.get("processes") or 1
     if settings or "epoch" not in result or "metrics" not in result:
-        return Configuration(config, None)
-    exported = Exported(result["epoch"], result["metrics"], result.get("processes", 1))
-    return Configuration(config, exported)
+        return Configuration(config, None, processes)
+    return Configuration(config, Exported(result["epoch"], result["metrics"]), processes)
 
 
 def _use_code(config: TrainConfig, path: Path, exported: bool, given: str | Path | None) -> None:

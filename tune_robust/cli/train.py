@@ -38,7 +38,7 @@ def train(
         typer.Option(
             min=1,
             help="Train in so many processes, each on a GPU of its own or on the CPU; by default "
-            "as the exported trial, else in one.",
+            "in as many as the trials of the run that the file was exported from, else in one.",
         ),
     ] = None,
     out: Annotated[
@@ -78,8 +78,7 @@ def train(
     if uses_other_code(config) and not as_json:
         print("The code of its own parts differs from that of the exported trial.")
 
-    if processes is None:
-        processes = 1 if exported is None else exported.processes
+    processes = processes or found.processes
     metrics: dict[str, float] = {}
     try:
         if out is not None:
@@ -94,7 +93,7 @@ def train(
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}.") from error
     if exported is not None and not as_json:
-        _print_comparison(exported.differing(metrics))
+        _print_comparison(exported.differing(metrics), (found.processes, processes))
 
 
 def _epochs(
@@ -149,10 +148,17 @@ def _print_epoch(epoch: int, config: TrainConfig, metrics: dict[str, float], as_
     print(f"epoch {epoch}/{config.total_epochs}  {figures}", flush=True)
 
 
-def _print_comparison(differing: Mapping[str, tuple[float | None, ...]]) -> None:
+def _print_comparison(
+    differing: Mapping[str, tuple[float | None, ...]], processes: tuple[int, int]
+) -> None:
+    """Print what differs; ``processes`` of the trial and of this training."""
     if not differing:
         print("Reproduced: every metric equals the exported one exactly.")
         return
-    print("Some metrics differ from the exported ones (another machine, thread count or version?):")
+    why = "another machine, thread count or version?"
+    of_trial, here = processes
+    if of_trial != here:
+        why = f"number of processes: {of_trial} for the trial, {here} here"
+    print(f"Some metrics differ from the exported ones ({why}):")
     for name, (exported, now) in differing.items():
         print(f"  {name}: exported {exported}, now {now}")

@@ -152,7 +152,13 @@ class Batches:
 
     @property
     def _at_once(self) -> int:
-        """Return how many images are gathered together, a whole number of batches."""
+        """Return how many images are gathered together, a whole number of batches.
+
+        Compressed ones take so long to decode that only RandAugment is worth the wait for several
+        batches.
+        """
+        if self.part.compressed and self._randaugment is None:
+            return self.batch_size
         batch = self.batch_size * math.prod(self.part.input_shape)
         pixels = _PIXELS_AT_ONCE if self._randaugment is None else _PIXELS_AT_ONCE_IN_GROUPS
         return max(1, pixels // batch) * self.batch_size

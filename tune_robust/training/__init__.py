@@ -1,7 +1,7 @@
 """One training run as a generator of epochs, in PyTorch alone: no printing and no Ray."""
 
 from tune_robust.training.ahead import ahead
-from tune_robust.training.checkpoints import Checkpoint, read_checkpoint
+from tune_robust.training.checkpoints import Checkpoint, Copies, read_checkpoint
 from tune_robust.training.device import choose_device, fits_images
 from tune_robust.training.loop import EpochResult, check_fits, continued_config, train
 from tune_robust.training.saving import save_epoch
@@ -10,6 +10,7 @@ from tune_robust.training.trying import slow_imports
 
 __all__ = [
     "Checkpoint",
+    "Copies",
     "EpochResult",
     "ProcessLost",
     "ahead",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tune_robust.errors import UserError
-from tune_robust.files import open_regular, write_aside
+from tune_robust.files import open_regular, written_aside
 from tune_robust.training.evaluation import Reliability
 
 FORMAT = 1
@@ -40,35 +40,65 @@ class Checkpoint:
     owner: dict[str, str | None] | None = None
 
 
-def on_host(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a copy whose tensors are on the host and stay as they are while training continues.
+class Copies:
+    """Copies checkpoints to the host, where they stay as they are while training continues.
 
-    Names of one tensor in the original are names of one tensor in the copy, which is stored once.
+    Each copy is made in the memory of the one before the last: the system clears the pages of new
+    memory first, which takes several times as long as the copy itself.
     """
-    return replace(checkpoint, state=_on_host(checkpoint.state, {}))
+
+    def __init__(self) -> None:
+        self._last: _ByTensor = {}
+        self._before_last: _ByTensor = {}
+
+    def of(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Return a copy, which is valid until the copy after the next one is made.
+
+        Names of one tensor in the original are names of one tensor in the copy, which is stored
+        once.
+        """
+        made: _ByTensor = {}
+        state = _copied(checkpoint.state, made, self._before_last)
+        self._last, self._before_last = made, self._last
+        return replace(checkpoint, state=state)
 
 
-def _on_host(value: Any, copies: dict[tuple[Any, ...], Tensor]) -> Any:
+_ByTensor = dict[tuple[Any, ...], Tensor]
+"""Copies, by the memory and the form of the original."""
+
+
+def _copied(value: Any, made: _ByTensor, old: _ByTensor) -> Any:
+    """Return a copy of ``value`` whose tensors are ``made``, over ``old`` ones if they fit."""
     if isinstance(value, Tensor):
         which = (value.device, value.data_ptr(), value.dtype, value.shape, value.stride())
-        if which not in copies:
-            copies[which] = value.detach().to("cpu", copy=True)
-        return copies[which]
+        if which not in made:
+            tensor, again = value.detach(), old.get(which)
+            made[which] = tensor.to("cpu", copy=True) if again is None else again.copy_(tensor)
+        return made[which]
     if isinstance(value, dict):
         copied = copy(value)  # with the attributes of a network's state
-        copied.update({key: _on_host(one, copies) for key, one in value.items()})
+        copied.update({key: _copied(one, made, old) for key, one in value.items()})
         return copied
     if isinstance(value, list | tuple):
-        return type(value)(_on_host(one, copies) for one in value)
+        return type(value)(_copied(one, made, old) for one in value)
     return value
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write aside, then rename: ``path`` is always either the old checkpoint or the new one."""
-    buffer = BytesIO()
-    # asdict would copy each tensor, so that a tensor with two names would be stored twice.
-    torch.save(vars(checkpoint), buffer)
-    write_aside(path, buffer.getbuffer())
+    """Write aside, then rename: ``path`` is always either the old checkpoint or the new one.
+
+    Raises:
+        OSError: it cannot be written; the old one stays.
+    """
+    with written_aside(path) as file:
+        try:
+            # asdict would copy each tensor, so that a tensor with two names would be stored twice.
+            torch.save(vars(checkpoint), file)
+        except RuntimeError as error:
+            # PyTorch's writer goes on for a while after a write has failed.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Checkpoint:

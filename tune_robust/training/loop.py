@@ -48,7 +48,7 @@ from tune_robust.methods.mixing import Batch
 from tune_robust.models import Classifier, WithFeatures, last_linear
 from tune_robust.training.checkpoints import (
     Checkpoint,
-    on_host,
+    Copies,
     read_checkpoint,
     write_checkpoint,
 )
@@ -116,13 +116,14 @@ class EpochResult:
         """Write a checkpoint of this epoch, which belongs to the trial ``owner``, if any."""
         write_checkpoint(Path(path), replace(self.checkpoint(), owner=owner))
 
-    def snapshot(self) -> EpochResult:
+    def snapshot(self, copies: Copies | None = None) -> EpochResult:
         """Return this result with a copy of the state, on the host, which ``save`` then writes.
 
         Call it before asking the generator for the next epoch. ``model`` stays the network that is
-        being trained.
+        being trained. With the same ``copies`` in each epoch, copying is several times as fast, and
+        a snapshot can be saved until the one after the next is made.
         """
-        copied = on_host(self.checkpoint())
+        copied = (copies or Copies()).of(self.checkpoint())
         return replace(self, checkpoint=lambda: copied)
 
 

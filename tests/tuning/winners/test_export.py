@@ -106,7 +106,10 @@ def test_the_number_of_processes_goes_with_the_numbers(run, tmp_path):
         slots = {"cpus": 1, "gpus": 0.0, "concurrency": 1, "processes": processes}
         folder.write_meta(folder.read_meta() | {"slots": slots})
         (path,) = export_yaml(folder, best, tmp_path / "out")
-        assert load_configuration(path).exported.processes == expected
+        assert load_configuration(path).processes == expected
+        assert load_configuration(path, settings=["epochs=9"]).processes == expected
+        centre = export_settings(folder, best[0], {}, tmp_path / "centre.yaml", "why")
+        assert load_configuration(centre).processes == expected
 
 
 def test_settings_take_the_place_of_a_trials_own_and_train_accepts_them(run, tmp_path):

@@ -18,7 +18,14 @@ from tune_robust.data import Splits, load_dataset, make_splits
 from tune_robust.runs.checkpoints import AnyCheckpoint, Checkpoints, Owner, open_checkpoints
 from tune_robust.runs.predictions import KeptPredictions
 from tune_robust.spaces.objective import Objective
-from tune_robust.training import EpochResult, ProcessLost, ahead, train, train_together
+from tune_robust.training import (
+    Copies,
+    EpochResult,
+    ProcessLost,
+    ahead,
+    train,
+    train_together,
+)
 from tune_robust.tuning.engine.following import load_splits
 from tune_robust.tuning.engine.runner import Runner, Unsaved, reported_again
 
@@ -139,8 +146,9 @@ def _epochs(
 def _snapshots(
     results: Results, config: TrainConfig, resume: Path | None, cache: Path, stop: Event
 ) -> Iterator[EpochResult]:
+    copies = Copies()
     for result in results(config, resume, cache, stop):
-        yield result.snapshot()
+        yield result.snapshot(copies)
 
 
 def _report(result: EpochResult | AnyCheckpoint, config: TrainConfig) -> dict[str, Any]:

@@ -116,16 +116,9 @@ def _document(trial: Trial, place: int, meta: dict[str, Any]) -> dict[str, Any]:
             "status": trial.status,
             "epoch": max(trial.epochs),
             "metrics": trial.last,
-            **_processes(meta),
         },
         "provenance": _provenance(meta),
     }
-
-
-def _processes(meta: dict[str, Any]) -> dict[str, int]:
-    """The number of processes of each trial, if there are several: numbers depend on it."""
-    processes = (meta.get("slots") or {}).get("processes", 1)
-    return {"processes": processes} if processes > 1 else {}
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
@@ -144,8 +137,15 @@ def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
         "git_commit": meta.get("git_commit"),
         "versions": meta.get("versions"),
         "hardware": meta.get("hardware"),
+        **_processes(meta),
         **({} if code is None else {"code": {"hash": code.hash, "packages": {**code.packages}}}),
     }
+
+
+def _processes(meta: dict[str, Any]) -> dict[str, int]:
+    """The number of processes of each trial, if there are several: numbers depend on it."""
+    processes = (meta.get("slots") or {}).get("processes", 1)
+    return {"processes": processes} if processes > 1 else {}
 
 
 def export_settings(
