@@ -87,7 +87,7 @@ def main() -> None:
                 held = holds(region, bounds, run.trials, accuracy)
                 found[name].append((held, width(part, bounds)))
     rows = []
-    for name, each in found.items():
+    for name, each in ((name, each) for name, each in found.items() if each):
         held, widths = np.array(each, float).T
         rows.append([name, str(len(held)), percent(estimate(held, (0, 1))), f"{widths.mean():.2f}"])
     print(table(["", "surfaces", "% with a best setting", "width"], rows))

@@ -15,6 +15,6 @@ def test_a_surface_is_drawn_again_by_its_number_and_measured_with_noise():
 
 
 def test_the_region_of_a_drawn_surface_is_counted(script):
-    rows = script("best_region.py", "--surfaces", "1").splitlines()[2:4]
+    rows = script("best_region.py", "--surfaces", "2").splitlines()[2:4]
     assert [row.split(" | ")[0] for row in rows] == ["| plateau", "| region of the best"]
     assert all(row.split(" | ")[1] == "1" for row in rows)
