@@ -14,11 +14,15 @@ LARGEST = 1 << 18
 """Bytes of a request, nearly all of them the environment."""
 
 
-def ask(address: str, request: dict, files: list[int]) -> socket.socket:
+def ask(address: str, request: dict | None, files: list[int]) -> socket.socket:
     """Send a request to tests/cli/fork_server.py; its answers come from the returned socket."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    server.connect(f"\0{address}")
-    socket.send_fds(server, [json.dumps(request).encode()], files)
+    try:
+        server.connect(f"\0{address}")
+        socket.send_fds(server, [json.dumps(request).encode()], files)
+    except OSError:
+        server.close()
+        raise
     return server
 
 

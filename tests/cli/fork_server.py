@@ -1,11 +1,13 @@
 """The process that forks commands for tests/cli/forked.py: it imports modules, then waits.
 
-    python -m tests.cli.fork_server SOCKET SHARED,... TRIALS,... COMMANDS,...
+    python -m tests.cli.fork_server ADDRESS SHARED,... TRIALS,... COMMANDS,...
 
-Once the modules are imported, it sends to the socket where to connect, and what the imports have
-added to the environment; it ends when the other end of the socket is closed. Who connects sends a
-request with three descriptors, standard input, output and error, and receives the process id and,
-once there is one, the exit code.
+This returns as soon as one can connect to the address, of an abstract socket; the server goes on
+alone and imports the modules. Each process that runs tests connects with the request ``null`` and
+stays connected: the server ends with the last of these. They receive what the imports have added to
+the environment, and the path of a Python that has the processes of trials forked. To start a
+command, a process connects with a request and three descriptors, standard input, output and error,
+and receives the process id and, once there is one, the exit code.
 
 A forked command that starts Ray has the processes of its trials forked, too: what it takes for
 Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
@@ -52,30 +54,39 @@ class Asked(NamedTuple):
     files: list[int]
 
 
-def serve(connections: socket.socket, owner: socket.socket) -> Asked | None:
-    """Fork for every request, and return it in the forked process; None here once nobody asks."""
+def serve(
+    connections: socket.socket, owners: set[socket.socket], greeting: bytes = b""
+) -> Asked | None:
+    """Fork for every request, and return it in the forked process; None once no owner is left."""
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, socket.socket] = {}
     while True:
-        ready, _, _ = select.select([connections, owner, woken], [], [])
-        if owner in ready:
-            return None
+        ready = {*select.select([connections, woken, *owners], [], [])[0]}
+        for owner in owners & ready:
+            if len(owners) == 1:
+                return None  # it waits for the end of this process
+            owners.remove(owner)
+            owner.close()
         if woken in ready:
             os.read(woken, 4096)
             _report_ends(running)
         if connections in ready:
             asking, _ = connections.accept()
             message, files, _, _ = socket.recv_fds(asking, LARGEST, 3)
+            if (request := json.loads(message)) is None:
+                asking.send(greeting)
+                owners.add(asking)
+                continue
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for opened in (asking, connections, owner, *running.values()):
+                for opened in (asking, connections, *owners, *running.values()):
                     opened.close()
-                return Asked(json.loads(message), files)
+                return Asked(request, files)
             for file in files:
                 os.close(file)
             running[pid] = asking
@@ -157,41 +168,64 @@ def _import(modules: str) -> None:
     gc.enable()
 
 
-def _serve_trials(owner: socket.socket, address: str, modules: str) -> None:
+def _serve_trials(commands: socket.socket, address: str, modules: str) -> socket.socket:
+    """Fork the second server; it ends once what is returned is closed."""
     connections = _listen(address)
+    ours, theirs = socket.socketpair()
     if os.fork() == 0:
+        commands.close()
+        ours.close()
         _import(modules)
-        if (asked := serve(connections, owner)) is not None:
+        if (asked := serve(connections, {theirs})) is not None:
             become(asked, {})
             run_python(asked.request["arguments"])
         os._exit(0)  # without what Triton says at an interpreter's end
     connections.close()
+    theirs.close()
+    return ours
 
 
 def main() -> None:
     """Import the modules and serve; in a forked process, be what was asked for."""
-    number, shared, of_trials, of_commands = sys.argv[1:]
-    owner, address = socket.socket(fileno=int(number)), f"tune-robust-tests-{os.getpid()}"
-    before = set(os.environ)
+    address, *modules = sys.argv[1:]
+    try:
+        connections = _listen(address)
+    except OSError:
+        return  # another process has started a server at the same time
+    if os.fork() == 0:
+        os.setsid()
+        _serve_commands(connections, address, *modules)
+
+
+def _serve_commands(
+    connections: socket.socket, address: str, shared: str, of_trials: str, of_commands: str
+) -> None:
+    before, owners = set(os.environ), set()  # a set that outlives `serve`: see there
     _import(shared)
-    _serve_trials(owner, f"{address}-trials", of_trials)
-    _import(of_commands)
-    imported = {name: os.environ[name] for name in set(os.environ) - before}
-    connections, python = _listen(address), Path(tempfile.mkdtemp()) / "python"
+    with _serve_trials(connections, f"{address}-trials", of_trials):
+        _import(of_commands)
+        imported = {name: os.environ[name] for name in set(os.environ) - before}
+        python = _python_that_forks(f"{address}-trials")
+        greeting = json.dumps([imported, str(python)]).encode()
+        asked = serve(connections, owners, greeting)
+        if asked is None:
+            shutil.rmtree(python.parent)
+        else:
+            become(asked, imported)
+            run_command(asked.request, python)
+
+
+def _python_that_forks(address: str) -> Path:
+    python = Path(tempfile.mkdtemp()) / "python"
     text = PYTHON.format(
         python=sys.executable,
         benchmarks=Path(__file__).parents[2] / "benchmarks",
         client=Path(__file__).with_name("fork_client.py"),
-        address=f"{address}-trials",
+        address=address,
     )
     python.write_text(text)
     python.chmod(0o700)
-    owner.send(json.dumps([address, imported, str(python)]).encode())
-    if (asked := serve(connections, owner)) is None:
-        shutil.rmtree(python.parent)
-    else:
-        become(asked, imported)
-        run_command(asked.request, python)
+    return python
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from tests.cli.fork_client import LARGEST, ask
 class Modules(NamedTuple):
     """What is imported before a command, and the processes of its trials, are forked."""
 
+    name: str
     shared: tuple[str, ...]
     trials: tuple[str, ...]
     commands: tuple[str, ...]
@@ -40,13 +41,15 @@ _COMMANDS = (
     "analysis.report.page",
     "tests.cli.warm",
 )
-WITHOUT_TORCH = Modules(_RUNS, ("numpy",), _COMMANDS)
+WITHOUT_TORCH = Modules("without-torch", _RUNS, ("numpy",), _COMMANDS)
 EVERYTHING = Modules(
+    "everything",
     (*_RUNS, "torch", "tune_robust.data", "tune_robust.training"),
     ("torch._dynamo",),  # which the first optimizer imports
     _COMMANDS,
 )
 OTHERS_ALONE = Modules(
+    "others",
     ("torch", "torchvision", "pandas", "pyarrow.parquet", "pydantic", "scipy.special"),
     ("torch._dynamo",),
     ("json",),
@@ -116,22 +119,19 @@ class Process:
 
 
 class _Server:
-    """A process that has imported ``modules`` and forks commands."""
+    """A process that has imported ``modules`` and forks commands, for all that run tests."""
 
     def __init__(self, modules: Modules):
-        self._owner, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        arguments = [str(theirs.fileno()), *(",".join(names) for names in modules)]
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.cli.fork_server", *arguments],
-                cwd=Path(__file__).parents[2],
-                env=_AT_FIRST,
-                pass_fds=[theirs.fileno()],
-            )
-        self._address: str
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
+        self._address = f"tune-robust-tests-{run}-{modules.name}"
+        try:
+            self._held = ask(self._address, None, [])
+        except ConnectionRefusedError:
+            _begin(self._address, modules)
+            self._held = ask(self._address, None, [])
         self.imported: dict[str, str]
         self.python: str
-        self._address, self.imported, self.python = json.loads(self._owner.recv(LARGEST))
+        self.imported, self.python = json.loads(self._held.recv(LARGEST))
         atexit.register(self._end)
 
     def start(self, request: dict, *outputs: IO[str]) -> Process:
@@ -141,8 +141,21 @@ class _Server:
         return Process(int(end.recv(LARGEST)), end, *outputs)
 
     def _end(self) -> None:
-        self._owner.close()
-        self._process.wait()
+        with self._held:
+            self._held.shutdown(socket.SHUT_WR)
+            self._held.recv(LARGEST)  # the last waits until it has ended
+
+
+def _begin(address: str, modules: Modules) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.cli.fork_server", address),
+            *(",".join(names) for names in modules[1:]),
+        ],
+        cwd=Path(__file__).parents[2],
+        env=_AT_FIRST,
+        check=True,
+    )
 
 
 _server = cache(_Server)
