@@ -111,4 +111,4 @@ def read(path: Path) -> Dataset | None:
     )
     index = Index(encoded, arrays["labels"], others["train"], tuple(others["classes"]))
     dataset = compressed(index, Examined(others["size"], others["channels"], arrays["moments"]))
-    return dataset._replace(train=dataset.train._replace(index=path))
+    return dataset._replace(train=dataset.train._replace(index_file=path))

@@ -74,10 +74,10 @@ def noisy_labels(
     def draw() -> np.ndarray:
         return MODELS[noise.kind](noise, source, classes, parts, stream(config.seed, "noise"))
 
-    if noise.kind == "instance" and source.index is not None:
+    if noise.kind == "instance" and source.index_file is not None:
         settings = [noise.model_dump(), config.seed, *map(len, parts)]
         depends = json.dumps(settings).encode() + b"".join(part.tobytes() for part in parts)
-        return _stored(source.index, depends, draw)
+        return _stored(source.index_file, depends, draw)
     return draw()
 
 
