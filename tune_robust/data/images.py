@@ -38,8 +38,8 @@ class Images(NamedTuple):
     ``given_labels``, int64 (N,), are noisy labels that the source has in addition to the true ones.
     ``names`` are the file names of the images, if a table of labels may refer to them. ``moments``
     are those of ``image_moments``, if they were stored with the images. If a sample has several
-    inputs, ``fields`` says what they are, and the images are their records, uint8 (N, R). ``index_file``
-    is the file in which what is known of compressed images is stored, if it is.
+    inputs, ``fields`` says what they are, and the images are their records, uint8 (N, R).
+    ``index_file`` stores what is known of compressed images, if it is stored.
     """
 
     images: Pixels
