@@ -11,7 +11,7 @@ from tests.methods.recipes import TWO_PASSES, Recipe
 from tests.methods.two_processes import STEPS, WORLD, shares, work
 from tests.references.sharpness_aware import ReferenceSharpnessAware
 from tune_robust.config import PRESETS
-from tune_robust.training import together
+from tune_robust.training import together as of_the_library
 
 pytestmark = [
     pytest.mark.e2e,
@@ -25,7 +25,9 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
     start = torch.multiprocessing.start_processes
     # Both are forked from one process, which is also that of tests/training/test_together.py.
-    multiprocessing.set_forkserver_preload([work.__module__, together.__name__, "torch._dynamo"])
+    multiprocessing.set_forkserver_preload(
+        [work.__module__, of_the_library.__name__, "torch._dynamo"]
+    )
     start(work, (str(folder),), nprocs=WORLD, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
 
