@@ -11,7 +11,7 @@ from tests.methods.recipes import TWO_PASSES, Recipe
 from tests.methods.two_processes import STEPS, WORLD, shares, work
 from tests.references.sharpness_aware import ReferenceSharpnessAware
 from tune_robust.config import PRESETS
-from tune_robust.training import together as of_the_library
+from tune_robust.training import train_together
 
 pytestmark = [
     pytest.mark.e2e,
@@ -26,7 +26,7 @@ def results(tmp_path_factory):
     start = torch.multiprocessing.start_processes
     # Both are forked from one process, which is also that of tests/training/test_together.py.
     multiprocessing.set_forkserver_preload(
-        [work.__module__, of_the_library.__name__, "torch._dynamo"]
+        [work.__module__, train_together.__module__, "torch._dynamo"]
     )
     start(work, (str(folder),), nprocs=WORLD, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
