@@ -43,7 +43,8 @@ class Box(NamedTuple):
 
     def holds(self, positions: np.ndarray) -> np.ndarray:
         """Return whether each of the positions (m, sides) is in the box."""
-        return ((positions >= self.low - 1e-9) & (positions <= self.high + 1e-9)).all(axis=1)
+        inside = (positions >= self.low - 1e-9) & (positions <= self.high + 1e-9)
+        return np.asarray(inside.all(axis=1))
 
     def alike(self, land: Landscape, trials: pd.DataFrame) -> np.ndarray:
         """Return whether each trial differs from ``start`` in nothing but the numbers."""
