@@ -12,7 +12,7 @@ and receives the process id and, once there is one, the exit code.
 A forked command that starts Ray has the processes of its trials forked, too: what it takes for
 Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
 same holds for a benchmark that starts itself. The second server is forked before Ray is imported,
-which is when Ray reads a worker's variables.
+which is when Ray reads a worker's variables. A command that a benchmark starts is forked as usual.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ MARKED = 1000
 """The descriptor of a file named like the mark: a forked process shows its server's variables."""
 PYTHON = """#!/bin/sh
 case "$*" in
-*/setup_worker.py*/default_worker.py* | {benchmarks}/*) exec {python} -IS {client} {address} "$@" ;;
+*/setup_worker.py*/default_worker.py* | {benchmarks}/*) exec {client} {address}-trials "$@" ;;
+"-m tune_robust "*) shift 2; exec {client} {address} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
@@ -108,6 +109,10 @@ def become(asked: Asked, imported: dict[str, str]) -> None:
     for number, file in enumerate(asked.files):
         os.dup2(file, number)
         os.close(file)
+    for name, buffering in (("stdout", -1), ("stderr", 1)):  # the server's may have been files
+        old = getattr(sys, name)
+        options = {"encoding": old.encoding, "errors": old.errors, "closefd": False}
+        setattr(sys, name, os.fdopen(old.fileno(), "w", buffering, **options))
     os.chdir(asked.request["cwd"])
     os.environ.clear()
     os.environ.update(imported | asked.request["env"])
@@ -119,7 +124,7 @@ def become(asked: Asked, imported: dict[str, str]) -> None:
 
 def run_command(request: dict[str, Any], python: Path) -> None:
     """Run the command, or a program; ``python`` is what starts the interpreters that it needs."""
-    program = request["program"]
+    program = request.get("program")
     sys.executable = str(python)
     sys.path[0] = os.path.dirname(program) if program else request["cwd"]
     sys.argv = [program or "tune-robust", *request["arguments"]]
@@ -205,7 +210,7 @@ def _serve_commands(
     with _serve_trials(connections, f"{address}-trials", of_trials):
         _import(of_commands)
         imported = {name: os.environ[name] for name in set(os.environ) - before}
-        python = _python_that_forks(f"{address}-trials")
+        python = _python_that_forks(address)
         greeting = json.dumps([imported, str(python)]).encode()
         asked = serve(connections, owners, greeting)
         if asked is None:
@@ -220,7 +225,7 @@ def _python_that_forks(address: str) -> Path:
     text = PYTHON.format(
         python=sys.executable,
         benchmarks=Path(__file__).parents[2] / "benchmarks",
-        client=Path(__file__).with_name("fork_client.py"),
+        client=f"{sys.executable} -IS {Path(__file__).with_name('fork_client.py')}",
         address=address,
     )
     python.write_text(text)
