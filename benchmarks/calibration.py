@@ -15,9 +15,10 @@ trees, the variance over trees plus that of the out-of-bag errors), the Gaussian
 GPSampler (``optuna._gp``, a private module), and the mean of the searched trials with their
 standard deviation. These know finished trials only.
 
-The third table has the region of good settings that the report outlines, for the trials of SANER in
-the grids and for all trials: how many of the splits have a region, and in how many it contains a
-setting within one point of the best, by the objective and by test accuracy.
+The third table has the plateau and the region of the best of the report, for the trials of SANER in
+the grids (with four times as many splits) and for all trials: how many of the splits have them, and
+in how many they contain a setting within one point of the best, by the objective and by test
+accuracy. The 95 % intervals (Wilson) take the splits of a recording as independent.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import numpy as np
 import pandas as pd
 from markdown import percent, table
 from populations import POPULATIONS, RECORDED
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from analysis.stored.run import Run, load_run
 from analysis.surrogate.features import varied
@@ -47,6 +48,8 @@ METHOD = "saner"
 SIZES = (16, 30, 45)
 LEVELS = (0.5, 0.9)
 POINT = 0.01
+MORE = 4
+"""How many times more splits the regions of one method have than those of all methods."""
 HELD_OUT = 10
 """The fewest trials to predict."""
 _CUT = 1 / 3
@@ -217,35 +220,56 @@ def stopped(run: Run) -> Run:
 
 
 class Regions(NamedTuple):
-    """Splits, those with a region, and those whose region contains a best setting.
+    """Splits, those with a region, and those in which it contains a best setting.
 
-    ``scored``: best by the objective; ``tested``: by test accuracy.
+    ``plateau``: the box of settings predicted to be good; ``scored`` and ``tested``: the region of
+    the best, for a setting that is best by the objective or by test accuracy; ``width``: the mean
+    fraction of an axis that it covers.
     """
 
     splits: int
     regions: int
+    plateau: int
     scored: int
     tested: int
+    width: float
 
 
 def regions(recording: str, size: int, draws: int, method: str | None = None) -> Regions:
     """Count the regions of ``draws`` splits with ``size`` searched trials."""
-    count = np.zeros(len(Regions._fields), int)
+    number, found = 0, []
     for searched, rest in splits(recording, size, draws, method):
-        count[0] += 1
+        number += 1
         region = robust_region(searched)
         if region is None:
             continue
         everything = pd.concat([searched.trials, rest])
-        by = [everything["objective"], everything["trial"].map(_tested(recording))]
-        count[1:] += [1, *(holds(region, everything, values) for values in by)]
-    return Regions(*count.tolist())
+        score, test = everything["objective"], everything["trial"].map(_tested(recording))
+        held = [
+            holds(region, region.bounds, everything, score),
+            *(holds(region, region.best, everything, values) for values in (score, test)),
+        ]
+        found.append([1, *held, width(searched, region.best)])
+    regions, *counts, wide = np.sum(found, axis=0).tolist() if found else [0] * 5
+    return Regions(number, int(regions), *map(int, counts), width=wide / max(regions, 1))
 
 
-def holds(region: Region, trials: pd.DataFrame, values: pd.Series) -> bool:
-    """Return whether a region contains a trial whose value is within a point of the highest."""
+def width(searched: Run, bounds: Mapping[str, tuple[float, float]]) -> float:
+    """Return the mean fraction of an axis that lies within ``bounds``."""
+    axes = {dimension.path: dimension for dimension in searched.dimensions}
+    ends = [axes[path].to_unit(pair) for path, pair in bounds.items()]
+    return float(np.mean([high - low for low, high in ends]))
+
+
+def holds(
+    region: Region,
+    bounds: Mapping[str, tuple[float, float]],
+    trials: pd.DataFrame,
+    values: pd.Series,
+) -> bool:
+    """Return whether a trial within ``bounds`` is within a point of the highest value."""
     inside = (values >= values.max() - POINT).to_numpy(copy=True)
-    for path, (low, high) in region.bounds.items():
+    for path, (low, high) in bounds.items():
         inside &= trials[path].between(low - 1e-9, high + 1e-9).to_numpy()
     for path, option in region.chosen.items():
         inside &= (trials[path] == option).to_numpy()
@@ -295,8 +319,19 @@ def means_table(found: Mapping[str, Mapping[str, Coverage]]) -> str:
 
 def region_table(found: Mapping[str, Regions]) -> str:
     """Return the table of the regions."""
-    head = ["trials searched", "splits", "with a region", "best by score", "best by test accuracy"]
-    return table(head, ([name, *map(str, counts)] for name, counts in found.items()))
+    head = ["trials searched", "splits", "with a region", "plateau: best by score"]
+    head += ["region: best by score", "by test accuracy", "width"]
+    rows = []
+    for name, counts in found.items():
+        held = (_fraction(count, counts.regions) for count in counts[2:5])
+        rows.append([name, *map(str, counts[:2]), *held, f"{counts.width:.2f}"])
+    return table(head, rows)
+
+
+def _fraction(count: int, total: int) -> str:
+    """Return a count with the 95 % interval of the fraction (Wilson), in percent."""
+    low, high = binomtest(count, total).proportion_ci(method="wilson")
+    return f"{count} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def outlined(names: Sequence[str], draws: int) -> dict[str, Regions]:
@@ -305,7 +340,8 @@ def outlined(names: Sequence[str], draws: int) -> dict[str, Regions]:
     for name in names:
         for method in (METHOD, None) if name in GRIDS else (None,):
             for size in SIZES:
-                counts = regions(name, size, draws, method)
+                more = 1 if method is None else MORE
+                counts = regions(name, size, more * draws, method)
                 if counts.regions:
                     found[f"{name}, {size} of {method or 'all methods'}"] = counts
     return found

@@ -26,7 +26,7 @@ _START = "import sys; sys.executable = sys.argv[1]; del sys.argv[1]; " + (
 _CODE = Path(__file__).parents[1]
 
 _SMALL = (
-    *("--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000"),
+    *("--num-gpus=0", "--object-store-memory=100000000"),
     # As many nodes as there are share this machine's ports.
     *("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"),
 )
@@ -71,13 +71,13 @@ class RayNode:
 
 
 class RayCluster:
-    """Nodes of one CPU each, with a token that nobody else has.
+    """Nodes of one trial each, with a token that nobody else has.
 
     All have another tune-robust installed, but a head that takes jobs: these run what it has.
     """
 
-    def __init__(self, folder: Path):
-        self._folder, self.nodes = folder, []
+    def __init__(self, folder: Path, cpus: int):
+        self._folder, self._cpus, self.nodes = folder, cpus, []
         old = folder / "packages" / "tune_robust"
         old.mkdir(parents=True)
         (old / "__init__.py").write_text("raise ImportError('another version')")
@@ -97,7 +97,7 @@ class RayCluster:
             arguments += [f"--dashboard-port={self.dashboard.rpartition(':')[2]}"]
         log = self._folder / f"node{len(self.nodes)}.log"
         packages = _CODE if takes_jobs else self._folder / "packages"
-        node = RayNode(*arguments, log=log, packages=packages)
+        node = RayNode(f"--num-cpus={self._cpus}", *arguments, log=log, packages=packages)
         self.nodes.append(node)
         _wait_for(node, log)
         return node
@@ -116,14 +116,20 @@ def _wait_for(node: RayNode, log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ray_cluster():
+def trial_processes(pytestconfig):
+    """The processes of each trial of the tests that look at this; each node has as many CPUs."""
+    return pytestconfig.getoption("trial_processes")
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(trial_processes):
     """A cluster without nodes yet, whose token this process and those it starts have."""
     # Ray's sockets lie in it, and a socket's path may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tr-"))
     token = folder / "token"
     token.write_text(secrets.token_hex(32))
     token.chmod(0o600)
-    cluster = RayCluster(folder)
+    cluster = RayCluster(folder, cpus=trial_processes)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAY_AUTH_MODE", "token")
         patched.setenv("RAY_AUTH_TOKEN_PATH", str(token))

@@ -21,6 +21,15 @@ pytest_plugins = ["tests.s3", "tests.cluster"]
 gc.disable()
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--trial-processes",
+        type=int,
+        default=1,
+        help="Train each trial of the tests on a cluster in so many processes.",
+    )
+
+
 def pytest_collection_finish():
     gc.freeze()
     gc.enable()

@@ -3,12 +3,13 @@
 import uuid
 
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow.fs import S3FileSystem
 
 
 @pytest.fixture(scope="session")
 def s3_server():
+    from moto.server import ThreadedMotoServer  # here, since most tests need none of it
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield server.get_host_and_port()

@@ -9,12 +9,12 @@ from tune_robust.files import cache_root, is_uri
 
 def cache_of(storage: str) -> Path:
     """Return the folder of decoded data sets on this machine, shared by all runs of a storage."""
-    return _own() if is_uri(storage) else Path(storage).expanduser() / ".data"
+    return own_cache() if is_uri(storage) else Path(storage).expanduser() / ".data"
 
 
 def sent(cache: Path) -> str | None:
     """Return the cache to send to a trial on another node; None for the node's own folder."""
-    return None if cache == _own() else str(cache.resolve())
+    return None if cache == own_cache() else str(cache.resolve())
 
 
 def received(cache: str | None) -> Path:
@@ -22,8 +22,9 @@ def received(cache: str | None) -> Path:
 
     Users and homes may differ.
     """
-    return _own() if cache is None else Path(cache)
+    return own_cache() if cache is None else Path(cache)
 
 
-def _own() -> Path:
+def own_cache() -> Path:
+    """Return the folder of decoded data sets of this machine, for what belongs to no storage."""
     return cache_root() / "data"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.formatting import near, number, plain, score
 from analysis.report.summary import Summary
 from analysis.stored.run import Run
+from analysis.surrogate.best_region import LEVEL
 from analysis.surrogate.robust_region import Region, Setting
 
 
@@ -46,12 +47,20 @@ def _row(name: str, title: str, setting: Setting) -> str:
 def _box(name: str, region: Region) -> str:
     sides = "".join(
         f"<li><code>{plain(path)}</code> from {number(low)} to {number(high)}: "
-        f"{_portion(region.width[path])} of the range searched</li>"
+        f"{_portion(region.width[path])} of the range searched; the best from "
+        f"{number(region.best[path][0])} to {number(region.best[path][1])}</li>"
         for path, (low, high) in region.bounds.items()
     )
     held = " and ".join(f"{plain(p)} {plain(number(v))}" for p, v in region.chosen.items())
     sure = f"A setting in this box is within {near(name)} of the best with {region.sure:.0%} "
-    return sides + f"<li>{sure}probability{f', given {held}' if held else ''}.</li>"
+    given = f", given {held}" if held else ""
+    best = (
+        f"A setting within {near(name)} of the best lies in the ranges for the best, all of them "
+    )
+    return (
+        f"{sides}<li>{sure}probability{given}.</li><li>{best}together, with {LEVEL:.0%} "
+        "probability.</li>"
+    )
 
 
 def _portion(fraction: float) -> str:

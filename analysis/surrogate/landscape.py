@@ -68,6 +68,17 @@ class Landscape:
         """
         return self._interval(self._model.expect(points), level)
 
+    def draw(self, points: np.ndarray, rng: np.random.Generator, *, draws: int) -> np.ndarray:
+        """Return posterior draws of the metric for features (m, features), (draws, m).
+
+        The settings of a draw are drawn together, from a multivariate Student's t distribution with
+        the scale and the tails that the values of trials have.
+        """
+        expected, centre = self._model.expect(points).mean, self._model.predict(points)[0]
+        apart = self._model.draw(points, rng, draws=draws) - centre
+        tails = np.sqrt(FREEDOM / rng.chisquare(FREEDOM, (draws, 1)))
+        return self._scale.measured(expected + self._model.spread * tails * apart)
+
     def known(self, points: np.ndarray) -> float:
         """Return the fraction of the variance of settings (m, features) that is predicted.
 

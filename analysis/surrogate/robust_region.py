@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.stored.axes import Axis
 from analysis.stored.replicates import averaged
 from analysis.stored.run import Run
+from analysis.surrogate.best_region import best_region
+from analysis.surrogate.box import STEP, Box, slice_of, spread
 from analysis.surrogate.expectation import SURE, Expected, tolerance
 from analysis.surrogate.features import Number
 from analysis.surrogate.landscape import Landscape, fit_landscape
 from analysis.surrogate.surface import of_one_kind
 
 _STARTS = 3  # boxes that are grown
-_STEP = 0.025  # of an axis: how far the box grows at a time
 _PROBES = 64  # settings evaluated in each new slice of the box
 _GOOD = 0.75  # fraction of them that must be within a point of the best
 _FEWEST = 4  # trials per dimension of the box
@@ -47,7 +46,8 @@ class Region(NamedTuple):
     searched axis, in [0, 1]. ``chosen``: the options of choices in the box. ``start``: a trial in
     it. ``sure``: the mean probability that a setting in the box is within a point of the best, in
     [0, 1]. ``peak``: the finished trial with the best score; ``plateau``: the centre of the box, or
-    a finished trial close to it.
+    a finished trial close to it. ``best``: the bounds of each numeric path between which a setting
+    within a point of the best lies with 90 % probability, all paths together (``best_region``).
     """
 
     bounds: dict[str, tuple[float, float]]
@@ -57,6 +57,7 @@ class Region(NamedTuple):
     sure: float
     peak: Setting
     plateau: Setting
+    best: dict[str, tuple[float, float]]
 
 
 @lru_cache(maxsize=4)
@@ -87,18 +88,19 @@ def robust_region(run: Run) -> Region | None:
     boxes = [box for box in boxes if box.sides and len(seen) >= _FEWEST * len(box.sides)]
     if not boxes:
         return None
-    box = max(boxes, key=lambda box: float((box.high - box.low).mean()))
+    box = max(boxes, key=lambda box: box.width)
     if (box.high <= box.low).any():
         return None
     peak = finished.iloc[[int((sign * finished["objective"]).argmax())]]
     return Region(
-        bounds={number.path: _bounds(number.axis, *ends) for number, ends in box.bounds()},
-        width={number.path: high - low for number, (low, high) in box.bounds()},
+        bounds=box.bounds(),
+        width={number.path: high - low for number, (low, high) in box.ranges()},
         chosen=_options(run, box.start.iloc[0]),
         start=box.start["trial"].iloc[0],
         sure=_sure(land, box, sign, floor),
         peak=_recorded(run, land, peak),
         plateau=_plateau(run, land, finished, box),
+        best=best_region(land, box, finished, sign, best - floor).bounds(),
     )
 
 
@@ -108,37 +110,20 @@ def plateau_settings(run: Run) -> dict[str, Any] | None:
     return None if region is None else region.plateau.values
 
 
-class _Box(NamedTuple):
-    """The trial that it grew from (one row), the numbers that apply to it, and its bounds.
-
-    ``low`` and ``high`` are positions on the numbers' axes, in [0, 1].
-    """
-
-    start: pd.DataFrame
-    sides: tuple[Number, ...]
-    low: np.ndarray
-    high: np.ndarray
-
-    def bounds(self) -> list[tuple[Number, tuple[float, float]]]:
-        """Return the numbers, each with its bounds."""
-        ends = zip(self.low.tolist(), self.high.tolist(), strict=True)
-        return list(zip(self.sides, ends, strict=True))
-
-
-def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Box:
+def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> Box:
     """Move every face of the box outwards in turn until it reaches settings that are not good."""
     numbers = (each for each in land.dimensions if isinstance(each, Number))
     sides = tuple(number for number in numbers if number.applies(start)[0])
     low = np.array([number.features(start)[0, 0] for number in sides]).clip(0, 1)
-    high, unit, slice_of = low.copy(), _spread(_PROBES, len(sides)), _slice(land, start, sides)
+    high, unit, points = low.copy(), spread(_PROBES, len(sides)), slice_of(land, start, sides)
     faces = [(axis, side) for axis in range(len(sides)) for side in (-1, 1)]
     while faces:
         for axis, side in tuple(faces):
             edge = high[axis] if side > 0 else low[axis]
-            further = float(np.clip(edge + side * _STEP, 0, 1))
+            further = float(np.clip(edge + side * STEP, 0, 1))
             probes = low + unit * (high - low)
             probes[:, axis] = edge + unit[:, axis] * (further - edge)
-            expected = land.at(slice_of(probes))
+            expected = land.at(points(probes))
             good = (sign * expected.mean >= floor) & (expected.doubt <= SURE)
             if further == edge or good.mean() < _GOOD:
                 faces.remove((axis, side))
@@ -146,66 +131,31 @@ def _grown(land: Landscape, start: pd.DataFrame, sign: int, floor: float) -> _Bo
                 high[axis] = further
             else:
                 low[axis] = further
-    return _Box(start, sides, low, high)
+    return Box(start, sides, low, high)
 
 
-def _slice(
-    land: Landscape, start: pd.DataFrame, sides: tuple[Number, ...]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from positions (m, sides) to features; the others are those of a trial."""
-    features, columns = land.features(start), [land.column(number) for number in sides]
-
-    def points(positions: np.ndarray) -> np.ndarray:
-        rows = np.repeat(features, len(positions), axis=0)
-        rows[:, columns] = positions
-        return rows
-
-    return points
-
-
-def _sure(land: Landscape, box: _Box, sign: int, floor: float) -> float:
+def _sure(land: Landscape, box: Box, sign: int, floor: float) -> float:
     # Only needed here.
     from scipy.special import ndtr
 
-    probes = box.low + _spread(256, len(box.low)) * (box.high - box.low)
-    expected = land.at(_slice(land, box.start, box.sides)(probes))
+    probes = box.low + spread(256, len(box.low)) * (box.high - box.low)
+    expected = land.at(slice_of(land, box.start, box.sides)(probes))
     above = (sign * expected.mean - floor) / np.maximum(expected.deviation, 1e-9)
     return float(ndtr(above).mean())
 
 
-def _spread(count: int, dimensions: int) -> np.ndarray:
-    """Return (count, dimensions) points that fill [0, 1] evenly; they are deterministic.
-
-    They are those of a Kronecker sequence, whose steps are powers of the root of
-    x ** (dimensions + 1) = x + 1 (Roberts 2018).
-    """
-    root = 2.0
-    for _ in range(50):
-        root = (1 + root) ** (1 / (dimensions + 1))
-    steps = root ** -np.arange(1.0, dimensions + 1)
-    return (0.5 + np.arange(1, count + 1)[:, None] * steps) % 1
-
-
-def _bounds(dimension: Axis, low: float, high: float) -> tuple[float, float]:
-    ends = dimension.from_unit([low, high])
-    return float(ends[0]), float(ends[1])
-
-
-def _plateau(run: Run, land: Landscape, finished: pd.DataFrame, box: _Box) -> Setting:
+def _plateau(run: Run, land: Landscape, finished: pd.DataFrame, box: Box) -> Setting:
     """Return a finished trial near the centre of the box, otherwise the centre itself."""
     centre, half = (box.low + box.high) / 2, (box.high - box.low) / 2
-    points, start = land.features(finished), land.features(box.start)
-    columns = [land.column(number) for number in box.sides]
-    alike = (np.delete(points, columns, axis=1) == np.delete(start, columns, axis=1)).all(axis=1)
-    off = np.abs((points[:, columns] - centre) / np.maximum(half, _STEP / 2)).max(axis=1)
-    off = np.where(alike, off, np.inf)
+    off = np.abs((box.positions(land, finished) - centre) / np.maximum(half, STEP / 2)).max(axis=1)
+    off = np.where(box.alike(land, finished), off, np.inf)
     if off.min() <= _NEAR:
         return _recorded(run, land, finished.iloc[[int(off.argmin())]])
     values = {
         number.path: number.axis.nearest(float(number.axis.from_unit((low + high) / 2)))
-        for number, (low, high) in box.bounds()
+        for number, (low, high) in box.ranges()
     }
-    expected = _interval(land.at(_slice(land, box.start, box.sides)(centre[None])))
+    expected = _interval(land.at(slice_of(land, box.start, box.sides)(centre[None])))
     return Setting({**_options(run, box.start.iloc[0]), **values}, *expected, None, None)
 
 

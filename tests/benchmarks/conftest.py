@@ -45,6 +45,19 @@ def measured(script):
 
 
 @pytest.fixture
+def measured_by(monkeypatch, capsys):
+    """``measured_by(module, *arguments)``: the same of a script imported and partly replaced."""
+
+    def measured(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [module.__file__, "--json", *arguments])
+        capsys.readouterr()
+        module.main()
+        return json.loads(capsys.readouterr().out)
+
+    return measured
+
+
+@pytest.fixture
 def measured_apart(tmp_path):
     """The same in a process of its own; it is forked, and so are those that it starts."""
 

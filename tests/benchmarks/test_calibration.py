@@ -44,10 +44,13 @@ def test_a_recording_that_is_too_small_is_left_out(calibration):
 def test_a_region_holds_one_of_the_best_settings(calibration):
     trials = pd.DataFrame({"sam.rho": [0.1, 0.2, 0.9], "method": ["sam", "sam", "sgd"]})
     setting = Setting({}, 0.9, 0.8, 1.0, None, None)
-    box = Region({"sam.rho": (0.1, 0.5)}, {}, {"method": "sam"}, "t0001", 1.0, setting, setting)
-    assert calibration.holds(box, trials, pd.Series([0.5, 0.895, 0.9]))
-    assert not calibration.holds(box, trials, pd.Series([0.5, 0.88, 0.9]))
-    assert not calibration.holds(box._replace(chosen={"method": "sgd"}), trials, trials["sam.rho"])
+    box, chosen = {"sam.rho": (0.1, 0.5)}, {"method": "sam"}
+    region = Region(box, {}, chosen, "t0001", 1.0, setting, setting, {"sam.rho": (0.1, 1.0)})
+    other = region._replace(chosen={"method": "sgd"})
+    assert calibration.holds(region, box, trials, pd.Series([0.5, 0.895, 0.9]))
+    assert not calibration.holds(region, box, trials, pd.Series([0.5, 0.88, 0.9]))
+    assert not calibration.holds(other, box, trials, trials["sam.rho"])
+    assert calibration.holds(other, region.best, trials, trials["sam.rho"])
 
 
 def test_stopped_trials_end_at_a_third_of_the_budget_with_what_they_had_then(calibration):
@@ -64,4 +67,6 @@ def test_regions_are_counted(calibration):
     found = calibration.regions("methods_grid_digits", 45, 2, "saner")
     assert found.splits == 2
     assert 0 <= max(found.scored, found.tested) <= found.regions <= 2
+    assert 0 <= found.plateau <= found.scored  # the region of the best contains the plateau
+    assert 0 < found.width <= 1
     assert "| SANER | 2 |" in calibration.region_table({"SANER": found})

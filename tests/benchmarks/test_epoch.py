@@ -4,8 +4,11 @@ import pytest
 
 
 @pytest.mark.e2e
-def test_prints_one_object(measured):
-    found = measured("epoch.py", "--rounds", "2", "--quick")
+def test_prints_one_object(measured_by, monkeypatch):
+    import epoch
+
+    monkeypatch.setattr(epoch, "SMALL", epoch.SMALL._replace(steps=3))
+    found = measured_by(epoch, "--rounds", "2", "--quick")
     assert set(found) == {"ratios", "machine", "n"}
     assert found["n"] == {"small_cnn": 2}
     methods = {

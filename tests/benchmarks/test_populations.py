@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +151,7 @@ def test_the_label_information_selects_where_validation_labels_are_noisy(benchma
 KILLED = """\
 import sys
 from pathlib import Path
+sys.path.append(sys.argv[3])
 import record_populations as recorder
 recorder.SPACE = Path(sys.argv[1])
 recorder.record_run(recorder.POPULATIONS["digits_symmetric_0"], Path(sys.argv[2]), None)
@@ -161,8 +160,9 @@ recorder.record_run(recorder.POPULATIONS["digits_symmetric_0"], Path(sys.argv[2]
 
 @pytest.mark.e2e
 def test_a_killed_recording_goes_on_and_comes_to_the_same(benchmarks, small, found, tmp_path):
-    command = [sys.executable, "-c", KILLED]
-    started = Started(small, tmp_path, cwd=BENCHMARKS, command=command)
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    started = Started(small, tmp_path, BENCHMARKS, cwd=tmp_path, program=program)
     events = tmp_path / NAME / "events.jsonl"
     started.wait_until(lambda: events.exists() and events.read_text().count('"epoch"') > 7)
     started.kill_tree()
@@ -194,8 +194,6 @@ def test_names_that_are_not_there_are_refused_with_those_that_are(benchmarks, tm
         populations.load(NAME, folder=tmp_path)
 
 
-@pytest.mark.e2e
-def test_the_commands_are_listed():
-    command = [sys.executable, str(BENCHMARKS / "record_populations.py"), "--list"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_the_commands_are_listed(script):
+    printed = script("record_populations.py", "--list")
     assert f"{NAME} (develop)\n  tune-robust search --space benchmarks/populations/" in printed

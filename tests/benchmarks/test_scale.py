@@ -13,8 +13,8 @@ def assert_whole(found, trials):
         assert min(run["reopen_s"], run["status_s"], run["report_s"], run["disk_kb_per_trial"]) > 0
 
 
-def test_it_compares_late_with_early(measured):
-    assert_whole(measured("scale.py", "--quick", "--trials", "64"), 64)
+def test_it_compares_late_with_early(measured_apart):
+    assert_whole(measured_apart("scale.py", "--quick", "--trials", "64"), 64)
 
 
 def test_it_measures_the_same_through_ray(measured_apart):

@@ -4,8 +4,8 @@ import pytest
 
 
 @pytest.mark.e2e
-def test_prints_one_object(measured):
-    found = measured("start_up.py", "--quick")
+def test_prints_one_object(measured_apart):
+    found = measured_apart("start_up.py", "--quick")
     assert set(found) == {"ratios", "seconds", "stages", "limits", "machine", "n"}
     assert set(found["limits"]) < set(found["seconds"])
     stages = sum(stage["median"] for stage in found["stages"].values())

@@ -1,8 +1,8 @@
-"""Has a process of Ray's forked, in place of starting an interpreter, and ends when that one does.
+"""Has a process of Ray's, or a command, forked in place of starting an interpreter.
 
     python -IS fork_client.py ADDRESS ARGUMENT...
 
-Without the site's packages, this starts in hundredths of a second.
+It ends when that one does. Without the site's packages, this starts in hundredths of a second.
 """
 
 import json

@@ -12,7 +12,8 @@ and receives the process id and, once there is one, the exit code.
 A forked command that starts Ray has the processes of its trials forked, too: what it takes for
 Python (``sys.executable``) has a second server make them, through tests/cli/fork_client.py. The
 same holds for a benchmark that starts itself. The second server imports Ray by itself, since Ray
-reads a worker's variables when it is imported. Ray's agents are forked as commands are.
+reads a worker's variables when it is imported. Ray's agents, and a command that a benchmark starts,
+are forked by the first.
 """
 
 from __future__ import annotations
@@ -45,11 +46,9 @@ MARKED = 1000
 """The descriptor of a file named like the mark: a forked process shows its server's variables."""
 PYTHON = """#!/bin/sh
 case "$*" in
-*/setup_worker.py*/default_worker.py* | {benchmarks}/*)
-    exec {python} -IS {client} {address}-trials "$@" ;;
-*/dashboard/agent.py* | */runtime_env/agent/main.py*)
-    [ "$1" = -u ] && shift
-    exec {python} -IS {client} {address} "$@" ;;
+*/setup_worker.py*/default_worker.py* | {benchmarks}/*) exec {client} {address}-trials "$@" ;;
+"-u "*/dashboard/agent.py* | "-u "*/runtime_env/agent/main.py*) shift; exec {client} {address} "$@" ;;
+"-m tune_robust "*) shift 2; exec {client} {address} "$@" ;;
 *) exec {python} "$@" ;;
 esac
 """
@@ -120,6 +119,10 @@ def become(asked: Asked, imported: dict[str, str]) -> None:
     for number, file in enumerate(asked.files):
         os.dup2(file, number)
         os.close(file)
+    for name, buffering in (("stdout", -1), ("stderr", 1)):  # the server's may have been files
+        old = getattr(sys, name)
+        options = {"encoding": old.encoding, "errors": old.errors, "closefd": False}
+        setattr(sys, name, os.fdopen(old.fileno(), "w", buffering, **options))
     os.chdir(asked.request["cwd"])
     os.environ.clear()
     os.environ.update(imported | asked.request["env"])
@@ -131,7 +134,7 @@ def become(asked: Asked, imported: dict[str, str]) -> None:
 
 def run_command(request: dict[str, Any], python: Path) -> None:
     """Run the command, or a program; ``python`` is what starts the interpreters that it needs."""
-    program = request["program"]
+    program = request.get("program")
     sys.executable = str(python)
     sys.path[0] = os.path.dirname(program) if program else request["cwd"]
     sys.argv = [program or "tune-robust", *request["arguments"]]
@@ -255,10 +258,11 @@ def _serve_commands(
             shutil.rmtree(python.parent)
             return
         become(asked, imported)
-        if "program" in asked.request:
-            end_after(run_command, asked.request, python)
+        arguments = asked.request["arguments"]
+        if "program" not in asked.request and arguments[0].endswith(".py"):  # it is an agent
+            end_after(run_python, arguments)
         else:
-            end_after(run_python, asked.request["arguments"])
+            end_after(run_command, asked.request, python)
 
 
 def _python_that_forks(address: str) -> Path:
@@ -266,7 +270,7 @@ def _python_that_forks(address: str) -> Path:
     text = PYTHON.format(
         python=sys.executable,
         benchmarks=Path(__file__).parents[2] / "benchmarks",
-        client=Path(__file__).with_name("fork_client.py"),
+        client=f"{sys.executable} -IS {Path(__file__).with_name('fork_client.py')}",
         address=address,
     )
     python.write_text(text)

@@ -52,11 +52,12 @@ def table(folder, name):
 
 
 def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
-    tmp_path, space, bucket, ray_cluster, head, monkeypatch
+    tmp_path, space, bucket, ray_cluster, head, trial_processes, monkeypatch
 ):
     """The nodes and the command share nothing but the bucket and the token.
 
-    What is of one's own travels to all nodes: the loss is beside the space.
+    What is of one's own travels to all nodes: the loss is beside the space. Run it by hand for
+    trials of several processes, with ``--trial-processes 2``.
     """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     other = ray_cluster.add_node()
@@ -66,6 +67,7 @@ def test_trials_run_on_all_nodes_and_survive_the_loss_of_one(
         *("--storage", bucket, "--trials", 3),
         *("--set", "train.epochs=40", "--set", "budget.scheduler=none"),
         *("--set", "resources.concurrency=2"),
+        *("--set", f"resources.processes={trial_processes}"),
         cwd=tmp_path,
     )
     started.wait_until(lambda: head.trials() and other.trials(), every=0.3)

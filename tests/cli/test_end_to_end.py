@@ -39,7 +39,7 @@ def ended(run_folder):
     return int(read_table(path)["status"].isin(["done", "stopped", "failed"]).sum())
 
 
-def test_search_then_status_export_train_report(searched):
+def test_search_then_status_export_train_report(searched, monkeypatch):
     output = (searched / "output.txt").read_text()
     folder = searched / "runs" / "r1"
     for promised in ("Winner:", "t0001 method sgd", "val_accuracy", "test accuracy", "report.html"):
@@ -65,8 +65,10 @@ def test_search_then_status_export_train_report(searched):
     winner = trials[trials["status"] == "done"].sort_values("objective").iloc[-1]["trial"]
     exported = sorted(path.name for path in out.iterdir())
     assert exported[:2] == [f"1_{winner}.safetensors", f"1_{winner}.yaml"]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(searched / "cache"))
     again = run("train", "--config", out / f"1_{winner}.yaml", cwd=searched)
     assert "Reproduced: every metric equals the exported one exactly." in again.stdout
+    assert any((searched / "cache" / "tune-robust" / "data").iterdir()), "decoded once"
 
     run("export", "r1", "--format", "csv", "--out", out, cwd=searched)
     assert pd.read_csv(out / "trials.csv").loc[0, "trial"] == winner

@@ -50,3 +50,13 @@ def test_what_is_read_by_imports_needs_a_fresh_interpreter(tmp_path, program, mo
     monkeypatch.setenv("RAY_SOMETHING", "else")
     assert not can_be_forked()
     assert "False" in run(cwd=tmp_path, program=program, code=3).stdout
+
+
+def test_a_command_that_it_starts_is_forked_and_writes_into_its_pipe(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import subprocess, sys\n"
+        "command = [sys.executable, '-m', 'tune_robust', '--version']\n"
+        "print(open(sys.executable).read(2), subprocess.check_output(command, text=True))\n"
+    )
+    assert run(cwd=tmp_path, program=program).stdout.startswith("#! tune-robust ")

@@ -14,6 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from tune_robust.config import parse_config
 from tune_robust.data import Batches, examining, gathering, load_dataset, loading, make_splits
 from tune_robust.data.batches import evaluation_batches
+from tune_robust.data.compressed import CompressedImages
 from tune_robust.data.resized_crop import draw_crops
 from tune_robust.data.sources import folder as folder_source
 from tune_robust.errors import ConfigError, UserError
@@ -259,6 +260,26 @@ def test_the_index_is_made_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(folder_source, "Encoded", None)
     monkeypatch.setattr(examining, "examine", None)
     load_dataset(data(folder), tmp_path / "cache")
+
+
+def test_instance_noise_is_drawn_once_for_all_processes(folder, tmp_path, monkeypatch):
+    def labels(cache=tmp_path / "cache", **settings):
+        noise = {"kind": "instance", "rate": 0.4, "variant": "saner"}
+        config = data(folder, noise=noise | settings, validation={"size": 5})
+        return make_splits(config, load_dataset(config, cache)).train.labels
+
+    drawn, without = labels(), labels(cache=None)
+    assert torch.equal(drawn, without)
+    more = labels(rate=0.5)
+    monkeypatch.setattr(CompressedImages, "__getitem__", None)
+    assert torch.equal(labels(), drawn)
+    assert torch.equal(labels(rate=0.5), more)
+    with pytest.raises(TypeError):
+        labels(rate=0.45)
+    for kept in (tmp_path / "cache").glob("*/labels-*"):
+        kept.write_bytes(b"damaged")
+    monkeypatch.undo()
+    assert torch.equal(labels(), drawn)
 
 
 @pytest.mark.parametrize(

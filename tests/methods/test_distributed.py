@@ -1,6 +1,8 @@
 """Two processes do what the SAM paper says: each perturbs with its own gradient, and the gradients
 there are averaged."""
 
+import multiprocessing
+
 import pytest
 import torch
 
@@ -9,9 +11,11 @@ from tests.methods.recipes import TWO_PASSES, Recipe
 from tests.methods.two_processes import STEPS, WORLD, shares, work
 from tests.references.sharpness_aware import ReferenceSharpnessAware
 from tune_robust.config import PRESETS
+from tune_robust.training import train_together
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.xdist_group("fork server of multiprocessing"),
     pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo"),
 ]
 
@@ -19,7 +23,12 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
-    torch.multiprocessing.spawn(work, (str(folder),), nprocs=WORLD)
+    start = torch.multiprocessing.start_processes
+    # Both are forked from one process, which is also that of tests/training/test_together.py.
+    multiprocessing.set_forkserver_preload(
+        [work.__module__, train_together.__module__, "torch._dynamo"]
+    )
+    start(work, (str(folder),), nprocs=WORLD, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
 
 

@@ -9,8 +9,15 @@ from tune_robust.config import parse_config
 from tune_robust.errors import UserError
 from tune_robust.runs import disk
 from tune_robust.runs.checkpoints import Owner, open_checkpoints
-from tune_robust.runs.disk import FILES, check_disk, checkpoint_bytes, predictions_bytes
+from tune_robust.runs.disk import (
+    FILES,
+    check_disk,
+    checkpoint_bytes,
+    predictions_bytes,
+    predictions_memory,
+)
 from tune_robust.runs.retention import KEPT
+from tune_robust.spaces.sections import Budget
 from tune_robust.training import train
 from tune_robust.tuning.engine.conductor import Conductor, Decision
 from tune_robust.tuning.engine.slots import Slots
@@ -93,6 +100,10 @@ def test_predictions_are_foreseen_and_counted(tmp_path, monkeypatch):
     found = predictions_bytes(searched, tmp_path)
     assert found == 2 * 150 * 10 * 2 * 12
     assert predictions_bytes(space(), tmp_path) == 0
+    assert predictions_memory(searched, tmp_path) == 2 * 2 * 150 * 10 + 8 * 150 * 12
+    many = searched.model_copy(update={"budget": Budget(trials=500)})
+    assert predictions_memory(many, tmp_path) == 2 * 2 * 150 * 10 + 8 * 150 * 20
+    assert predictions_memory(space(), tmp_path) == 0
     store = store_at(tmp_path / "r", searched)
     store.close()
     size = max(checkpoint_bytes(config, tmp_path) for config in searched.examples)

@@ -14,11 +14,16 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.tracking.background import Tracking
-from tune_robust.tracking.mlflow_runs import MlflowRuns
 
 pytestmark = pytest.mark.slow
 
 BUDGET = {"trials": 3, "scheduler": "none"}
+
+
+def mlflow_runs(group):
+    from tune_robust.tracking.mlflow_runs import MlflowRuns  # here, since MLflow takes seconds
+
+    return MlflowRuns(group)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,7 @@ def runs(client, group):
 
 
 def log(folder, group, trials):
-    tracking = Tracking(MlflowRuns(group), folder.tracking("mlflow"), pytest.fail)
+    tracking = Tracking(mlflow_runs(group), folder.tracking("mlflow"), pytest.fail)
     tracking.open(trials.values())
     tracking.close()
 
@@ -99,7 +104,7 @@ def test_a_failed_trial_and_its_retry_are_two_runs(tmp_path, client):
 def test_nothing_is_printed_and_a_lost_server_is_noticed_soon(monkeypatch):
     monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    MlflowRuns("fourth")
+    mlflow_runs("fourth")
     assert os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
 
@@ -108,7 +113,7 @@ def test_a_trial_that_another_server_has_begun_is_logged_whole_on_this_one(clien
     from tests.tracking.test_background import running
 
     trial = running([1, 2])
-    _, last = MlflowRuns("third").start(trial, "0" * 32)
+    _, last = mlflow_runs("third").start(trial, "0" * 32)
     assert last == 0
 
 
@@ -144,7 +149,7 @@ def test_a_server_that_is_lost_is_said_once_and_stops_nothing(tmp_path, server):
     log(folder, "served", trials)
     assert runs(mlflow.MlflowClient(), "served").keys() == trials.keys()
 
-    tracking = Tracking(MlflowRuns("lost"), folder.tracking("lost"), said.append)
+    tracking = Tracking(mlflow_runs("lost"), folder.tracking("lost"), said.append)
     server.kill_tree()
     tracking.open(trials.values())
     tracking.close()

@@ -11,12 +11,18 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.tracking.background import Tracking
 from tune_robust.tracking.tracker import check_tracker
-from tune_robust.tracking.wandb_runs import WandbRuns
 
 pytestmark = pytest.mark.slow
 
+
 BLOCK = 32768
 BUDGET = {"trials": 3, "scheduler": "none"}
+
+
+def wandb_runs(*arguments):
+    from tune_robust.tracking.wandb_runs import WandbRuns  # here, since W&B takes seconds
+
+    return WandbRuns(*arguments)
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def runs(folder):
 
 
 def log(folder, trials):
-    tracking = Tracking(WandbRuns("first", folder), folder.tracking("wandb"), pytest.fail)
+    tracking = Tracking(wandb_runs("first", folder), folder.tracking("wandb"), pytest.fail)
     tracking.open(trials.values())
     tracking.close()
     _teardown()  # as when the process ends: W&B's own one has then written everything
@@ -129,6 +135,6 @@ def test_without_an_api_key_it_is_an_error_before_the_search(wandb_mode):
 def test_how_to_upload_an_offline_run_is_said(tmp_path, wandb_mode):
     wandb_mode("offline")
     check_tracker("wandb")
-    place = WandbRuns("first", RunFolder(tmp_path)).place
+    place = wandb_runs("first", RunFolder(tmp_path)).place
     assert place.startswith("project 'tune-robust', group 'first', offline")
     assert f"`wandb sync {tmp_path}/wandb/offline-*`" in place

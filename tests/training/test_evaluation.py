@@ -13,14 +13,13 @@ from tune_robust.training.evaluation import (
     reliability,
 )
 
-torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
-
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ece_equals_torchmetrics(seed):
     generator = torch.Generator().manual_seed(seed)
     probabilities = (3 * torch.randn(500, 10, generator=generator)).softmax(1)
     labels = torch.randint(0, 10, (500,), generator=generator)
+    torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
     theirs = torchmetrics.multiclass_calibration_error(probabilities, labels, 10, n_bins=15)
     torch.testing.assert_close(
         expected_calibration_error(reliability(probabilities, labels)), theirs

@@ -17,9 +17,10 @@ from tune_robust.methods.batch_norm import statistics_paused, tracking_modules
 from tune_robust.training import ProcessLost, train, train_together
 from tune_robust.training.loop import _Run
 
-pytestmark = pytest.mark.skipif(
-    not torch.distributed.is_gloo_available(), reason="this torch has no gloo"
-)
+pytestmark = [
+    pytest.mark.xdist_group("fork server of multiprocessing"),
+    pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo"),
+]
 
 CPU = torch.device("cpu")
 

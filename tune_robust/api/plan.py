@@ -76,7 +76,7 @@ def plan(
             a machine without a GPU; or the budget of a loop of one's own is in seconds.
     """
     from tune_robust.cache_folder import cache_of
-    from tune_robust.runs.disk import predictions_bytes
+    from tune_robust.runs.disk import predictions_bytes, predictions_memory
     from tune_robust.tuning.engine.allocation import check_limits
     from tune_robust.tuning.engine.preparing import one_of_each_data, one_of_each_own, prepare
     from tune_robust.tuning.simulation.kinds import kinds_of
@@ -139,6 +139,7 @@ def plan(
         "checkpoint_bytes": size,
         "checkpoints_bytes": checkpoints_bytes(size, loaded, at_a_time),
         "predictions_bytes": predictions_bytes(loaded, cache_of(storage)),
+        "predictions_memory": predictions_memory(loaded, cache_of(storage)),
         "data_bytes": size_of_data,
         "images": images,
     }

@@ -105,8 +105,8 @@ def resume(
             raise _is_fixed(folder, meta)
         store = _opened(folder, watcher, rebuild_log)
         _point_out_failed(store, watcher, retry_failed)
-        run = run_confirmation if "confirms" in meta else run_folds
-        run(store, ray, watcher, logs, code, retry_failed=retry_failed)
+        continued = run_confirmation if "confirms" in meta else run_folds
+        continued(store, ray, watcher, logs, code, retry_failed=retry_failed)
         return load_run(folder.place)
     # Everything is validated before the run is changed.
     space = _changed(meta["space"], trials, settings)

@@ -151,6 +151,7 @@ def _print(found: dict[str, Any]) -> None:
         f"Disk: checkpoints of {size(found['checkpoint_bytes'])}, at most "
         f"{size(found['checkpoints_bytes'])} at a time; data {size(found['data_bytes'])}"
         + (f"; predictions, at most {size(kept)}." if kept else ".")
+        + (f" Comparing them takes {size(found['predictions_memory'])} of memory." if kept else "")
     )
     lines.append(images_line(found))
     for line in lines:

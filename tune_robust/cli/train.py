@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,11 +105,15 @@ def _epochs(
 
         return run_loop(config, resume=resume)
     # Only here: PyTorch, which a loop of the user's own may do without.
+    from tune_robust.cache_folder import own_cache
+    from tune_robust.own import used_code
     from tune_robust.training import train, train_together
+    from tune_robust.tuning.engine.following import load_splits
 
+    load = partial(load_splits, config.data, own_cache(), used_code())
     if processes == 1:
-        return train(config, resume=resume, device=device)
-    return train_together(config, processes, resume=resume, device=device)
+        return train(config, resume=resume, device=device, splits=load())
+    return train_together(config, processes, load=load, resume=resume, device=device)
 
 
 def _save(result: EpochResult | LoopEpoch, out: Path) -> None:

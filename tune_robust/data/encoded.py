@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self, overload
+from typing import NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 
 from tune_robust.errors import UserError
 
+_Row = TypeVar("_Row")
+
+
+class _Rows(Sequence[_Row]):
+    """Rows that are made when they are asked for by ``_row``."""
+
+    @overload
+    def __getitem__(self, index: int) -> _Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[_Row]: ...
+
+    def __getitem__(self, index: int | slice) -> _Row | list[_Row]:
+        if isinstance(index, slice):
+            return [self._row(row) for row in range(*index.indices(len(self)))]
+        return self._row(index)
+
+    @abstractmethod
+    def _row(self, index: int) -> _Row: ...
+
 
 @dataclass(frozen=True, eq=False)
-class Encoded(Sequence[bytes]):
+class Encoded(_Rows[bytes]):
     """N encoded images (JPEG, PNG, ...), read from their files when they are indexed.
 
     All is in a few arrays, which can be stored in a file and mapped into memory: the same paths as
@@ -46,15 +67,7 @@ class Encoded(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self.ranges)
 
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[bytes]: ...
-
-    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
+    def _row(self, index: int) -> bytes:
         number, start, size = (int(value) for value in self.ranges[index])
         try:
             with open(self._path(number), "rb", buffering=0) as file:
@@ -83,7 +96,7 @@ class Encoded(Sequence[bytes]):
         return self.text[start : int(self.ends[number])].tobytes().decode(errors="surrogateescape")
 
 
-class Places(Sequence[str]):
+class Places(_Rows[str]):
     """Where the images of ``encoded`` come from, composed when it is asked for."""
 
     def __init__(self, encoded: Encoded):
@@ -92,15 +105,7 @@ class Places(Sequence[str]):
     def __len__(self) -> int:
         return len(self._encoded)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
+    def _row(self, index: int) -> str:
         return self._encoded.place(index)
 
 

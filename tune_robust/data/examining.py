@@ -110,4 +110,5 @@ def read(path: Path) -> Dataset | None:
         arrays["text"], arrays["ends"], arrays["ranges"], others["row"], tuple(others["places"])
     )
     index = Index(encoded, arrays["labels"], others["train"], tuple(others["classes"]))
-    return compressed(index, Examined(others["size"], others["channels"], arrays["moments"]))
+    dataset = compressed(index, Examined(others["size"], others["channels"], arrays["moments"]))
+    return dataset._replace(train=dataset.train._replace(index_file=path))

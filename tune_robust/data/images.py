@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
@@ -38,6 +39,7 @@ class Images(NamedTuple):
     ``names`` are the file names of the images, if a table of labels may refer to them. ``moments``
     are those of ``image_moments``, if they were stored with the images. If a sample has several
     inputs, ``fields`` says what they are, and the images are their records, uint8 (N, R).
+    ``index_file`` stores what is known of compressed images, if it is stored.
     """
 
     images: Pixels
@@ -46,6 +48,7 @@ class Images(NamedTuple):
     names: tuple[str, ...] | None = None
     moments: Tensor | None = None
     fields: Fields | None = None
+    index_file: Path | None = None
 
     @property
     def compressed(self) -> bool:

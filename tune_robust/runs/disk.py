@@ -12,6 +12,7 @@ from tune_robust.data import load_dataset
 from tune_robust.data.splits import held_out_for_test, validation_size
 from tune_robust.errors import UserError
 from tune_robust.models import build_network
+from tune_robust.runs.agreement import MOST
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.retention import FILES, most_kept
 from tune_robust.spaces.space import Space
@@ -51,11 +52,29 @@ def predictions_bytes(space: Space, cache: Path) -> int:
     moments = len(space.record.predictions)
     if not moments:
         return 0
+    images, classes = _predicted(space, cache)
+    return 2 * images * classes * moments * space.trials
+
+
+def predictions_memory(space: Space, cache: Path) -> int:
+    """Return the bytes of memory that a search takes to compare its trials' predictions.
+
+    It reads one file at a time and keeps the predicted classes of some of the best trials, so that
+    this does not grow with the number of trials.
+    """
+    if not space.record.predictions:
+        return 0
+    images, classes = _predicted(space, cache)
+    file_and_content = 2 * 2 * images * classes
+    return file_and_content + 8 * images * min(MOST, space.trials)
+
+
+def _predicted(space: Space, cache: Path) -> tuple[int, int]:
+    """Return the numbers of validation images and of classes."""
     data = space.examples[0].data
     dataset = load_dataset(data, cache)
     tested = len(held_out_for_test(data, dataset))
-    images = validation_size(data, len(dataset.train.labels) - tested)
-    return 2 * images * len(dataset.classes) * moments * space.trials
+    return validation_size(data, len(dataset.train.labels) - tested), len(dataset.classes)
 
 
 def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int) -> str | None:

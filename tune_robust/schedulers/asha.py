@@ -48,11 +48,20 @@ class Asha:
         reduction: eta >= 2; the best 1/eta of the trials at a rung continue.
         max_resource: the resource of a complete trial; there is no rung at the end.
         mode: whether larger (``max``) or smaller (``min``) values are better.
+        one_of: one of so many trials at a rung continues; ``reduction`` by default.
     """
 
-    def __init__(self, *, grace: float, reduction: int, max_resource: float, mode: Mode):
+    def __init__(
+        self,
+        *,
+        grace: float,
+        reduction: int,
+        max_resource: float,
+        mode: Mode,
+        one_of: int | None = None,
+    ):
         self._sign = sign_of(mode)
-        self._reduction = reduction
+        self._one_of = one_of or reduction
         levels = rung_levels(grace=grace, reduction=reduction, max_resource=max_resource)
         self.rungs: dict[float, dict[str, float]] = {level: {} for level in levels}
         self._sorted: dict[float, list[float]] = {level: [] for level in levels}
@@ -60,7 +69,7 @@ class Asha:
     def keep(self, trial: str, resource: float, value: float) -> bool:
         """Record the trial in each rung that it has newly reached; False if one stops it.
 
-        A rung with fewer than ``reduction`` results stops no trial, and ties survive, because
+        A rung with fewer than ``one_of`` results stops no trial, and ties survive, because
         accuracies on a small validation set are coarse.
         """
         reached = [m for m, r in self.rungs.items() if m <= resource and trial not in r]
@@ -70,7 +79,7 @@ class Asha:
         return all(self._among_best(self._sign * value, self._sorted[m]) for m in reached)
 
     def _among_best(self, value: float, results: list[float]) -> bool:
-        if len(results) < self._reduction:
+        if len(results) < self._one_of:
             return True
-        places = math.ceil(len(results) / self._reduction)
+        places = math.ceil(len(results) / self._one_of)
         return len(results) - bisect.bisect_right(results, value) < places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tune_robust.schedulers.asha import Asha, NoStopping, Scheduler, rung_levels
 from tune_robust.schedulers.median import Median
-from tune_robust.schedulers.promotion import Promotion
+from tune_robust.schedulers.promotion import ONE_OF, Promotion
 from tune_robust.spaces.space import Space
 
 
@@ -25,7 +25,7 @@ def build_scheduler(space: Space) -> Scheduler:
 def stopping_scheduler(space: Space) -> Asha | Median:
     """Return the scheduler of a space; ASHA, as by default, if the space stops nothing for good.
 
-    ASHA is also what ``promotion`` does in the end, on average: as many continue at each rung.
+    For ``promotion``, as many continue at each rung as it promotes in the end, on average.
     """
     mode, grace = space.objective.mode, grace_of(space)
     if space.budget.scheduler == "median":
@@ -35,6 +35,7 @@ def stopping_scheduler(space: Space) -> Asha | Median:
         reduction=space.budget.reduction,
         max_resource=space.max_resource,
         mode=mode,
+        one_of=ONE_OF if space.budget.scheduler == "promotion" else None,
     )
 
 

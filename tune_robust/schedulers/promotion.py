@@ -1,10 +1,11 @@
 """Asynchronous successive halving that pauses trials and promotes the best of them later.
 
 Li et al. 2020 (arXiv 1810.05934), promotion variant: a trial that reaches a rung is paused unless
-it is among the best 1/reduction there. As others reach the rung, a paused one may come to be among
-these; it is then promoted, and continues from its checkpoint. No good trial is lost for having come
-early, only postponed. As in ``Asha``, the caller chooses the resource, and replaying the recorded
-epochs in their order restores the rungs exactly.
+it is among the best half there. As others reach the rung, a paused one may come to be among these;
+it is then promoted, and continues from its checkpoint. No good trial is lost for having come early,
+only postponed. With the usual 1/reduction in place of a half, too few trials would have finished
+early in a search (docs/performance.md). As in ``Asha``, the caller chooses the resource, and
+replaying the recorded epochs in their order restores the rungs exactly.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from collections.abc import Collection
 from tune_robust.metrics import Mode, sign_of
 from tune_robust.schedulers.asha import rung_levels
 
+ONE_OF = 2
+"""One of so many trials at a rung continues."""
+
 
 class Promotion:
-    """Pause trials at rungs at grace * reduction^i below ``max_resource``, and promote the best.
+    """Pause trials at rungs at grace * reduction^i below ``max_resource``; promote the best half.
 
     Args:
         grace: the resource of the first rung, > 0.
-        reduction: eta >= 2; the best floor(n / eta) of the n trials at a rung continue.
+        reduction: eta >= 2, the ratio of one rung to the one before.
         max_resource: the resource of a complete trial; there is no rung at the end.
         mode: whether larger (``max``) or smaller (``min``) values are better.
     """
 
     def __init__(self, *, grace: float, reduction: int, max_resource: float, mode: Mode):
         self._sign = sign_of(mode)
-        self._reduction = reduction
         levels = rung_levels(grace=grace, reduction=reduction, max_resource=max_resource)
         self._rungs: dict[float, dict[str, float]] = {level: {} for level in levels}
 
@@ -54,4 +57,4 @@ class Promotion:
     def _best_at(self, level: float) -> list[str]:
         rung = self._rungs[level]
         ranked = sorted(rung, key=lambda trial: -rung[trial])
-        return ranked[: len(rung) // self._reduction]
+        return ranked[: len(rung) // ONE_OF]

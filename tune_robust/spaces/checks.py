@@ -192,7 +192,8 @@ def combination_problems(
     draws = Draws(dimensions)
     own_parts = method_parts(train, methods_of(train, dimensions))
     examples: dict[str, Problem] = {}
-    for values in (*(values for _, values in draws.each()), *draws.pairs()):
+    drawn_together = (*(values for _, values in draws.each()), *draws.pairs())
+    for values in {repr(sorted(values.items())): values for values in drawn_together}.values():
         found, _ = collect_problems(TrainConfig, compose(train, values, own_parts))
         drawn = ", ".join(f"{path}: {value}" for path, value in values.items())
         for problem in found:

@@ -63,10 +63,12 @@ class Draws:
     def pairs(self) -> Iterator[dict[str, Any]]:
         """Yield complete draws with all pairs of representatives of every two dimensions."""
         for one, other in itertools.combinations(self.dimensions, 2):
+            if one.path == other.path:
+                continue
+            wanted = [*one.conditions.items(), *other.conditions.items()]
             for a, b in itertools.product(self.probes(one), self.probes(other)):
-                fixed = {one.path: Condition(among=(a,)), other.path: Condition(among=(b,))}
-                values = self.first(fixed, one.conditions, other.conditions)
-                if values is not None and one.path != other.path:
+                values = next(self._assignments(wanted, {one.path: a, other.path: b}), None)
+                if values is not None:
                     yield self._completed(values)
 
     def _completed(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Budget(Part):
     ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
     trials below the median of at least five others at any epoch from ``grace`` on. ``promotion``
     pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
-    it is among the best ``1 / reduction`` at its rung. ``grace``
+    it is among the best half at its rung. ``grace``
     defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
     stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
     as a whole, over all the times it is resumed: a trial that is not expected to finish in time is

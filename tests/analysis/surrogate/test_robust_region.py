@@ -24,6 +24,11 @@ def test_the_plateau_lies_within_the_box(region):
     assert region.plateau.low < region.plateau.expected < region.plateau.high
 
 
+def test_the_region_of_the_best_contains_the_box(region):
+    for path, (low, high) in region.bounds.items():
+        assert region.best[path][0] <= low < high <= region.best[path][1]
+
+
 def test_the_peak_is_the_trial_that_scored_best(region, search_run):
     done = search_run.trials[search_run.trials["status"] == "done"]
     assert region.peak.score == done["objective"].max()

@@ -77,6 +77,15 @@ def test_asha_halves_at_each_rung():
     assert found.gradient_evaluations == pytest.approx(spent)
 
 
+def test_promotion_continues_half_at_rungs_of_another_ratio():
+    budget = {"trials": 200, "scheduler": "promotion", "grace": 2, "reduction": 3}
+    found = course(space(budget=budget, searcher={"name": "random"}))
+    assert [rung.resource for rung in found.rungs] == [2, 6]
+    first, second = found.rungs
+    assert first.go_on == second.reach == pytest.approx(100, rel=0.1)
+    assert second.go_on == found.finished == pytest.approx(50, rel=0.15)
+
+
 def test_baselines_run_to_their_end():
     budget = {"trials": 12, "scheduler": "asha", "grace": 2, "reduction": 4}
     found = course(space(baselines=[{"method": "sgd"}] * 6, budget=budget))

@@ -54,6 +54,22 @@ def test_it_learns_from_trials_that_were_all_stopped():
     assert proposal == pytest.approx(0.72, abs=0.1)
 
 
+def test_how_bad_a_bad_trial_is_does_not_count():
+    """A diverged trial says as much about its neighbours as one that is just below the others."""
+    dimensions = space(search={"sam.rho": {"log_uniform": [0.01, 1.0]}}).dimensions
+    places = [0.05, 0.25, 0.45, 0.65, 0.85, 0.95]
+
+    def proposal(worst):
+        values = [worst, 0.4, 0.5, 0.7, 0.6, 0.55]
+        trials = [
+            Seen({"sam.rho": 10 ** (2 * p - 2)}, {1.0: value}, awaited=False)
+            for p, value in zip(places, values, strict=True)
+        ]
+        return MultiFidelity(Encoding(dimensions), seed=0).propose(trials)
+
+    assert proposal(-1000.0) == pytest.approx(proposal(0.3))
+
+
 def test_a_space_of_few_points_is_gone_through(tmp_path):
     search = {"sam.rho_schedule": {"choice": ["constant", "linear", "cosine"]},
               "saner.k": {"int": [0, 2]}}  # fmt: skip

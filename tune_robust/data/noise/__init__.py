@@ -13,13 +13,19 @@ A noise model is a function ``(noise, source, classes, parts, generator) -> labe
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from tune_robust.config import DataConfig, GivenNoise, HumanNoise, NoNoise
+from tune_robust.data.cache import read_tensors, write_tensors
 from tune_robust.data.drawing import stream
 from tune_robust.data.images import Images
+from tune_robust.data.locking import one_at_a_time
 from tune_robust.data.naming import beside_the_data
 from tune_robust.data.noise.asymmetric import asymmetric
 from tune_robust.data.noise.given import given
@@ -55,7 +61,8 @@ def noisy_labels(
 ) -> np.ndarray:
     """Return the labels (N,) of the source's images under ``config.noise`` with ``config.seed``.
 
-    A file that the noise names is searched for in the data folder first.
+    A file that the noise names is searched for in the data folder first. Instance noise of images
+    that stay compressed is stored beside their index, since all of them are decoded to draw it.
 
     Raises:
         UserError: the noise does not fit the data set.
@@ -63,4 +70,28 @@ def noisy_labels(
     noise = config.noise
     if isinstance(noise, HumanNoise | GivenNoise) and noise.file is not None:
         noise = noise.model_copy(update={"file": str(beside_the_data(config, noise.file))})
-    return MODELS[noise.kind](noise, source, classes, parts, stream(config.seed, "noise"))
+
+    def draw() -> np.ndarray:
+        return MODELS[noise.kind](noise, source, classes, parts, stream(config.seed, "noise"))
+
+    if noise.kind == "instance" and source.index_file is not None:
+        settings = [noise.model_dump(), config.seed, *map(len, parts)]
+        depends = json.dumps(settings).encode() + b"".join(part.tobytes() for part in parts)
+        return _stored(source.index_file, depends, draw)
+    return draw()
+
+
+def _stored(index: Path, depends: bytes, draw: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return ``draw()``, stored beside ``index`` for all processes.
+
+    ``depends``: what else the labels depend on.
+    """
+    key = hashlib.sha256(depends).hexdigest()[:16]
+    path = index.with_name(f"labels-{key}.safetensors")
+    with one_at_a_time(path):
+        found = read_tensors(path)
+        if found is None:
+            labels = draw()
+            write_tensors(path, {"labels": torch.from_numpy(labels)}, {}, [index])
+            return labels
+    return found[0]["labels"].numpy()

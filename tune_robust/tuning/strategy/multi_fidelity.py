@@ -2,7 +2,9 @@
 
 Proposals maximise the expected improvement of a Gaussian process over settings and budgets
 (``gaussian_process``) at the end of a trial. The first design gives each value of every
-unconditional choice a trial, at points of Sobol's sequence; known points count as part of it.
+unconditional choice a trial, at points of Sobol's sequence; known points count as part of it. The
+model sees values below the median as the median: one bad setting would condemn all settings with
+the same method, and how bad the bad ones are would make the good ones appear uncertain.
 
 Trials of earlier runs (a warm start) are looks at other surfaces. The run is one more dimension,
 whose length is fitted like those of the settings: the better the earlier surface agrees with what
@@ -151,8 +153,7 @@ class MultiFidelity:
         ``further`` settings with the largest expected improvement, less the expectation of f at
         that trial: what there is to find for a search that finds the best of these. A search
         without more trials than settings finds less. The noise is the standard deviation of the
-        values of trials with equal settings. The model sees values below the median as the median:
-        how bad the bad settings are would make the good ones appear uncertain.
+        values of trials with equal settings.
 
         Args:
             trials: trials that have ended or are paused, in the order of the proposals.
@@ -197,7 +198,7 @@ class MultiFidelity:
         points = self._encoding.features(units)
         here = _with_run(points, runs * 0, of=runs.max())
         looks = _looks(trials, _with_run(points, runs, of=runs.max()), runs)
-        model = GaussianProcess(looks, self._groups(runs.max()))
+        model = GaussianProcess(_raised(looks), self._groups(runs.max()))
         model.imagine(here[awaited])
         means, _ = model.predict(here)
         drawn = self._candidates(units, means, rng)
