@@ -47,7 +47,8 @@ MARKED = 1000
 PYTHON = """#!/bin/sh
 case "$*" in
 */setup_worker.py*/default_worker.py* | {benchmarks}/*) exec {client} {address}-trials "$@" ;;
-"-u "*/dashboard/agent.py* | "-u "*/runtime_env/agent/main.py*) shift; exec {client} {address} "$@" ;;
+"-u "*/dashboard/agent.py* | "-u "*/runtime_env/agent/main.py*)
+    shift; exec {client} {address} "$@" ;;
 "-m tune_robust "*) shift 2; exec {client} {address} "$@" ;;
 *) exec {python} "$@" ;;
 esac
