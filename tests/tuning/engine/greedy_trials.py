@@ -1,8 +1,7 @@
-"""Searches on Ray in which t0002 runs out of memory below half a GPU, and t0003 always.
+"""A search on Ray in which t0002 runs out of memory below half a GPU, and t0003 always.
 
-Run as a program in a process of its own: ``python greedy_trials.py FOLDER``. The trials of one
-search ask for a part of the GPU, one that Ray is told of, those of the other for none. Each trial
-writes what it saw into FOLDER/shared/seen or FOLDER/none/seen.
+Run as a program in a process of its own: ``python greedy_trials.py FOLDER GPUS``. The GPU is one
+that Ray is told of. Each trial writes what it saw into FOLDER/seen.
 """
 
 from __future__ import annotations
@@ -46,25 +45,19 @@ def _until_memory_is_out(epochs):
     raise RuntimeError("CUDA error: out of memory. Tried to allocate 2.00 GiB.")
 
 
-def main(folder: Path) -> None:
-    ray = ray_session.ray
-    ray.init(address="local", num_cpus=4, num_gpus=1, include_dashboard=False)
-    for name, gpus in (("shared", 0.25), ("none", 0.0)):
-        (folder / name).mkdir(parents=True)
-        search(folder / name, gpus)
-    ray.shutdown()
-
-
-def search(folder: Path, gpus: float) -> None:
+def main(folder: Path, gpus: float) -> None:
     budget = {"trials": 5, "scheduler": "none"}
     space = load_space(write_space(folder, epochs=4, pause=0.0, budget=budget))
     meta = {"space": space.document(), **code_meta(new_code(space, folder))}
     conductor = Conductor(space, RunStore.create(RunFolder(folder / "r"), meta), threads=1)
+    ray = ray_session.ray
+    ray.init(address="local", num_cpus=4, num_gpus=1 if gpus else 0, include_dashboard=False)
     conductor.give(fit_slots(Resources(), gpus, [Node(4, 1 if gpus else 0)]))
     with patch.object(ray_backend, "_runner", lambda space: Greedy):
         ray_backend.run_trials(conductor, folder / "cache")
     conductor.close()
+    ray.shutdown()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), float(sys.argv[2]))
