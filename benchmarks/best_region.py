@@ -9,7 +9,7 @@ says, and a score: that accuracy with the scatter of seeds, measured on 287 imag
 model sees the scores of some of the settings. Printed is in how many surfaces the plateau and the
 region of the best contain a setting within one point of the highest accuracy, and how much of an
 axis they cover. The rule of the region was developed here, and measured once on recorded searches
-(``calibration.py``). It takes two minutes on one CPU core.
+(``calibration.py``). It takes less than a minute on one CPU core.
 """
 
 from __future__ import annotations

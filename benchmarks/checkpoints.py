@@ -65,7 +65,7 @@ class Way:
 
 def main() -> None:
     """Measure and print."""
-    arguments = parser(__doc__, rounds=9)
+    arguments = parser(__doc__, batch=64, rounds=9)
     arguments.add_argument("--threads", type=int, default=1, help="of the training on a CPU")
     arguments.add_argument("--waiting", action="store_true", help="also wait for each checkpoint")
     given = arguments.parse_args()

@@ -35,7 +35,7 @@ def turn(results: Iterator[EpochResult], threads: int, epochs: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    arguments = parser(__doc__, rounds=15)
+    arguments = parser(__doc__, batch=128, rounds=15)
     arguments.add_argument("--processes", type=int, default=2)
     given = arguments.parse_args()
     before, case = machine() | {"processes": given.processes}, case_of(given)

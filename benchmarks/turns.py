@@ -18,15 +18,15 @@ Turn = Callable[[int], float]
 """Trains so many epochs after one that is not timed, and returns the seconds of each."""
 
 
-def parser(description: str, *, rounds: int) -> argparse.ArgumentParser:
+def parser(description: str, *, batch: int, rounds: int) -> argparse.ArgumentParser:
     """Return a parser of the arguments of such a benchmark."""
     made = argparse.ArgumentParser(description=description.partition("\n")[0])
     made.add_argument("--network", default="resnet18")
-    made.add_argument("--batch", type=int, default=128)
+    made.add_argument("--batch", type=int, default=batch)
     made.add_argument("--steps", type=int, default=2, help="of an epoch")
     made.add_argument("--epochs", type=int, default=3, help="timed in a turn, after another one")
     made.add_argument("--rounds", type=int, default=rounds, help="at most")
-    made.add_argument("--seconds", type=float, default=200, help="no round begins after so many")
+    made.add_argument("--seconds", type=float, default=170, help="no round begins after so many")
     made.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     made.add_argument("--json", action="store_true", help="one object: ratios, machine, n")
     return made

@@ -1,36 +1,27 @@
 """What Ray's processes do when memory runs out, and what they see of the machine."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.command import run
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+PROGRAM = Path(__file__).with_name("greedy_trials.py")
 
 
 def run_greedy(folder, gpus):
     """The trials, their slots, and by trial what its attempts saw (Ray may set one up twice)."""
-    subprocess.run(
-        [sys.executable, str(HERE / "greedy_trials.py"), str(folder), str(gpus)],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-        capture_output=True,
-        check=True,
-        timeout=240,
-    )
+    run(folder, gpus, program=PROGRAM, cwd=folder)
     seen = {
         path.name: list(dict.fromkeys(path.read_text().splitlines()))
         for path in (folder / "seen").iterdir()
     }
-    run = RunFolder(folder / "r")
-    return read_trials(run), run.read_meta()["slots"], seen
+    found = RunFolder(folder / "r")
+    return read_trials(found), found.read_meta()["slots"], seen
 
 
 def test_out_of_memory_is_retried_with_larger_shares_and_ends_no_run(tmp_path):
