@@ -24,12 +24,13 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
         interval ``low`` to ``high`` of their mean), the ``time`` (each limit of the budget, with
         the hours ``used`` when the last trial ended), the ``expected_gain`` of the trials that are
         left (with ``budget.stop: auto``), the ``pareto_front`` of several objectives,
-        the results of the ``rung_check`` and of the ``confirmation``, and the ``trials``, best
-        first.
+        the results of the ``rung_check``, of the ``confirmation`` and of the ``audit`` (without
+        its images), and the ``trials``, best first.
 
     Raises:
         UserError: there is no such run, or it is damaged.
     """
+    from tune_robust.runs.audit import read_audit
     from tune_robust.runs.expected_gain import ExpectedGain
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
@@ -46,6 +47,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
     progress, check = SearchProgress(space, record.trials), check_run(space, record)
     best_first = [*progress.best_first()]
     front = pareto_front(best_first, space) if space.objective.against else None
+    audited = read_audit(folder.path)
     selected = selection(best_first, space, (meta.get("images") or {}).get("validation"))
     return {
         "run": folder.path.name,
@@ -59,6 +61,7 @@ def status(run: RunLike, *, storage: str | Path = STORAGE) -> dict[str, Any]:
         "pareto_front": [trial.name for trial in front] if front is not None else None,
         "rung_check": check.document() if check else None,
         "confirmation": read_summary(folder),
+        "audit": audited.model_dump(mode="json", exclude={"suspects"}) if audited else None,
         "trials": [
             {
                 "trial": trial.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from tune_robust.cli.options import (
 )
 from tune_robust.formatting import visible
 from tune_robust.runs.naming import run_argument
+
+if TYPE_CHECKING:
+    from tune_robust.runs.folder import RunFolder
 
 SHOWN = 10
 
@@ -68,6 +71,7 @@ def audit(
     from tune_robust.api.runs import folder_of
     from tune_robust.cli.running import console_of, exits_when_interrupted
     from tune_robust.console.display import Display
+    from tune_robust.runs.audit import AuditSummary
 
     place = run_argument(folder_of(run, storage).place)
     again = None if folds is None else f"tune-robust audit {place} --folds {folds}"
@@ -87,7 +91,7 @@ def audit(
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    _print(_estimate(found))
+    _print(AuditSummary.model_validate(found).sentence())
     for suspect in found["suspects"][:SHOWN]:
         name = suspect["file"] or f"image {suspect['index']}"
         _print(
@@ -98,14 +102,16 @@ def audit(
         _print(file)
 
 
-def _estimate(found: dict[str, Any]) -> str:
-    text = (
-        f"About {found['rate']:.1%} of {found['images']:,} labels are wrong (95 % interval "
-        f"{found['low']:.1%} to {found['high']:.1%})"
-    )
-    if found["truth"] is not None:
-        text += f"; by the true labels, {found['truth']['rate']:.1%}"
-    return f"{text}."
+def status_line(source: RunFolder) -> str | None:
+    """Return what ``status`` prints about the audit of a run's labels; None if there is none."""
+    from tune_robust.cli.confirm import in_progress
+    from tune_robust.runs.audit import read_audit
+    from tune_robust.tuning.winners.folds import folds_of
+
+    if unfinished := in_progress("An audit", folds_of(source)):
+        return unfinished
+    found = read_audit(source.path)
+    return f"Audited: {found.sentence()}" if found else None
 
 
 def _print(line: str) -> None:

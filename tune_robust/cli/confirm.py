@@ -23,6 +23,7 @@ from tune_robust.cli.options import (
 )
 from tune_robust.errors import UserError
 from tune_robust.formatting import listed
+from tune_robust.runs.naming import run_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -165,24 +166,27 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 def status_line(source: RunFolder) -> str | None:
     """Return what ``status`` prints about a run's confirmation; None if there is none."""
-    from tune_robust.runs.reader import read_trials
-    from tune_robust.runs.trial import ENDED
     from tune_robust.tuning.winners.retraining import confirmation_of, read_summary
 
-    folder = confirmation_of(source)
-    if not folder.meta.exists():
-        return None
-    trials = read_trials(folder).values()
-    if not trials:
-        return None
-    waiting = sum(trial.status not in ENDED for trial in trials)
-    if waiting:
-        return (
-            f"A confirmation is in progress: {len(trials) - waiting} of {len(trials)} trials have "
-            f"ended. Show it with: tune-robust status {folder.place}"
-        )
+    if unfinished := in_progress("A confirmation", confirmation_of(source)):
+        return unfinished
     found = read_summary(source)
     return f"Confirmed: {found['conclusion']}" if found else None
+
+
+def in_progress(what: str, folder: RunFolder) -> str | None:
+    """Return that a run that retrains trials is in progress; None if it is not, or is not there."""
+    from tune_robust.runs.reader import read_trials
+    from tune_robust.runs.trial import ENDED
+
+    trials = read_trials(folder).values() if folder.meta.exists() else ()
+    ended = sum(trial.status in ENDED for trial in trials)
+    if ended == len(trials):
+        return None
+    return (
+        f"{what} is in progress: {ended} of {len(trials)} trials have ended. "
+        f"Show it with: tune-robust status {run_argument(folder.place)}"
+    )
 
 
 def _seeds_as_text(found: dict[str, Any]) -> str:

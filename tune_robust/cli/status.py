@@ -103,11 +103,11 @@ def _print_runs(storage: str) -> None:
 def _print(
     console: Console, folder: RunFolder, space: Space, record: Record, *, every: bool
 ) -> None:
-    from tune_robust.cli.confirm import status_line
+    from tune_robust.cli import audit, confirm
     from tune_robust.cli.pareto_table import print_front
     from tune_robust.cli.rung_check_table import print_rung_check
     from tune_robust.console.trial_table import trial_table
-    from tune_robust.runs.expected_gain import ExpectedGain
+    from tune_robust.runs.expected_gain import ExpectedGain, ends_search
     from tune_robust.runs.pareto import pareto_front
     from tune_robust.runs.progress import SearchProgress
     from tune_robust.runs.time_used import sentence, time_used
@@ -144,7 +144,7 @@ def _print(
         highlight=False,
     )
     gain = ExpectedGain.of(meta)
-    stopped = gain is not None and gain.stops
+    stopped = ends_search(gain)
     if gain is not None:
         because = " The search has ended because of it (budget.stop: auto)." if stopped else ""
         console.print(gain.sentence() + because, highlight=False)
@@ -163,5 +163,6 @@ def _print(
         console.print(
             f"Continue with: tune-robust resume {run_argument(folder.place)}", highlight=False
         )
-    if confirmed := status_line(folder):
-        console.print(confirmed, highlight=False)
+    for again in (confirm, audit):
+        if line := again.status_line(folder):
+            console.print(line, highlight=False)

@@ -70,6 +70,16 @@ class AuditSummary(BaseModel):
     truth: Truth | None
     suspects: tuple[Suspect, ...]
 
+    def sentence(self) -> str:
+        """Return a sentence with the estimated fraction of wrong labels."""
+        text = (
+            f"About {self.rate:.1%} of {self.images:,} labels are wrong (95 % interval "
+            f"{self.low:.1%} to {self.high:.1%})"
+        )
+        if self.truth is not None:
+            text += f"; by the true labels, {self.truth.rate:.1%}"
+        return f"{text}."
+
 
 def write_audit(folder: Path, summary: AuditSummary) -> Path:
     """Write the summary into the folder of an audit, and return the path of the file."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from tune_robust.formatting import count
+
+
+def ends_search(gain: ExpectedGain | None) -> TypeGuard[ExpectedGain]:
+    """Return whether a search ends because of its expected gain; not if that is unknown."""
+    return gain is not None and gain.stops
 
 
 class ExpectedGain(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from tune_robust.errors import UserError
 from tune_robust.files import is_uri
-from tune_robust.runs.expected_gain import ExpectedGain
+from tune_robust.runs.expected_gain import ExpectedGain, ends_search
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.tables import read_table
 from tune_robust.runs.trial import ENDED
@@ -88,8 +88,7 @@ def _summary(name: str, open_run: Callable[[str], RunFolder]) -> RunSummary:
     except (UserError, OSError) as error:
         return RunSummary(name, "unreadable", problem=str(error))
     ended = sum(row["status"] in ENDED for row in rows)
-    gain = ExpectedGain.of(meta)
-    over = bool(meta.get("out_of_time")) or (gain is not None and gain.stops)
+    over = bool(meta.get("out_of_time")) or ends_search(ExpectedGain.of(meta))
     finished = ended >= space.trials or over
     return RunSummary(
         name=name,

@@ -15,6 +15,18 @@ from tune_robust.spaces.sections import Budget, Objective, Resources
 _UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
 _FROM_ENDED = ("tpe", "gp", "cmaes")
+_NOT_AUTO = {
+    "stop": {
+        "grid": "never, as the searcher is grid, which runs each point once",
+        "objectives": "never, as the gain of several objectives is not predicted",
+    },
+    "repeats": {
+        "grid": "off, as a grid trains every point. To train each with several seeds, search the "
+        "seed: --set 'search.seed={grid: [1, 2, 3]}'",
+        "objectives": "off, as there are several objectives, and no single leader to repeat",
+    },
+}
+"""What to choose in place of ``auto`` with a grid and with several objectives, and why."""
 
 
 def searcher_problems(name: object, dimensions: Sequence[Dimension]) -> list[Problem]:
@@ -77,19 +89,6 @@ def device_problems(budget: Budget, resources: Resources) -> list[Problem]:
     return [Problem("budget.gpu_hours", message)]
 
 
-def stop_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
-    """Return why a search cannot end by itself, if so."""
-    if budget.stop == "never":
-        return []
-    if objective.against:
-        message = "found auto; expected never, as the gain of several objectives is not predicted"
-    elif name == "grid":
-        message = "found auto; expected never, as the searcher is grid, which runs each point once"
-    else:
-        return []
-    return [Problem("budget.stop", message)]
-
-
 def promotion_problems(name: object, budget: Budget) -> list[Problem]:
     """Return why the searcher ``name`` cannot be used with the scheduler promotion, if so."""
     name = name or "tpe"
@@ -102,20 +101,19 @@ def promotion_problems(name: object, budget: Budget) -> list[Problem]:
     return [Problem("budget.scheduler", message)]
 
 
-def repeats_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
-    """Return why ``budget.repeats: auto`` cannot be used, if so."""
-    if budget.repeats == "off":
-        return []
+def auto_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:
+    """Return which settings of the budget cannot be ``auto`` with these objectives, and why."""
     if name == "grid":
-        reason = (
-            "a grid trains every point. To train each with several seeds, search the seed: "
-            "--set 'search.seed={grid: [1, 2, 3]}'"
-        )
+        case = "grid"
     elif objective.against:
-        reason = "there are several objectives, and no single leader to repeat"
+        case = "objectives"
     else:
         return []
-    return [Problem("budget.repeats", f"found auto; expected off, as {reason}")]
+    return [
+        Problem(f"budget.{setting}", f"found auto; expected {reasons[case]}")
+        for setting, reasons in _NOT_AUTO.items()
+        if getattr(budget, setting) == "auto"
+    ]
 
 
 def _unlisted(dimensions: Sequence[Dimension]) -> list[Problem]:

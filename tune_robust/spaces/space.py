@@ -31,12 +31,11 @@ from tune_robust.spaces.loop_settings import (
 from tune_robust.spaces.overrides import Overrides, SpaceOverrides, override_space
 from tune_robust.spaces.paths import nested_copy
 from tune_robust.spaces.searchers import (
+    auto_problems,
     device_problems,
     objectives_problems,
     promotion_problems,
-    repeats_problems,
     searcher_problems,
-    stop_problems,
 )
 from tune_robust.spaces.sections import (
     FORMAT,
@@ -278,9 +277,8 @@ def parse_space(
     if sections is not None:
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += promotion_problems(searcher, sections.budget)
-        problems += repeats_problems(searcher, sections.objective, sections.budget)
+        problems += auto_problems(searcher, sections.objective, sections.budget)
         problems += device_problems(sections.budget, sections.resources)
-        problems += stop_problems(searcher, sections.objective, sections.budget)
         problems += _incomparable(resolved.dimensions, sections.budget)
     problems = problems or combination_problems(train, resolved.dimensions)
     if problems or sections is None:

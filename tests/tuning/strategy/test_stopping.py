@@ -120,6 +120,8 @@ def test_the_gain_is_in_the_run_and_in_words(tmp_path):
         },
     ],
 )
-def test_searches_that_cannot_end_by_themselves_are_refused(changes):
-    with pytest.raises(ConfigError, match="expected never"):
+def test_searches_that_cannot_end_by_themselves_or_repeat_a_leader_are_refused(changes):
+    with pytest.raises(ConfigError, match=r"budget\.stop: found auto; expected never"):
         space(**{"budget": BUDGET, **changes})
+    with pytest.raises(ConfigError, match=r"budget\.repeats: found auto; expected off"):
+        space(**changes | {"budget": {"trials": 6, "scheduler": "none", "repeats": "auto"}})

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
-from tune_robust.runs.expected_gain import ExpectedGain
+from tune_robust.runs.expected_gain import ExpectedGain, ends_search
 from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED, REFERENCES, Origin, Status, Trial
@@ -342,8 +342,7 @@ class Conductor(Generic[Store]):
 
     @property
     def _converged(self) -> bool:
-        gain = self.progress.expected_gain
-        return gain is not None and gain.stops
+        return ends_search(self.progress.expected_gain)
 
     def _has_converged(self) -> bool:
         """Return whether the trials that are left are not worth their compute; record their gain.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tune_robust.cache_folder import cache_of
 from tune_robust.errors import SearchFailed, UserError
 from tune_robust.files import is_uri
-from tune_robust.runs.expected_gain import ExpectedGain
+from tune_robust.runs.expected_gain import ExpectedGain, ends_search
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import run_argument
 from tune_robust.runs.store import RunStore
@@ -128,7 +128,7 @@ def run_search(
     if conductor.out_of_time:
         watcher.note(_out_of_time(conductor))
     gain = conductor.progress.expected_gain
-    if gain is not None and gain.stops:
+    if ends_search(gain):
         watcher.note(_converged(conductor, gain))
     if not conductor.complete:
         progress = conductor.progress
