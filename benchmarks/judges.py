@@ -3,10 +3,14 @@
     python benchmarks/judges.py [--draws 50] [--mark develop] [--json]
 
 Each judge (judge_formulas.py) scores the trials of each complete population by their predictions
-at their last epoch. The regret is the test accuracy of the best trial minus that of the chosen one,
-the correlation Spearman's of scores and test accuracies. Intervals are Student's t over
-populations. Populations marked ``develop`` are those that judges were compared on while they were
-written; those marked ``report`` had no influence on them.
+at their last epoch. Two scores are also smoothed: the report's surrogate is fitted to those of all
+trials that are judged, and replaces each by its prediction for the same settings. Its sampling
+errors are those of the recorded labels, in all cases.
+
+The regret is the test accuracy of the best trial minus that of the chosen one, the correlation
+Spearman's of scores and test accuracies. Intervals are Student's t over populations. Populations
+marked ``develop`` are those that judges were compared on while they were written; those marked
+``report`` had no influence on them.
 
 Besides all trials, there are random subsets of 4, 8 and 16 trials, and cases in which a judge may
 fail: ``memorisers`` (only the 20 trials that have learned the most wrong labels, which share their
@@ -24,15 +28,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from judge_formulas import JUDGES, Judge, noisy_accuracy
-from populations import Recorded, load, recorded
+from populations import RECORDED, Recorded, load, recorded
 from scipy.stats import spearmanr
 
+from analysis.stored.run import Run, load_run
+from analysis.surrogate.landscape import fit_landscape
 from tune_robust.statistics import estimate
 
 BASELINE = "noisy accuracy"
 LAST_EPOCHS = "noisy accuracy, mean of 5 epochs"
 TRUE = "true labels*"
+SMOOTHED = {BASELINE: "val_accuracy", "label information": "val_information"}
+"""The judges that are smoothed too, and the metrics that their scores are values of."""
 SIZES = (4, 8, 16)
 CASES = ("memorisers", "true labels", "60 % noise", "80 % noise")
 
@@ -43,7 +52,8 @@ class Crowd:
 
     ``probabilities`` (T, N, K); ``given`` and ``true`` labels (N,); ``test`` (T,) the test
     accuracies, ``memorised`` (T,) the fractions of wrong labels learned; ``recent`` (T,) the noisy
-    accuracy averaged over the last five epochs.
+    accuracy averaged over the last five epochs. ``run`` has the settings of these trials, in the
+    same order, and their last epochs.
     """
 
     probabilities: np.ndarray
@@ -52,15 +62,20 @@ class Crowd:
     test: np.ndarray
     memorised: np.ndarray
     recent: np.ndarray
+    run: Run
 
     def only(self, trials: np.ndarray) -> Crowd:
         """Return the crowd of some of the trials."""
         per_trial = ("probabilities", "test", "memorised", "recent")
-        return replace(self, **{name: getattr(self, name)[trials] for name in per_trial})
+        trained, epochs = self.run.trials.iloc[trials], self.run.epochs.iloc[trials]
+        run = replace(self.run, trials=trained, epochs=epochs)
+        return replace(self, run=run, **{name: getattr(self, name)[trials] for name in per_trial})
 
     def scores(self) -> dict[str, np.ndarray]:
         """Return the scores of every judge, higher is better."""
         found = {name: judge(self.probabilities, self.given) for name, judge in _judges(self)}
+        for name, metric in SMOOTHED.items():
+            found[f"{name}, smoothed"] = smoothed(self.run, metric, found[name])
         return {**found, TRUE: noisy_accuracy(self.probabilities, self.true)}
 
 
@@ -69,6 +84,26 @@ def _judges(crowd: Crowd) -> Iterator[tuple[str, Judge]]:
         yield name, judge
         if name == BASELINE:
             yield LAST_EPOCHS, lambda *_: crowd.recent
+
+
+def smoothed(run: Run, metric: str, scores: np.ndarray) -> np.ndarray:
+    """Return the surrogate's predictions of a metric for the trials that it was fitted to.
+
+    ``scores`` are the values of the metric. They are returned if the surrogate cannot be fitted.
+    """
+    scored = replace(run, epochs=run.epochs.assign(**{metric: scores}))
+    land = fit_landscape(scored, metric)
+    return scores if land is None else land.of(run.trials.reset_index(drop=True)).mean
+
+
+def _last_epochs(name: str, trials: pd.Index) -> Run:
+    """Return the run with these trials alone, and with the last epoch of each."""
+    run = load_run(RECORDED / name)
+    last = run.epochs.sort_values("epoch").groupby("trial").tail(1)
+    rows, ends = (
+        table.set_index("trial").loc[trials].reset_index() for table in (run.trials, last)
+    )
+    return replace(run, trials=rows, epochs=ends)
 
 
 def crowd_of(population: Recorded) -> Crowd:
@@ -84,6 +119,7 @@ def crowd_of(population: Recorded) -> Crowd:
         last["test_accuracy"].to_numpy(),
         last["noisy_fit"].to_numpy(),
         by_trial.apply(lambda values: values.tail(5).mean())[last.index].to_numpy(),
+        _last_epochs(population.population.name, last.index),
     )
 
 
