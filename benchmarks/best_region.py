@@ -20,7 +20,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from calibration import METHOD, holds, width
+from calibration import METHOD, holds, part_of, width
 from markdown import percent, table
 from populations import RECORDED
 from scipy.special import expit
@@ -65,11 +65,7 @@ def drawn(places: np.ndarray, generator: np.random.Generator) -> tuple[pd.Series
 def searched(run: Run, trials: int, seed: int) -> Run:
     """Return the run as if only some of the settings had been searched."""
     kept = np.random.default_rng(seed).choice(run.trials["trial"], trials, replace=False)
-    return replace(
-        run,
-        trials=run.trials[run.trials["trial"].isin(kept)].reset_index(drop=True),
-        epochs=run.epochs[run.epochs["trial"].isin(kept)],
-    )
+    return part_of(run, kept)
 
 
 def main() -> None:

@@ -188,10 +188,13 @@ def splits(
     rows = rows if method is None else rows[rows["method"] == method]
     for seed in range(draws if len(rows) >= size + HELD_OUT else 0):
         kept = np.random.default_rng(seed).choice(rows["trial"].to_numpy(), size, replace=False)
-        chosen = rows["trial"].isin(kept)
-        epochs = run.epochs[run.epochs["trial"].isin(kept)]
-        searched = replace(run, trials=rows[chosen].reset_index(drop=True), epochs=epochs)
-        yield searched, rows[~chosen].reset_index(drop=True)
+        yield part_of(run, kept), rows[~rows["trial"].isin(kept)].reset_index(drop=True)
+
+
+def part_of(run: Run, kept: np.ndarray) -> Run:
+    """Return the run as if only the trials ``kept`` had been searched."""
+    trials, epochs = (each[each["trial"].isin(kept)] for each in (run.trials, run.epochs))
+    return replace(run, trials=trials.reset_index(drop=True), epochs=epochs)
 
 
 def _folder(recording: str) -> Path:

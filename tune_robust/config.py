@@ -461,6 +461,11 @@ class DataConfig(Part):
         rate = getattr(self.noise, "rate", None)
         return self.noise.kind != "none" and rate != 0 and self.validation.labels == "noisy"
 
+    @property
+    def folds_divide_validation(self) -> bool:
+        """Whether folds divide the validation images, too: their labels are as the others."""
+        return self.has_noisy_validation or self.noise.kind == "none"
+
     @model_validator(mode="after")
     def _validation_is_known(self) -> Self:
         if self.validation.labels == "clean" and not self.truth_known:

@@ -53,8 +53,6 @@ case "$*" in
 *) exec {python} "$@" ;;
 esac
 """
-
-
 OF_A_WORKER = {"RAY_JOB_ID": "01000000", "RAY_RAYLET_PID": "1"}
 """What a worker's Ray reads when it is imported: a command's only job, and what never ends."""
 

@@ -73,8 +73,10 @@ def audit(
     from tune_robust.console.display import Display
     from tune_robust.runs.audit import AuditSummary
 
-    place = run_argument(folder_of(run, storage).place)
-    again = None if folds is None else f"tune-robust audit {place} --folds {folds}"
+    again = None
+    if folds is not None:
+        place = run_argument(folder_of(run, storage).place)
+        again = f"tune-robust audit {place} --folds {folds}"
     with exits_when_interrupted(again):
         found = tr.audit(
             run,

@@ -103,8 +103,7 @@ def _fold(
 
     Validation images with right labels are not divided if the other labels are noisy.
     """
-    alike = config.has_noisy_validation or config.noise.kind == "none"
-    pool = np.concatenate([train, validation]) if alike else train
+    pool = np.concatenate([train, validation]) if config.folds_divide_validation else train
     if len(pool) < fold.of:
         raise UserError(f"data.fold.of: {fold.of} folds of {len(pool)} images; use at most that.")
     held_out = np.random.default_rng(config.seed).permutation(len(pool)) % fold.of == fold.index - 1

@@ -26,7 +26,7 @@ from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.predictions import Predictions, read_labels, read_predictions
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.trial import Trial
-from tune_robust.tuning.winners.folds import config_of, folds_of, trial_of
+from tune_robust.tuning.winners.folds import config_of, finished_trials, folds_of
 from tune_robust.tuning.winners.retraining import confirmation_of, label_set, what_varies
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ def missing_folds(folder: RunFolder, winner: Trial, folds: int) -> list[int]:
     config = _config(winner)
     data = _data(config, folder)
     digest = _digest(_pool(config, data.splits))
-    return [i for i in range(1, folds + 1) if _of_fold(folder, winner, digest, i, folds) is None]
+    found = _of_folds(folder, winner, digest, folds)
+    return [index for index, each in enumerate(found, 1) if each is None]
 
 
 def audit_by_folds(folder: RunFolder, winner: Trial, folds: int) -> Audited:
@@ -225,8 +226,7 @@ def audit_by_folds(folder: RunFolder, winner: Trial, folds: int) -> Audited:
     pool = _pool(config, data.splits)
     dataset, digest = load_dataset(config.data, cache_of(folder.storage)), _digest(pool)
     seen = _Seen(len(data.labels), len(data.splits.classes))
-    for index in range(1, folds + 1):
-        found = _of_fold(folder, winner, digest, index, folds)
+    for index, found in enumerate(_of_folds(folder, winner, digest, folds), 1):
         of_fold = config.data.model_copy(update={"fold": Fold(index=index, of=folds)})
         part = make_splits(of_fold, dataset).validation
         if found is None or not _is_labelled_as(found, part):
@@ -248,21 +248,25 @@ class _OfFold(NamedTuple):
     place: str
 
 
-def _of_fold(
-    folder: RunFolder, winner: Trial, digest: str, index: int, folds: int
-) -> _OfFold | None:
-    """Return the predictions for fold ``index`` (from 1); None if there are none yet.
+def _of_folds(
+    folder: RunFolder, winner: Trial, digest: str, folds: int
+) -> Iterator[_OfFold | None]:
+    """Yield the predictions for each fold, in turn; None where there are none yet.
 
     Earlier versions stored them with those of the run's trials, under a name with the ``digest`` of
     the images.
     """
-    again, config = folds_of(folder), config_of(winner, index, folds)
-    trial = trial_of(again, config)
-    if trial is not None and (found := _last(again, trial)) is not None:
-        return _OfFold(found, again.predictions)
-    name = f"{winner.name}-{digest}-fold-{index}-of-{folds}"
-    earlier = read_predictions(folder.predictions, name, "last", winner.config)
-    return None if earlier is None else _OfFold(earlier, folder.predictions)
+    again = folds_of(folder)
+    trained = finished_trials(again)
+    for index in range(1, folds + 1):
+        config = config_of(winner, index, folds)
+        trial = next((each for each in trained if each.config == config), None)
+        if trial is not None and (found := _last(again, trial)) is not None:
+            yield _OfFold(found, again.predictions)
+            continue
+        name = f"{winner.name}-{digest}-fold-{index}-of-{folds}"
+        earlier = read_predictions(folder.predictions, name, "last", winner.config)
+        yield None if earlier is None else _OfFold(earlier, folder.predictions)
 
 
 def _is_labelled_as(found: _OfFold, part: LabelledImages) -> bool:
@@ -273,7 +277,7 @@ def _is_labelled_as(found: _OfFold, part: LabelledImages) -> bool:
 def _pool(config: TrainConfig, splits: Splits) -> np.ndarray:
     """Return the labels and positions (2, N) of the images that folds divide."""
     chosen = [splits.train]
-    if config.data.has_noisy_validation or config.data.noise.kind == "none":
+    if config.data.folds_divide_validation:
         chosen.append(splits.validation)
     parts = [np.stack([part.labels.numpy(), _positions(part).numpy()]) for part in chosen]
     return np.concatenate(parts, axis=1)

@@ -8,16 +8,19 @@ the first one starts. Winners and numbers of folds of several audits are in the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
-from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import Trial
 from tune_robust.spaces.sections import Record
-from tune_robust.tuning.winners.retraining import Extension, create_inside, retraining_space
+from tune_robust.tuning.winners.retraining import (
+    Extension,
+    create_inside,
+    drop_inside_unless,
+    retraining_space,
+)
 
 FOLDER = "folds"
 
@@ -41,11 +44,7 @@ def open_folds(source: RunFolder) -> RunStore:
 
 def discard_empty(source: RunFolder) -> None:
     """Delete the folds of ``source`` if they never began: there is no trial."""
-    folder = folds_of(source)
-    # One that cannot be read is kept.
-    with suppress(UserError, OSError):
-        if not folder.is_live() and not read_trials(folder):
-            source.drop_inside(folder.path)
+    drop_inside_unless(source, folds_of(source), read_trials)
 
 
 def config_of(trial: Trial, index: int, folds: int) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def extension_of(
     return Extension({}, space.model_copy(update={"record": Record()}), missing)
 
 
-def trial_of(folder: RunFolder, config: dict[str, Any]) -> Trial | None:
-    """Return the finished trial with this configuration; None if there is none yet."""
+def finished_trials(folder: RunFolder) -> list[Trial]:
+    """Return the trials of the folds in ``folder`` that are done; none if it does not exist."""
     trials = read_trials(folder).values() if folder.meta.exists() else ()
-    return next((t for t in trials if t.status == "done" and t.config == config), None)
+    return [trial for trial in trials if trial.status == "done"]

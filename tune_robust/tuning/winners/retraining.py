@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -120,10 +120,16 @@ def create_inside(source: RunFolder, folder: RunFolder, **meta: Any) -> RunStore
 
 def discard_empty(source: RunFolder) -> None:
     """Delete the confirmation of ``source`` if it never began: it has no trial."""
-    folder = confirmation_of(source)
+    drop_inside_unless(source, confirmation_of(source), lambda folder: _confirms(folder)["trials"])
+
+
+def drop_inside_unless(
+    source: RunFolder, folder: RunFolder, begun: Callable[[RunFolder], object]
+) -> None:
+    """Delete the run in the folder of ``source`` unless it is live or ``begun`` finds anything."""
     # One that cannot be read is kept.
     with suppress(UserError, OSError):
-        if not folder.is_live() and not _confirms(folder)["trials"]:
+        if not folder.is_live() and not begun(folder):
             source.drop_inside(folder.path)
 
 
