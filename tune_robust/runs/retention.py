@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import fmean
 
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
@@ -13,9 +14,9 @@ from tune_robust.spaces.space import Space
 FILES = 3
 """Checkpoints per trial: the last, the one before it, and the best."""
 KEPT = 5
-"""How many of the best finished trials keep checkpoints.
+"""How many of the best finished settings keep the checkpoints of their first trials.
 
-Of several objectives, the Pareto front.
+Of several objectives, all trials of the Pareto front keep theirs.
 """
 
 
@@ -30,6 +31,9 @@ def most_kept(space: Space) -> int:
 class Retention:
     """Deletes the checkpoints of trials that were stopped, failed, or are not among the best.
 
+    A setting that was repeated counts by its mean, as in the choice of the winner, and its repeats
+    keep no checkpoints.
+
     Args:
         folder: the folder of the run.
         space: its space, whose objective ranks the trials.
@@ -39,6 +43,7 @@ class Retention:
     def __init__(self, folder: RunFolder, space: Space, ended: Iterable[Trial]):
         self._folder, self._space, self._objective = folder, space, objective_of(space)
         self._kept: list[Trial] = []
+        self._scores: dict[str, dict[str, float]] = {}
         self._keep_best_of(ended)
 
     def ended(self, trial: Trial) -> None:
@@ -62,5 +67,9 @@ class Retention:
         if self._space.objective.against:
             return pareto_front(trials, self._space)
         finished = [trial for trial in trials if trial.status == "done"]
-        finished.sort(key=lambda t: self._objective.sort_key(self._objective.value(t.epochs)))
-        return finished[:KEPT]
+        for trial in finished:
+            key = self._objective.sort_key(self._objective.value(trial.epochs))
+            self._scores.setdefault(trial.repeats or trial.name, {})[trial.name] = key
+        settings = [trial for trial in finished if trial.repeats is None]
+        settings.sort(key=lambda first: fmean(self._scores[first.name].values()))
+        return settings[:KEPT]
