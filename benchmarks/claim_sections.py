@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import claims
 from markdown import p_value, paragraph, percent, points, table
 from pandas.api.types import is_numeric_dtype
-from populations import Recorded
+from populations import Recorded, with_most_trials
 
 from tune_robust.statistics import estimate
 
@@ -153,7 +153,7 @@ def _mean(value: float) -> str:
 
 def shapes(populations: Sequence[Recorded]) -> str:
     """Return the mean over all trials that weight samples, by LAW's shape."""
-    means = claims.shape_means(populations)
+    means = claims.shape_means(with_most_trials(populations))
     head = ["shape", "mean test accuracy, % (95 % interval over populations)"]
     shapes = [shape for shape in claims.SHAPES if shape in means]
     rows = [[f"`{shape}`", percent(estimate(means[shape].tolist()))] for shape in shapes]

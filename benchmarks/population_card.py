@@ -18,8 +18,8 @@ one kind of label noise and one draw of both, and 60 configurations of twelve me
 to their end: the same 60 points of one Sobol sequence in every population
 (`benchmarks/populations/space.yaml`), nothing stopped early, all at equal compute (an epoch with
 two passes a step counts twice). Within a population all trials share the split, the noise draw and
-the seed of the network, so that they differ by their settings alone. A population that is still
-being recorded has the first points of the sequence, which cover the space evenly too.
+the seed of the network, so that they differ by their settings alone. That of ResNet-20, and one
+that is still being recorded, have the first points of the sequence, which cover the space evenly.
 
 Tuning uses the populations marked `develop` only; those marked `report` are for evaluating its
 result. The marks were fixed before anything was recorded. Draws of one

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -61,9 +61,13 @@ _DATA = {
         "train.data.validation.size=800",
         "train.batch_size=64",
         "train.model.name=resnet20",
+        "budget.trials=30",
     ),
 }
-"""Changes to the space, by data set and network."""
+"""Changes to the space, by data set and network.
+
+ResNet-20 is a check of scale: a trial takes five minutes, so that there are fewer of them.
+"""
 
 
 class Population(NamedTuple):
@@ -176,6 +180,12 @@ class Recorded:
     def complete(self) -> bool:
         """Return whether all its trials have ended."""
         return len(self.trials) >= self.planned
+
+
+def with_most_trials(populations: Sequence[Recorded]) -> list[Recorded]:
+    """Return the populations with the most trials: all others have the first of the same ones."""
+    most = max((len(one.trials) for one in populations), default=0)
+    return [one for one in populations if len(one.trials) == most]
 
 
 def recorded(mark: Mark | None = None, *, folder: Path = RECORDED) -> list[str]:

@@ -27,7 +27,7 @@ from method_comparison import (
     ranking,
 )
 from names import NAMES, PICTURE
-from populations import POPULATIONS, RECORDED, Recorded, load, recorded
+from populations import POPULATIONS, RECORDED, Recorded, load, recorded, with_most_trials
 from starting_points import starts
 
 from tune_robust.files import write_aside
@@ -43,9 +43,9 @@ LIMITS = """\
 - Anything about larger networks, more images, longer training or other data: nothing is claimed
   beyond the sizes recorded. Most populations are of the digits, of 8x8 pixels.
 - Whether a method is better than another at its best settings: each method is represented by the
-  same 4 to 6 configurations in every population, so a difference may be due to the configurations.
-  The p values consider the populations as a sample, not the configurations. The grids vary one
-  setting with the others equal, but have one data set each.
+  same 4 to 6 configurations in every population (2 or 3 with ResNet-20), so a difference may be due
+  to the configurations. The p values consider the populations as a sample, not the configurations.
+  The grids vary one setting with the others equal, but have one data set each.
 - Better known points for the spaces on CIFAR-10, CIFAR-100 and their human labels: these keep the
   published settings. Only `robust_start` begins with what was recorded here.
 - Populations of the digits share their test images, and the draws of one kind of noise differ only
@@ -89,6 +89,7 @@ def document(populations: Sequence[Recorded], recordings: claims.Recordings) -> 
 
 def _opening(populations: Sequence[Recorded]) -> str:
     names = {one.population.name for one in populations}
+    full = {one.population.name for one in with_most_trials(populations)}
     missing = [f"`{name}`" for name in POPULATIONS if name not in names]
     text = (
         "Written by `python benchmarks/results.py` from the recorded populations "
@@ -100,6 +101,9 @@ def _opening(populations: Sequence[Recorded]) -> str:
         f"the clean test images. Of {len(POPULATIONS)} planned populations, {len(populations)} "
         "have been recorded completely."
     )
+    for one in populations:
+        if one.population.name not in full:
+            text += f" `{one.population.name}` has the first {len(one.trials)} configurations only."
     if missing:
         text += f" Missing so far: {', '.join(missing)}."
     return f"# Which method, under which noise\n\n{paragraph(text)}"

@@ -50,8 +50,9 @@ def starts(populations: Sequence[Recorded], found: Sequence[Start]) -> str:
         "Find your kind of label noise, train as many of its configurations as you can afford, the "
         "first ones first, and keep the one with the most label information, as `tune-robust "
         "search` does. They were chosen on populations marked `develop` and checked on those "
-        "marked `report`, which had no influence on them. Where a kind of noise has no "
-        "population marked `develop`, they are chosen on the other kinds."
+        "marked `report`, which had no influence on them. Populations with fewer configurations "
+        "than the others are left out. Where a kind of noise has no population marked `develop`, "
+        "they are chosen on the other kinds."
     )
     orders = "".join(_order(populations, start) for start in found if _is_longest(start, found))
     figures = paragraph(

@@ -1,9 +1,10 @@
 """Which configurations to start with: chosen on one half of the populations, checked on the other.
 
-All populations have the same configurations under the same trial names. On the populations marked
-``develop``, each method is represented by the configuration with the lowest regret on average, and
-the methods are ordered by it. A user with k trainings trains the first k of these and selects one
-of them as a search does, by noisy validation labels. The populations marked ``report`` check it.
+All populations have the same configurations under the same trial names; one that has only the first
+of them is left out. On the populations marked ``develop``, each method is represented by the
+configuration with the lowest regret on average, and the methods are ordered by it. A user with k
+trainings trains the first k of these and selects one of them as a search does, by noisy validation
+labels. The populations marked ``report`` check it.
 
     python benchmarks/starting_points.py    # the known points of the built-in space robust_start
 """
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from method_comparison import scores
-from populations import Recorded, load, recorded
+from populations import Recorded, load, recorded, with_most_trials
 
 from tune_robust.spaces.yaml_text import write_yaml
 
@@ -98,7 +99,7 @@ def starts(populations: Sequence[Recorded], sizes: Sequence[int] = SIZES) -> lis
 
     A kind without a population marked ``develop`` starts with what all noisy ones chose.
     """
-    noisy = [one for one in populations if one.population.noise != "clean"]
+    noisy = [one for one in with_most_trials(populations) if one.population.noise != "clean"]
     outcomes = {one.population.name: Outcomes.of(one) for one in noisy}
     develop = [one for one in noisy if one.population.mark == "develop"]
     report = [one for one in noisy if one.population.mark == "report"]

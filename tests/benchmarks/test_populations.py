@@ -180,7 +180,8 @@ def test_half_of_the_populations_are_for_reports_and_all_can_be_searched(benchma
     assert abs(marks.count("develop") - marks.count("report")) <= 1
     for population in populations.POPULATIONS.values():
         space = load_space(populations.SPACE, overrides=population.overrides)
-        assert (space.budget.trials, space.budget.scheduler) == (60, "none")
+        trials = 30 if population.data == "resnet20" else 60
+        assert (space.budget.trials, space.budget.scheduler) == (trials, "none")
         assert {c.gradient_evaluations for c in space.examples if c.sam} == {
             2 * space.train["epochs"]
         }

@@ -365,3 +365,22 @@ def test_no_recording_says_where_it_lay():
         meta = json.loads(path.read_text())
         assert "dir" not in meta["space"]["train"]["data"]
         assert not re.search(r'"/[a-z]+/', path.read_text())
+
+
+def the_starts(document):
+    return document.split("## Your noise")[1].split("## Each method")[0]
+
+
+def test_a_population_with_fewer_configurations_chooses_and_checks_no_start(document):
+    from dataclasses import replace
+
+    gains = {"sgd": 0.0, "sam": 0.1, "saner": 0.2, "law": 0.05}
+    names = ["digits_symmetric_0", "digits_symmetric_1", "cifar10_worse_0"]
+    first, second, large = (population(name, gains) for name in names)
+    trials = large.trials[:7]
+    epochs = large.epochs[large.epochs["trial"].isin(trials["trial"])]
+    few = replace(large, trials=trials, epochs=epochs)
+    alone = document([first, second])
+    text = document([first, second, few])
+    assert the_starts(text) == the_starts(alone)
+    assert "`cifar10_worse_0` has the first 7 configurations only" in " ".join(text.split())
