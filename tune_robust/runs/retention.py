@@ -1,4 +1,8 @@
-"""Delete checkpoints except those of running trials and of the best finished ones."""
+"""Delete checkpoints except those of running, paused and the best finished trials.
+
+The best of those that were paused when the search ended keep theirs too, since a search that is
+resumed with more trials or more time may continue them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from tune_robust.spaces.space import Space
 FILES = 3
 """Checkpoints per trial: the last, the one before it, and the best."""
 KEPT = 5
-"""How many of the best finished trials keep checkpoints.
+"""How many of the best finished trials keep checkpoints, and of the best that were left paused.
 
 Of several objectives, the Pareto front.
 """
@@ -61,6 +65,11 @@ class Retention:
     def _best(self, trials: Iterable[Trial]) -> list[Trial]:
         if self._space.objective.against:
             return pareto_front(trials, self._space)
-        finished = [trial for trial in trials if trial.status == "done"]
-        finished.sort(key=lambda t: self._objective.sort_key(self._objective.value(t.epochs)))
-        return finished[:KEPT]
+        ranked = sorted(trials, key=lambda t: self._objective.sort_key(self._value(t)))
+        finished = [trial for trial in ranked if trial.status == "done"]
+        left = [trial for trial in ranked if trial.is_continuable]
+        left.sort(key=lambda trial: trial.paused_at, reverse=True)
+        return finished[:KEPT] + left[:KEPT]
+
+    def _value(self, trial: Trial) -> float | None:
+        return self._objective.value(trial.epochs)
