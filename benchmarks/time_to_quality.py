@@ -12,8 +12,8 @@ validation accuracy is within half a point of the grid's best, as a fraction of 
 whole grid. The test set is not used.
 
 The search methods: ``default`` is the default sampler and scheduler of a space (gp_mf, promotion),
-including sentinels; ``tpe_asha`` is the earlier default, ``tpe`` is the same without early stopping,
-and ``random`` also without a model. ``optuna_X`` is Optuna as in its documentation:
+including sentinels; ``tpe_asha`` is the earlier default, ``tpe`` is the same without early
+stopping, and ``random`` also without a model. ``optuna_X`` is Optuna as in its documentation:
 ``optuna.create_study`` with its TPE and its own pruner, with the validation accuracy reported after
 each epoch. By default its pruners begin at the first epoch; ``late`` is the median pruner with a
 warm-up of a third of the epochs.

@@ -7,6 +7,7 @@ resumed with more trials or more time may continue them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import fmean
 
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
@@ -17,9 +18,10 @@ from tune_robust.spaces.space import Space
 FILES = 3
 """Checkpoints per trial: the last, the one before it, and the best."""
 KEPT = 5
-"""How many of the best finished trials keep checkpoints, and of the best that were left paused.
+"""How many of the best finished settings keep the checkpoints of their first trials.
 
-Of several objectives, the Pareto front.
+As many of the best trials that were left paused keep theirs.
+Of several objectives, all trials of the Pareto front keep theirs.
 """
 
 
@@ -34,6 +36,9 @@ def most_kept(space: Space) -> int:
 class Retention:
     """Deletes the checkpoints of trials that were stopped, failed, or are not among the best.
 
+    A setting that was repeated counts by its mean, as in the choice of the winner, and its repeats
+    keep no checkpoints.
+
     Args:
         folder: the folder of the run.
         space: its space, whose objective ranks the trials.
@@ -43,6 +48,7 @@ class Retention:
     def __init__(self, folder: RunFolder, space: Space, ended: Iterable[Trial]):
         self._folder, self._space, self._objective = folder, space, objective_of(space)
         self._kept: list[Trial] = []
+        self._scores: dict[str, dict[str, float]] = {}
         self._keep_best_of(ended)
 
     def ended(self, trial: Trial) -> None:
@@ -65,11 +71,14 @@ class Retention:
     def _best(self, trials: Iterable[Trial]) -> list[Trial]:
         if self._space.objective.against:
             return pareto_front(trials, self._space)
-        ranked = sorted(trials, key=lambda t: self._objective.sort_key(self._value(t)))
-        finished = [trial for trial in ranked if trial.status == "done"]
-        left = [trial for trial in ranked if trial.is_continuable]
-        left.sort(key=lambda trial: trial.paused_at, reverse=True)
-        return finished[:KEPT] + left[:KEPT]
+        finished = [trial for trial in trials if trial.status == "done"]
+        for trial in finished:
+            self._scores.setdefault(trial.repeats or trial.name, {})[trial.name] = self._key(trial)
+        settings = [trial for trial in finished if trial.repeats is None]
+        settings.sort(key=lambda first: fmean(self._scores[first.name].values()))
+        left = [trial for trial in trials if trial.is_continuable]
+        left.sort(key=lambda trial: (-trial.paused_at, self._key(trial)))
+        return settings[:KEPT] + left[:KEPT]
 
-    def _value(self, trial: Trial) -> float | None:
-        return self._objective.value(trial.epochs)
+    def _key(self, trial: Trial) -> float:
+        return self._objective.sort_key(self._objective.value(trial.epochs))

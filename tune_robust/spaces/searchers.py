@@ -62,8 +62,8 @@ def objectives_problems(name: object, objective: Objective, budget: Budget) -> l
     against = ", ".join(objective.against)
     if name != "nsga2":
         message = (
-            f"found [{against}]; expected nothing, as {name or DEFAULT} has one objective. Leave it "
-            "out, or choose searcher.name: nsga2"
+            f"found [{against}]; expected nothing, as {name or DEFAULT} has one objective. "
+            "Leave it out, or choose searcher.name: nsga2"
         )
         return [Problem("objective.against", message)] if against else []
     problems = []
