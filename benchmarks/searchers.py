@@ -70,7 +70,11 @@ PEER_KINDS = {
     "optuna_random": None,
     "optuna_random_halving": None,
     "optuna_tpe": None,
+    "optuna_gp": None,
+    "optuna_median": None,
+    "optuna_median_own_grace": None,
     "optuna_hyperband": None,
+    "optuna_hyperband_own_grace": None,
     "syne_tune_asha": "syne_tune",
     "syne_tune_mobster": "syne_tune",
     "syne_tune_dyhpo": "syne_tune",
@@ -78,6 +82,7 @@ PEER_KINDS = {
     "smac_hyperband": "smac",
     "neps_async_hyperband": "neps",
     "neps_hyperband": "neps",
+    "neps_priorband": "neps",
 }
 """The environment of each searcher of another library; None if it is this one."""
 
@@ -164,7 +169,7 @@ def _scored(recorded: Recording, end: Any, cost: float) -> Finish:
 def _target(recorded: Recording) -> float:
     # Differences of accuracies are subject to rounding.
     pool = recorded.pool
-    return pool.best - pool.objective.sign * (HALF_A_POINT + 1e-9)
+    return pool.best - pool.objective.sign * (HALF_A_POINT + 1e-7)
 
 
 def to_target(recorded: Recording, finished: Sequence[Finish]) -> float:
@@ -326,7 +331,8 @@ class Results:
         return self._found.setdefault(task, {})
 
     def add(self, task: Task, seed: int, finished: list[Finish]) -> None:
-        """Record a search."""
+        """Record a search; beyond eight digits, its numbers have nothing but rounding errors."""
+        finished = [Finish(trial, round(value, 8), round(at, 8)) for trial, value, at in finished]
         self.of(task)[seed] = finished
         if self._path is not None:
             with self._path.open("a") as file:
