@@ -114,7 +114,7 @@ def _pair(seed: int, options: argparse.Namespace) -> dict[str, float]:
 
 
 def _searched(seed: int, options: argparse.Namespace) -> Space:
-    """Return a space of this library's defaults of searcher and budget, without known points."""
+    """Return a space with ``tpe`` and ``asha``, without known points."""
     return load_space(
         "saner_digits",
         overrides={
@@ -126,8 +126,8 @@ def _searched(seed: int, options: argparse.Namespace) -> Space:
             "search.saner.k": None,
             "baselines": [],
             "known": [],
-            "budget": {"trials": 10 * options.trainings, "unit": "gradient_evaluations"},
-            "searcher": {"seed": seed},
+            "budget": {"trials": 10 * options.trainings, "scheduler": "asha"},
+            "searcher": {"name": "tpe", "seed": seed},
         },
     )
 

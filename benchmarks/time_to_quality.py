@@ -11,11 +11,12 @@ yet. Measured is the compute, in gradient evaluations, until a trial has finishe
 validation accuracy is within half a point of the grid's best, as a fraction of the compute of the
 whole grid. The test set is not used.
 
-The search methods: ``default`` is the default scheduler and sampler of a space (ASHA, TPE),
-including sentinels; ``tpe`` is the same without early stopping, and ``random`` also without a
-model. ``optuna_X`` is Optuna as in its documentation: ``optuna.create_study`` with its TPE and its
-own pruner, with the validation accuracy reported after each epoch. By default its pruners begin at
-the first epoch; ``late`` is the median pruner with a warm-up of a third of the epochs.
+The search methods: ``default`` is the default sampler and scheduler of a space (gp_mf, promotion),
+including sentinels; ``tpe_asha`` is the earlier default, ``tpe`` is the same without early
+stopping, and ``random`` also without a model. ``optuna_X`` is Optuna as in its documentation:
+``optuna.create_study`` with its TPE and its own pruner, with the validation accuracy reported after
+each epoch. By default its pruners begin at the first epoch; ``late`` is the median pruner with a
+warm-up of a third of the epochs.
 
 A recorded trial is used once. A search that stops nearly all trials early has soon used them all,
 and never reaches the target: "reached in" shows how often a search did.
@@ -61,7 +62,7 @@ def recordings() -> dict[str, Recording]:
     document = open_grid(images.read_meta()["space"])
     # The built-in spaces are for the whole of CIFAR-10: this one has their budget and searcher.
     budget = {"trials": document["budget"]["trials"], "unit": CLOCK}
-    document |= {"budget": budget, "searcher": {"name": "tpe"}}
+    document |= {"budget": budget, "searcher": {}}
     spaces = {
         "digits": (digits, load_space("methods_digits")),
         "cifar10n": (images, parse_space(document, source=str(images.path))),
@@ -120,10 +121,15 @@ def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePru
 
 
 NO_STOPPING = {"budget": {"scheduler": "none"}}
+TPE = {"searcher": {"name": "tpe"}}
+
+
+def _tpe_asha(recording: Recording, seed: int) -> Replay:
+    return ours(recording, seed, budget={"scheduler": "asha"}, **TPE)
 
 
 def _without_stopping(recording: Recording, seed: int) -> Replay:
-    return ours(recording, seed, **NO_STOPPING)
+    return ours(recording, seed, **TPE, **NO_STOPPING)
 
 
 def _random(recording: Recording, seed: int) -> Replay:
@@ -149,6 +155,7 @@ def _optuna_hyperband(recording: Recording, seed: int) -> Replay:
 
 WAYS: dict[str, Callable[[Recording, int], Replay]] = {
     "default": ours,
+    "tpe_asha": _tpe_asha,
     "tpe": _without_stopping,
     "random": _random,
     "optuna_median": _optuna_median,

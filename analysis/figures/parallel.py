@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -138,32 +138,41 @@ def _parallel_plot(info: _ParallelInfo) -> go.Figure:
             connectgaps=False,
             hovertemplate=f"t%{{customdata:04d}} · {legend}<extra></extra>",
         )
-    for path, height in zip(rows, heights, strict=True):
-        _row(figure, path, height, info)
+    # Set at once: each figure.add_annotation() would validate all annotations before it again.
+    figure.update_layout(
+        shapes=[_axis(height) for height in heights],
+        annotations=[
+            text
+            for row, height in zip(rows, heights, strict=True)
+            for text in _texts(row, height, info)
+        ],
+    )
     figure.update_xaxes(visible=False, range=[-0.03, 1.03])
     figure.update_yaxes(visible=False, range=[-0.45, len(rows) - 0.45])
     return figure
 
 
-def _row(figure: go.Figure, path: str, height: float, info: _ParallelInfo) -> None:
-    """Add the axis of one setting: its line, its name above and its labels below."""
-    figure.add_shape(
-        type="line", x0=0, x1=1, y0=height, y1=height, line={"color": GRID, "width": 4}
-    )
+def _axis(height: float) -> dict[str, Any]:
+    """Return the line of the axis of one setting."""
+    line = {"color": GRID, "width": 4}
+    return {"type": "line", "x0": 0, "x1": 1, "y0": height, "y1": height, "line": line}
+
+
+def _texts(path: str, height: float, info: _ParallelInfo) -> list[dict[str, Any]]:
+    """Return the texts at the axis of one setting: its name above and its labels below."""
     is_score = path == info.metric
     title = sentence_case(metric(path).title) if is_score else path
-    figure.add_annotation(
-        text=f"<b>{plain(title)}</b>", x=0, y=height, yshift=14, xanchor="left", showarrow=False
-    )
+    name = {"text": f"<b>{plain(title)}</b>", "x": 0, "xanchor": "left", "yshift": 14}
     labels = info.axes[path]
     crowded = sum(len(text) for _, text in labels) > _ONE_LINE
-    for i, (place, text) in enumerate(labels):
-        figure.add_annotation(
-            text=plain(text),
-            x=place,
-            y=height,
-            yshift=-26 if crowded and i % 2 else -13,
-            xanchor={0.0: "left", 1.0: "right"}.get(place, "center"),
-            showarrow=False,
-            font_size=12,
-        )
+    texts = [
+        {
+            "text": plain(text),
+            "x": place,
+            "xanchor": {0.0: "left", 1.0: "right"}.get(place, "center"),
+            "yshift": -26 if crowded and i % 2 else -13,
+            "font": {"size": 12},
+        }
+        for i, (place, text) in enumerate(labels)
+    ]
+    return [{**text, "y": height, "showarrow": False} for text in (name, *texts)]

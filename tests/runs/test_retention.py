@@ -1,5 +1,6 @@
 """Which checkpoints stay."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.tuning.simulated import simulate, space, trading
@@ -37,6 +38,35 @@ def test_ending_one_by_one_leaves_the_same(tmp_path):
         if trial.status in ENDED:
             retention.ended(trial)
     assert left(tmp_path / "r") == expected
+
+
+def test_the_best_that_were_left_paused_keep_theirs(tmp_path):
+    budget = {"trials": 12, "scheduler": "promotion", "grace": 6, "reduction": 2}
+    searched = space(budget=budget, searcher={"name": "random"})
+    path = tmp_path / "r"
+    trials = list(simulate(searched, path, lambda t, e: -t.number).trials.values())
+    for trial in trials:
+        Path(RunFolder(path).checkpoints(trial.name)).mkdir(parents=True)
+    Retention(RunFolder(path), searched, trials)
+    kept = [trial for trial in trials if trial.name in left(path)]
+    stopped = [trial for trial in trials if trial.status == "stopped"]
+    furthest = sorted(stopped, key=lambda t: (t.paused_at, -t.number))[-KEPT:]
+    assert {t.name for t in kept if t.status == "stopped"} == {t.name for t in furthest}
+    assert len(kept) == 2 * KEPT
+
+
+def test_repeats_do_not_displace_the_setting_that_they_repeat(tmp_path):
+    searched, trials, _ = run_of_nine(tmp_path / "r")
+    finished = sorted(trials[3:], key=lambda t: t.last["val_accuracy"])
+    best, worst = finished[-1], finished[0]
+    repeats = [replace(best, name=f"t{n:04}", repeats=worst.name) for n in range(20, 26)]
+    for trial in repeats:
+        Path(RunFolder(tmp_path / "r").checkpoints(trial.name)).mkdir(parents=True)
+    retention = Retention(RunFolder(tmp_path / "r"), searched, [worst])
+    for trial in [*repeats, *finished[1:]]:
+        retention.ended(trial)
+    assert {worst.name, best.name} <= left(tmp_path / "r")
+    assert not {trial.name for trial in repeats} & left(tmp_path / "r")
 
 
 def test_of_several_objectives_the_front_keeps_its_own(tmp_path):

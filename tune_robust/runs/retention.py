@@ -1,8 +1,13 @@
-"""Delete checkpoints except those of running trials and of the best finished ones."""
+"""Delete checkpoints except those of running, paused and the best finished trials.
+
+The best of those that were paused when the search ended keep theirs too, since a search that is
+resumed with more trials or more time may continue them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import fmean
 
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.pareto import pareto_front
@@ -13,9 +18,10 @@ from tune_robust.spaces.space import Space
 FILES = 3
 """Checkpoints per trial: the last, the one before it, and the best."""
 KEPT = 5
-"""How many of the best finished trials keep checkpoints.
+"""How many of the best finished settings keep the checkpoints of their first trials.
 
-Of several objectives, the Pareto front.
+As many of the best trials that were left paused keep theirs.
+Of several objectives, all trials of the Pareto front keep theirs.
 """
 
 
@@ -30,6 +36,9 @@ def most_kept(space: Space) -> int:
 class Retention:
     """Deletes the checkpoints of trials that were stopped, failed, or are not among the best.
 
+    A setting that was repeated counts by its mean, as in the choice of the winner, and its repeats
+    keep no checkpoints.
+
     Args:
         folder: the folder of the run.
         space: its space, whose objective ranks the trials.
@@ -39,6 +48,7 @@ class Retention:
     def __init__(self, folder: RunFolder, space: Space, ended: Iterable[Trial]):
         self._folder, self._space, self._objective = folder, space, objective_of(space)
         self._kept: list[Trial] = []
+        self._scores: dict[str, dict[str, float]] = {}
         self._keep_best_of(ended)
 
     def ended(self, trial: Trial) -> None:
@@ -62,5 +72,13 @@ class Retention:
         if self._space.objective.against:
             return pareto_front(trials, self._space)
         finished = [trial for trial in trials if trial.status == "done"]
-        finished.sort(key=lambda t: self._objective.sort_key(self._objective.value(t.epochs)))
-        return finished[:KEPT]
+        for trial in finished:
+            self._scores.setdefault(trial.repeats or trial.name, {})[trial.name] = self._key(trial)
+        settings = [trial for trial in finished if trial.repeats is None]
+        settings.sort(key=lambda first: fmean(self._scores[first.name].values()))
+        left = [trial for trial in trials if trial.is_continuable]
+        left.sort(key=lambda trial: (-trial.paused_at, self._key(trial)))
+        return settings[:KEPT] + left[:KEPT]
+
+    def _key(self, trial: Trial) -> float:
+        return self._objective.sort_key(self._objective.value(trial.epochs))

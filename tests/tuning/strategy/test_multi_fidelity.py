@@ -43,6 +43,14 @@ def test_the_first_design_has_each_method_once_and_known_points_count(tmp_path):
     }  # fmt: skip
 
 
+def test_a_choice_of_many_values_leaves_trials_for_the_model():
+    sizes = list(range(16, 66))
+    encoding = Encoding(space(search={"batch_size": {"choice": sizes}}).dimensions)
+    units = encoding.units([{"batch_size": size} for size in sizes[:20]])
+    assert len(encoding.untried(units[:19], at_least=4, at_most=20)[0]) == len(sizes) - 19
+    assert encoding.untried(units, at_least=4, at_most=20) is None
+
+
 def test_it_learns_from_trials_that_were_all_stopped():
     """Of ten trials none has been seen to its end; the next is where the best ones were."""
     dimensions = space(search={"sam.rho": {"log_uniform": [0.01, 1.0]}}).dimensions

@@ -2,7 +2,8 @@
 
 Proposals maximise the expected improvement of a Gaussian process over settings and budgets
 (``gaussian_process``) at the end of a trial. The first design gives each value of every
-unconditional choice a trial, at points of Sobol's sequence; known points count as part of it. The
+unconditional choice a trial, at points of Sobol's sequence; known points count as part of it. It
+has at most twenty trials, since a choice of many values would leave none for the model. The
 model sees values below the median as the median: one bad setting would condemn all settings with
 the same method, and how bad the bad ones are would make the good ones appear uncertain.
 
@@ -34,8 +35,8 @@ from tune_robust.tuning.strategy.encoding import Encoding
 WARM_START = "warm_start"
 """The attribute of a study's trial that names the earlier run, and the trial in it."""
 
-_LEAST = 4
-"""The fewest trials of the first design."""
+_LEAST, _MOST = 4, 20
+"""The fewest and the most trials of the first design."""
 
 _DRAWN, _NEAR = 1000, 500
 """How many candidates are drawn from the whole space, and how many near the best trials."""
@@ -141,7 +142,7 @@ class MultiFidelity:
         """
         rng = np.random.default_rng([self._seed, len(trials)])
         units = self._encoding.units([trial.values for trial in trials])
-        untried = self._encoding.untried(units, at_least=_LEAST)
+        untried = self._encoding.untried(units, at_least=_LEAST, at_most=_MOST)
         if untried is not None or not any(trial.looks for trial in trials):
             return self._designed(len(trials), untried or {}, rng)
         return self._best(trials, units, rng)
