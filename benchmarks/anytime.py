@@ -15,6 +15,9 @@ Step = tuple[float, float]
 MOST = 0.3
 """The fraction of the compute at which the curves end."""
 
+_SETTLED = 0.05
+"""The panels are as high as the medians from here on; before, the first trials decide."""
+
 _PLACES = np.linspace(0.01, MOST, 59)
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 200, 48, 34, 26
 _COLUMNS = 3
@@ -94,10 +97,13 @@ def _panel(title: str, curves: Mapping[str, Curve], colours: Mapping[str, str]) 
 
 
 def _highest(curves: Mapping[str, Curve]) -> float:
-    """Return the regret at the top of a panel: the largest median, rounded up to whole points."""
-    medians = np.concatenate([found.median for found in curves.values()])
-    known = medians[np.isfinite(medians)]
-    return math.ceil(100 * known.max()) / 100 if known.any() else 0.01
+    """Return the regret at the top of a panel: the largest median from ``_SETTLED`` on.
+
+    It is rounded up to whole points, and at least one point.
+    """
+    medians = [found.median[found.places >= _SETTLED - 1e-9] for found in curves.values()]
+    known = [value for value in np.concatenate(medians) if math.isfinite(value)]
+    return max(math.ceil(100 * max(known, default=0.0)), 1) / 100
 
 
 def _drawn(found: Curve, highest: float, colour: str) -> Iterator[str]:
