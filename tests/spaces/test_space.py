@@ -121,7 +121,9 @@ def test_a_loop_that_may_not_save_checkpoints_is_not_paused():
     space = make_space(
         train={"loop": "my_loop:train", "epochs": 3}, search={"rho": {"uniform": [0, 1]}}
     )
-    assert (space.searcher.name, space.budget.scheduler) == ("gp_mf", "asha")
+    assert (space.searcher.name, space.budget.scheduler) == ("tpe", "asha")
+    given = parse_space(space.document(), source="it", overrides=["searcher.name=gp_mf"])
+    assert (given.searcher.name, given.budget.scheduler) == ("gp_mf", "asha")
 
 
 def test_nothing_is_stopped_where_scores_cannot_be_compared():

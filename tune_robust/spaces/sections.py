@@ -83,7 +83,7 @@ class Budget(Part):
 
 
 class Searcher(Part):
-    """The sampler that proposes the trials.
+    """The sampler that proposes the trials; the default is ``tpe`` with a loop of the user's own.
 
     ``gp_mf`` (multi-fidelity Gaussian process) learns from finished, running, paused and stopped
     trials, and supports every space. ``tpe`` also supports every space, and learns from ended
