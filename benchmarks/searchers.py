@@ -136,6 +136,7 @@ def ours(
     *,
     workers: int = 1,
     earlier: Sequence[EarlierTrial] = (),
+    known: Sequence[Mapping[str, Any]] = (),
 ) -> list[Finish]:
     """Return the trials that finish in a replay of our search.
 
@@ -145,12 +146,13 @@ def ours(
         seed: the seed of the searcher.
         workers: how many trials run at a time.
         earlier: trials of another run, for a warm start.
+        known: the known points.
     """
     searcher, scheduler = OURS[kind]
     budget = {"trials": len(recorded.pool.trials), "scheduler": scheduler}
     budget |= {"grace": None, "sentinels": 0}
     changes = {
-        "known": (),
+        "known": tuple(known),
         "budget": recorded.space.budget.model_copy(update=budget),
         "searcher": recorded.space.searcher.model_copy(update={"name": searcher}),
     }
