@@ -42,6 +42,14 @@ CONDITIONAL = {
     "saner.alpha": {"uniform": [0.0, 1.0], "when": {"method": "saner"}},
     "saner.k": {"int": [0, 20], "when": {"saner.alpha": {"below": 0.5}}},
 }
+KNOWN = {
+    "method": "saner",
+    "sam.rho": 0.1,
+    "sam.rho_schedule": "constant",
+    "saner.alpha": 0.3,
+    "saner.k": 5,
+    "batch_size": 32,
+}
 LISTED = {"sam.rho": {"grid": [0.1, 0.2, 0.3]}, "saner.alpha": {"choice": [0.2, 0.5, 0.7]}}
 STOPPING = ("asha", "median", "none")
 SEARCHES = [
@@ -63,6 +71,7 @@ def test_every_searcher_proposes_the_same_after_kills(tmp_path, searcher, schedu
         searcher={"name": searcher, "startup": 6, "seed": 5},
         budget={"trials": 8, "scheduler": scheduler, "grace": 2, "reduction": 2},
         objective={"against": ["gradient_evaluations"]} if searcher == "nsga2" else {},
+        known=[KNOWN] if search is CONDITIONAL else [],
     )
     simulate(given, tmp_path / "whole")
     lives = 1
