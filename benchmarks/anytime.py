@@ -15,6 +15,9 @@ Step = tuple[float, float]
 MOST = 0.3
 """The fraction of the compute at which the curves end."""
 
+_SETTLED = 0.05
+"""The panels are as high as the medians from here on; before, the first trials decide."""
+
 _PLACES = np.linspace(0.01, MOST, 59)
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 200, 48, 34, 26
 _COLUMNS = 3
@@ -89,32 +92,40 @@ def _panel(title: str, curves: Mapping[str, Curve], colours: Mapping[str, str]) 
     for part in range(5):
         y = _HEIGHT * (1 - part / 4)
         yield _text(-6, y + 4, f"{100 * highest * part / 4:.3g}", "end")
-    for name, found in curves.items():
-        yield from _drawn(found, highest, colours[name])
+    known = {name: found for name, found in curves.items() if np.isfinite(found.median).any()}
+    for name, found in known.items():
+        yield _band(found, highest, colours[name])
+    for name, found in known.items():  # over the bands of all
+        yield _line(found, highest, colours[name])
 
 
 def _highest(curves: Mapping[str, Curve]) -> float:
-    """Return the regret at the top of a panel: the largest median, rounded up to whole points."""
-    medians = np.concatenate([found.median for found in curves.values()])
-    known = medians[np.isfinite(medians)]
-    return math.ceil(100 * known.max()) / 100 if known.any() else 0.01
+    """Return the regret at the top of a panel: the largest median from ``_SETTLED`` on.
+
+    It is rounded up to whole points, and at least one point.
+    """
+    medians = [found.median[found.places >= _SETTLED - 1e-9] for found in curves.values()]
+    known = [value for value in np.concatenate(medians) if math.isfinite(value)]
+    return max(math.ceil(100 * max(known, default=0.0)), 1) / 100
 
 
-def _drawn(found: Curve, highest: float, colour: str) -> Iterator[str]:
-    """Yield the band and the line of a curve, from where its median is known."""
+def _band(found: Curve, highest: float, colour: str) -> str:
+    """Return the quartiles, from where the median is known."""
+    points = [*_points(found, found.low, highest), *reversed(_points(found, found.high, highest))]
+    return f'<polygon points="{" ".join(points)}" fill="{colour}" opacity="0.15"/>'
+
+
+def _line(found: Curve, highest: float, colour: str) -> str:
+    """Return the median, from where it is known."""
+    points = " ".join(_points(found, found.median, highest))
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+
+
+def _points(found: Curve, values: np.ndarray, highest: float) -> list[str]:
     known = np.isfinite(found.median)
-    if not known.any():
-        return
-
-    def points(values: np.ndarray) -> list[str]:
-        xs = found.places[known] / MOST * _WIDTH
-        ys = _HEIGHT * (1 - np.minimum(values[known], highest) / highest)
-        return [f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True)]
-
-    band = " ".join([*points(found.low), *reversed(points(found.high))])
-    yield f'<polygon points="{band}" fill="{colour}" opacity="0.15"/>'
-    line = " ".join(points(found.median))
-    yield f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    xs = found.places[known] / MOST * _WIDTH
+    ys = _HEIGHT * (1 - np.minimum(values[known], highest) / highest)
+    return [f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True)]
 
 
 def _legend(colours: Mapping[str, str], columns: int, top: float) -> Iterator[str]:

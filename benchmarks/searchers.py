@@ -5,6 +5,7 @@
     python benchmarks/searchers.py --workers 1 4 16 --results results.jsonl
     python benchmarks/searchers.py --only gp_mf_promotion syne_tune_mobster --recordings digits
     python benchmarks/searchers.py --figure curves.svg        # regret against compute
+    python benchmarks/searchers.py --results benchmarks/recorded/searches.jsonl --kept
     python benchmarks/searchers.py --json
 
 Each searcher runs on the same recordings (benchmarks/recorded), asynchronously with ``--workers``
@@ -22,8 +23,9 @@ Ours are replays of real searches (``tune-robust replay``), without known points
 with the first rung at a third of a trial, which all others with rungs have too. The peers run as
 their libraries come, in environments of their own (benchmarks/search_peers); one whose environment
 does not exist is reported as missing. With ``--results``, each search is appended to a file, and
-one that is there already is not run again. ``--figure`` draws the regret against the compute: the
-median and the quartiles over the seeds.
+one that is there already is not run again; with ``--kept``, nothing is run, and all searches of the
+file count. ``--figure`` draws the regret against the compute: the median and the quartiles over the
+seeds.
 """
 
 from __future__ import annotations
@@ -70,7 +72,11 @@ PEER_KINDS = {
     "optuna_random": None,
     "optuna_random_halving": None,
     "optuna_tpe": None,
+    "optuna_gp": None,
+    "optuna_median": None,
+    "optuna_median_own_grace": None,
     "optuna_hyperband": None,
+    "optuna_hyperband_own_grace": None,
     "syne_tune_asha": "syne_tune",
     "syne_tune_mobster": "syne_tune",
     "syne_tune_dyhpo": "syne_tune",
@@ -78,6 +84,7 @@ PEER_KINDS = {
     "smac_hyperband": "smac",
     "neps_async_hyperband": "neps",
     "neps_hyperband": "neps",
+    "neps_priorband": "neps",
 }
 """The environment of each searcher of another library; None if it is this one."""
 
@@ -129,6 +136,7 @@ def ours(
     *,
     workers: int = 1,
     earlier: Sequence[EarlierTrial] = (),
+    known: Sequence[Mapping[str, Any]] = (),
 ) -> list[Finish]:
     """Return the trials that finish in a replay of our search.
 
@@ -138,12 +146,13 @@ def ours(
         seed: the seed of the searcher.
         workers: how many trials run at a time.
         earlier: trials of another run, for a warm start.
+        known: the known points.
     """
     searcher, scheduler = OURS[kind]
     budget = {"trials": len(recorded.pool.trials), "scheduler": scheduler}
     budget |= {"grace": None, "sentinels": 0}
     changes = {
-        "known": (),
+        "known": tuple(known),
         "budget": recorded.space.budget.model_copy(update=budget),
         "searcher": recorded.space.searcher.model_copy(update={"name": searcher}),
     }
@@ -164,7 +173,7 @@ def _scored(recorded: Recording, end: Any, cost: float) -> Finish:
 def _target(recorded: Recording) -> float:
     # Differences of accuracies are subject to rounding.
     pool = recorded.pool
-    return pool.best - pool.objective.sign * (HALF_A_POINT + 1e-9)
+    return pool.best - pool.objective.sign * (HALF_A_POINT + 1e-7)
 
 
 def to_target(recorded: Recording, finished: Sequence[Finish]) -> float:
@@ -263,7 +272,7 @@ def install(environments: Path) -> list[str]:
 
 
 def quantiles(found: Sequence[float]) -> dict[str, float | None]:
-    """Return the median, its 95 % bootstrap interval, and the quartiles; None is infinity."""
+    """Return the median, its 95 % bootstrap interval, and the quartiles; None if infinite."""
     values = np.array(found)
     draws = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
     quantile = {"method": "inverted_cdf"}
@@ -287,7 +296,7 @@ def summary(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> dict[s
             for at, ends in chosen.items()
         },
         "test_accuracy": {
-            f"{at:g}": quantiles([tests[end.trial] if end else 0.0 for end in ends])
+            f"{at:g}": quantiles([tests[end.trial] if end else -math.inf for end in ends])
             for at, ends in chosen.items()
         },
         "reached": sum(map(math.isfinite, within)),
@@ -326,7 +335,8 @@ class Results:
         return self._found.setdefault(task, {})
 
     def add(self, task: Task, seed: int, finished: list[Finish]) -> None:
-        """Record a search."""
+        """Record a search; beyond eight digits, its numbers have nothing but rounding errors."""
+        finished = [Finish(trial, round(value, 8), round(at, 8)) for trial, value, at in finished]
         self.of(task)[seed] = finished
         if self._path is not None:
             with self._path.open("a") as file:
@@ -370,7 +380,7 @@ def _lines(task: Task, found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _percent(value: float | None) -> str:
-    return "never" if value is None else f"{value:.1%}"
+    return "none" if value is None else f"{value:.1%}"
 
 
 def main() -> None:
@@ -384,6 +394,7 @@ def main() -> None:
     everything = [*OURS, *PEER_KINDS]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     parser.add_argument("--results", type=Path, help="append the searches to this file")
+    parser.add_argument("--kept", action="store_true", help="use those in the file, run none")
     parser.add_argument("--figure", type=Path, help="draw the anytime curves as this SVG file")
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     arguments = parser.parse_args()
@@ -399,15 +410,19 @@ def main() -> None:
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     results, rows, places = Results(arguments.results), [], arguments.environments
     panels: dict[str, dict[str, Curve]] = {}
-    missing = [k for k in arguments.only if k in PEER_KINDS and not _python(k, places).exists()]
+    missing = [] if arguments.kept else _missing(arguments.only, places)
     if missing:
         print(f"Missing, see --install: {', '.join(missing)}", file=sys.stderr, flush=True)
     kinds = [kind for kind in arguments.only if kind not in missing]
     for combination in product(arguments.recordings, kinds, arguments.workers):
         task = Task(*combination)
-        run(task, results, arguments.seeds, arguments.environments)
+        if not arguments.kept:
+            run(task, results, arguments.seeds, places)
         recorded, by_seed = recording(task.recording), results.of(task)
-        searches = [by_seed[n] for n in range(arguments.seeds)]
+        seeds = sorted(by_seed) if arguments.kept else range(arguments.seeds)
+        searches = [by_seed[seed] for seed in seeds]
+        if not searches:
+            continue
         found = summary(recorded, searches)
         steps = [regrets(recorded, search) for search in searches]
         panels.setdefault(_title(task), {})[task.kind] = curve(steps)
@@ -417,6 +432,11 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         arguments.figure.write_text(picture(panels))
     document = {"ratios": {}, "searches": rows, "missing": missing}
     return {**document, "machine": machine(), "n": arguments.seeds}
+
+
+def _missing(kinds: Sequence[str], environments: Path) -> list[str]:
+    peers_of = (kind for kind in kinds if kind in PEER_KINDS)
+    return [kind for kind in peers_of if not _python(kind, environments).exists()]
 
 
 if __name__ == "__main__":

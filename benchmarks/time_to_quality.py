@@ -1,7 +1,7 @@
 """The compute needed to find good settings: the default search compared with simpler ones.
 
     python benchmarks/time_to_quality.py              # 50 seeds: half an hour
-    python benchmarks/time_to_quality.py --seeds 5
+    python benchmarks/time_to_quality.py --seeds 5 --only default random
     python benchmarks/time_to_quality.py --json
 
 Every search method runs on the same recorded curves (benchmarks/recorded: full grids, on digits
@@ -11,11 +11,12 @@ yet. Measured is the compute, in gradient evaluations, until a trial has finishe
 validation accuracy is within half a point of the grid's best, as a fraction of the compute of the
 whole grid. The test set is not used.
 
-The search methods: ``default`` is the default scheduler and sampler of a space (ASHA, TPE),
-including sentinels; ``tpe`` is the same without early stopping, and ``random`` also without a
-model. ``optuna_X`` is Optuna as in its documentation: ``optuna.create_study`` with its TPE and its
-own pruner, with the validation accuracy reported after each epoch. By default its pruners begin at
-the first epoch; ``late`` is the median pruner with a warm-up of a third of the epochs.
+The search methods: ``default`` is the default sampler and scheduler of a space (gp_mf, promotion),
+including sentinels; ``tpe_asha`` is the earlier default, ``tpe`` is the same without early
+stopping, and ``random`` also without a model. ``optuna_X`` is Optuna as in its documentation:
+``optuna.create_study`` with its TPE and its own pruner, with the validation accuracy reported after
+each epoch. By default its pruners begin at the first epoch; ``late`` is the median pruner with a
+warm-up of a third of the epochs.
 
 A recorded trial is used once. A search that stops nearly all trials early has soon used them all,
 and never reaches the target: "reached in" shows how often a search did.
@@ -28,7 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ def recordings() -> dict[str, Recording]:
     document = open_grid(images.read_meta()["space"])
     # The built-in spaces are for the whole of CIFAR-10: this one has their budget and searcher.
     budget = {"trials": document["budget"]["trials"], "unit": CLOCK}
-    document |= {"budget": budget, "searcher": {"name": "tpe"}}
+    document |= {"budget": budget, "searcher": {}}
     spaces = {
         "digits": (digits, load_space("methods_digits")),
         "cifar10n": (images, parse_space(document, source=str(images.path))),
@@ -120,10 +121,15 @@ def plain_optuna(recording: Recording, seed: int, pruner: optuna.pruners.BasePru
 
 
 NO_STOPPING = {"budget": {"scheduler": "none"}}
+TPE = {"searcher": {"name": "tpe"}}
+
+
+def _tpe_asha(recording: Recording, seed: int) -> Replay:
+    return ours(recording, seed, budget={"scheduler": "asha"}, **TPE)
 
 
 def _without_stopping(recording: Recording, seed: int) -> Replay:
-    return ours(recording, seed, **NO_STOPPING)
+    return ours(recording, seed, **TPE, **NO_STOPPING)
 
 
 def _random(recording: Recording, seed: int) -> Replay:
@@ -149,6 +155,7 @@ def _optuna_hyperband(recording: Recording, seed: int) -> Replay:
 
 WAYS: dict[str, Callable[[Recording, int], Replay]] = {
     "default": ours,
+    "tpe_asha": _tpe_asha,
     "tpe": _without_stopping,
     "random": _random,
     "optuna_median": _optuna_median,
@@ -158,16 +165,16 @@ WAYS: dict[str, Callable[[Recording, int], Replay]] = {
 }
 
 
-def measure(recording: Recording, seeds: int) -> dict[str, Statistics]:
-    """Return the statistics of ``seeds`` searches by each method."""
+def measure(recording: Recording, seeds: int, only: Sequence[str]) -> dict[str, Statistics]:
+    """Return the statistics of ``seeds`` searches by each method in ``only``."""
     return {
         name: statistics(
             recording.pool,
-            [search(recording, seed) for seed in range(seeds)],
+            [WAYS[name](recording, seed) for seed in range(seeds)],
             clock=CLOCK,
             tolerance=HALF_A_POINT,
         )
-        for name, search in WAYS.items()
+        for name in only
     }
 
 
@@ -175,10 +182,14 @@ def main() -> None:
     """Measure on each recording and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=50, help="searches of each way")
+    parser.add_argument("--only", nargs="+", choices=[*WAYS], default=[*WAYS])
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found = {name: measure(recording, arguments.seeds) for name, recording in recordings().items()}
+    found = {
+        name: measure(recording, arguments.seeds, arguments.only)
+        for name, recording in recordings().items()
+    }
     document = _document(found, arguments.seeds)
     print(json.dumps(document, indent=2)) if arguments.json else _print(document)
 
@@ -189,7 +200,7 @@ def _document(found: Mapping[str, Mapping[str, Statistics]], seeds: int) -> dict
             f"default_over_{way}_{name}": ways["default"].within.median / each.within.median
             for name, ways in found.items()
             for way, each in ways.items()
-            if way != "default" and math.isfinite(each.within.median)
+            if "default" in ways and way != "default" and math.isfinite(each.within.median)
         },
         "share_of_the_grid": {
             name: {way: _plain(each.within) for way, each in ways.items()}

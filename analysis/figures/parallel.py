@@ -162,7 +162,12 @@ def _texts(path: str, height: float, info: _ParallelInfo) -> list[dict[str, Any]
     """Return the texts at the axis of one setting: its name above and its labels below."""
     is_score = path == info.metric
     title = sentence_case(metric(path).title) if is_score else path
-    name = {"text": f"<b>{plain(title)}</b>", "x": 0, "xanchor": "left", "yshift": 14}
+    name: dict[str, Any] = {
+        "text": f"<b>{plain(title)}</b>",
+        "x": 0,
+        "xanchor": "left",
+        "yshift": 14,
+    }
     labels = info.axes[path]
     crowded = sum(len(text) for _, text in labels) > _ONE_LINE
     texts = [

@@ -20,7 +20,11 @@ from table import Decision, Dimension, Table
 
 logging.disable(logging.WARNING)
 
-KINDS = {"neps_async_hyperband": algorithms.async_hb, "neps_hyperband": algorithms.hyperband}
+KINDS = {
+    "neps_async_hyperband": algorithms.async_hb,
+    "neps_hyperband": algorithms.hyperband,
+    "neps_priorband": algorithms.priorband,
+}
 _BUDGET = "budget"
 
 

@@ -10,11 +10,23 @@ from table import Decision, Dimension, Table
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-KINDS = ("optuna_random", "optuna_tpe", "optuna_hyperband", "optuna_random_halving")
+KINDS = (
+    "optuna_random",
+    "optuna_random_halving",
+    "optuna_tpe",
+    "optuna_gp",
+    "optuna_median",
+    "optuna_median_own_grace",
+    "optuna_hyperband",
+    "optuna_hyperband_own_grace",
+)
 
 
 class Optuna:
-    """A study: grouped TPE or random proposals, with the first rung at a third of a trial."""
+    """A study; proposals are of grouped TPE unless its kind names another sampler.
+
+    No trial is pruned before a third of its steps, except for ``own_grace``: the pruner's default.
+    """
 
     def __init__(self, kind: str, table: Table, seed: int):
         with warnings.catch_warnings():
@@ -62,14 +74,23 @@ class Optuna:
 def _sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
     if "random" in kind:
         return optuna.samplers.RandomSampler(seed=seed)
+    if kind == "optuna_gp":
+        return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
     return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
 
 
 def _pruner(kind: str, table: Table) -> optuna.pruners.BasePruner:
-    if kind == "optuna_hyperband":
-        return optuna.pruners.HyperbandPruner(table.grace, table.steps, 3)
-    if kind == "optuna_random_halving":
-        return optuna.pruners.SuccessiveHalvingPruner(table.grace, 3)
+    match kind:
+        case "optuna_hyperband":
+            return optuna.pruners.HyperbandPruner(table.grace, table.steps, 3)
+        case "optuna_hyperband_own_grace":
+            return optuna.pruners.HyperbandPruner()
+        case "optuna_median":
+            return optuna.pruners.MedianPruner(n_warmup_steps=table.grace)
+        case "optuna_median_own_grace":
+            return optuna.pruners.MedianPruner()
+        case "optuna_random_halving":
+            return optuna.pruners.SuccessiveHalvingPruner(table.grace, 3)
     return optuna.pruners.NopPruner()
 
 

@@ -158,7 +158,7 @@ def test_without_a_finished_trial_a_seed_counts_as_the_worst(modules, recorded):
     assert (found["reached"], found["n"]) == (2, 3)
     assert (found["compute"]["median"], found["compute"]["high"]) == (0.08, None)
     assert found["regret"]["0.05"]["median"] is None
-    assert found["test_accuracy"]["0.05"]["median"] == 0.0
+    assert found["test_accuracy"]["0.05"]["median"] is None
     assert found["regret"]["0.1"] == {**found["regret"]["0.1"], "median": 0.0, "high": None}
     assert found["test_accuracy"]["0.2"]["median"] == best.last["test_accuracy"]
 
@@ -173,6 +173,25 @@ def test_searches_of_earlier_calls_are_not_run_again(modules, recorded, tmp_path
     again = searchers.Results(path)
     searchers.run(task, again, 2, tmp_path)
     assert again.of(task) == first.of(task)
+
+
+def test_kept_searches_are_summarised_and_none_is_run(modules, recorded, tmp_path, capsys):
+    searchers = modules[0]
+    path, figure = tmp_path / "results.jsonl", tmp_path / "curves.svg"
+    results = searchers.Results(path)
+    for seed in (0, 2):
+        end = searchers.Finish(recorded.pool.trials[seed].name, 0.3, 0.1)
+        results.add(searchers.Task("cifar10n", "syne_tune_bo", 4), seed, [end])
+    options = ["--kept", "--recordings", "cifar10n", "--workers", "1", "4", "--json"]
+    files = ["--results", str(path), "--figure", str(figure), "--environments", str(tmp_path)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["searchers.py", *options, *files])
+        searchers.main()
+    document = json.loads(capsys.readouterr().out)
+    [row] = document["searches"]
+    assert (row["kind"], row["workers"], row["n"]) == ("syne_tune_bo", 4, 2)
+    assert document["missing"] == []
+    assert "cifar10n, 4 at a time" in figure.read_text()
 
 
 def test_a_missing_environment_is_reported(measured, tmp_path):

@@ -40,6 +40,21 @@ def test_ending_one_by_one_leaves_the_same(tmp_path):
     assert left(tmp_path / "r") == expected
 
 
+def test_the_best_that_were_left_paused_keep_theirs(tmp_path):
+    budget = {"trials": 12, "scheduler": "promotion", "grace": 6, "reduction": 2}
+    searched = space(budget=budget, searcher={"name": "random"})
+    path = tmp_path / "r"
+    trials = list(simulate(searched, path, lambda t, e: -t.number).trials.values())
+    for trial in trials:
+        Path(RunFolder(path).checkpoints(trial.name)).mkdir(parents=True)
+    Retention(RunFolder(path), searched, trials)
+    kept = [trial for trial in trials if trial.name in left(path)]
+    stopped = [trial for trial in trials if trial.status == "stopped"]
+    furthest = sorted(stopped, key=lambda t: (t.paused_at, -t.number))[-KEPT:]
+    assert {t.name for t in kept if t.status == "stopped"} == {t.name for t in furthest}
+    assert len(kept) == 2 * KEPT
+
+
 def test_repeats_do_not_displace_the_setting_that_they_repeat(tmp_path):
     searched, trials, _ = run_of_nine(tmp_path / "r")
     finished = sorted(trials[3:], key=lambda t: t.last["val_accuracy"])

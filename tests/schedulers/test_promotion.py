@@ -109,26 +109,51 @@ def test_a_promoted_trial_trains_no_epoch_twice(tmp_path):
     assert len(seen) == len(set(seen))
 
 
-@pytest.mark.parametrize("name", ["gp_mf", "random"])
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "r"
+    simulate(searched(searcher={"name": "random", "seed": 3}), path)
+    return rows(path)
+
+
 @pytest.mark.parametrize("stop_after", [1, 2, 5, 13, 24, 25, 26, 27, 40])
-def test_a_crash_changes_nothing(tmp_path, name, stop_after):
-    given = searched(searcher={"name": name, "seed": 3})
-    simulate(given, tmp_path / "whole")
+def test_a_crash_changes_nothing(tmp_path, whole, stop_after):
+    given = searched(searcher={"name": "random", "seed": 3})
     conductor = simulate(given, tmp_path / "r", stop_after=stop_after)
     assert not conductor.complete
     simulate(given, tmp_path / "r")
-    pd.testing.assert_frame_equal(rows(tmp_path / "r"), rows(tmp_path / "whole"))
+    pd.testing.assert_frame_equal(rows(tmp_path / "r"), whole)
 
 
-def test_an_extended_search_goes_on(tmp_path):
-    simulate(searched(), tmp_path / "r")
-    more = searched(budget={**BUDGET, "trials": 24})
-    conductor = simulate(more, tmp_path / "r")
+def test_an_extended_search_promotes_trials_that_were_left_paused(tmp_path):
+    seen = []
+
+    def curve(trial, epoch):
+        seen.append((trial.name, epoch))
+        return -trial.number
+
+    conductor = simulate(
+        searched(budget={**BUDGET, "trials": 3, "grace": 4}), tmp_path / "r", curve
+    )
+    assert [t.status for t in conductor.trials.values()] == ["done", "stopped", "stopped"]
+    again = simulate(conductor.space, tmp_path / "r", curve)  # nothing is left to do
+    assert [t.status for t in again.trials.values()] == ["done", "stopped", "stopped"]
+    more = searched(budget={**BUDGET, "trials": 8, "grace": 4})
+    conductor = simulate(more, tmp_path / "r", curve)
     assert conductor.complete
-    assert len(conductor.trials) == 24
+    assert [t.status for t in conductor.trials.values()] == ["done"] * 4 + ["stopped"] * 4
+    assert len(seen) == len(set(seen))
 
 
-@pytest.mark.parametrize("name", [None, "tpe", "gp", "cmaes"])
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_at_least_one_trial_finishes(tmp_path, trials):
+    few = searched(budget={**BUDGET, "trials": trials, "grace": 1, "reduction": 2})
+    conductor = simulate(few, tmp_path / "r")
+    assert conductor.progress.counts["done"] == 1
+    assert conductor.complete
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes"])
 def test_samplers_that_learn_from_ended_trials_are_refused(name):
-    with pytest.raises(ConfigError, match=r"found promotion; expected .* gp_mf"):
-        searched(searcher={"name": name} if name else {})
+    with pytest.raises(ConfigError, match=r"found promotion; expected auto, .* gp_mf"):
+        searched(searcher={"name": name})

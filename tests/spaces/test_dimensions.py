@@ -103,7 +103,8 @@ def test_even_a_grid_keeps_one_split():
 
 def test_nothing_is_stopped_by_what_was_measured_against_other_labels():
     search = {"data.noise": {"choice": ["none"]}, "data.subset": {"grid": [0.1, 0.5]}}
-    found = problems(search=search, budget={"trials": 2}, **GRID)
+    budget = {"trials": 2, "scheduler": "asha", "sentinels": 1}
+    found = problems(search=search, budget=budget, **GRID)
     assert "expected none, as data.noise, data.subset differs" in found["budget.scheduler"]
 
 

@@ -13,7 +13,7 @@ from tests.tuning.drawing import document, draw, make_space, problems
 from tune_robust.errors import ConfigError, UserError
 from tune_robust.metrics import DIAGNOSTIC
 from tune_robust.spaces.paths import get_path
-from tune_robust.spaces.space import Space, leading_comment, load_space
+from tune_robust.spaces.space import Space, leading_comment, load_space, parse_space
 from tune_robust.spaces.yaml_text import parse_yaml, write_yaml
 
 METHODS = {
@@ -89,6 +89,53 @@ def test_a_run_of_an_earlier_version_keeps_its_presets_convention(method, rho):
     sam = earlier.config_for({"method": method}).sam
     assert (sam.adaptive, sam.rho) == ("asam_by_shape", rho)
     assert earlier.config_for({"method": "sgd"}).sam is None
+
+
+def test_a_run_of_an_earlier_version_keeps_its_searcher_and_scheduler():
+    stored = make_space().document()
+    assert (stored["searcher"]["name"], stored["budget"]["scheduler"]) == ("gp_mf", "promotion")
+    del stored["searcher"], stored["budget"]["scheduler"]
+    earlier = Space.from_document(stored)
+    assert (earlier.searcher.name, earlier.budget.scheduler) == ("tpe", "asha")
+    assert Space.from_document(earlier.document()) == earlier
+
+
+@pytest.mark.parametrize(
+    ("searcher", "scheduler"),
+    [
+        *((name, "promotion") for name in ("gp_mf", "random", "qmc")),
+        *((name, "asha") for name in ("tpe", "gp", "cmaes")),
+    ],
+)
+def test_the_scheduler_follows_the_searcher(searcher, scheduler):
+    assert make_space(searcher={"name": searcher}).budget.scheduler == scheduler
+    assert make_space(f"searcher.name={searcher}").budget.scheduler == scheduler
+    loaded = make_space().document()
+    again = parse_space(loaded, source="again", overrides=[f"searcher.name={searcher}"])
+    assert again.budget.scheduler == scheduler
+    given = make_space("budget.scheduler=median", searcher={"name": searcher})
+    assert given.budget.scheduler == "median"
+
+
+def test_a_loop_that_may_not_save_checkpoints_is_not_paused():
+    space = make_space(
+        train={"loop": "my_loop:train", "epochs": 3}, search={"rho": {"uniform": [0, 1]}}
+    )
+    assert (space.searcher.name, space.budget.scheduler) == ("tpe", "asha")
+    given = parse_space(space.document(), source="it", overrides=["searcher.name=gp_mf"])
+    assert (given.searcher.name, given.budget.scheduler) == ("gp_mf", "asha")
+
+
+def test_nothing_is_stopped_where_scores_cannot_be_compared():
+    budget = {"trials": 4, "sentinels": 2}
+    labels = grid_space({"data.subset": {"grid": [0.1, 0.2, 0.3, 0.4]}}, budget=budget)
+    two = make_space(
+        budget=budget,
+        searcher={"name": "nsga2"},
+        objective={"metric": "val_accuracy", "against": ["gradient_evaluations"]},
+    )
+    for space in (labels, two):
+        assert (space.budget.scheduler, space.budget.sentinels) == ("none", 0)
 
 
 def test_a_grid_goes_through_seeds_of_network_split_and_noise():

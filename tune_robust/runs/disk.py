@@ -103,7 +103,8 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     if most <= free:
         return None
     also = f"and {predictions / 1e6:.0f} MB of predictions " if predictions else ""
-    kept = "finished or paused" if space.budget.scheduler == "promotion" else "finished"
+    pauses = space.budget.scheduler == "promotion"
+    kept = "finished or paused" if pauses else "finished"
     numbers = (
         f"the checkpoints of {concurrency} running and {trials - concurrency} {kept} trials, "
         f"{largest / 1e6:.0f} MB each, {also}take up to {most / 1e6:.0f} MB; "
@@ -113,5 +114,6 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
         return f"The disk may become full: {numbers}."
     raise UserError(
         f"the disk is too small: {numbers}. Make space and give the same command again, or search "
-        "with another --storage, a smaller model or a smaller resources.concurrency."
+        "with another --storage, a smaller model or a smaller resources.concurrency"
+        f"{', or without paused trials: --set budget.scheduler=asha' if pauses else ''}."
     )

@@ -1,4 +1,8 @@
-"""Delete checkpoints except those of running trials and of the best finished ones."""
+"""Delete checkpoints except those of running, paused and the best finished trials.
+
+The best of those that were paused when the search ended keep theirs too, since a search that is
+resumed with more trials or more time may continue them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ FILES = 3
 KEPT = 5
 """How many of the best finished settings keep the checkpoints of their first trials.
 
+As many of the best trials that were left paused keep theirs.
 Of several objectives, all trials of the Pareto front keep theirs.
 """
 
@@ -68,8 +73,12 @@ class Retention:
             return pareto_front(trials, self._space)
         finished = [trial for trial in trials if trial.status == "done"]
         for trial in finished:
-            key = self._objective.sort_key(self._objective.value(trial.epochs))
-            self._scores.setdefault(trial.repeats or trial.name, {})[trial.name] = key
+            self._scores.setdefault(trial.repeats or trial.name, {})[trial.name] = self._key(trial)
         settings = [trial for trial in finished if trial.repeats is None]
         settings.sort(key=lambda first: fmean(self._scores[first.name].values()))
-        return settings[:KEPT]
+        left = [trial for trial in trials if trial.is_continuable]
+        left.sort(key=lambda trial: (-trial.paused_at, self._key(trial)))
+        return settings[:KEPT] + left[:KEPT]
+
+    def _key(self, trial: Trial) -> float:
+        return self._objective.sort_key(self._objective.value(trial.epochs))

@@ -52,6 +52,11 @@ class Trial:
         return self.config["epochs"] * self.config.get("bootstrap_rounds", 1)
 
     @property
+    def is_continuable(self) -> bool:
+        """Whether it was stopped while it was paused, because the search ended."""
+        return self.status == "stopped" and 0 < self.paused_at == max(self.epochs, default=0)
+
+    @property
     def last(self) -> dict[str, float | None]:
         """The metrics of the last epoch; empty before the first."""
         return self.epochs[max(self.epochs)] if self.epochs else {}

@@ -54,7 +54,18 @@ class Promotion:
             waiting -= self._rungs[level].keys()
         return None
 
+    def foremost(self, paused: Collection[str]) -> str | None:
+        """Return the furthest and best of the ``paused`` trials; None if there is none."""
+        for level in reversed(self._rungs):
+            here = (trial for trial in self._ranked(level) if trial in paused)
+            if (found := next(here, None)) is not None:
+                return found
+        return None
+
     def _best_at(self, level: float) -> list[str]:
+        ranked = self._ranked(level)
+        return ranked[: len(ranked) // ONE_OF]
+
+    def _ranked(self, level: float) -> list[str]:
         rung = self._rungs[level]
-        ranked = sorted(rung, key=lambda trial: -rung[trial])
-        return ranked[: len(rung) // ONE_OF]
+        return sorted(rung, key=lambda trial: -rung[trial])

@@ -14,6 +14,10 @@ from tune_robust.errors import Problem, unknown
 from tune_robust.metrics import AGAINST, DIAGNOSTIC, OBJECTIVES
 from tune_robust.spaces.overrides import SpaceOverrides
 
+SEARCHER = "tpe"
+"""The default searcher: a loop may not save checkpoints, so that its trials are stopped by ASHA
+instead of paused, and with ASHA tpe was better than gp_mf (docs/performance.md)."""
+
 
 def has_loop(document: Mapping[str, Any]) -> bool:
     """Whether the trials of a space train by a loop of the user's own."""
@@ -22,7 +26,10 @@ def has_loop(document: Mapping[str, Any]) -> bool:
 
 
 def expand_loop_settings(document: dict[str, Any], done: SpaceOverrides) -> None:
-    """Spell out the short form in ``document``, and in what overrides ``done`` did to it."""
+    """Spell out the short form in ``document``, and in what overrides ``done`` did to it.
+
+    Also choose the searcher, if there is none.
+    """
     if not has_loop(document):
         return
     document["train"] = _train(document["train"])
@@ -35,6 +42,9 @@ def expand_loop_settings(document: dict[str, Any], done: SpaceOverrides) -> None
             document[section] = [_renamed(point) for point in points]
     for paths in (done.train, done.search, done.removed):
         paths[:] = map(_path, paths)
+    searcher = document.get("searcher") or {}
+    if isinstance(searcher, Mapping):
+        document["searcher"] = {"name": SEARCHER, **searcher}
 
 
 def _train(train: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from tune_robust.config import Part
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import config_paths, nested_copy, set_path
+from tune_robust.spaces.searchers import FROM_ENDED
 from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
 from tune_robust.spaces.yaml_text import parse_yaml
 
@@ -121,7 +122,10 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
         if section == "train" and inner:
             done.train.append(inner)
         set_path(document, path, value)
-    if "budget.sentinels" not in dict(pairs):
+    given = dict(pairs).keys()
+    if given & {"searcher", "searcher.name"} and not given & {"budget", "budget.scheduler"}:
+        _follow_searcher(document)
+    if "budget.sentinels" not in given:
         _scale_sentinels(before, document.get("budget"))
     return done
 
@@ -139,6 +143,18 @@ def _no_such(path: str) -> str:
         f"a space has no such section.{hint} A setting of the training configuration begins with "
         f"`train.`; the sections are {', '.join(Document.model_fields)}"
     )
+
+
+def _follow_searcher(document: dict[str, Any]) -> None:
+    """Choose the scheduler anew if the searcher cannot be used with that of the document.
+
+    The document of a loaded space, or of a run, has the scheduler that was chosen for its searcher.
+    """
+    budget, searcher = document.get("budget"), document.get("searcher")
+    if not isinstance(budget, dict) or not isinstance(searcher, dict):
+        return
+    if budget.get("scheduler") == "promotion" and searcher.get("name") in FROM_ENDED:
+        budget["scheduler"] = "auto"
 
 
 def _scale_sentinels(before: Any, budget: Any) -> None:

@@ -1,4 +1,4 @@
-"""Checks whether a searcher supports the dimensions and objectives of a space.
+"""Checks whether a searcher supports a space and a scheduler, and chooses a scheduler for it.
 
 A sampler that cannot model a dimension would silently draw it at random. Such a space is refused.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tune_robust.errors import Problem
-from tune_robust.spaces.dimensions import Dimension
+from tune_robust.spaces.dimensions import Dimension, varies_labels
 from tune_robust.spaces.distributions import Choice, Grid
-from tune_robust.spaces.sections import Budget, Objective, Resources
+from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
 
 _UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
-_FROM_ENDED = ("tpe", "gp", "cmaes")
+FROM_ENDED = ("tpe", "gp", "cmaes")
+"""The searchers that learn from trials that have ended, and cannot be used with promotion."""
+
+_PROMOTED = ("gp_mf", "qmc", "random")
+DEFAULT = Searcher().name
 _NOT_AUTO = {
     "stop": {
         "grid": "never, as the searcher is grid, which runs each point once",
@@ -58,15 +62,15 @@ def objectives_problems(name: object, objective: Objective, budget: Budget) -> l
     against = ", ".join(objective.against)
     if name != "nsga2":
         message = (
-            f"found [{against}]; expected nothing, as {name or 'tpe'} has one objective. Leave it "
-            "out, or choose searcher.name: nsga2"
+            f"found [{against}]; expected nothing, as {name or DEFAULT} has one objective. "
+            "Leave it out, or choose searcher.name: nsga2"
         )
         return [Problem("objective.against", message)] if against else []
     problems = []
     if not against:
         message = (
             "nsga2 needs what to weigh the objective against, as in against: "
-            "[gradient_evaluations]. With one objective, choose tpe"
+            "[gradient_evaluations]. With one objective, choose gp_mf"
         )
         problems.append(Problem("objective.against", message))
     if budget.scheduler != "none":
@@ -76,6 +80,25 @@ def objectives_problems(name: object, objective: Objective, budget: Budget) -> l
         )
         problems.append(Problem("budget.scheduler", message))
     return problems
+
+
+def with_scheduler(sections: Document, dimensions: Sequence[Dimension]) -> Document:
+    """Return the sections with the scheduler for which ``auto`` stands.
+
+    With several objectives, and where labels differ between trials, scores at a rung cannot be
+    compared: nothing is stopped, and there are no sentinels. A loop of the user's own may not save
+    checkpoints; it would train a promoted trial from the beginning.
+    """
+    budget = sections.budget
+    if budget.scheduler != "auto":
+        return sections
+    if sections.objective.against or any(varies_labels(d.path) for d in dimensions):
+        chosen: dict[str, object] = {"scheduler": "none", "sentinels": 0}
+    elif sections.searcher.name in _PROMOTED and sections.train.loop is None:
+        chosen = {"scheduler": "promotion"}
+    else:
+        chosen = {"scheduler": "asha"}
+    return sections.model_copy(update={"budget": budget.model_copy(update=chosen)})
 
 
 def device_problems(budget: Budget, resources: Resources) -> list[Problem]:
@@ -91,12 +114,12 @@ def device_problems(budget: Budget, resources: Resources) -> list[Problem]:
 
 def promotion_problems(name: object, budget: Budget) -> list[Problem]:
     """Return why the searcher ``name`` cannot be used with the scheduler promotion, if so."""
-    name = name or "tpe"
-    if budget.scheduler != "promotion" or name not in _FROM_ENDED:
+    if budget.scheduler != "promotion" or name not in FROM_ENDED:
         return []
     message = (
-        f"found promotion; expected asha, median or none, as {name} learns from trials that have "
-        "ended: a paused one does not end until the search does. Or choose searcher.name: gp_mf"
+        f"found promotion; expected auto, asha, median or none, as {name} learns from trials that "
+        "have ended: a paused one does not end until the search does. Or choose searcher.name: "
+        "gp_mf"
     )
     return [Problem("budget.scheduler", message)]
 

@@ -29,18 +29,21 @@ class Budget(Part):
     ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
     trials below the median of at least five others at any epoch from ``grace`` on. ``promotion``
     pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
-    it is among the best half at its rung. ``grace``
-    defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
-    stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
-    as a whole, over all the times it is resumed: a trial that is not expected to finish in time is
-    not started or continued, and the search ends when the running ones have ended. ``gpu_hours``
-    limits in the same way the time during which trials hold a GPU, summed over the trials and
-    weighted by the fraction of the GPU that each holds. ``stop: auto`` ends the search before its
-    last trial once the trials that are left are expected to gain less than a tenth of the noise of
-    the objective; ``never`` runs all trials. ``repeats: auto`` spends a trial on a repeat of a
-    leading setting, with another seed, where that is expected to improve the final choice more than
-    a new setting would; a setting's score is then the mean over its seeds. Repeats count as trials,
-    and are never stopped early.
+    it is among the best half at its rung. ``none`` stops nothing. ``auto`` is ``promotion`` with
+    the searchers gp_mf, qmc and random; ``asha`` with the other ones, and with a loop of the user's
+    own, which may not save checkpoints; and ``none`` with several objectives, or with labels that
+    differ between trials, whose scores at a rung cannot be compared. ``grace`` defaults to ``max /
+    reduction``. ``sentinels`` is the number of sampled trials that are never stopped, to measure
+    what early stopping would have lost. ``hours`` limits the time of the search as a whole, over
+    all the times it is resumed: a trial that is not expected to finish in time is not started or
+    continued, and the search ends when the running ones have ended. ``gpu_hours`` limits in the
+    same way the time during which trials hold a GPU, summed over the trials and weighted by the
+    fraction of the GPU that each holds. ``stop: auto`` ends the search before its last trial once
+    the trials that are left are expected to gain less than a tenth of the noise of the objective;
+    ``never`` runs all trials. ``repeats: auto`` spends a trial on a repeat of a leading setting,
+    with another seed, where that is expected to improve the final choice more than a new setting
+    would; a setting's score is then the mean over its seeds. Repeats count as trials, and are never
+    stopped early.
     """
 
     trials: Count
@@ -50,7 +53,7 @@ class Budget(Part):
     gpu_hours: Above0 | None = None
     stop: Literal["never", "auto"] = "never"
     rounds: Literal["together", "each"] = "together"
-    scheduler: Literal["asha", "promotion", "median", "none"] = "asha"
+    scheduler: Literal["auto", "asha", "promotion", "median", "none"] = "auto"
     grace: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
     sentinels: Annotated[int, Field(ge=0)] = 0
@@ -80,25 +83,25 @@ class Budget(Part):
 
 
 class Searcher(Part):
-    """The sampler that proposes the trials.
+    """The sampler that proposes the trials; the default is ``tpe`` with a loop of the user's own.
 
-    ``tpe`` supports every space. ``gp`` (Gaussian process) learns more from few trials, but only
-    from finished ones. ``gp_mf`` (multi-fidelity Gaussian process) also learns from running and
-    stopped trials, and supports every space. ``cmaes`` is for many trials over ranges. ``qmc``
-    (scrambled Sobol) covers the space evenly, ``random`` samples it at random, and ``grid`` runs
-    each point once. ``nsga2`` searches the Pareto front of several objectives. gp, cmaes and nsga2
-    do not support conditional dimensions. ``startup`` is the number of trials that must have ended
-    before tpe and gp use their models; earlier trials are drawn at random. gp_mf ignores it: its
-    first trials are at least four and have each value of each unconditional choice once.
-    ``startup`` is also the size of nsga2's generations. ``seeds: own`` trains each trial with its
-    own seed, counted up from ``train.seed``; ``shared`` trains all with ``train.seed``, so that
-    they differ only in their settings (common random numbers), and the first repeats of settings
-    share the next one. The default is ``shared`` for a grid
-    and ``own`` for a search. A grid over ``search.seed`` trains every cell once with each of those
-    seeds.
+    ``gp_mf`` (multi-fidelity Gaussian process) learns from finished, running, paused and stopped
+    trials, and supports every space. ``tpe`` also supports every space, and learns from ended
+    trials. ``gp`` (Gaussian process) learns from finished trials only. ``cmaes`` is for many trials
+    over ranges. ``qmc`` (scrambled Sobol) covers the space evenly, ``random`` samples it at random,
+    and ``grid`` runs each point once. ``nsga2`` searches the Pareto front of several objectives.
+    gp, cmaes and nsga2 do not support conditional dimensions. ``startup`` is the number of trials
+    that must have ended before tpe and gp use their models; earlier trials are drawn at random.
+    gp_mf ignores it: its first trials are at least four and have each value of each unconditional
+    choice once, but are at most twenty. ``startup`` is also the size of nsga2's generations.
+    ``seeds: own`` trains each trial with its own seed, counted up from ``train.seed``; ``shared``
+    trains all with ``train.seed``, so that they differ only in their settings (common random
+    numbers), and the first repeats of settings share the next one. The default is ``shared`` for a
+    grid and ``own`` for a search. A grid over ``search.seed`` trains every cell once with each of
+    those seeds.
     """
 
-    name: Literal["tpe", "gp", "gp_mf", "cmaes", "qmc", "random", "grid", "nsga2"] = "tpe"
+    name: Literal["tpe", "gp", "gp_mf", "cmaes", "qmc", "random", "grid", "nsga2"] = "gp_mf"
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Count = 10
     seeds: Literal["own", "shared"] = "own"

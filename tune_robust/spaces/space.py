@@ -36,6 +36,7 @@ from tune_robust.spaces.searchers import (
     objectives_problems,
     promotion_problems,
     searcher_problems,
+    with_scheduler,
 )
 from tune_robust.spaces.sections import (
     FORMAT,
@@ -79,6 +80,7 @@ class Space(Part):
             ConfigError: it is not a valid space; the message has all problems.
         """
         document = {"format": 1, "record": {"predictions": []}, **nested_copy(document)}
+        _use_earlier_search(document)
         if document["format"] == 1:
             _use_one_gpu(document.get("resources"))
             _use_own_seeds(document)
@@ -275,6 +277,7 @@ def parse_space(
         problems += loop_problems(document)
     problems += metric_problems(document)
     if sections is not None:
+        sections = with_scheduler(sections, resolved.dimensions)
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += promotion_problems(searcher, sections.budget)
         problems += auto_problems(searcher, sections.objective, sections.budget)
@@ -322,6 +325,15 @@ def _by_information(space: Space) -> Objective:
     return space.objective.model_copy(update={"metric": "val_information"})
 
 
+def _use_earlier_search(document: dict[str, Any]) -> None:
+    """Add the searcher and the scheduler that were the defaults when documents could lack them."""
+    document.setdefault("searcher", {})
+    for section, key, default in (("searcher", "name", "tpe"), ("budget", "scheduler", "asha")):
+        given = document.get(section)
+        if isinstance(given, dict):
+            given.setdefault(key, default)
+
+
 def _use_one_gpu(resources: Any) -> None:
     """Convert format 1, in which more GPUs could be reserved than the one that a trial uses."""
     gpus = resources.get("gpus") if isinstance(resources, dict) else None
@@ -331,7 +343,7 @@ def _use_one_gpu(resources: Any) -> None:
 
 def _use_own_seeds(document: dict[str, Any]) -> None:
     """Convert format 1, in which each trial of a grid also had its own seed by default."""
-    searcher = document.setdefault("searcher", {})
+    searcher = document["searcher"]
     if isinstance(searcher, dict):
         searcher.setdefault("seeds", "own")
 

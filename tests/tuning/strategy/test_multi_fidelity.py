@@ -43,6 +43,46 @@ def test_the_first_design_has_each_method_once_and_known_points_count(tmp_path):
     }  # fmt: skip
 
 
+def test_a_choice_of_many_values_leaves_trials_for_the_model():
+    sizes = list(range(16, 66))
+    encoding = Encoding(space(search={"batch_size": {"choice": sizes}}).dimensions)
+    units = encoding.units([{"batch_size": size} for size in sizes[:20]])
+    assert len(encoding.untried(units[:19], at_least=4, at_most=20)[0]) == len(sizes) - 19
+    assert encoding.untried(units, at_least=4, at_most=20) is None
+
+
+def with_known_points(score):
+    """A space of five methods, two known points, and their score; others have 0.5."""
+    budget = {"trials": 9, "scheduler": "asha"}
+    known = [dict(values) for values in METHODS.known[:2]]
+    document = METHODS.document() | {"budget": budget, "searcher": SEARCHER, "known": known}
+    given = type(METHODS).from_document(document | {"baselines": []})
+    return given, lambda trial, epoch: score if trial.origin == "known" else 0.5
+
+
+@pytest.mark.parametrize(("score", "again"), [(0.1, True), (0.9, False)])
+def test_the_method_of_a_bad_known_point_has_another_trial_in_the_first_design(
+    tmp_path, score, again
+):
+    given, curve = with_known_points(score)
+    trials = [*simulate(given, tmp_path / "r", curve).trials.values()]
+    assert [trial.origin for trial in trials[:3]] == ["known", "known", "sampled"]
+    designed = [trial.values["method"] for trial in trials[2 : 7 if again else 5]]
+    tried = {trial.values["method"] for trial in trials[:2]}
+    assert len(set(designed)) == len(designed)
+    assert (tried <= set(designed)) is again
+    assert tried | set(designed) == {"sgd", "sam", "asam", "saner", "slaw"}
+
+
+def test_a_search_with_bad_known_points_resumes_with_the_same_proposals(tmp_path):
+    given, curve = with_known_points(0.1)
+    whole = simulate(given, tmp_path / "whole", curve).trials.values()
+    for epochs in (3, 120, 70):
+        simulate(given, tmp_path / "killed", curve, stop_after=epochs)
+    killed = simulate(given, tmp_path / "killed", curve).trials.values()
+    assert [(t.origin, t.values) for t in killed] == [(t.origin, t.values) for t in whole]
+
+
 def test_it_learns_from_trials_that_were_all_stopped():
     """Of ten trials none has been seen to its end; the next is where the best ones were."""
     dimensions = space(search={"sam.rho": {"log_uniform": [0.01, 1.0]}}).dimensions

@@ -121,6 +121,7 @@ class Conductor(Generic[Store]):
         self.out_of_time: Limit | None = None
         self.hopeless: str | None = None
         self._scheduler = build_scheduler(self.space)
+        self._resume_paused()
         self._replay()
         self._proposals = self._given_proposals or self._study()
         self._upkeep = self.store.upkeep(self.space)
@@ -171,6 +172,8 @@ class Conductor(Generic[Store]):
         trial = self._continued()
         if trial is None and not self._has_converged():
             trial = self._promoted() or self._propose()
+        if trial is None and not self._running:
+            trial = self._first_to_finish()
         if trial is None and not self._running:
             self._stop_paused()
         if trial is not None:
@@ -313,11 +316,38 @@ class Conductor(Generic[Store]):
         """The status of a trial that the scheduler does not keep."""
         return "paused" if isinstance(self._scheduler, Promotion) else "stopped"
 
+    def _resume_paused(self) -> None:
+        """Pause the trials again that were stopped only because the search had ended.
+
+        It has been given more trials or more time since then, so that they may be promoted.
+        """
+        if len(self.trials) >= self.progress.total or self._converged:
+            return
+        for trial in self.trials.values():
+            if trial.is_continuable:
+                self.store.end(trial.name, "paused")
+
     def _promoted(self) -> Trial | None:
         if not isinstance(self._scheduler, Promotion):
             return None
-        paused = [trial.name for trial in self.trials.values() if trial.status == "paused"]
-        name = self._scheduler.promoted(paused)
+        return self._in_time(self._scheduler.promoted(self._paused))
+
+    def _first_to_finish(self) -> Trial | None:
+        """Return the best paused trial of a search that would end without a finished one.
+
+        With few trials, none may be among the best half at every rung.
+        """
+        searched = (trial for trial in self.trials.values() if trial.origin not in REFERENCES)
+        if not isinstance(self._scheduler, Promotion) or any(t.status == "done" for t in searched):
+            return None
+        return self._in_time(self._scheduler.foremost(self._paused))
+
+    @property
+    def _paused(self) -> set[str]:
+        return {trial.name for trial in self.trials.values() if trial.status == "paused"}
+
+    def _in_time(self, name: str | None) -> Trial | None:
+        """Return the trial of this name, if it can finish in time."""
         found = None if name is None else self.trials[name]
         return found if found is not None and self._late(found) is None else None
 

@@ -63,14 +63,16 @@ class Encoding:
                 columns.append(np.where(active, column, 0.5))
         return np.stack(columns, axis=1).astype(float)
 
-    def untried(self, units: Array, *, at_least: int) -> dict[int, Array] | None:
+    def untried(self, units: Array, *, at_least: int, at_most: int) -> dict[int, Array] | None:
         """Return what the first design still lacks; None if it is complete.
 
-        It has a trial for each value of the largest unconditional choice, and ``at_least`` so many.
+        It has a trial for each value of the largest unconditional choice, as far as ``at_most``
+        trials allow.
 
         Args:
             units: those of the trials so far.
             at_least: the fewest trials of a complete design.
+            at_most: the most trials of a design.
 
         Returns:
             For each unconditional choice, by the number of the dimension, the units of the values
@@ -83,7 +85,7 @@ class Encoding:
                 tried = np.bincount((units[:, number] * cells).astype(int), minlength=cells)
                 least[number] = (np.flatnonzero(tried == tried.min()) + 0.5) / cells
                 complete = complete and tried.min() > 0
-        return None if complete else least
+        return None if complete or len(units) >= at_most else least
 
     def _active(self, units: Array) -> list[NDArray[np.bool_]]:
         """Return for each dimension in which of the rows it is active."""

@@ -2,9 +2,11 @@
 
 Proposals maximise the expected improvement of a Gaussian process over settings and budgets
 (``gaussian_process``) at the end of a trial. The first design gives each value of every
-unconditional choice a trial, at points of Sobol's sequence; known points count as part of it. The
-model sees values below the median as the median: one bad setting would condemn all settings with
-the same method, and how bad the bad ones are would make the good ones appear uncertain.
+unconditional choice a trial, at points of Sobol's sequence. Known points count as part of it, but
+not the bad ones: they say little about other settings with the same method, which would not be
+tried. It has at most twenty trials, since a choice of many values would leave none for the model.
+The model sees values below the median as the median: one bad setting would condemn all settings
+with the same method, and how bad the bad ones are would make the good ones appear uncertain.
 
 Trials of earlier runs (a warm start) are looks at other surfaces. The run is one more dimension,
 whose length is fitted like those of the settings: the better the earlier surface agrees with what
@@ -34,8 +36,11 @@ from tune_robust.tuning.strategy.encoding import Encoding
 WARM_START = "warm_start"
 """The attribute of a study's trial that names the earlier run, and the trial in it."""
 
-_LEAST = 4
-"""The fewest trials of the first design."""
+KNOWN = "known"
+"""The attribute of a study's trial that is a known point."""
+
+_LEAST, _MOST = 4, 20
+"""The fewest and the most trials of the first design."""
 
 _DRAWN, _NEAR = 1000, 500
 """How many candidates are drawn from the whole space, and how many near the best trials."""
@@ -88,12 +93,14 @@ class Seen:
         looks: its values, larger ones being better, by the fraction of a complete trial.
         awaited: whether it is running and nothing has been seen of it yet.
         run: the earlier run to which it belongs; None for this one.
+        known: whether it is a known point.
     """
 
     values: Mapping[str, Any]
     looks: Mapping[float, float]
     awaited: bool
     run: str | None = None
+    known: bool = False
 
     @classmethod
     def of(cls, space: Space, budgets: Budgets, trial: FrozenTrial) -> Seen:
@@ -105,7 +112,8 @@ class Seen:
         best = space.objective.at == "best"
         looks = _at_rungs(sorted(curve), budgets.rungs, complete=complete, best=best)
         run, _, _ = trial.user_attrs.get(WARM_START, "").rpartition(" ")
-        return cls(values, looks, trial.state == TrialState.RUNNING and not looks, run or None)
+        awaited, known = trial.state == TrialState.RUNNING and not looks, KNOWN in trial.user_attrs
+        return cls(values, looks, awaited, run or None, known)
 
     @classmethod
     def of_trial(cls, space: Space, budgets: Budgets, trial: Trial) -> Seen:
@@ -141,7 +149,8 @@ class MultiFidelity:
         """
         rng = np.random.default_rng([self._seed, len(trials)])
         units = self._encoding.units([trial.values for trial in trials])
-        untried = self._encoding.untried(units, at_least=_LEAST)
+        counted = units[_in_design(trials)]
+        untried = self._encoding.untried(counted, at_least=_LEAST, at_most=_MOST)
         if untried is not None or not any(trial.looks for trial in trials):
             return self._designed(len(trials), untried or {}, rng)
         return self._best(trials, units, rng)
@@ -258,6 +267,23 @@ def _value(curve: Sequence[tuple[float, float]], *, best: bool) -> float:
         return max(value for _, value in curve)
     end = curve[-1][0]
     return fmean(value for budget, value in curve if budget > end - _SMOOTHED or budget == end)
+
+
+def _in_design(trials: Sequence[Seen]) -> NDArray[np.bool_]:
+    """Return which trials count in the first design: not the known points that are bad.
+
+    These are the ones with a value at the first rung that is not above the median of the trials
+    that the sampler has proposed.
+    """
+    values = [trial.looks[min(trial.looks)] if trial.looks else np.inf for trial in trials]
+    proposed = [
+        value
+        for trial, value in zip(trials, values, strict=True)
+        if trial.looks and trial.run is None and not trial.known
+    ]
+    middle = np.median(proposed) if proposed else -np.inf
+    known = np.array([trial.known for trial in trials], bool)
+    return ~known | (np.array(values) > middle)
 
 
 def _numbered(runs: Sequence[str | None]) -> NDArray[np.int64]:

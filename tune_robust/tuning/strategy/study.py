@@ -30,7 +30,7 @@ from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.objective import Objective, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.journal import DerivedStorage
-from tune_robust.tuning.strategy.multi_fidelity import WARM_START
+from tune_robust.tuning.strategy.multi_fidelity import KNOWN, WARM_START
 from tune_robust.tuning.strategy.samplers import REPEATS, build_sampler, optuna_distribution
 from tune_robust.tuning.strategy.warm_start import EarlierTrial
 
@@ -96,6 +96,8 @@ class Study:
         self._study.sampler = build_sampler(self._space, number - self._repeats, given=given)
         asked = self._study.ask()
         asked.set_user_attr("trial", name_of(number))
+        if origin == "known":
+            asked.set_user_attr(KNOWN, True)
         if repeats is not None:
             asked.set_user_attr(REPEATS, repeats.name)
             self._repeats += 1
@@ -167,7 +169,9 @@ class Study:
             distributions=self._distributions(params),
             values=values,
             intermediate_values=steps if len(self._axes) == 1 else {},
-            user_attrs={"trial": trial.name} | ({REPEATS: trial.repeats} if trial.repeats else {}),
+            user_attrs={"trial": trial.name}
+            | ({KNOWN: True} if trial.origin == "known" else {})
+            | ({REPEATS: trial.repeats} if trial.repeats else {}),
         )
 
     def _values(self, trial: Trial) -> list[float] | None:
