@@ -157,13 +157,17 @@ def _note_labels(folder: RunFolder, splits: Splits) -> None:
 
 
 def export(storage: Path, out: Path) -> Iterator[str]:
-    """Write the populations with enough trials and the card into ``out``, and yield their names."""
+    """Write the populations with enough trials and the card into ``out``, and yield their names.
+
+    Of a run that was begun with more trials than are planned now, the first ones are written.
+    """
     for name, population in POPULATIONS.items():
         folder = RunFolder(storage / name)
-        ended = _ended(folder)
+        planned = space_of(population, None).budget.trials
+        ended = _ended(folder).sort_values("trial")[:planned]
         if len(ended) >= FEWEST:
             record(folder.path, out / name, [*METRICS], trials=ended["trial"].tolist())
-            _write_space(folder, RunFolder(out / name))
+            _write_space(folder, RunFolder(out / name), planned)
             _write_predictions(folder, _done(ended)["trial"], out / name)
             if population.draw == 0:
                 _write_confirmation(folder, out / name)
@@ -180,9 +184,10 @@ def _document(folder: RunFolder) -> dict[str, Any]:
     return {"format": 2, **folder.read_meta()["space"]}
 
 
-def _write_space(folder: RunFolder, out: RunFolder) -> None:
+def _write_space(folder: RunFolder, out: RunFolder, planned: int) -> None:
     meta = out.read_meta()
     meta["space"]["format"] = _document(folder)["format"]
+    meta["space"]["budget"]["trials"] = planned
     out.write_meta(meta)
 
 

@@ -68,6 +68,19 @@ def found(benchmarks, small, storage):
     return recorded(benchmarks, storage)
 
 
+def test_a_run_that_was_begun_with_more_trials_is_exported_as_planned(
+    benchmarks, small, found, storage, tmp_path, monkeypatch
+):
+    populations, recorder = benchmarks
+    fewer = tmp_path / "space.yaml"
+    fewer.write_text(small.read_text().replace("trials: 3", "trials: 2"))
+    monkeypatch.setattr(recorder, "SPACE", fewer)
+    assert [*recorder.export(storage, tmp_path / "out")] == [NAME]
+    cut = populations.load(NAME, folder=tmp_path / "out")
+    assert cut.complete
+    assert cut.trials["trial"].tolist() == found.trials["trial"].tolist()[:2]
+
+
 def test_what_is_recorded_reads_back(found):
     assert len(found.trials) == 3
     assert (found.trials["status"] == "done").all()
