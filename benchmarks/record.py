@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,6 +47,7 @@ def record(
     meta = json.loads((run / "run.json").read_text())
     meta = {name: meta[name] for name in META if name in meta}
     meta["space"]["train"]["data"].pop("dir", None)
+    _name_files(meta["space"]["train"]["data"])
     write_aside(out / "run.json", (json.dumps(meta, indent=2) + "\n").encode())
     table = _only(trials, pq.read_table(run / "trials.parquet"))
     searched = [path for path in meta["space"]["search"] if path in table.column_names]
@@ -69,7 +71,15 @@ def _only(trials: Sequence[str] | None, table: pa.Table) -> pa.Table:
 def _without_folder(config: str) -> str:
     document = json.loads(config)
     document["data"]["dir"] = None
+    _name_files(document["data"])
     return json.dumps(document)
+
+
+def _name_files(data: dict[str, Any]) -> None:
+    """Leave the name only of the file with the annotators' labels, which lies with the images."""
+    noise = data.get("noise")
+    if isinstance(noise, dict) and noise.get("file"):
+        noise["file"] = Path(noise["file"]).name
 
 
 def write(table: pa.Table, path: Path) -> None:
