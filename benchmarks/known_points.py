@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from populations import recorded
-from searchers import AT, Finish, _chosen, ours, recording, to_target
+from searchers import AT, Finish, best_by, ours, recording, to_target
 from time_to_quality import Recording
 from timing import machine
 
@@ -90,7 +90,7 @@ def rows(names: Sequence[str], seeds: int) -> Iterator[dict[str, Any]]:
         tests = {trial.name: trial.last["test_accuracy"] for trial in target.pool.trials}
         accuracies = {
             f"{at:g}": fmean(
-                tests[end.trial] if (end := _chosen(one, at)) else 0.0 for one in found
+                tests[end.trial] if (end := best_by(one, at)) else 0.0 for one in found
             )
             for at in AT
         }

@@ -286,7 +286,7 @@ def quantiles(found: Sequence[float]) -> dict[str, float | None]:
 def summary(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> dict[str, Any]:
     """Return the compute to the target, and regret and test accuracy after parts of the compute."""
     within = [to_target(recorded, finished) for finished in searches]
-    chosen = {at: [_chosen(finished, at) for finished in searches] for at in AT}
+    chosen = {at: [best_by(finished, at) for finished in searches] for at in AT}
     best = recorded.pool.objective.sign * recorded.pool.best
     tests = {trial.name: trial.last["test_accuracy"] for trial in recorded.pool.trials}
     return {
@@ -304,7 +304,7 @@ def summary(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> dict[s
     }
 
 
-def _chosen(finished: Sequence[Finish], at: float) -> Finish | None:
+def best_by(finished: Sequence[Finish], at: float) -> Finish | None:
     """Return the best of the trials that have finished after the fraction ``at``, the first one."""
     ended = [end for end in finished if end.compute <= at + 1e-9]
     return max(ended, key=lambda end: end.value, default=None)
