@@ -77,7 +77,7 @@ class Population:
 
     def ranked(self, decision: int) -> list[Trial]:
         """Return the members that have trained until a decision, best first."""
-        there = [trial for trial in self._members() if self.reached(trial, decision)]
+        there = [trial for trial in self._members() if self._has_score(trial, decision)]
         return sorted(there, key=lambda trial: self._rank(trial, decision))
 
     def division(self, decision: int) -> Division:
@@ -169,6 +169,11 @@ class Population:
             return 0
         used = spent(self._space.budget.unit, trial.begins_after, trial.continues._asdict())
         return bisect.bisect_right(self._decisions, used * (1 + 1e-9))
+
+    def _has_score(self, trial: Trial, decision: int) -> bool:
+        """Return whether a member has reached a decision, and not failed there."""
+        epoch = self.reached(trial, decision)
+        return epoch > 0 and trial.epochs[epoch].get(self._objective.metric) is not None
 
     def _rank(self, trial: Trial, decision: int) -> tuple[float, int]:
         return self._objective.sort_key(self.score(trial, decision)), trial.number

@@ -200,7 +200,7 @@ class Space(Part):
     @property
     def replaced(self) -> int:
         """How many members of a population end at each decision: a quarter, rounded up."""
-        return math.ceil(self.budget.trials / 4)
+        return math.ceil((self.trials - len(self.baselines)) / 4)
 
     @property
     def largest_epoch(self) -> float:

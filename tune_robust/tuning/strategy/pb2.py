@@ -31,11 +31,9 @@ _CLIPPED = 2.0
 """The largest gain, in standard deviations."""
 _TRIED = 1000
 """The random settings of which the best are improved."""
-_START = (1.0, 1.0, 0.1)
-_LIMITS = ((1e-3, 1e3), (1e-3, 1e3), (1e-5, 0.5))
-"""Of the variance, the squared length scale, and what is forgotten over the time so far."""
-_JITTER = 1e-6
-_IMPOSSIBLE = 1e10
+_START = (1.0, 1.0, 0.1, 0.1)
+_LIMITS = ((1e-2, 1e2), (1e-2, 1e2), (1e-5, 0.5), (1e-3, 1.0))
+"""Of the variance, the squared length scale, what is forgotten over the time so far, the noise."""
 
 
 class Continuation(NamedTuple):
@@ -131,9 +129,10 @@ def _selected(
 class _UpperBound:
     """The upper confidence bound of a time-varying Gaussian process.
 
-    The covariance is ``variance * exp(-|x - x'|^2 / length) * (1 - forgetting)^(|t - t'| / 2)``.
-    The bound is the mean plus a multiple of the variance, as in Ray's implementation of PB2; it
-    explores less than with the standard deviation of the paper.
+    The covariance is ``variance * exp(-|x - x'|^2 / length) * (1 - forgetting)^(|t - t'| / 2)``,
+    and the values have independent noise; these four parameters maximise the likelihood. The bound
+    is the mean plus a multiple of the variance, as in Ray's implementation of PB2; it explores less
+    than with the standard deviation of the paper.
 
     Args:
         seen: inputs (n, 2 + d), the time first.
@@ -156,25 +155,25 @@ class _UpperBound:
         return near[:, : len(self._seen)] @ self._weights + self._multiple * variance
 
     def _factor(self, inputs: np.ndarray) -> tuple[np.ndarray, bool]:
-        return cho_factor(_covariance(inputs, inputs, self._logs) + _JITTER * np.eye(len(inputs)))
+        return cho_factor(_noisy_covariance(inputs, self._logs))
 
 
 def _covariance(a: np.ndarray, b: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    variance, length, forgetting = np.exp(logs)
+    variance, length, forgetting, _ = np.exp(logs)
     apart = np.abs(a[:, None, 0] - b[None, :, 0])
     squared = ((a[:, None, 1:] - b[None, :, 1:]) ** 2).sum(axis=-1)
     return variance * np.exp(-squared / length) * (1 - forgetting) ** (apart / 2)
 
 
+def _noisy_covariance(inputs: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    return _covariance(inputs, inputs, logs) + math.exp(logs[-1]) * np.eye(len(inputs))
+
+
 def _fitted(inputs: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the logarithms of variance, length and forgetting with the largest likelihood."""
-    ridge = _JITTER * np.eye(len(values))
+    """Return the logarithms of the parameters with the largest likelihood."""
 
     def loss(logs: np.ndarray) -> float:
-        try:
-            factor, lower = cho_factor(_covariance(inputs, inputs, logs) + ridge)
-        except np.linalg.LinAlgError:  # of a large variance, the ridge is too small
-            return _IMPOSSIBLE
+        factor, lower = cho_factor(_noisy_covariance(inputs, logs))
         explained = values @ cho_solve((factor, lower), values)
         return float(0.5 * explained + np.log(np.diag(factor)).sum())
 
