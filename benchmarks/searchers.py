@@ -390,7 +390,8 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, help="where they are")
     parser.add_argument("--seeds", type=int, default=100, help="searches of each searcher")
     parser.add_argument("--workers", type=int, nargs="+", default=[1], help="trials at a time")
-    parser.add_argument("--recordings", nargs="+", default=DEVELOP)
+    known = [*DEVELOP, *recorded_populations("report")]
+    parser.add_argument("--recordings", nargs="+", choices=known, default=DEVELOP)
     everything = [*OURS, *PEER_KINDS]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     parser.add_argument("--results", type=Path, help="append the searches to this file")
@@ -399,6 +400,10 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, help="write the tables to this Markdown file")
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     arguments = parser.parse_args()
+    if arguments.kept and arguments.results is None:
+        parser.error("--kept summarises the searches of a file; name the file with --results.")
+    if min(arguments.seeds, *arguments.workers) < 1:
+        parser.error("--seeds and --workers are numbers from 1 on.")
     if arguments.install:
         if missing := install(arguments.environments):
             sys.exit(f"Could not be installed: {', '.join(missing)}. They are left out.")
@@ -414,7 +419,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, dict[str, Measured]] = {}
     missing = [] if arguments.kept else _missing(arguments.only, places)
     if missing:
-        print(f"Missing, see --install: {', '.join(missing)}", file=sys.stderr, flush=True)
+        print(_without_environment(missing, places), file=sys.stderr, flush=True)
     kinds = [kind for kind in arguments.only if kind not in missing]
     for combination in product(arguments.recordings, kinds, arguments.workers):
         task = Task(*combination)
@@ -431,6 +436,8 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         found.setdefault(_title(task), {})[task.kind] = measured(recorded, searches)
         print(*_lines(task, row), sep="\n", file=sys.stderr, flush=True)
         rows.append({**task._asdict(), **row})
+    if arguments.kept and not rows:
+        sys.exit(f"{arguments.results} has none of these searches.")
     if arguments.figure is not None:
         arguments.figure.write_text(picture(panels))
     if arguments.tables is not None:
@@ -446,6 +453,13 @@ def _tables(found: Mapping[str, Mapping[str, Measured]]) -> str:
 def _missing(kinds: Sequence[str], environments: Path) -> list[str]:
     peers_of = (kind for kind in kinds if kind in PEER_KINDS)
     return [kind for kind in peers_of if not _python(kind, environments).exists()]
+
+
+def _without_environment(missing: Sequence[str], environments: Path) -> str:
+    return (
+        f"Left out, since their environments do not exist in {environments}: {', '.join(missing)}. "
+        "Create the environments with: python benchmarks/searchers.py --install"
+    )
 
 
 if __name__ == "__main__":

@@ -196,6 +196,24 @@ def test_kept_searches_are_summarised_and_none_is_run(modules, recorded, tmp_pat
     assert "cifar10n, 4 at a time" in figure.read_text()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--kept"], "name the file with --results"),
+        (["--kept", "--results", "none.jsonl"], "none.jsonl has none of these searches"),
+        (["--seeds", "0"], "numbers from 1 on"),
+        (["--recordings", "digitz"], "invalid choice: 'digitz'"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(
+    modules, monkeypatch, capsys, options, message
+):
+    monkeypatch.setattr("sys.argv", ["searchers.py", "--recordings", "cifar10n", *options])
+    with pytest.raises(SystemExit) as stopped:
+        modules[0].main()
+    assert message in f"{stopped.value} {capsys.readouterr().err}"
+
+
 def test_a_missing_environment_is_reported(measured, tmp_path):
     arguments = ["--only", "syne_tune_asha", "--recordings", "cifar10n"]
     found = measured("searchers.py", *arguments, "--environments", str(tmp_path))
