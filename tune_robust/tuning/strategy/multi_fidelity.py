@@ -212,8 +212,8 @@ class MultiFidelity:
         return point
 
     def _is_tried(self, point: Array, units: Array) -> bool:
-        features, points = map(self._encoding.features, (self._encoding.snapped(point[None]), units))
-        return bool(_tried(features, points).any())
+        features = self._encoding.features(self._encoding.snapped(point[None]))
+        return bool(_tried(features, self._encoding.features(units)).any())
 
     def _best(self, trials: Sequence[Seen], units: Array, rng: np.random.Generator) -> Array:
         runs = _numbered([trial.run for trial in trials])
