@@ -18,7 +18,7 @@ _RANGES_ALONE = ("cmaes",)
 FROM_ENDED = ("tpe", "gp", "cmaes")
 """The searchers that learn from trials that have ended, and cannot be used with promotion."""
 
-_WITHOUT_RESULTS = ("qmc", "random")
+WITHOUT_RESULTS = ("qmc", "random")
 """The searchers that need no results of earlier trials, the default with pb2 first."""
 
 _PROMOTED = ("gp_mf", "qmc", "random")
@@ -96,7 +96,7 @@ def with_scheduler(sections: Document, dimensions: Sequence[Dimension]) -> Docum
     """
     budget = sections.budget
     if budget.scheduler == "pb2" and "name" not in sections.searcher.model_fields_set:
-        first = sections.searcher.model_copy(update={"name": _WITHOUT_RESULTS[0]})
+        first = sections.searcher.model_copy(update={"name": WITHOUT_RESULTS[0]})
         return sections.model_copy(update={"searcher": first})
     if budget.scheduler != "auto":
         return sections
@@ -156,9 +156,9 @@ def population_problems(sections: Document, dimensions: Sequence[Dimension]) -> 
             f"is searched over a range: add one of {', '.join(CHANGEABLE)} to search, as in "
             "sam.rho: {log_uniform: [0.01, 1.0]}, or choose another scheduler"
         )
-    if searcher not in (*_WITHOUT_RESULTS, "nsga2"):
+    if searcher not in (*WITHOUT_RESULTS, "nsga2"):
         found["searcher.name"] = (
-            f"found {searcher}; expected {' or '.join(_WITHOUT_RESULTS)}, as the scheduler is pb2: "
+            f"found {searcher}; expected {' or '.join(WITHOUT_RESULTS)}, as the scheduler is pb2: "
             "all its trials begin before there is a result to learn from. Leave it out for qmc"
         )
     if any(d.path == "sam.rho" and 0.0 in d.distribution.ends() for d in dimensions):

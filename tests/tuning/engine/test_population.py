@@ -13,7 +13,7 @@ from tune_robust.runs.from_tables import record_of_tables
 from tune_robust.runs.listing import list_runs
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.tables import read_table
-from tune_robust.spaces.space import parse_space
+from tune_robust.spaces.space import load_space, parse_space
 from tune_robust.tuning.engine.conductor import Conductor
 
 TRAIN = {"data": {"dataset": "digits"}, "method": "saner", "optimizer": {"name": "sgd"}}
@@ -187,6 +187,13 @@ def test_the_searcher_of_a_population_is_qmc_unless_it_is_given():
     assert (
         parse_space(document | {"searcher": {"name": "random"}}, source="mine").searcher.seed == 0
     )
+
+
+def test_set_alone_makes_a_space_one_of_a_population():
+    changed = load_space("saner_digits", overrides=["budget.scheduler=pb2", "budget.trials=8"])
+    assert (changed.searcher.name, changed.budget.sentinels) == ("qmc", 0)
+    with pytest.raises(ConfigError, match="found gp_mf; expected qmc or random"):
+        load_space("saner_digits", overrides=["budget.scheduler=pb2", "searcher.name=gp_mf"])
 
 
 REFUSED = {
