@@ -14,32 +14,48 @@ TRAIN = {"data": {"dataset": "digits"}, "method": "saner", "optimizer": {"name":
 
 def rows(values, *, best, decisions=3):
     """What members at ``values`` (n, d) gain in each interval: the more, the nearer to ``best``."""
-    gains = 0.1 - ((values - best) ** 2).sum(axis=1)
+    scores = 0.01 * np.arange(len(values))
+    gains = (0.1 - ((values - best) ** 2).sum(axis=1)).round(3)
     return np.vstack(
-        [np.column_stack([np.full((len(values), 2), n), values, gains]) for n in range(decisions)]
+        [
+            np.column_stack([np.full(len(values), n), 0.1 * n + scores, values, gains])
+            for n in range(decisions)
+        ]
     )
 
 
-@pytest.mark.parametrize("best", [0.25, 0.7])
-def test_settings_near_those_that_gained_most_are_selected(best):
-    seen = rows(np.linspace(0, 1, 9)[:, None], best=best)
-    found = _selected(seen, np.empty((0, 1)), seen[-1, :2] + 1, np.random.default_rng(0))
-    assert found == pytest.approx([best], abs=0.1)
+def selected(seen, current, seed=0):
+    return _selected(seen, current, np.array([3, 0.3]), np.random.default_rng(seed))
+
+
+# Of Ray 2.60, from the same members and the same starts of the search for the largest bound.
+RAYS = {1: [0.293, 0.608], 3: [0.295, 0.598], 5: [0.43, 0.97], 11: [0.359, 0.612]}
+
+
+@pytest.mark.parametrize(("members", "rays"), RAYS.items())
+def test_the_selection_is_that_of_rays_pb2(members, rays):
+    values = np.random.default_rng(members).random((8, 2)).round(2)
+    found = selected(rows(values, best=[0.3, 0.6]), values[:5], seed=7)
+    assert found == pytest.approx(rays, abs=0.03)
 
 
 def test_settings_that_others_are_trying_are_tried_less():
     """Nothing is known of either end, and another trial goes to one of them."""
     seen = rows(np.array([[0.5]]), best=0.5)
-    place = seen[-1, :2] + 1
     for taken in (0.0, 1.0):
-        found = _selected(seen, np.array([[taken]]), place, np.random.default_rng(0))
-        assert abs(found[0] - taken) > 0.5
+        assert abs(selected(seen, np.array([[taken]]))[0] - taken) > 0.5
+
+
+def test_the_first_decision_selects_settings_far_from_the_others():
+    values = np.random.default_rng(0).random((8, 2))
+    found = selected(rows(values, best=0.5, decisions=1), values)
+    assert np.linalg.norm(values - found, axis=1).min() > 0.2
 
 
 @pytest.mark.parametrize("equal", [np.full((1, 2), 0.5), np.full((40, 2), 0.5)])
 def test_equal_settings_and_gains_still_give_settings_within_their_ranges(equal):
     seen = rows(equal, best=0.5, decisions=1)
-    found = _selected(seen, equal, np.array([1.0, 0.1]), np.random.default_rng(0))
+    found = selected(seen, equal)
     assert found.shape == (2,)
     assert ((found >= 0) & (found <= 1)).all()
 

@@ -29,11 +29,14 @@ _ROWS = 1000
 """The most intervals that the model learns from: the latest ones."""
 _CLIPPED = 2.0
 """The largest gain, in standard deviations."""
-_TRIED = 1000
-"""The random settings of which the best are improved."""
-_START = (1.0, 1.0, 0.1, 0.1)
-_LIMITS = ((1e-2, 1e2), (1e-2, 1e2), (1e-5, 0.5), (1e-3, 1.0))
-"""Of the variance, the squared length scale, what is forgotten over the time so far, the noise."""
+_STARTS = 10
+"""The random settings from which the bound is maximised."""
+_START = (1.0, 1.0, 0.1)
+_LIMITS = ((1e-5, 1e5), (1e-5, 1e5), (1e-5, 0.5))
+"""Of the variance, the squared length scale, and what is forgotten over the time so far."""
+_TINY = 1e-8
+_JITTER = 1e-10
+_IMPOSSIBLE = 1e25
 
 
 class Continuation(NamedTuple):
@@ -101,6 +104,9 @@ def _selected(
 ) -> np.ndarray:
     """Return the settings with the largest upper confidence bound of the gain, (d,) in [0, 1].
 
+    With equal times in all rows, as at the first decision, the model knows nothing of ``place``,
+    and settings that are far from the current ones are selected.
+
     Args:
         rows: what was seen: decision, score before, settings and gain, (n, 2 + d + 1).
         current: the settings of trials that continue beside this one, (m, d).
@@ -108,73 +114,118 @@ def _selected(
         rng: the source of the random numbers.
     """
     rows = rows[-_ROWS:]
-    lowest, spread = rows[:, :_FIXED].min(axis=0), np.ptp(rows[:, :_FIXED], axis=0)
-    spread[spread == 0] = 1
-    seen = np.hstack([(rows[:, :_FIXED] - lowest) / spread, rows[:, _FIXED:-1]])
+    before = rows[:, :_FIXED]
+    lowest, spread = before.min(axis=0), np.ptp(before, axis=0) + _TINY
+    seen = np.hstack([(before - lowest) / spread, rows[:, _FIXED:-1]])
     here = (place - lowest) / spread
-    gains = rows[:, -1] - rows[:, -1].mean()
-    gains = np.clip(gains / (gains.std() or 1), -_CLIPPED, _CLIPPED)
-    bound = _UpperBound(seen, gains, np.hstack([np.tile(here, (len(current), 1)), current]))
+    gains = (rows[:, -1] - rows[:, -1].mean()) / (rows[:, -1].std() + _TINY)
+    beside = np.hstack([np.tile(here, (len(current), 1)), current])
+    bound = _UpperBound(seen, np.clip(gains, -_CLIPPED, _CLIPPED), beside)
 
-    def loss(settings: np.ndarray) -> np.ndarray:
-        settings = np.atleast_2d(settings)
-        return -bound(np.hstack([np.tile(here, (len(settings), 1)), settings]))
+    def loss(settings: np.ndarray) -> float:
+        return -bound(np.hstack([here, settings]))
 
-    tried = rng.random((_TRIED, rows.shape[1] - _FIXED - 1))
-    best = tried[loss(tried).argmin()]
-    limits = [(0.0, 1.0)] * len(best)
-    return minimize(lambda at: loss(at)[0], best, bounds=limits, method="L-BFGS-B").x
+    limits = [(0.0, 1.0)] * (rows.shape[1] - _FIXED - 1)
+    starts = rng.random((_STARTS, len(limits)))
+    found = [minimize(loss, start, bounds=limits, method="L-BFGS-B") for start in starts]
+    return np.clip(min(found, key=lambda each: each.fun).x, 0, 1)
 
 
 class _UpperBound:
     """The upper confidence bound of a time-varying Gaussian process.
 
-    The covariance is ``variance * exp(-|x - x'|^2 / length) * (1 - forgetting)^(|t - t'| / 2)``,
-    and the values have independent noise; these four parameters maximise the likelihood. The bound
-    is the mean plus a multiple of the variance, as in Ray's implementation of PB2; it explores less
-    than with the standard deviation of the paper.
+    As in Ray's implementation of PB2, the bound is the mean plus a multiple of the variance, which
+    explores less than the paper's standard deviation; and the variance is that of a second process,
+    fitted to the inputs whose values are not known as well, with values of 0.
 
     Args:
         seen: inputs (n, 2 + d), the time first.
         values: at these, (n,), standardised.
-        current: inputs whose values are not known yet, but will be, (m, 2 + d).
+        beside: inputs whose values are not known yet, but will be, (m, 2 + d).
     """
 
-    def __init__(self, seen: np.ndarray, values: np.ndarray, current: np.ndarray):
-        self._seen, self._beside = seen, np.vstack([seen, current])
-        self._logs = _fitted(seen, values)
-        self._weights = cho_solve(self._factor(seen), values)
-        self._all = self._factor(self._beside)
+    def __init__(self, seen: np.ndarray, values: np.ndarray, beside: np.ndarray):
+        self._mean = _Process(seen, values)
+        self._whole = self._mean
+        if len(beside):
+            padded = np.concatenate([values, np.zeros(len(beside))])
+            self._whole = _Process(np.vstack([seen, beside]), padded)
         self._multiple = math.sqrt(0.2 + max(0.0, math.log(0.4 * len(seen))))
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the bounds at inputs (k, 2 + d)."""
-        near = _covariance(inputs, self._beside, self._logs)
-        known = np.einsum("kn,nk->k", near, cho_solve(self._all, near.T))
-        variance = np.maximum(math.exp(self._logs[0]) - known, 0)
-        return near[:, : len(self._seen)] @ self._weights + self._multiple * variance
-
-    def _factor(self, inputs: np.ndarray) -> tuple[np.ndarray, bool]:
-        return cho_factor(_noisy_covariance(inputs, self._logs))
+    def __call__(self, at: np.ndarray) -> float:
+        """Return the bound at an input (2 + d,)."""
+        return self._mean.mean(at) + self._multiple * self._whole.variance(at)
 
 
-def _covariance(a: np.ndarray, b: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    variance, length, forgetting, _ = np.exp(logs)
+class _Process:
+    """A Gaussian process without noise, fitted by its likelihood.
+
+    The covariance is ``variance * exp(-|x - x'|^2 / length) * (1 - forgetting)^(|t - t'| / 2)``.
+    """
+
+    def __init__(self, inputs: np.ndarray, values: np.ndarray):
+        self._inputs = inputs
+        self._apart, self._squared = _distances(inputs, inputs)
+        # Of equal inputs the matrix may be singular whatever the parameters; the start then stays.
+        fitted = minimize(
+            self._loss,
+            np.log(_START),
+            args=(values,),
+            jac=True,
+            bounds=np.log(_LIMITS),
+            method="L-BFGS-B",
+        )
+        self._logs = fitted.x if fitted.fun < _IMPOSSIBLE else np.log(_START)
+        covariance = _covariance(self._apart, self._squared, self._logs)
+        jitter = _JITTER
+        while (factor := _factor(covariance, jitter)) is None:
+            jitter *= 10
+        self._factor = factor
+        self._weights = cho_solve(factor, values)
+
+    def mean(self, at: np.ndarray) -> float:
+        """Return the mean at an input (2 + d,)."""
+        return float(self._near(at) @ self._weights)
+
+    def variance(self, at: np.ndarray) -> float:
+        """Return the variance at an input (2 + d,)."""
+        near = self._near(at)
+        return max(0.0, math.exp(self._logs[0]) - float(near @ cho_solve(self._factor, near)))
+
+    def _near(self, at: np.ndarray) -> np.ndarray:
+        return _covariance(*_distances(at[None], self._inputs), self._logs)[0]
+
+    def _loss(self, logs: np.ndarray, values: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return minus the logarithm of the likelihood, up to a constant, and its gradient."""
+        covariance = _covariance(self._apart, self._squared, logs)
+        if (factor := _factor(covariance, _JITTER)) is None:
+            return _IMPOSSIBLE, np.zeros(len(logs))
+        weights = cho_solve(factor, values)
+        loss = 0.5 * values @ weights + np.log(np.diag(factor[0])).sum()
+        outer = cho_solve(factor, np.eye(len(values))) - np.outer(weights, weights)
+        length, forgetting = np.exp(logs[1:])
+        slopes = (
+            covariance,
+            covariance * self._squared / length,
+            -covariance * self._apart / 2 * forgetting / (1 - forgetting),
+        )
+        return float(loss), np.array([0.5 * (outer * slope).sum() for slope in slopes])
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances in time, and the squared ones of the other inputs, (k, n) each."""
     apart = np.abs(a[:, None, 0] - b[None, :, 0])
-    squared = ((a[:, None, 1:] - b[None, :, 1:]) ** 2).sum(axis=-1)
+    return apart, ((a[:, None, 1:] - b[None, :, 1:]) ** 2).sum(axis=-1)
+
+
+def _covariance(apart: np.ndarray, squared: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    variance, length, forgetting = np.exp(logs)
     return variance * np.exp(-squared / length) * (1 - forgetting) ** (apart / 2)
 
 
-def _noisy_covariance(inputs: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    return _covariance(inputs, inputs, logs) + math.exp(logs[-1]) * np.eye(len(inputs))
-
-
-def _fitted(inputs: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the logarithms of the parameters with the largest likelihood."""
-
-    def loss(logs: np.ndarray) -> float:
-        factor, lower = cho_factor(_noisy_covariance(inputs, logs))
-        explained = values @ cho_solve((factor, lower), values)
-        return float(0.5 * explained + np.log(np.diag(factor)).sum())
-
-    return minimize(loss, np.log(_START), bounds=np.log(_LIMITS), method="L-BFGS-B").x
+def _factor(covariance: np.ndarray, jitter: float) -> tuple[np.ndarray, bool] | None:
+    """Return the Cholesky factor with ``jitter`` on the diagonal; None if it is singular."""
+    try:
+        return cho_factor(covariance + jitter * np.eye(len(covariance)))
+    except np.linalg.LinAlgError:
+        return None
