@@ -3,18 +3,25 @@
 import json
 
 import pytest
+import yaml
 
 from tests.tuning.simulated import peak, simulate, space, store_at
+from tune_robust.api.export import export
 from tune_robust.api.resume import _changed
 from tune_robust.config import parse_config
+from tune_robust.console.trial_table import trial_line, trial_table
 from tune_robust.errors import ConfigError, UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.from_tables import record_of_tables
 from tune_robust.runs.listing import list_runs
+from tune_robust.runs.remote.objects import Remote
+from tune_robust.runs.remote.run import RemoteRunFolder
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.tables import read_table
 from tune_robust.spaces.space import load_space, parse_space
 from tune_robust.tuning.engine.conductor import Conductor
+from tune_robust.tuning.simulation.replay import replay
+from tune_robust.tuning.winners.export import export_yaml
 
 TRAIN = {"data": {"dataset": "digits"}, "method": "saner", "optimizer": {"name": "sgd"}}
 SEARCH = {
@@ -172,6 +179,43 @@ def test_a_copy_whose_trial_was_not_recorded_is_deleted(tmp_path):
     store_at(folder.path, searched()).close()
     assert not checkpoint(folder.path, "t0009").exists()
     assert checkpoint(folder.path, "t0001").exists()
+
+
+def test_a_copy_on_remote_storage_needs_no_download(tmp_path):
+    folder = RemoteRunFolder(Remote(f"file://{tmp_path}/r"), tmp_path / "copy")
+    checkpoint(tmp_path / "r", "t0001").parent.mkdir(parents=True)
+    checkpoint(tmp_path / "r", "t0001").write_text("of t0001")
+    folder.copy_checkpoint("t0001", "t0009")
+    folder.copy_checkpoint("t0002", "t0010")  # which has none
+    assert checkpoint(tmp_path / "r", "t0009").read_text() == "of t0001"
+    assert not checkpoint(tmp_path / "r", "t0010").exists()
+    assert not checkpoint(tmp_path / "copy", "t0009").exists()
+
+
+def test_lists_of_trials_say_what_one_continues(run):
+    _, conductor = run
+    trial = next(t for t in conductor.trials.values() if t.continues)
+    said = f"continues {trial.continues.trial} after epoch {trial.continues.epoch}"
+    assert f"{trial.name} ({said})" in trial_line(trial, conductor.progress)
+    table = trial_table([trial], conductor.space, None)
+    assert [*table.columns[0].cells] == [f"{trial.name} ({said})"]
+
+
+def test_an_exported_configuration_follows_the_lineage(run, tmp_path):
+    path, conductor = run
+    trial = [*conductor.trials.values()][-1]
+    [file] = export_yaml(RunFolder(path), [trial], tmp_path)
+    assert f"# The trial continued {trial.continues.trial} after epoch 5" in file.read_text()
+    exported = yaml.safe_load(file.read_text())["train"]["knots"]
+    assert exported == trial.config["knots"]
+    assert exported[-1]["epoch"] == 5
+    with pytest.raises(UserError, match="have changed their settings in training"):
+        export(path, winner="plateau")
+
+
+def test_a_population_cannot_be_replayed():
+    with pytest.raises(UserError, match=r"found pb2, which cannot be replayed.*Choose asha"):
+        replay(None, searched())
 
 
 def test_no_trials_can_be_added_to_a_population():
