@@ -25,8 +25,8 @@ from tune_robust.spaces.unit_cube import from_unit, to_unit
 
 _FIXED = 2
 """The inputs of the model that are not settings: the time and the score before the interval."""
-_ROWS = 1000
-"""The most intervals that the model learns from: the latest ones."""
+_ROWS = 200
+"""The most intervals that the model learns from: the latest ones, as what helps changes in time."""
 _CLIPPED = 2.0
 """The largest gain, in standard deviations."""
 _STARTS = 10
