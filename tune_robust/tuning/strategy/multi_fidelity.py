@@ -149,7 +149,7 @@ class MultiFidelity:
         """
         rng = np.random.default_rng([self._seed, len(trials)])
         units = self._encoding.units([trial.values for trial in trials])
-        counted = units[_in_design(trials)]
+        counted = units[~bad_known_points(trials)]
         untried = self._encoding.untried(counted, at_least=_LEAST, at_most=_MOST)
         if untried is not None or not any(trial.looks for trial in trials):
             return self._designed(len(trials), untried or {}, rng)
@@ -269,11 +269,11 @@ def _value(curve: Sequence[tuple[float, float]], *, best: bool) -> float:
     return fmean(value for budget, value in curve if budget > end - _SMOOTHED or budget == end)
 
 
-def _in_design(trials: Sequence[Seen]) -> NDArray[np.bool_]:
-    """Return which trials count in the first design: not the known points that are bad.
+def bad_known_points(trials: Sequence[Seen]) -> NDArray[np.bool_]:
+    """Return which trials are known points that are bad.
 
     These are the ones with a value at the first rung that is not above the median of the trials
-    that the sampler has proposed.
+    that the sampler has proposed; none as long as no proposal has such a value.
     """
     values = [trial.looks[min(trial.looks)] if trial.looks else np.inf for trial in trials]
     proposed = [
@@ -283,7 +283,7 @@ def _in_design(trials: Sequence[Seen]) -> NDArray[np.bool_]:
     ]
     middle = np.median(proposed) if proposed else -np.inf
     known = np.array([trial.known for trial in trials], bool)
-    return ~known | (np.array(values) > middle)
+    return known & (np.array(values) <= middle)
 
 
 def _numbered(runs: Sequence[str | None]) -> NDArray[np.int64]:
