@@ -147,12 +147,14 @@ class MultiFidelity:
         Args:
             trials: all trials so far, in the order of the proposals.
         """
-        rng = np.random.default_rng([self._seed, len(trials)])
+        # Known points do not shift the sequence, whose first points are the most even ones.
+        number = sum(not trial.known for trial in trials)
+        rng = np.random.default_rng([self._seed, number])
         units = self._encoding.units([trial.values for trial in trials])
         counted = units[~bad_known_points(trials)]
         untried = self._encoding.untried(counted, at_least=_LEAST, at_most=_MOST)
         if untried is not None or not any(trial.looks for trial in trials):
-            return self._designed(len(trials), untried or {}, rng)
+            return self._designed(number, untried or {}, rng)
         return self._best(trials, units, rng)
 
     def gain(self, trials: Sequence[Seen], *, further: int) -> tuple[float, float] | None:
