@@ -6,6 +6,8 @@
     python benchmarks/searchers.py --only gp_mf_promotion syne_tune_mobster --recordings digits
     python benchmarks/searchers.py --figure curves.svg        # regret against compute
     python benchmarks/searchers.py --results benchmarks/recorded/searches.jsonl --kept
+    python benchmarks/searchers.py --results benchmarks/recorded/searches.jsonl --kept \\
+        --tables tables.md                                    # the tables of docs/performance.md
     python benchmarks/searchers.py --json
 
 Each searcher runs on the same recordings (benchmarks/recorded), asynchronously with ``--workers``
@@ -25,7 +27,8 @@ their libraries come, in environments of their own (benchmarks/search_peers); on
 does not exist is reported as missing. With ``--results``, each search is appended to a file, and
 one that is there already is not run again; with ``--kept``, nothing is run, and all searches of the
 file count. ``--figure`` draws the regret against the compute: the median and the quartiles over the
-seeds.
+seeds. ``--tables`` writes the tables in Markdown, the last one with the means over the recordings
+and trials at a time that are asked for.
 """
 
 from __future__ import annotations
@@ -45,7 +48,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from anytime import Curve, Step, curve, picture
+from intervals import quantiles
 from populations import recorded as recorded_populations
+from search_tables import Measured, accuracy_table, compute_table, means_table
 from time_to_quality import CLOCK, HALF_A_POINT, RECORDED, Recording, recordings
 from timing import machine
 
@@ -63,9 +68,9 @@ DEVELOP = ["digits", "cifar10n", *recorded_populations("develop")]
 """The recordings on which searchers are developed: two grids, and the populations so marked."""
 
 OURS = {
-    "tpe_asha": ("tpe", "asha"),
-    "gp_mf_asha": ("gp_mf", "asha"),
     "gp_mf_promotion": ("gp_mf", "promotion"),
+    "gp_mf_asha": ("gp_mf", "asha"),
+    "tpe_asha": ("tpe", "asha"),
     "random_promotion": ("random", "promotion"),
 }
 PEER_KINDS = {
@@ -271,35 +276,30 @@ def install(environments: Path) -> list[str]:
     return missing
 
 
-def quantiles(found: Sequence[float]) -> dict[str, float | None]:
-    """Return the median, its 95 % bootstrap interval, and the quartiles; None if infinite."""
-    values = np.array(found)
-    draws = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
-    quantile = {"method": "inverted_cdf"}
-    medians = np.quantile(values[draws], 0.5, axis=1, **quantile)
-    median, low, high = np.quantile(values, [0.5, 0.25, 0.75], **quantile)
-    first, last = np.quantile(medians, [0.025, 0.975], **quantile)
-    numbers = {"median": median, "from": first, "to": last, "low": low, "high": high}
-    return {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
+def measured(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> Measured:
+    """Return the compute to the target and the test accuracy after the parts ``AT`` of it."""
+    tests = {trial.name: trial.last["test_accuracy"] for trial in recorded.pool.trials}
+    chosen = [[best_by(finished, at) for at in AT] for finished in searches]
+    accuracy = [[tests[end.trial] if end else math.nan for end in ends] for ends in chosen]
+    return Measured(np.array([to_target(recorded, each) for each in searches]), np.array(accuracy))
 
 
 def summary(recorded: Recording, searches: Sequence[Sequence[Finish]]) -> dict[str, Any]:
     """Return the compute to the target, and regret and test accuracy after parts of the compute."""
-    within = [to_target(recorded, finished) for finished in searches]
+    found = measured(recorded, searches)
     chosen = {at: [best_by(finished, at) for finished in searches] for at in AT}
     best = recorded.pool.objective.sign * recorded.pool.best
-    tests = {trial.name: trial.last["test_accuracy"] for trial in recorded.pool.trials}
     return {
-        "compute": quantiles(within),
+        "compute": quantiles(found.compute),
         "regret": {
             f"{at:g}": quantiles([best - end.value if end else math.inf for end in ends])
             for at, ends in chosen.items()
         },
         "test_accuracy": {
-            f"{at:g}": quantiles([tests[end.trial] if end else -math.inf for end in ends])
-            for at, ends in chosen.items()
+            f"{at:g}": quantiles(np.nan_to_num(column, nan=-math.inf))
+            for at, column in zip(AT, found.accuracy.T, strict=True)
         },
-        "reached": sum(map(math.isfinite, within)),
+        "reached": int(np.isfinite(found.compute).sum()),
         "n": len(searches),
     }
 
@@ -390,14 +390,20 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, help="where they are")
     parser.add_argument("--seeds", type=int, default=100, help="searches of each searcher")
     parser.add_argument("--workers", type=int, nargs="+", default=[1], help="trials at a time")
-    parser.add_argument("--recordings", nargs="+", default=DEVELOP)
+    known = [*DEVELOP, *recorded_populations("report")]
+    parser.add_argument("--recordings", nargs="+", choices=known, default=DEVELOP)
     everything = [*OURS, *PEER_KINDS]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     parser.add_argument("--results", type=Path, help="append the searches to this file")
     parser.add_argument("--kept", action="store_true", help="use those in the file, run none")
     parser.add_argument("--figure", type=Path, help="draw the anytime curves as this SVG file")
+    parser.add_argument("--tables", type=Path, help="write the tables to this Markdown file")
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     arguments = parser.parse_args()
+    if arguments.kept and arguments.results is None:
+        parser.error("--kept summarises the searches of a file; name the file with --results.")
+    if min(arguments.seeds, *arguments.workers) < 1:
+        parser.error("--seeds and --workers are numbers from 1 on.")
     if arguments.install:
         if missing := install(arguments.environments):
             sys.exit(f"Could not be installed: {', '.join(missing)}. They are left out.")
@@ -410,9 +416,10 @@ def main() -> None:
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     results, rows, places = Results(arguments.results), [], arguments.environments
     panels: dict[str, dict[str, Curve]] = {}
+    found: dict[str, dict[str, Measured]] = {}
     missing = [] if arguments.kept else _missing(arguments.only, places)
     if missing:
-        print(f"Missing, see --install: {', '.join(missing)}", file=sys.stderr, flush=True)
+        print(_without_environment(missing, places), file=sys.stderr, flush=True)
     kinds = [kind for kind in arguments.only if kind not in missing]
     for combination in product(arguments.recordings, kinds, arguments.workers):
         task = Task(*combination)
@@ -423,20 +430,36 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         searches = [by_seed[seed] for seed in seeds]
         if not searches:
             continue
-        found = summary(recorded, searches)
+        row = summary(recorded, searches)
         steps = [regrets(recorded, search) for search in searches]
         panels.setdefault(_title(task), {})[task.kind] = curve(steps)
-        print(*_lines(task, found), sep="\n", file=sys.stderr, flush=True)
-        rows.append({**task._asdict(), **found})
+        found.setdefault(_title(task), {})[task.kind] = measured(recorded, searches)
+        print(*_lines(task, row), sep="\n", file=sys.stderr, flush=True)
+        rows.append({**task._asdict(), **row})
+    if arguments.kept and not rows:
+        sys.exit(f"{arguments.results} has none of these searches.")
     if arguments.figure is not None:
         arguments.figure.write_text(picture(panels))
+    if arguments.tables is not None:
+        arguments.tables.write_text(_tables(found))
     document = {"ratios": {}, "searches": rows, "missing": missing}
-    return {**document, "machine": machine(), "n": arguments.seeds}
+    return {**document, "machine": machine(), "n": min((row["n"] for row in rows), default=0)}
+
+
+def _tables(found: Mapping[str, Mapping[str, Measured]]) -> str:
+    return "\n".join([compute_table(found), accuracy_table(found), means_table(found, AT)])
 
 
 def _missing(kinds: Sequence[str], environments: Path) -> list[str]:
     peers_of = (kind for kind in kinds if kind in PEER_KINDS)
     return [kind for kind in peers_of if not _python(kind, environments).exists()]
+
+
+def _without_environment(missing: Sequence[str], environments: Path) -> str:
+    return (
+        f"Left out, since their environments do not exist in {environments}: {', '.join(missing)}. "
+        "Create the environments with: python benchmarks/searchers.py --install"
+    )
 
 
 if __name__ == "__main__":

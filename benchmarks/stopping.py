@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from searchers import DEVELOP, OURS, quantiles, recording
+from intervals import quantiles
+from searchers import DEVELOP, OURS, recording
 from time_to_quality import Recording
 from timing import machine
 

@@ -13,6 +13,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -1017,6 +1018,25 @@ LrSchedule = Annotated[
 ]
 
 
+# --- settings that change while training --------------------------------------------------------
+
+Changeable = Literal["sam.rho", "saner.alpha", "optimizer.lr"]
+"""The settings that may have other values from some epoch on."""
+
+CHANGEABLE: tuple[str, ...] = typing.get_args(Changeable)
+
+
+class Knot(Part):
+    """Other values of some settings for the epochs after ``epoch``, until a later knot.
+
+    ``set`` has the values by the paths of their settings, as in ``{sam.rho: 0.2}``. Schedules
+    multiply the new value as they multiply the first one.
+    """
+
+    epoch: Annotated[int, Field(ge=1)]
+    set: Annotated[dict[Changeable, float], Field(min_length=1)]
+
+
 # --- presets ------------------------------------------------------------------------------------
 
 _SAM = {"rho": 0.1}
@@ -1118,6 +1138,10 @@ class TrainConfig(Part):
     to launch the kernels one by one. It needs the optimizer sgd or adamw. It has not been verified
     on a GPU yet, and has no effect on a CPU.
 
+    ``knots`` change rho, alpha and the learning rate while training, each from the end of an epoch
+    on, as ``[{epoch: 10, set: {sam.rho: 0.2, optimizer.lr: 0.05}}]``; epochs are counted through
+    all bootstrap rounds. ``budget.scheduler: pb2`` finds them.
+
     ``loop`` trains by a function of the user's own instead. Then only ``epochs`` (the most reports
     that a trial gives), ``seed`` and ``threads`` apply beside it.
     """
@@ -1139,6 +1163,7 @@ class TrainConfig(Part):
     bootstrap_network: Literal["fresh", "continued"] = "fresh"
     optimizer: Optimizer = SgdConfig()
     lr_schedule: LrSchedule = LrConstant()
+    knots: tuple[Knot, ...] = ()
     epochs: Annotated[int, Field(ge=1)] = 1
     batch_size: Annotated[int, Field(ge=1)] = 128
     seed: Annotated[int, Field(ge=0)] = 0
@@ -1171,6 +1196,35 @@ class TrainConfig(Part):
         return self
 
     @model_validator(mode="after")
+    def _knots_are_in_order(self) -> Self:
+        epochs = [knot.epoch for knot in self.knots]
+        if any(after <= before for before, after in pairwise(epochs)):
+            raise ValueError(f"the epochs of knots are {epochs}: each must be after the one before")
+        if epochs and epochs[-1] >= self.total_epochs:
+            raise ValueError(
+                f"a knot is at epoch {epochs[-1]}, and the run ends after epoch "
+                f"{self.total_epochs}: leave it out, or raise epochs"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _knots_fit(self) -> Self:
+        for knot in self.knots:
+            for path, value in knot.set.items():
+                name, setting = path.split(".")
+                part = getattr(self, name)
+                if part is None:
+                    raise ValueError(
+                        f"the knot at epoch {knot.epoch} sets {path}, and there is no {name}: "
+                        f"leave it out, or give {name}"
+                    )
+                problems, _ = collect_problems(type(part), part.model_dump() | {setting: value})
+                if problems:
+                    message = problems[0].message
+                    raise ValueError(f"the knot at epoch {knot.epoch} sets {path}: {message}")
+        return self
+
+    @model_validator(mode="after")
     def _loop_does_it_all(self) -> Self:
         if self.loop is None:
             return self
@@ -1198,7 +1252,18 @@ class TrainConfig(Part):
     @property
     def gradient_evaluations(self) -> int:
         """The compute of the run, in forward and backward passes over the training set."""
-        return self.passes_per_step * self.total_epochs
+        begins = [0, *(knot.epoch for knot in self.knots), self.total_epochs]
+        return sum((end - e) * self.after(e).passes_per_step for e, end in pairwise(begins))
+
+    def after(self, epoch: int) -> Self:
+        """Return the configuration with the values that its knots set up to ``epoch``."""
+        parts: dict[str, dict[str, float]] = {}
+        for knot in self.knots:
+            for path, value in knot.set.items() if knot.epoch <= epoch else ():
+                name, setting = path.split(".")
+                parts.setdefault(name, {})[setting] = value
+        changed = {n: getattr(self, n).model_copy(update=new) for n, new in parts.items()}
+        return self.model_copy(update=changed) if changed else self
 
 
 LOOP_SETTINGS = ("loop", "epochs", "seed", "threads")

@@ -183,23 +183,38 @@ def test_kept_searches_are_summarised_and_none_is_run(modules, recorded, tmp_pat
         end = searchers.Finish(recorded.pool.trials[seed].name, 0.3, 0.1)
         results.add(searchers.Task("cifar10n", "syne_tune_bo", 4), seed, [end])
     options = ["--kept", "--recordings", "cifar10n", "--workers", "1", "4", "--json"]
-    files = ["--results", str(path), "--figure", str(figure), "--environments", str(tmp_path)]
+    tables = tmp_path / "tables.md"
+    files = ["--results", str(path), "--figure", str(figure), "--tables", str(tables)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["searchers.py", *options, *files])
         searchers.main()
     document = json.loads(capsys.readouterr().out)
     [row] = document["searches"]
     assert (row["kind"], row["workers"], row["n"]) == ("syne_tune_bo", 4, 2)
-    assert document["missing"] == []
+    assert (document["missing"], document["n"]) == ([], 2)
+    assert "| `cifar10n`, 4 at a time | never [0 of 2] |" in tables.read_text()
     assert "cifar10n, 4 at a time" in figure.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--kept"], "name the file with --results"),
+        (["--kept", "--results", "none.jsonl"], "none.jsonl has none of these searches"),
+        (["--seeds", "0"], "numbers from 1 on"),
+        (["--recordings", "digitz"], "invalid choice: 'digitz'"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(
+    modules, monkeypatch, capsys, options, message
+):
+    monkeypatch.setattr("sys.argv", ["searchers.py", "--recordings", "cifar10n", *options])
+    with pytest.raises(SystemExit) as stopped:
+        modules[0].main()
+    assert message in f"{stopped.value} {capsys.readouterr().err}"
 
 
 def test_a_missing_environment_is_reported(measured, tmp_path):
     arguments = ["--only", "syne_tune_asha", "--recordings", "cifar10n"]
     found = measured("searchers.py", *arguments, "--environments", str(tmp_path))
     assert (found["searches"], found["missing"]) == ([], ["syne_tune_asha"])
-
-
-def test_a_median_that_was_never_reached_is_null(modules):
-    found = modules[0].quantiles([0.1, float("inf"), float("inf")])
-    assert (found["median"], found["low"]) == (None, 0.1)

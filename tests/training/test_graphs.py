@@ -37,6 +37,14 @@ CASES = {
     "average": {"method": "sam", "average": {"kind": "ema"}},
     "adamw": {"method": "sam", "optimizer": {"name": "adamw", "lr": 0.0078125}},
     "rounds": {"method": "sam", "epochs": 2, "bootstrap_rounds": 2},
+    "knots": {
+        "method": "saner",
+        "saner": {"alpha": 1.0, "k": 0},
+        "knots": [
+            {"epoch": 1, "set": {"saner.alpha": 0.5, "optimizer.lr": 0.125}},
+            {"epoch": 2, "set": {"sam.rho": 0.0}},
+        ],
+    },
 }
 
 

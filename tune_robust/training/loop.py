@@ -143,7 +143,8 @@ def train(
 
     Args:
         config: the configuration of the run.
-        resume: a checkpoint of the same configuration from which to continue.
+        resume: a checkpoint of the same configuration from which to continue. Knots from its epoch
+            on may differ.
         device: ``cpu``, ``cuda``, ``cuda:1``; by default a GPU if there is one.
         splits: the data, if the caller has loaded them already; by default they are loaded here.
         stop: once another thread has set it, the generator ends before the next batch, and what was
@@ -439,7 +440,10 @@ class _Run:
             self.average.update(self.model, progress, epoch_over=done == self.steps)
 
     def _set_schedules(self) -> None:
-        sam, saner = self.config.sam, self.config.saner
+        now = self.config.after(self.epoch)
+        sam, saner = now.sam, now.saner
+        if now.optimizer.lr is not None:  # else the default of an optimizer from elsewhere
+            self.base_lr = now.optimizer.lr
         epoch = self.round_epoch
         progress = epoch / self.config.epochs
         if sam is not None:
@@ -628,8 +632,14 @@ def continued_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) ->
     saved = parse_config(checkpoint.config, str(path))
     if _by_earlier_preset(checkpoint.config, config):
         config = config.model_copy(update={"sam": saved.sam})
-    _check_same(saved.model_dump(mode="json"), config.model_dump(mode="json"), path)
+    documents = (_until(checkpoint.epoch, each).model_dump(mode="json") for each in (saved, config))
+    _check_same(*documents, path)
     return config
+
+
+def _until(epoch: int, config: TrainConfig) -> TrainConfig:
+    """Return ``config`` without the knots that have no effect up to ``epoch``."""
+    return config.model_copy(update={"knots": tuple(k for k in config.knots if k.epoch < epoch)})
 
 
 def _by_earlier_preset(saved: dict[str, Any], config: TrainConfig) -> bool:

@@ -189,3 +189,33 @@ def test_the_best_setting_of_an_earlier_run_can_be_tried_again():
     earlier = [Seen({"saner.k": k}, {1.0: -abs(k - 1.0)}, False, "pilot") for k in [0, 1, 2, 1]]
     [proposal] = MultiFidelity(Encoding(dimensions), seed=0).propose(earlier)
     assert from_unit(dimensions[0].distribution, proposal) == 1
+
+
+def test_after_twenty_trials_every_fourth_is_not_the_models():
+    """The model proposes a place near the best one. Trials of earlier runs do not count."""
+
+    def is_far(own, earlier=0):
+        trials = on_a_line((np.arange(earlier) + 0.3) / max(earlier, 1), run="earlier")
+        trials += on_a_line((np.arange(own) + 0.5) / own)
+        [place] = MultiFidelity(LINE, seed=0).propose(trials)
+        return abs(place - 0.7) > 0.1
+
+    assert [own for own in range(16, 28) if is_far(own)] == [20, 24]
+    assert not is_far(15, earlier=5)
+    assert is_far(20, earlier=5)
+
+
+def test_a_proposal_that_is_not_the_models_has_not_been_tried():
+    search = {"sam.rho_schedule": {"choice": ["constant", "linear", "cosine"]},
+              "saner.k": {"int": [0, 6]}}  # fmt: skip
+    encoding = Encoding(space(search=search).dimensions)
+    every = [
+        {"sam.rho_schedule": schedule, "saner.k": k}
+        for schedule in search["sam.rho_schedule"]["choice"]
+        for k in range(7)
+    ]
+    [left] = encoding.units([every.pop(11)])
+    tried = [Seen(values, {1.0: float(values["saner.k"])}, awaited=False) for values in every]
+    for seed in range(3):
+        proposal = MultiFidelity(encoding, seed=seed).propose(tried)
+        np.testing.assert_allclose(encoding.snapped(proposal[None])[0], left)

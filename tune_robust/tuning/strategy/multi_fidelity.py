@@ -7,6 +7,8 @@ not the bad ones: they say little about other settings with the same method, whi
 tried. It has at most twenty trials, since a choice of many values would leave none for the model.
 The model sees values below the median as the median: one bad setting would condemn all settings
 with the same method, and how bad the bad ones are would make the good ones appear uncertain.
+After the first twenty proposals, every fourth one is a point of Sobol's sequence, whatever the model
+says: a model that is wrong about some settings would try them last.
 
 Trials of earlier runs (a warm start) are looks at other surfaces. The run is one more dimension,
 whose length is fitted like those of the settings: the better the earlier surface agrees with what
@@ -41,6 +43,9 @@ KNOWN = "known"
 
 _LEAST, _MOST = 4, 20
 """The fewest and the most trials of the first design."""
+
+_MODELLED, _APART = 20, 4
+"""After so many trials, one in so many is not proposed by the model."""
 
 _DRAWN, _NEAR = 1000, 500
 """How many candidates are drawn from the whole space, and how many near the best trials."""
@@ -155,6 +160,11 @@ class MultiFidelity:
         untried = self._encoding.untried(counted, at_least=_LEAST, at_most=_MOST)
         if untried is not None or not any(trial.looks for trial in trials):
             return self._designed(number, untried or {}, rng)
+        own = sum(trial.run is None and not trial.known for trial in trials)
+        if own >= _MODELLED and own % _APART == 0:
+            point = self._designed(number, {}, rng)
+            if not self._is_tried(point, units):
+                return point
         return self._best(trials, units, rng)
 
     def gain(self, trials: Sequence[Seen], *, further: int) -> tuple[float, float] | None:
@@ -202,6 +212,10 @@ class MultiFidelity:
         for column, options in untried.items():
             point[column] = rng.choice(options)
         return point
+
+    def _is_tried(self, point: Array, units: Array) -> bool:
+        features = self._encoding.features(self._encoding.snapped(point[None]))
+        return bool(_tried(features, self._encoding.features(units)).any())
 
     def _best(self, trials: Sequence[Seen], units: Array, rng: np.random.Generator) -> Array:
         runs = _numbered([trial.run for trial in trials])
