@@ -7,8 +7,8 @@ not the bad ones: they say little about other settings with the same method, whi
 tried. It has at most twenty trials, since a choice of many values would leave none for the model.
 The model sees values below the median as the median: one bad setting would condemn all settings
 with the same method, and how bad the bad ones are would make the good ones appear uncertain.
-After the first twenty proposals, every fourth one is a point of Sobol's sequence, whatever the model
-says: a model that is wrong about some settings would try them last.
+After twenty proposals, every fourth one is a point of Sobol's sequence, whatever the model says: a
+model that is wrong about some settings would try them last.
 
 Trials of earlier runs (a warm start) are looks at other surfaces. The run is one more dimension,
 whose length is fitted like those of the settings: the better the earlier surface agrees with what
