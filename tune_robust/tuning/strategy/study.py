@@ -105,23 +105,10 @@ class Study:
         self._ids.append(asked._trial_id)
         return origin, suggested(self._space, asked)
 
-    def _next_planned(self, number: int) -> tuple[Origin, Mapping[str, Any]] | None:
-        """Return the origin and the values of trial ``number``; None if the sampler draws it.
-
-        Planned trials come first. The known points of gp_mf only do so while they are good
-        (``known_point_is_due``), but all of them are tried by the end.
-        """
-        baselines = len(self._space.baselines)
-        if self._space.searcher.name != "gp_mf" or number < baselines:
-            return self._planned[number] if number < len(self._planned) else None
-        asked = self._study.get_trials(deepcopy=False)
-        asked = [trial for trial in asked if REPEATS not in trial.user_attrs]
-        tried = sum(KNOWN in trial.user_attrs for trial in asked)
-        untried = self._planned[baselines + tried :]
-        if not untried:
-            return None
-        at_the_end = self._space.trials - number <= len(untried)
-        return untried[0] if at_the_end or known_point_is_due(self._space, asked) else None
+    def add(self, trial: Trial) -> None:
+        """Add a trial that continues another one, and was not asked for."""
+        self._study.add_trial(self._frozen(trial))
+        self._ids.append(self._study.get_trials(deepcopy=False)[-1]._trial_id)
 
     def report(self, trial: Trial, epoch: int) -> None:
         """Report one epoch of a running trial."""
@@ -140,6 +127,24 @@ class Study:
         state = _STATES[trial.status]
         values = self._values(trial) if state == TrialState.COMPLETE else None
         self._study.tell(self._number(trial), values, state)
+
+    def _next_planned(self, number: int) -> tuple[Origin, Mapping[str, Any]] | None:
+        """Return the origin and the values of trial ``number``; None if the sampler draws it.
+
+        Planned trials come first. The known points of gp_mf only do so while they are good
+        (``known_point_is_due``), but all of them are tried by the end.
+        """
+        baselines = len(self._space.baselines)
+        if self._space.searcher.name != "gp_mf" or number < baselines:
+            return self._planned[number] if number < len(self._planned) else None
+        asked = self._study.get_trials(deepcopy=False)
+        asked = [trial for trial in asked if REPEATS not in trial.user_attrs]
+        tried = sum(KNOWN in trial.user_attrs for trial in asked)
+        untried = self._planned[baselines + tried :]
+        if not untried:
+            return None
+        at_the_end = self._space.trials - number <= len(untried)
+        return untried[0] if at_the_end or known_point_is_due(self._space, asked) else None
 
     def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
         if journal is None:
