@@ -46,6 +46,11 @@ def test_a_point_must_meet_the_conditions(point, message):
     assert message in problems(search=METHODS, known=[point])["known.0.sam.rho"]
 
 
+def test_the_nearest_choice_is_suggested():
+    found = problems(search=METHODS, known=[{"method": "asma", "sam.rho": 2.0}])
+    assert found["known.0.method"].endswith("of choice [sgd, sam, asam]. Did you mean 'asam'?")
+
+
 def test_points_are_not_blamed_for_a_wrong_search():
     search = METHODS | {"method": {"choice": ["sgd", "sam", "asma"]}}
     found = problems(search=search, known=[{"method": "asam", "sam.rho": 2.0}])
