@@ -455,7 +455,7 @@ def _candidates(run: Run) -> pd.DataFrame:
 
 def _curve(run: Run, candidates: pd.DataFrame) -> Curve:
     epochs = run.epochs
-    total = cost_of_epochs(epochs).cumsum()
+    total = cost_of_epochs(run, epochs).cumsum()
     until = total.groupby(epochs["trial"]).max()
     ended = settled(run, until)
     ended = ended[ended["trial"].isin(candidates["trial"])]

@@ -18,6 +18,7 @@ from analysis.figures.style import (
     plain_axes,
 )
 from analysis.formatting import plain
+from analysis.stored.lineage import inherited
 from analysis.stored.noise import ceiling
 from analysis.stored.ranking import baseline, ranking
 from analysis.stored.replicates import representatives
@@ -65,7 +66,7 @@ def best_so_far_data(run: Run) -> pd.DataFrame:
 
 def _best_so_far_info(run: Run) -> _BestSoFarInfo:
     require_epochs(run)
-    total = cost_of_epochs(run.epochs).cumsum()
+    total = cost_of_epochs(run, run.epochs).cumsum()
     until = total.groupby(run.epochs["trial"]).max()
     candidates = settled(run, until)
     ended = run.trials.assign(spent=run.trials["trial"].map(until), score=run.trials["objective"])
@@ -94,10 +95,11 @@ def settled(run: Run, until: pd.Series) -> pd.DataFrame:
     return ranked.dropna(subset=["spent", "objective"]).sort_values("spent", kind="stable")
 
 
-def cost_of_epochs(epochs: pd.DataFrame) -> pd.Series:
-    """Return the gradient evaluations of each epoch alone, in the order of the rows."""
+def cost_of_epochs(run: Run, epochs: pd.DataFrame) -> pd.Series:
+    """Return the gradient evaluations of each of these epochs alone, in the order of the rows."""
     ordered = epochs.sort_values(["trial", "epoch"], kind="stable")["gradient_evaluations"]
-    cost = ordered.groupby(epochs["trial"]).diff().fillna(ordered)
+    before = epochs["trial"].map(inherited(run, "gradient_evaluations"))
+    cost = ordered.groupby(epochs["trial"]).diff().fillna(ordered - before)
     return cost.reindex(epochs.index)
 
 

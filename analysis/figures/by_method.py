@@ -47,7 +47,7 @@ def best_so_far_by_data(run: Run, path: str | None = None) -> pd.DataFrame:
 
 def _steps(run: Run, trials: pd.DataFrame, option: str) -> pd.DataFrame:
     epochs = run.epochs[run.epochs["trial"].isin(trials["trial"])]
-    total = cost_of_epochs(epochs).cumsum()
+    total = cost_of_epochs(run, epochs).cumsum()
     until = total.groupby(epochs["trial"]).max()
     done = settled(run, until)
     if done.empty:

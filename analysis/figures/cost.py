@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from analysis.figures.style import BASELINE, GREY, RIGHT, WINNER, message, new_figure, plain_axes
 from analysis.formatting import number
+from analysis.stored.lineage import own
 from analysis.stored.run import Run
 from analysis.stored.trial import configuration
 
@@ -32,8 +33,9 @@ def cost_data(run: Run) -> pd.DataFrame:
     parts = run.trials["status"].where(run.trials["status"].isin(["done", "stopped"]), "other")
     parts = parts.where(run.trials["origin"] != "baseline", "baseline")
     stopped = run.trials["status"] == "stopped"
+    spent = own(run, "gradient_evaluations")
     rows = [
-        (name, int((parts == name).sum()), run.trials["gradient_evaluations"][parts == name].sum())
+        (name, int((parts == name).sum()), spent[parts == name].sum())
         for name in _PARTS
         if name != "saved"
     ]
@@ -42,7 +44,12 @@ def cost_data(run: Run) -> pd.DataFrame:
 
 
 def saved(run: Run) -> float:
-    """Return the gradient evaluations that early stopping has saved, each trial at its own cost."""
+    """Return the gradient evaluations that early stopping has saved, each trial at its own cost.
+
+    Nothing in a population (pb2), whose trials train on in the place of those that end.
+    """
+    if run.space["budget"].get("scheduler") == "pb2":
+        return 0.0
     total = 0.0
     stopped = run.trials[run.trials["status"] == "stopped"]
     for row in stopped.filter(["config", "epoch", "gradient_evaluations"]).to_dict("records"):

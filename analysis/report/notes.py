@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from analysis.formatting import number, plain
 from analysis.report.summary import ENDS, Summary
+from analysis.stored.lineage import lineage
 from analysis.stored.noise import is_truth_known, noise_rate
 from analysis.stored.ranking import label_sets
 from analysis.stored.replicates import has_repeats
@@ -22,9 +23,8 @@ _FELT = 0.01  # lower importances are not mentioned
 def notes(run: Run, summary: Summary) -> str:
     """Return the remarks as HTML list items."""
     remarks = [*_progress(summary), *_importance(run), *_labels(run, summary)]
-    return "".join(
-        f"<li>{remark}</li>" for remark in [*remarks, *_repeats(run), *_luck(run, summary)]
-    )
+    remarks += [*_repeats(run), *_population(run), *_luck(run, summary)]
+    return "".join(f"<li>{remark}</li>" for remark in remarks)
 
 
 def _progress(summary: Summary) -> Iterator[str]:
@@ -94,6 +94,16 @@ def _repeats(run: Run) -> Iterator[str]:
             f"<b>Repeats:</b> {number_of} trained a leading setting again with another seed "
             "(<code>budget.repeats</code>), on the same images and labels. A setting with several "
             "seeds is ranked by the mean over them."
+        )
+
+
+def _population(run: Run) -> Iterator[str]:
+    if continued := lineage(run):
+        yield (
+            f"<b>A population:</b> {count(len(continued), 'trial')} continued the network of "
+            "another one with other settings (<code>budget.scheduler: pb2</code>). The settings "
+            "shown of such a trial are those of its last epochs, and so are those in figures; its "
+            "exported configuration has the others as <code>train.knots</code>."
         )
 
 

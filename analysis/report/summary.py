@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.figures.cost import saved
 from analysis.stored.confirmation import Confirmation, read_confirmation
+from analysis.stored.lineage import own
 from analysis.stored.noise import ceiling, limits
 from analysis.stored.ranking import baseline, label_sets, ranking, winner
 from analysis.stored.replicates import averaged, has_repeats, replicates
@@ -106,9 +107,9 @@ def summarise(run: Run) -> Summary:
         counts=dict(counts),
         searched_ended=int(searched["status"].isin(["done", "stopped"]).sum()),
         waiting=_waiting(run, sum(counts[status] for status in ENDS)),
-        spent=float(run.trials["gradient_evaluations"].sum()),
+        spent=float(own(run, "gradient_evaluations").sum()),
         saved=saved(run),
-        seconds=float(run.trials["seconds"].sum()) if "seconds" in run.trials else math.nan,
+        seconds=float(own(run, "seconds").sum()) if "seconds" in run.trials else math.nan,
         stopped_ahead=_stopped_ahead(run, best),
         ceiling=ceiling(run),
         region=region,

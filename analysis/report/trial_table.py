@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -52,7 +53,8 @@ def trial_table(run: Run) -> str:
 
 def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
     """Return titles (as HTML) and cells, without columns that would be empty."""
-    name, named = run.objective.metric, rows.filter(["trial", "origin", "repeats", "config"])
+    name = run.objective.metric
+    named = rows.filter(["trial", "origin", "repeats", "continues", "config"])
     columns = {
         "#": [_Cell(place, str(place)) for place in range(1, len(rows) + 1)],
         "trial": [_trial(row) for row in named.to_dict("records")],
@@ -83,6 +85,10 @@ def _trial(row: Mapping[str, Any]) -> _Cell:
         text += f' <span class="origin">{plain(what)}</span>'
     if not is_missing(row.get("repeats")):
         text += f' <span class="origin">repeats {plain(row["repeats"])}</span>'
+    if not is_missing(row.get("continues")):
+        continued = json.loads(row["continues"])
+        what = f"continues {continued['trial']} after epoch {continued['epoch']}"
+        text += f' <span class="origin">{plain(what)}</span>'
     return _Cell(row["trial"], text, "text")
 
 

@@ -24,6 +24,7 @@ _TEXT = (
     "status",
     "confirms",
     "repeats",
+    "continues",
     "error",
     "checkpoint",
     "config",

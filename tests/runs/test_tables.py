@@ -17,6 +17,7 @@ def test_columns_of_both_tables(tmp_path):
     assert list(epochs.columns) == ["trial", "epoch", *METRICS]
     expected = {"trial", "origin", "status", "sentinel", "sam.rho", "saner.alpha", "epoch"}
     expected |= {"objective", "val_accuracy_last", "val_accuracy_best", "confirms", "repeats"}
+    expected |= {"continues"}
     expected |= {"seed", "reliability", "error", "checkpoint", "config", "values"}
     assert expected | set(METRICS) == set(trials.columns)
     assert json.loads(trials.loc[3, "config"])["seed"] == trials.loc[3, "seed"] == 3

@@ -76,7 +76,7 @@ def simulate(
     epochs = 0
     while (trial := conductor.next_trial()) is not None:
         cost = 2 if trial.config["sam"] else 1
-        for epoch in range(max(trial.epochs, default=0) + 1, trial.total_epochs + 1):
+        for epoch in range(trial.epoch + 1, trial.total_epochs + 1):
             if epochs == stop_after:
                 store.close()
                 return conductor

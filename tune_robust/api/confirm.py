@@ -13,6 +13,7 @@ from tune_robust.api.watching import ProgressLike, watcher_of
 from tune_robust.errors import UserError
 from tune_robust.runs.folder import RunFolder
 from tune_robust.runs.naming import STORAGE
+from tune_robust.runs.progress import most_trials
 from tune_robust.runs.reader import read_trials
 from tune_robust.runs.store import RunStore
 from tune_robust.runs.trial import ENDED
@@ -118,9 +119,10 @@ def confirm(
             f"See `tune-robust status {folder.place}`."
         )
     ended = sum(t.status in ENDED for t in known.values())
-    if ended < space.trials:
+    total = most_trials(space, len(known), ended)
+    if ended < total:
         watcher.note(
-            f"The search has not finished: {ended} of {space.trials} trials have ended. The best "
+            f"The search has not finished: {ended} of {total} trials have ended. The best "
             "so far are confirmed."
         )
     ray, names = RayOptions(address, dashboard, verbose), [trial.name for trial in chosen]

@@ -137,6 +137,12 @@ def _export_plateau(folder: RunFolder, out: Path) -> Path:
     from analysis.surrogate.robust_region import robust_region
     from tune_robust.tuning.winners.export import export_settings
 
+    if Space.from_document(folder.read_meta()["space"]).budget.scheduler == "pb2":
+        raise UserError(
+            f"the trials of the run {folder.path.name!r} have changed their settings in training "
+            "(budget.scheduler: pb2), so that no region of constant settings can be determined. "
+            "Export the best trial with --winner peak."
+        )
     region = robust_region(load_run(folder.path, place=folder.place))
     if region is None:
         raise UserError(

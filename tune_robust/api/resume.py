@@ -147,7 +147,7 @@ def _changed(
     given = trials if trials is not None else changes.pop("budget.trials", None)
     for path, value in changes.items():
         set_path(changed, path, value)
-    changed["budget"]["trials"] = _total(given, before)
+    changed["budget"]["trials"] = _total(given, before, changed["budget"]["scheduler"])
     return Space.from_document(changed)
 
 
@@ -161,7 +161,7 @@ def _fixed(path: str) -> Problem:
     )
 
 
-def _total(given: int | str | None, before: int) -> int:
+def _total(given: int | str | None, before: int, scheduler: str) -> int:
     """Return the new total of trials."""
     if given is None:
         return before
@@ -172,6 +172,12 @@ def _total(given: int | str | None, before: int) -> int:
         raise UserError(
             f"--trials {given!r}: give a total such as 40, or an increase such as +20."
         ) from None
+    if total != before and scheduler == "pb2":
+        raise UserError(
+            f"--trials {given}: the run's trials are a population (budget.scheduler: pb2), whose "
+            "members train side by side from the beginning: none can be added later. Start a new "
+            f"search with --set budget.trials={total}, or leave --trials out."
+        )
     if total < before:
         raise UserError(f"--trials {given}: the run has {before} already; give more, or +N.")
     return total

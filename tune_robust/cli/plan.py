@@ -129,9 +129,9 @@ def _print(found: dict[str, Any]) -> None:
         "",
         f"{Slots(**found['slots']).describe()}, on {count(machine['cpus'], 'CPU')} and "
         f"{count(machine['gpus'], 'GPU') if machine['gpus'] else 'no GPU'}.",
-        f"{found['trials']} trials, none stopped early: {_spent(full)}{_started(found, full)}.",
+        f"{found['trials']} trials, {_end(found)}: {_spent(full)}{_started(found, full)}.",
     ]
-    if found["scheduler"] != "none":
+    if found["scheduler"] not in ("none", "pb2"):
         expected = found["expected"]
         lines.append(
             f"Expected with {found['scheduler']}: {_spent(expected)}{_started(found, expected)}; "
@@ -158,6 +158,12 @@ def _print(found: dict[str, Any]) -> None:
         console.print(line, highlight=False)
     for text in found["cautions"]:
         console.print(f"Warning: {text}", style="yellow", markup=False, highlight=False)
+
+
+def _end(found: dict[str, Any]) -> str:
+    if found["scheduler"] == "pb2":
+        return "and in the place of those that end others that continue better networks (pb2)"
+    return "none stopped early"
 
 
 def images_line(found: dict[str, Any]) -> str:

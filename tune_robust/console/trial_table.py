@@ -31,10 +31,10 @@ def trial_line(trial: Trial, progress: SearchProgress) -> str:
     value = trial.last.get(progress.objective.metric)
     shown = "" if value is None else f"  {progress.objective.metric} {value:.4g}"
     reason = f"  {trial.error.splitlines()[-1]}" if trial.error else ""
-    again = f" (repeats {trial.repeats})" if trial.repeats else ""
+    again = f" (repeats {trial.repeats})" if trial.repeats else _lineage(trial)
     return (
         f"[{progress.ended}/{progress.total}] {trial.name}{again} {trial.status} at epoch "
-        f"{max(trial.epochs, default=0)}{shown}  {_settings(trial)}{reason}"
+        f"{trial.epoch}{shown}  {_settings(trial)}{reason}"
     )
 
 
@@ -51,7 +51,7 @@ def trial_table(trials: list[Trial], space: Space, best: Trial | None) -> Table:
         [
             _name(trial, best),
             trial.status,
-            f"{max(trial.epochs, default=0)}/{trial.total_epochs}",
+            f"{trial.epoch}/{trial.total_epochs}",
             short(trial.last.get(metric)),
             short(trial.last.get("test_accuracy")),
             *([] if folded else [short(trial.values.get(path)) for path in paths]),
@@ -104,8 +104,15 @@ def _name(trial: Trial, best: Trial | None) -> str:
         name = f"{trial.name} of {trial.confirms}"
     if trial.repeats:
         name = f"{trial.name} repeats {trial.repeats}"
+    name += _lineage(trial)
     name = f"{name} ◆" if trial.sentinel else name
     return f"{name} ★" if trial is best else name
+
+
+def _lineage(trial: Trial) -> str:
+    """Return what a trial continues, to follow its name."""
+    found = trial.continues
+    return f" (continues {found.trial} after epoch {found.epoch})" if found else ""
 
 
 def _settings(trial: Trial) -> str:

@@ -25,11 +25,15 @@ AnyEpoch: TypeAlias = "EpochResult | LoopEpoch"
 
 
 class Owner(NamedTuple):
-    """The owner of checkpoints: the run's id (None for runs of earlier versions) and the trial."""
+    """The owner of checkpoints: the run's id (None for runs of earlier versions) and the trial.
+
+    ``continues`` is the trial, and the epoch, whose checkpoint it begins with.
+    """
 
     run: str | None
     trial: str
     config: TrainConfig
+    continues: tuple[str, int] | None = None
 
 
 def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
@@ -41,7 +45,10 @@ def read_own_checkpoint(path: Path, owner: Owner) -> AnyCheckpoint:
     checkpoint = _read(path, owner)
     named = checkpoint.owner or {}
     trial, run = named.get("trial", owner.trial), named.get("run")
-    if trial != owner.trial or (run is not None and owner.run is not None and run != owner.run):
+    inherited = (trial, checkpoint.epoch) == owner.continues
+    if (trial != owner.trial and not inherited) or (
+        run is not None and owner.run is not None and run != owner.run
+    ):
         raise UserError(f"{path} belongs to {trial} of {_same_or_another(run, owner)} run.")
     if isinstance(checkpoint, LoopCheckpoint):
         check_continues(checkpoint, owner.config, path)

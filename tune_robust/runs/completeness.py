@@ -87,4 +87,4 @@ def _has(record: Record, name: str, end: Ended) -> bool:
     if name in record.restarted:
         return True
     ended = end.status not in ENDED or trial.status in ENDED
-    return ended and max(trial.epochs, default=0) >= end.epoch
+    return ended and trial.epoch >= end.epoch

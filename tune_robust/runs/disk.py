@@ -53,7 +53,7 @@ def predictions_bytes(space: Space, cache: Path) -> int:
     if not moments:
         return 0
     images, classes = _predicted(space, cache)
-    return 2 * images * classes * moments * space.trials
+    return 2 * images * classes * moments * space.total_trials
 
 
 def predictions_memory(space: Space, cache: Path) -> int:
@@ -103,7 +103,7 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     if most <= free:
         return None
     also = f"and {predictions / 1e6:.0f} MB of predictions " if predictions else ""
-    pauses = space.budget.scheduler == "promotion"
+    pauses = space.budget.scheduler in ("promotion", "pb2")
     kept = "finished or paused" if pauses else "finished"
     numbers = (
         f"the checkpoints of {concurrency} running and {trials - concurrency} {kept} trials, "

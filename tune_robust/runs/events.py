@@ -39,6 +39,16 @@ def _checked_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 @_known
+class ContinuedFields(TypedDict):
+    """What a trial continues, as in ``Continued``."""
+
+    trial: str
+    epoch: Annotated[int, Field(ge=1)]
+    gradient_evaluations: Annotated[float, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0)]
+
+
+@_known
 class TrialEvent(TypedDict):
     """A proposal."""
 
@@ -50,6 +60,7 @@ class TrialEvent(TypedDict):
     sentinel: NotRequired[bool]
     confirms: NotRequired[str | None]
     repeats: NotRequired[str | None]
+    continues: NotRequired[ContinuedFields | None]
 
 
 @_known

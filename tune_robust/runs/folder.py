@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tune_robust.errors import UserError
-from tune_robust.files import lies_in
+from tune_robust.files import lies_in, link_aside, make_two_levels, sync_folder
 from tune_robust.runs.documents import read_document, write_document
 from tune_robust.runs.lock import is_locked
 from tune_robust.runs.meta import RunMeta
@@ -103,6 +103,17 @@ class RunFolder:
     def has_checkpoint(self, trial: str) -> bool:
         """Return whether a trial's last checkpoint is kept."""
         return (self._checkpoints(trial) / "last.pt").exists()
+
+    def copy_checkpoint(self, trial: str, to: str) -> None:
+        """Let another trial, which is not recorded yet, begin with a trial's last checkpoint.
+
+        Nothing is copied if it is not there: the other one then trains from the beginning.
+        """
+        last, other = self._checkpoints(trial) / "last.pt", self._checkpoints(to)
+        if last.exists():
+            make_two_levels(other)
+            link_aside(last, other / last.name)
+            sync_folder(other)
 
     def drop_checkpoints(self, trial: str) -> None:
         """Delete a trial's checkpoints."""

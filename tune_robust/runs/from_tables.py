@@ -80,6 +80,7 @@ def _declared(space: Space, number: int, row: dict[str, Any]) -> dict[str, Any]:
         "sentinel": bool(row.get("sentinel")),
         "confirms": row.get("confirms"),
         "repeats": row.get("repeats"),
+        "continues": json.loads(row.get("continues") or "null"),
     }
 
 

@@ -16,6 +16,7 @@ from tune_robust.errors import UserError
 from tune_robust.files import is_uri
 from tune_robust.runs.expected_gain import ExpectedGain, ends_search
 from tune_robust.runs.folder import RunFolder
+from tune_robust.runs.progress import most_trials
 from tune_robust.runs.tables import read_table
 from tune_robust.runs.trial import ENDED
 from tune_robust.spaces.objective import objective_of
@@ -89,12 +90,13 @@ def _summary(name: str, open_run: Callable[[str], RunFolder]) -> RunSummary:
         return RunSummary(name, "unreadable", problem=str(error))
     ended = sum(row["status"] in ENDED for row in rows)
     over = bool(meta.get("out_of_time")) or ends_search(ExpectedGain.of(meta))
-    finished = ended >= space.trials or over
+    total = most_trials(space, len(rows), ended)
+    finished = ended >= total or over
     return RunSummary(
         name=name,
         state="running" if live else "finished" if finished else "interrupted",
         ended=ended,
-        total=space.trials,
+        total=total,
         metric=space.objective.metric,
         best=_best(space, rows),
         owner=meta.get("owner"),

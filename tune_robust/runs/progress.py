@@ -48,11 +48,14 @@ class SearchProgress:
     @property
     def total(self) -> int:
         """The total number of trials: those of the space, or of a confirmation, which are all
-        recorded at its start.
+        recorded at its start. A population that has lost members may have fewer in the end.
         """
         first = next(iter(self.trials.values()), None)
         confirming = first is not None and first.origin == "confirmation"
-        return len(self.trials) if confirming else self.space.trials
+        if confirming:
+            return len(self.trials)
+        self._look()
+        return most_trials(self.space, len(self.trials), self._ended.total())
 
     @property
     def best(self) -> Trial | None:
@@ -106,8 +109,15 @@ class SearchProgress:
     def left(self) -> float | None:
         """An estimate of the compute left, if the other trials take as much as those that ended.
 
-        In the budget's unit; None before any has ended.
+        In the budget's unit; None before any has ended. The members of a population train to the
+        end of a complete trial, or are replaced by others that do.
         """
+        if self.space.budget.scheduler == "pb2":
+            first = max(0, self.space.trials - len(self.trials))
+            used = (self._used(trial) for trial in self.under_way())
+            return sum(self.space.max_resource - each for each in used) + (
+                self.space.max_resource * first
+            )
         if not self.ended:
             return None
         mean = self._spent_by_ended / self.ended
@@ -116,10 +126,21 @@ class SearchProgress:
         return mean * unproposed + begun
 
     def spent_by(self, trial: Trial) -> float:
-        """Return the compute that one trial has used so far, in the budget's unit."""
-        if not trial.epochs:
-            return 0.0
-        return spent(self.space.budget.unit, max(trial.epochs), trial.last)
+        """Return the compute that one trial has used so far, in the budget's unit.
+
+        Without that of the trial that it continues.
+        """
+        inherited = trial.inherited
+        unit = self.space.budget.unit
+        before = spent(unit, inherited.epoch, inherited._asdict()) if inherited else 0.0
+        return self._used(trial) - before
+
+    def _used(self, trial: Trial) -> float:
+        """Return the compute of a trial's network so far, in the budget's unit."""
+        if trial.epochs:
+            return spent(self.space.budget.unit, max(trial.epochs), trial.last)
+        begins = trial.continues
+        return spent(self.space.budget.unit, begins.epoch, begins._asdict()) if begins else 0.0
 
     def _finished(self) -> list[_Place]:
         """Return a place for each finished setting, by its mean score."""
@@ -152,3 +173,12 @@ class SearchProgress:
     def _place(self, trial: Trial) -> _Place:
         score = self.objective.sort_key(self.objective.value(trial.epochs))
         return _Place(score, trial.number, trial)
+
+
+def most_trials(space: Space, proposed: int, ended: int) -> int:
+    """Return how many trials a search has in the end, of which so many are proposed and ended.
+
+    A population in which most members have failed continues fewer networks than planned.
+    """
+    over = space.budget.scheduler == "pb2" and space.trials <= proposed == ended
+    return proposed if over else space.total_trials

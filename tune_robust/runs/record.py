@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tune_robust.runs.log import EventLog
-from tune_robust.runs.trial import Trial, name_of
+from tune_robust.runs.trial import Continued, Trial, name_of
 
 
 class Record:
@@ -50,6 +50,7 @@ class Record:
         expected = name_of(len(self.trials))
         if name != expected:
             raise ValueError(f"the next trial is {expected}, found {name[:40]!r}")
+        continues = event.get("continues")
         self.trials[name] = Trial(
             name,
             event["origin"],
@@ -58,6 +59,7 @@ class Record:
             sentinel=event.get("sentinel", False),
             confirms=event.get("confirms"),
             repeats=event.get("repeats"),
+            continues=continues and Continued(**{k: continues[k] for k in Continued._fields}),
         )
 
     def _take_epoch(self, trial: Trial, event: Mapping[str, Any]) -> None:

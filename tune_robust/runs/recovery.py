@@ -147,7 +147,8 @@ class _Merged:
             epochs = sorted(trial.epochs)
             if name in self._ends and trial.status not in ENDED:
                 self._add(self._ends[name])
-            if epochs != [*range(1, len(epochs) + 1)]:
+            first = 1 if trial.inherited is None else trial.begins_after + 1
+            if epochs != [*range(first, first + len(epochs))]:
                 self._add({"event": "retry", "trial": name})
                 self._told.append(f"{name} lacks epochs and will be trained again")
         return self._told

@@ -28,9 +28,10 @@ Of several objectives, all trials of the Pareto front keep theirs.
 def most_kept(space: Space) -> int:
     """Return how many trials that do not run may have checkpoints at the same time.
 
-    These are the best finished ones and, with ``scheduler: promotion``, all paused ones.
+    These are the best finished ones and, with the schedulers that pause trials, all paused ones.
     """
-    return space.trials if space.budget.scheduler == "promotion" else min(KEPT, space.trials)
+    pauses = space.budget.scheduler in ("promotion", "pb2")
+    return space.trials if pauses else min(KEPT, space.trials)
 
 
 class Retention:
@@ -76,7 +77,8 @@ class Retention:
             self._scores.setdefault(trial.repeats or trial.name, {})[trial.name] = self._key(trial)
         settings = [trial for trial in finished if trial.repeats is None]
         settings.sort(key=lambda first: fmean(self._scores[first.name].values()))
-        left = [trial for trial in trials if trial.is_continuable]
+        resumable = self._space.budget.scheduler == "promotion"
+        left = [trial for trial in trials if trial.is_continuable and resumable]
         left.sort(key=lambda trial: (-trial.paused_at, self._key(trial)))
         return settings[:KEPT] + left[:KEPT]
 

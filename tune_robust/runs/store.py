@@ -152,6 +152,9 @@ class RunStore(TrialStore):
         finally:
             self._lock.close()
 
+    def _copy_checkpoint(self, trial: str, to: str) -> None:
+        self.folder.copy_checkpoint(trial, to)
+
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         now = round(time.time(), 3)
         record = {"event": event, "trial": trial, **self._mark, "time": now, **fields}

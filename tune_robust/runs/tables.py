@@ -60,7 +60,7 @@ def trials_table(
     }
     for path in paths:
         columns[path] = _value_column([trial.values.get(path) for trial in trials])
-    columns["epoch"] = pa.array([max(t.epochs, default=0) for t in trials], pa.int64())
+    columns["epoch"] = pa.array([t.epoch for t in trials], pa.int64())
     columns["objective"] = _floats(objective.value(t.epochs) for t in trials)
     columns[f"{objective.metric}_last"] = _floats(objective.last(t.epochs) for t in trials)
     columns[f"{objective.metric}_best"] = _floats(objective.best(t.epochs) for t in trials)
@@ -69,6 +69,9 @@ def trials_table(
             columns[metric] = _floats(t.last.get(metric) for t in trials)
     columns["confirms"] = pa.array([t.confirms for t in trials], pa.string())
     columns["repeats"] = pa.array([t.repeats for t in trials], pa.string())
+    columns["continues"] = pa.array(
+        [json.dumps(t.continues._asdict()) if t.continues else None for t in trials], pa.string()
+    )
     columns["seed"] = pa.array([t.config["seed"] for t in trials], pa.int64())
     columns["reliability"] = pa.array(
         [json.dumps(t.reliability) if t.reliability else None for t in trials], pa.string()

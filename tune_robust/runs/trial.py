@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["pending", "running", "interrupted", "paused", "stopped", "done", "failed"]
 Origin = Literal["baseline", "known", "sampled", "confirmation"]
@@ -13,13 +13,27 @@ REFERENCES: frozenset[Origin] = frozenset({"baseline", "confirmation"})
 ENDED = frozenset({"stopped", "done", "failed"})
 
 
+class Continued(NamedTuple):
+    """What a trial continues: the network of another ``trial`` after ``epoch``.
+
+    ``gradient_evaluations`` and ``seconds`` are those of that network up to there, which the
+    metrics of the continuing trial include.
+    """
+
+    trial: str
+    epoch: int
+    gradient_evaluations: float
+    seconds: float
+
+
 @dataclass
 class Trial:
     """One trial; ``epochs`` maps an epoch (from 1) to its metrics.
 
     A ``sentinel`` is never stopped early. ``confirms`` is the trial of the search that a
     trial of a confirmation retrains. ``repeats`` is the first trial of the setting that this one
-    trains again with another seed in the same search.
+    trains again with another seed in the same search. ``continues`` is what its training began
+    with, if not with a new network: its own epochs are those after that.
     """
 
     name: str
@@ -38,6 +52,7 @@ class Trial:
     """Other remarks, such as a damaged checkpoint that was set aside."""
     confirms: str | None = None
     repeats: str | None = None
+    continues: Continued | None = None
     reliability: list[list[float]] | None = None
     """The bins of the last epoch, as in ``training.evaluation``."""
 
@@ -45,6 +60,25 @@ class Trial:
     def number(self) -> int:
         """The position in the run, from 0; t0001 is number 0."""
         return int(self.name[1:]) - 1
+
+    @property
+    def begins_after(self) -> int:
+        """The epoch with which its training began; 0 with a new network."""
+        return 0 if self.continues is None else self.continues.epoch
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch of its network; it may have been trained by the trial it continues."""
+        return max(self.epochs, default=self.begins_after)
+
+    @property
+    def inherited(self) -> Continued | None:
+        """What it continues, unless it had to train these epochs itself.
+
+        Its checkpoint may have been lost; its knots then lead to the same network.
+        """
+        own = min(self.epochs, default=self.begins_after + 1)
+        return self.continues if own > self.begins_after else None
 
     @property
     def total_epochs(self) -> int:

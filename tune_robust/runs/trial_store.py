@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tune_robust.metrics import finite_or_none
 from tune_robust.runs.record import Record
-from tune_robust.runs.trial import Origin, Status, Trial, name_of
+from tune_robust.runs.trial import Continued, Origin, Status, Trial, name_of
 
 if TYPE_CHECKING:
     from tune_robust.spaces.space import Space
@@ -74,10 +74,17 @@ class TrialStore(ABC):
         sentinel: bool = False,
         confirms: str | None = None,
         repeats: str | None = None,
+        continues: Continued | None = None,
     ) -> Trial:
-        """Record a new proposal under the next free name."""
+        """Record a new proposal under the next free name.
+
+        One that ``continues`` another gets a copy of its last checkpoint first.
+        """
         name = name_of(len(self.trials))
-        again = {} if repeats is None else {"repeats": repeats}
+        again: dict[str, Any] = {} if repeats is None else {"repeats": repeats}
+        if continues is not None:
+            self._copy_checkpoint(continues.trial, name)
+            again["continues"] = continues._asdict()
         fields = {"origin": origin, "values": dict(values), "config": dict(config), **again}
         self._append("trial", name, **fields, sentinel=sentinel, confirms=confirms)
         return self.trials[name]
@@ -114,6 +121,10 @@ class TrialStore(ABC):
         """Let every failed trial start again from the beginning."""
         for name in [t.name for t in self.trials.values() if t.status == "failed"]:
             self.retry(name)
+
+    @abstractmethod
+    def _copy_checkpoint(self, trial: str, to: str) -> None:
+        """Give the trial ``to`` the last checkpoint of another one, in a store that keeps them."""
 
     @abstractmethod
     def _append(self, event: str, trial: str, **fields: Any) -> None:

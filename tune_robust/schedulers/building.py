@@ -9,8 +9,8 @@ from tune_robust.spaces.space import Space
 
 
 def build_scheduler(space: Space) -> Scheduler:
-    """Return a new scheduler for a space."""
-    if space.budget.scheduler == "none":
+    """Return a new scheduler for a space; that of a population is ``Population``."""
+    if space.budget.scheduler in ("none", "pb2"):
         return NoStopping()
     if space.budget.scheduler == "promotion":
         return Promotion(

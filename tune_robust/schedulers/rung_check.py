@@ -141,9 +141,12 @@ def check_rungs(
 def check_run(space: Space, record: Record) -> RungCheck | None:
     """Check a run on its sentinels, or on all of its trials if nothing is stopped.
 
-    Returns None if the trials learn different labels, since their scores are not comparable, or if
-    there are several objectives, with which no trial is stopped.
+    Returns None if the trials learn different labels, since their scores are not comparable; if
+    there are several objectives, with which no trial is stopped; or of a population (pb2), which
+    has no rungs.
     """
+    if space.budget.scheduler == "pb2":
+        return None
     if space.objective.against or any(varies_labels(dim.path) for dim in space.dimensions):
         return None
     objective, trials = objective_of(space), record.trials

@@ -10,7 +10,7 @@ from typing import Any
 from tune_robust.config import Part
 from tune_robust.errors import ConfigError, Problem, UserError, nearest
 from tune_robust.spaces.paths import config_paths, nested_copy, set_path
-from tune_robust.spaces.searchers import FROM_ENDED
+from tune_robust.spaces.searchers import FROM_ENDED, WITHOUT_RESULTS
 from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
 from tune_robust.spaces.yaml_text import parse_yaml
 
@@ -125,6 +125,8 @@ def override_space(document: dict[str, Any], overrides: Overrides) -> SpaceOverr
     given = dict(pairs).keys()
     if given & {"searcher", "searcher.name"} and not given & {"budget", "budget.scheduler"}:
         _follow_searcher(document)
+    if given & {"budget", "budget.scheduler"} and not given & {"searcher", "searcher.name"}:
+        _follow_scheduler(document)
     if "budget.sentinels" not in given:
         _scale_sentinels(before, document.get("budget"))
     return done
@@ -157,10 +159,19 @@ def _follow_searcher(document: dict[str, Any]) -> None:
         budget["scheduler"] = "auto"
 
 
+def _follow_scheduler(document: dict[str, Any]) -> None:
+    """Choose the searcher anew if that of the document cannot be used with the scheduler pb2."""
+    budget, searcher = document.get("budget"), document.get("searcher")
+    if not isinstance(budget, dict) or not isinstance(searcher, dict):
+        return
+    if budget.get("scheduler") == "pb2" and searcher.get("name") not in WITHOUT_RESULTS:
+        searcher.pop("name", None)
+
+
 def _scale_sentinels(before: Any, budget: Any) -> None:
     """Scale the number of sentinels with the number of trials, unless it is set.
 
-    Without early stopping there are none.
+    Without early stopping there are none, nor in a population.
     """
     if not isinstance(before, dict) or not isinstance(budget, dict):
         return
@@ -169,7 +180,7 @@ def _scale_sentinels(before: Any, budget: Any) -> None:
     if len(positive) < len(counts):
         return
     sentinels, trials, left = positive
-    if budget.get("scheduler") == "none" != before.get("scheduler"):
+    if budget.get("scheduler") in {"none", "pb2"} - {before.get("scheduler")}:
         budget["sentinels"] = 0
     elif left < trials:
         budget["sentinels"] = sentinels * left // trials

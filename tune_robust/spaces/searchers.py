@@ -5,17 +5,21 @@ A sampler that cannot model a dimension would silently draw it at random. Such a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from tune_robust.config import CHANGEABLE
 from tune_robust.errors import Problem
 from tune_robust.spaces.dimensions import Dimension, varies_labels
-from tune_robust.spaces.distributions import Choice, Grid
+from tune_robust.spaces.distributions import Choice, Grid, LogUniform, Uniform
 from tune_robust.spaces.sections import Budget, Document, Objective, Resources, Searcher
 
 _UNCONDITIONAL = ("gp", "cmaes", "nsga2")
 _RANGES_ALONE = ("cmaes",)
 FROM_ENDED = ("tpe", "gp", "cmaes")
 """The searchers that learn from trials that have ended, and cannot be used with promotion."""
+
+WITHOUT_RESULTS = ("qmc", "random")
+"""The searchers that need no results of earlier trials, the default with pb2 first."""
 
 _PROMOTED = ("gp_mf", "qmc", "random")
 DEFAULT = Searcher().name
@@ -87,9 +91,13 @@ def with_scheduler(sections: Document, dimensions: Sequence[Dimension]) -> Docum
 
     With several objectives, and where labels differ between trials, scores at a rung cannot be
     compared: nothing is stopped, and there are no sentinels. A loop of the user's own may not save
-    checkpoints; it would train a promoted trial from the beginning.
+    checkpoints; it would train a promoted trial from the beginning. For pb2, also choose a searcher
+    that needs no results, if there is none.
     """
     budget = sections.budget
+    if budget.scheduler == "pb2" and "name" not in sections.searcher.model_fields_set:
+        first = sections.searcher.model_copy(update={"name": WITHOUT_RESULTS[0]})
+        return sections.model_copy(update={"searcher": first})
     if budget.scheduler != "auto":
         return sections
     if sections.objective.against or any(varies_labels(d.path) for d in dimensions):
@@ -122,6 +130,68 @@ def promotion_problems(name: object, budget: Budget) -> list[Problem]:
         "gp_mf"
     )
     return [Problem("budget.scheduler", message)]
+
+
+def is_changeable(dimension: Dimension) -> bool:
+    """Return whether a dimension is a range of values that may change while training."""
+    ranges = isinstance(dimension.distribution, Uniform | LogUniform)
+    return ranges and dimension.path in CHANGEABLE
+
+
+def population_problems(sections: Document, dimensions: Sequence[Dimension]) -> list[Problem]:
+    """Return why the scheduler pb2 cannot be used with the other sections, if so."""
+    budget, searcher = sections.budget, sections.searcher.name
+    if budget.scheduler != "pb2":
+        message = f"found {budget.interval}; expected nothing: only the scheduler pb2 has intervals"
+        return [] if budget.interval is None else [Problem("budget.interval", message)]
+    found = {f"budget.{name}": message for name, message in _idle_with_population(budget)}
+    if sections.train.loop is not None:
+        found["budget.scheduler"] = (
+            "found pb2; expected auto, asha, median or none, as train.loop trains the trials: a "
+            "loop of one's own cannot be told to change settings while it trains"
+        )
+    elif not any(map(is_changeable, dimensions)):
+        found["budget.scheduler"] = (
+            "found pb2, which changes settings while training, and none of those that can change "
+            f"is searched over a range: add one of {', '.join(CHANGEABLE)} to search, as in "
+            "sam.rho: {log_uniform: [0.01, 1.0]}, or choose another scheduler"
+        )
+    if searcher not in (*WITHOUT_RESULTS, "nsga2"):
+        found["searcher.name"] = (
+            f"found {searcher}; expected {' or '.join(WITHOUT_RESULTS)}, as the scheduler is pb2: "
+            "all its trials begin before there is a result to learn from. Leave it out for qmc"
+        )
+    if any(d.path == "sam.rho" and 0.0 in d.distribution.ends() for d in dimensions):
+        found["search.sam.rho"] = (
+            "it includes 0, with which a step takes one pass instead of two. With pb2, which "
+            "changes rho in training, the compute would not be equal: begin the range above 0"
+        )
+    if sections.train.knots or any(d.path.startswith("knots") for d in dimensions):
+        found["train.knots"] = "the scheduler pb2 finds them: leave them out"
+    return [Problem(path, message) for path, message in found.items()]
+
+
+def _idle_with_population(budget: Budget) -> Iterator[tuple[str, str]]:
+    """Yield the settings of the budget that a population has no use for, and why."""
+    if budget.unit == "seconds":
+        yield (
+            "unit",
+            "found seconds; expected gradient_evaluations or epochs, as the scheduler is pb2, with "
+            "which trials change their settings at the end of an epoch",
+        )
+    if budget.trials < 2:
+        yield "trials", "found 1; expected at least 2, as pb2 compares the trials of a population"
+    because = "as the scheduler is pb2, whose trials all train side by side"
+    for name, off in (("stop", "never"), ("repeats", "off"), ("sentinels", 0)):
+        if (value := getattr(budget, name)) != off:
+            yield name, f"found {value}; expected {off}, {because}"
+    for name in ("hours", "gpu_hours"):
+        if (limit := getattr(budget, name)) is not None:
+            yield (
+                name,
+                f"found {limit:g}; expected nothing, {because}: none has finished before the end. "
+                "Lower budget.trials or train.epochs instead",
+            )
 
 
 def auto_problems(name: object, objective: Objective, budget: Budget) -> list[Problem]:

@@ -29,21 +29,25 @@ class Budget(Part):
     ``scheduler: asha`` stops weak trials at the rungs ``grace * reduction^i``. ``median`` stops
     trials below the median of at least five others at any epoch from ``grace`` on. ``promotion``
     pauses trials at the rungs of asha instead, and continues a paused one from its checkpoint once
-    it is among the best half at its rung. ``none`` stops nothing. ``auto`` is ``promotion`` with
-    the searchers gp_mf, qmc and random; ``asha`` with the other ones, and with a loop of the user's
-    own, which may not save checkpoints; and ``none`` with several objectives, or with labels that
-    differ between trials, whose scores at a rung cannot be compared. ``grace`` defaults to ``max /
-    reduction``. ``sentinels`` is the number of sampled trials that are never stopped, to measure
-    what early stopping would have lost. ``hours`` limits the time of the search as a whole, over
-    all the times it is resumed: a trial that is not expected to finish in time is not started or
-    continued, and the search ends when the running ones have ended. ``gpu_hours`` limits in the
-    same way the time during which trials hold a GPU, summed over the trials and weighted by the
-    fraction of the GPU that each holds. ``stop: auto`` ends the search before its last trial once
-    the trials that are left are expected to gain less than a tenth of the noise of the objective;
-    ``never`` runs all trials. ``repeats: auto`` spends a trial on a repeat of a leading setting,
-    with another seed, where that is expected to improve the final choice more than a new setting
-    would; a setting's score is then the mean over its seeds. Repeats count as trials, and are never
-    stopped early.
+    it is among the best half at its rung. ``pb2`` (population-based bandits) trains ``trials``
+    networks side by side and pauses all of them after every ``interval`` of compute, by default an
+    eighth of ``max`` and at least one epoch. The worst quarter then end, and as many new trials
+    continue networks of the best quarter, with other values of those of ``sam.rho``,
+    ``saner.alpha`` and ``optimizer.lr`` that are searched. ``none`` stops nothing. ``auto`` is
+    ``promotion`` with the searchers gp_mf, qmc and random; ``asha`` with the other ones, and with a
+    loop of the user's own, which may not save checkpoints; and ``none`` with several objectives, or
+    with labels that differ between trials, whose scores at a rung cannot be compared. ``grace``
+    defaults to ``max / reduction``. ``sentinels`` is the number of sampled trials that are never
+    stopped, to measure what early stopping would have lost. ``hours`` limits the time of the search
+    as a whole, over all the times it is resumed: a trial that is not expected to finish in time is
+    not started or continued, and the search ends when the running ones have ended. ``gpu_hours``
+    limits in the same way the time during which trials hold a GPU, summed over the trials and
+    weighted by the fraction of the GPU that each holds. ``stop: auto`` ends the search before its
+    last trial once the trials that are left are expected to gain less than a tenth of the noise of
+    the objective; ``never`` runs all trials. ``repeats: auto`` spends a trial on a repeat of a
+    leading setting, with another seed, where that is expected to improve the final choice more than
+    a new setting would; a setting's score is then the mean over its seeds. Repeats count as trials,
+    and are never stopped early.
     """
 
     trials: Count
@@ -53,8 +57,9 @@ class Budget(Part):
     gpu_hours: Above0 | None = None
     stop: Literal["never", "auto"] = "never"
     rounds: Literal["together", "each"] = "together"
-    scheduler: Literal["auto", "asha", "promotion", "median", "none"] = "auto"
+    scheduler: Literal["auto", "asha", "promotion", "median", "pb2", "none"] = "auto"
     grace: Above0 | None = None
+    interval: Above0 | None = None
     reduction: Annotated[int, Field(ge=2)] = 3
     sentinels: Annotated[int, Field(ge=0)] = 0
     repeats: Literal["auto", "off"] = "off"
@@ -83,7 +88,10 @@ class Budget(Part):
 
 
 class Searcher(Part):
-    """The sampler that proposes the trials; the default is ``tpe`` with a loop of the user's own.
+    """The sampler that proposes the trials.
+
+    The default is ``tpe`` with a loop of the user's own, and ``qmc`` with ``scheduler: pb2``, which
+    needs the first settings of all its trials before there are any results.
 
     ``gp_mf`` (multi-fidelity Gaussian process) learns from finished, running, paused and stopped
     trials, and supports every space. ``tpe`` also supports every space, and learns from ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import resources
@@ -34,6 +35,7 @@ from tune_robust.spaces.searchers import (
     auto_problems,
     device_problems,
     objectives_problems,
+    population_problems,
     promotion_problems,
     searcher_problems,
     with_scheduler,
@@ -50,6 +52,9 @@ from tune_robust.spaces.sections import (
 from tune_robust.spaces.sentinels import sentinel_numbers, sentinel_problems
 from tune_robust.spaces.yaml_text import parse_yaml, read_text
 from tune_robust.validation import collect_problems
+
+INTERVALS = 8
+"""The number of intervals of a complete trial, after which a population decides (pb2)."""
 
 
 class Space(Part):
@@ -175,6 +180,35 @@ class Space(Part):
             return min(self.budget.trials + beside, len(self._grid))
         return self.budget.trials + beside
 
+    @property
+    def total_trials(self) -> int:
+        """The number of trials with those that continue others in a population (pb2)."""
+        if self.budget.scheduler != "pb2":
+            return self.trials
+        return self.trials + len(self.decisions) * self.replaced
+
+    @property
+    def decisions(self) -> list[float]:
+        """The resources at which a population decides who continues: each multiple of ``interval``.
+
+        ``interval`` is an eighth of a complete trial, and at least one epoch, unless it is given.
+        """
+        interval = self.budget.interval or max(self.max_resource / INTERVALS, self.largest_epoch)
+        count = math.ceil(self.max_resource * (1 - 1e-9) / interval)
+        return [interval * number for number in range(1, count)]
+
+    @property
+    def replaced(self) -> int:
+        """How many members of a population end at each decision: a quarter, rounded up."""
+        return math.ceil((self.trials - len(self.baselines)) / 4)
+
+    @property
+    def largest_epoch(self) -> float:
+        """The compute of an epoch of the most expensive method, in the budget's unit."""
+        if self.budget.unit == "epochs":
+            return 1.0
+        return float(max(config.passes_per_step for config in self._drawn))
+
     @cached_property
     def sentinels(self) -> frozenset[int]:
         """The numbers (from 0) of the trials that are never stopped early."""
@@ -280,6 +314,7 @@ def parse_space(
         sections = with_scheduler(sections, resolved.dimensions)
         problems += objectives_problems(searcher, sections.objective, sections.budget)
         problems += promotion_problems(searcher, sections.budget)
+        problems += population_problems(sections, resolved.dimensions)
         problems += auto_problems(searcher, sections.objective, sections.budget)
         problems += device_problems(sections.budget, sections.resources)
         problems += _incomparable(resolved.dimensions, sections.budget)
@@ -309,7 +344,21 @@ def parse_space(
     planned = len(space.baselines) + len(space.known)
     if problems := sentinel_problems(space.budget, planned=planned, total=space.trials):
         raise ConfigError(source, problems)
+    if problems := _interval_problems(space):
+        raise ConfigError(source, problems)
     return space
+
+
+def _interval_problems(space: Space) -> list[Problem]:
+    """Return why the interval of a population is not valid, if so."""
+    given, most, epoch = space.budget.interval, space.max_resource, space.largest_epoch
+    if given is None or epoch <= given < most:
+        return []
+    message = (
+        f"found {given:g}; expected at least {epoch:g}, the compute of one epoch, and less than "
+        f"{most:g}, that of a complete trial"
+    )
+    return [Problem("budget.interval", message)]
 
 
 def _needs_default_metric(document: Mapping[str, Any]) -> bool:

@@ -632,8 +632,8 @@ def continued_config(checkpoint: Checkpoint, config: TrainConfig, path: Path) ->
     saved = parse_config(checkpoint.config, str(path))
     if _by_earlier_preset(checkpoint.config, config):
         config = config.model_copy(update={"sam": saved.sam})
-    documents = (_until(checkpoint.epoch, each).model_dump(mode="json") for each in (saved, config))
-    _check_same(*documents, path)
+    before, wanted = (_until(checkpoint.epoch, each) for each in (saved, config))
+    _check_same(before.model_dump(mode="json"), wanted.model_dump(mode="json"), path)
     return config
 
 

@@ -58,6 +58,7 @@ SEARCHES = [
     *product(["gp"], STOPPING, [UNCONDITIONAL]),
     *product(["cmaes"], STOPPING, [RANGES]),
     *product(["grid"], [*STOPPING, "promotion"], [LISTED]),
+    *product(["qmc", "random"], ["pb2"], [CONDITIONAL]),
     ("nsga2", "none", UNCONDITIONAL),
     *product(["gp_mf", "qmc", "random", "tpe", "gp", "cmaes"], ["auto"], [{"sam.rho": RHO}]),
 ]

@@ -46,6 +46,7 @@ def job(tmp_path, trial="t0001", **changes):
         "cache": str(tmp_path / "cache"),
         "objective": OBJECTIVE,
         "known": 0,
+        "continues": None,
         "gpus": 0,
         "processes": 1,
     }
@@ -85,6 +86,53 @@ def test_a_restarted_trial_reports_again_what_the_search_has_lost(tmp_path, runn
     whole = [runner.step() for _ in range(4)]
     runner.reset_config(job(tmp_path) | {"known": 1})
     assert untimed([runner.step() for _ in range(3)]) == untimed(whole[1:])
+
+
+KNOT = {"epoch": 2, "set": {"optimizer.lr": 0.3}}
+
+
+def continuing(tmp_path):
+    """t0002, which continues t0001 after epoch 2 with another learning rate, and its checkpoint."""
+    last = tmp_path / "checkpoints" / "t0002" / "last.pt"
+    last.parent.mkdir(parents=True)
+    last.hardlink_to(tmp_path / "checkpoints" / "t0001" / "last.pt")
+    return job(tmp_path, "t0002", knots=[KNOT]) | {"known": 2, "continues": ("t0001", 2)}, last
+
+
+def test_a_trial_that_continues_another_one_equals_its_configuration_from_scratch(tmp_path, runner):
+    runner.setup(job(tmp_path / "whole", "t0002", knots=[KNOT]))
+    whole = [runner.step() for _ in range(4)]
+    runner.reset_config(job(tmp_path))
+    runner.step(), runner.step()
+    again, last = continuing(tmp_path)
+    runner.reset_config(again)
+    assert untimed([runner.step(), runner.step()]) == untimed(whole[2:])
+    assert read_checkpoint(last.parents[1] / "t0001" / "last.pt").epoch == 2
+    runner.reset_config(again | {"known": 3})  # interrupted after it
+    assert untimed([runner.step()]) == untimed(whole[3:])
+
+
+def test_a_trial_whose_inherited_checkpoint_is_lost_trains_the_same_network_itself(
+    tmp_path, runner
+):
+    runner.setup(job(tmp_path / "whole", "t0002", knots=[KNOT]))
+    whole = [runner.step() for _ in range(4)]
+    runner.reset_config(job(tmp_path))
+    runner.step(), runner.step()
+    again, last = continuing(tmp_path)
+    last.unlink()
+    last.write_bytes(b"half of a checkpoint")
+    runner.reset_config(again)
+    assert "Training continued from nothing" in runner.step()["note"]
+    assert untimed([runner.step() for _ in range(4)]) == untimed(whole)
+
+
+def test_the_checkpoint_of_another_epoch_is_not_inherited(tmp_path, runner):
+    runner.setup(job(tmp_path))
+    runner.step(), runner.step()
+    again, _ = continuing(tmp_path)
+    runner.reset_config(again | {"continues": ("t0001", 1)})
+    assert "belongs to t0001 of this run" in runner.step()["note"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"half of a checkpoint"])

@@ -167,6 +167,7 @@ class Remote:
     def copy(self, name: str, to: str) -> None:
         """Copy an object within this folder, without downloading it."""
         with self._explained("written"):
+            self._make_parent(to)
             self._system.copy_file(self._path(name), self._path(to))
 
     def delete(self, name: str) -> None:

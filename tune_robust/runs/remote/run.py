@@ -93,6 +93,11 @@ class RemoteRunFolder(RunFolder):
         """Return whether it was not dropped; asking the remote side would be slow."""
         return trial not in self._dropped
 
+    def copy_checkpoint(self, trial: str, to: str) -> None:
+        """Let another trial, which is not recorded yet, begin with a trial's last checkpoint."""
+        if self._remote.has(f"checkpoints/{trial}/last.pt"):
+            self._remote.copy(f"checkpoints/{trial}/last.pt", f"checkpoints/{to}/last.pt")
+
     def drop_checkpoints(self, trial: str) -> None:
         """Delete a trial's checkpoints."""
         if trial not in self._dropped:

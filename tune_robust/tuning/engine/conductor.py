@@ -20,9 +20,10 @@ from typing_extensions import TypeVar
 from tune_robust.runs.expected_gain import ExpectedGain, ends_search
 from tune_robust.runs.progress import SearchProgress
 from tune_robust.runs.store import RunStore
-from tune_robust.runs.trial import ENDED, REFERENCES, Origin, Status, Trial
+from tune_robust.runs.trial import ENDED, REFERENCES, Continued, Origin, Status, Trial
 from tune_robust.runs.trial_store import TrialStore
 from tune_robust.schedulers.building import build_scheduler
+from tune_robust.schedulers.population import Population
 from tune_robust.schedulers.promotion import Promotion
 from tune_robust.spaces.objective import is_finished, objective_of, spent
 from tune_robust.spaces.space import Space
@@ -62,6 +63,9 @@ class Proposals(Protocol):
 
         With ``repeats``, they are those of that trial, which is trained again with another seed.
         """
+
+    def add(self, trial: Trial) -> None:
+        """Add a trial that was not asked for, as it continues another one."""
 
     def report(self, trial: Trial, epoch: int) -> None:
         """Report one epoch of a running trial."""
@@ -121,6 +125,7 @@ class Conductor(Generic[Store]):
         self.out_of_time: Limit | None = None
         self.hopeless: str | None = None
         self._scheduler = build_scheduler(self.space)
+        self._population = Population(self.space, self.trials) if self._has_population else None
         self._resume_paused()
         self._replay()
         self._proposals = self._given_proposals or self._study()
@@ -169,6 +174,7 @@ class Conductor(Generic[Store]):
             return None
         if self._slots is not None and self.running >= self._slots.concurrency:
             return None
+        self._continue_best()
         trial = self._continued()
         if trial is None and not self._has_converged():
             trial = self._promoted() or self._propose()
@@ -314,20 +320,55 @@ class Conductor(Generic[Store]):
     @property
     def _dropped(self) -> Status:
         """The status of a trial that the scheduler does not keep."""
-        return "paused" if isinstance(self._scheduler, Promotion) else "stopped"
+        pauses = self._has_population or isinstance(self._scheduler, Promotion)
+        return "paused" if pauses else "stopped"
+
+    @property
+    def _has_population(self) -> bool:
+        return self.space.budget.scheduler == "pb2"
 
     def _resume_paused(self) -> None:
         """Pause the trials again that were stopped only because the search had ended.
 
         It has been given more trials or more time since then, so that they may be promoted.
         """
-        if len(self.trials) >= self.progress.total or self._converged:
+        if len(self.trials) >= self.progress.total or self._converged or self._has_population:
             return
         for trial in self.trials.values():
             if trial.is_continuable:
                 self.store.end(trial.name, "paused")
 
+    def _continue_best(self) -> None:
+        """Make the decision that is due in a population, if there is one."""
+        population = self._population
+        if population is None or (decision := population.due) is None:
+            return
+        from tune_robust.tuning.strategy.pb2 import next_continuation  # slow to import
+
+        ending = population.division(decision).ending
+        for trial in ending:
+            self.end(trial.name, "stopped")
+        while len(population.continuing(decision)) < len(ending):
+            number, seed = len(self.trials), self.space.searcher.seed
+            found = next_continuation(population, decision, number=number, seed=seed)
+            used = found.parent.epochs[found.epoch]
+            trial = self.store.add_trial(
+                "sampled",
+                found.values,
+                found.config(),
+                continues=Continued(
+                    found.parent.name,
+                    found.epoch,
+                    float(used["gradient_evaluations"] or 0),
+                    float(used["seconds"] or 0),
+                ),
+            )
+            self._proposals.add(trial)
+            self._waiting.append(trial)
+
     def _promoted(self) -> Trial | None:
+        if self._population is not None:
+            return self._in_time(self._population.released(self._paused))
         if not isinstance(self._scheduler, Promotion):
             return None
         return self._in_time(self._scheduler.promoted(self._paused))
@@ -415,7 +456,7 @@ class Conductor(Generic[Store]):
 
     def _propose(self) -> Trial | None:
         number = len(self.trials)
-        if number >= self.progress.total:
+        if number >= min(self.space.trials, self.progress.total):
             return None
         if (limit := self._late(None)) is not None:
             if not self._running:
@@ -476,6 +517,8 @@ class Conductor(Generic[Store]):
         """
         if trial.origin in REFERENCES or trial.repeats is not None:
             return True
+        if self._population is not None:
+            return not self._population.pauses(trial, epoch)
         until = {e: m for e, m in trial.epochs.items() if e <= epoch}
         resource = self._spent(trial, epoch)
         keep = self._scheduler.keep(trial.name, resource, self.objective.known_value(until))

@@ -27,8 +27,8 @@ class Runner(tune.Trainable):
     """What trials of the built-in loop and of the user's own have in common.
 
     Ray's config is plain data: ``run``, ``trial``, ``label``, ``config``, ``checkpoints``,
-    ``predictions``, ``cache``, ``objective``, ``known``, ``cpus``, ``gpus``, ``processes`` and
-    ``process``. A
+    ``predictions``, ``cache``, ``objective``, ``known``, ``continues``, ``cpus``, ``gpus``,
+    ``processes`` and ``process``. A
     trial that has checkpoints goes on from the newest good one, whoever restarted it, and reports
     that checkpoint's epoch again first, so that no epoch is missing from the store.
 

@@ -52,7 +52,7 @@ class TrialRunner(Runner):
             open_checkpoints(
                 config["checkpoints"],
                 objective,
-                Owner(config["run"], config["trial"], train_config),
+                Owner(config["run"], config["trial"], train_config, config["continues"]),
             ),
             KeptPredictions(
                 **config["predictions"],
@@ -63,6 +63,7 @@ class TrialRunner(Runner):
             ),
             received(config["cache"]),
             config["known"],
+            0 if config["continues"] is None else config["continues"][1],
             partial(self._results, config["processes"]),
         )
 
@@ -115,13 +116,14 @@ def _epochs(
     predictions: KeptPredictions,
     cache: Path,
     known: int,
+    begins_after: int,
     results: Results,
 ) -> Iterator[dict[str, Any]]:
     """Yield reports of the epochs.
 
     The first are those in the checkpoint that the search lost with its machine, all above
-    ``known``, and in any case the checkpoint's own epoch. An epoch is reported when its checkpoint
-    is on disk.
+    ``known``, and in any case the checkpoint's own epoch, unless another trial has trained it, up
+    to ``begins_after``. An epoch is reported when its checkpoint is on disk.
     """
     resume = None
     found = yield from reported_again(
@@ -129,7 +131,8 @@ def _epochs(
     )
     if found is not None:
         resume, saved = found
-        yield _report(saved, config)
+        if saved.epoch > begins_after:
+            yield _report(saved, config)
     validation = _splits(config.data, cache).validation
     # The next epoch is trained while this one is written and reported.
     with closing(ahead(partial(_snapshots, results, config, resume, cache))) as snapshots:

@@ -35,6 +35,9 @@ class MemoryStore(TrialStore):
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
+    def _copy_checkpoint(self, trial: str, to: str) -> None:
+        """Do nothing: there are no checkpoints."""
+
     def _append(self, event: str, trial: str, **fields: Any) -> None:
         self._record.take({"event": event, "trial": trial, **fields})
 

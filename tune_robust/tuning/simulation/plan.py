@@ -108,7 +108,7 @@ class _Course:
         self._typical = median(map(self._trial_seconds, range(len(self._trials))))
         self._started = 0
         self._device_seconds = 0.0
-        stops = given.stopping and space.budget.scheduler != "none"
+        stops = given.stopping and space.budget.scheduler not in ("none", "pb2")
         self._scheduler: Scheduler = stopping_scheduler(space) if stops else NoStopping()
         self._queue: list[tuple[float, int, int]] = []
         self._stopped: list[str] = []

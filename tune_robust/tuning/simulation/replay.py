@@ -84,9 +84,16 @@ def replay(
         earlier: trials of other runs from which the sampler learns first, as in a warm start.
 
     Raises:
-        UserError: the space has ``budget.repeats: auto``, but the recording has too few seeds; or
-            the budget limits the time, and the clock counts gradient evaluations.
+        UserError: the space has ``budget.repeats: auto``, but the recording has too few seeds; the
+            budget limits the time, and the clock counts gradient evaluations; or the scheduler is
+            pb2.
     """
+    if space.budget.scheduler == "pb2":
+        raise UserError(
+            "budget.scheduler: found pb2, which cannot be replayed: its trials change their "
+            "settings while they train, and the recorded ones have trained with constant settings. "
+            "Choose asha, promotion, median or none."
+        )
     if clock != "seconds":
         _check_untimed(space)
     searcher = space.searcher.seed + _SEEDS_APART * seed
@@ -228,6 +235,9 @@ class _RecordedProposals:
             found = self._recorded.take_again(self.taken[repeats.number])
         self.taken.append(found)
         return origin, found.values
+
+    def add(self, trial: Trial) -> None:
+        """Do nothing: no recorded trial continues another one."""
 
     def report(self, trial: Trial, epoch: int) -> None:
         """Do nothing: the trials have the results."""

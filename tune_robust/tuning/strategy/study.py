@@ -104,6 +104,11 @@ class Study:
         self._ids.append(asked._trial_id)
         return origin, suggested(self._space, asked)
 
+    def add(self, trial: Trial) -> None:
+        """Add a trial that continues another one, and was not asked for."""
+        self._study.add_trial(self._frozen(trial))
+        self._ids.append(self._study.get_trials(deepcopy=False)[-1]._trial_id)
+
     def report(self, trial: Trial, epoch: int) -> None:
         """Report one epoch of a running trial."""
         if trial.origin in REFERENCES or len(self._axes) > 1:

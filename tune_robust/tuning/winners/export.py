@@ -104,6 +104,16 @@ def _heading(trial: Trial, place: int, meta: dict[str, Any], path: Path) -> str:
         f"# Place {place} of the run {meta['name']}: trial {trial.name}.\n"
         f"#   tune-robust train --config {shlex.quote(str(path))}\n"
         "# trains it again; on the same machine and versions, to the same numbers.\n"
+        + _lineage(trial)
+    )
+
+
+def _lineage(trial: Trial) -> str:
+    if (found := trial.continues) is None:
+        return ""
+    return (
+        f"# The trial continued {found.trial} after epoch {found.epoch} (budget.scheduler: pb2): "
+        "train.knots are\n# the settings that came out, and training follows them.\n"
     )
 
 
