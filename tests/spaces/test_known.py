@@ -22,6 +22,7 @@ def test_points_may_leave_settings_open():
     ("point", "path", "message"),
     [
         ({"sam.roh": 0.1}, "sam.roh", "it is not searched. Did you mean 'sam.rho'?"),
+        ({"rho": 0.1}, "rho", "it is not searched. Did you mean 'sam.rho'?"),
         ({"sam.rho": 7}, "sam.rho", "found 7; expected a value of log_uniform [0.01, 1]"),
         ({"sam.rho": "0.1"}, "sam.rho", "found '0.1'"),
     ],

@@ -1,4 +1,4 @@
-"""Known points: settings that are tried first, such as published ones."""
+"""Known points: settings that a search tries besides its proposals, such as published ones."""
 
 from __future__ import annotations
 
