@@ -49,8 +49,13 @@ class ConfigError(UserError):
 
 
 def nearest(name: object, allowed: Iterable[str]) -> str:
-    """Return a hint, ``" Did you mean 'sam'?"``, or an empty string if no name is similar."""
-    close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    """Return a hint, ``" Did you mean 'sam'?"``, or an empty string if no name is similar.
+
+    For a key path without its first parts (``lr``), it is the shortest that ends like it.
+    """
+    names = list(allowed)
+    ends_alike = sorted((other for other in names if other.endswith(f".{name}")), key=len)
+    close = ends_alike or difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

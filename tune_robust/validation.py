@@ -76,6 +76,8 @@ def _message(model: type[BaseModel], document: Any, detail: Mapping[str, Any]) -
             quoted = context["discriminator"]  # otherwise a function, which looks at the name
             key = quoted.strip("'") if quoted.startswith("'") else "name"
             return f"found {found}; expected a mapping with the key {key!r}"
+        case "dict_type" | "model_type":
+            return f"found {found}; expected a mapping"
         case "value_error":
             return str(context["error"])
         case _:

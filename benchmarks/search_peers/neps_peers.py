@@ -38,26 +38,38 @@ class Neps:
         self._searcher = neps.AskAndTell(KINDS[kind](_space(table)))
         self._dimensions, self._steps = table.dimensions, table.steps
         self._numbers: dict[str, int] = {}
-        self._running: dict[int, Any] = {}
+        self._running: dict[int, list[Any]] = {}
 
     def next(self, trial: int) -> int | dict[str, Any] | None:
-        """As in ``Peer``."""
-        asked = self._searcher.ask()
-        before = asked.metadata.previous_trial_id
-        number = trial if before is None else self._numbers[before]
-        self._numbers[asked.metadata.id], self._running[number] = number, asked
-        return number if before is not None else self._settings(asked.config)
+        """As in ``Peer``.
+
+        It may promote a trial that is still on its way to the rung below. Such a trial does not
+        pause there, and this worker takes the next proposal.
+        """
+        while True:
+            asked = self._searcher.ask()
+            before = asked.metadata.previous_trial_id
+            number = trial if before is None else self._numbers[before]
+            self._numbers[asked.metadata.id] = number
+            self._running.setdefault(number, []).append(asked)
+            if before is None:
+                return self._settings(asked.config)
+            if len(self._running[number]) == 1:
+                return number
 
     def placed(self, trial: int, settings: dict[str, Any]) -> None:
         """Do nothing: it models its own proposals."""
 
     def report(self, trial: int, step: int, value: float) -> Decision:
         """As in ``Peer``."""
-        asked = self._running[trial]
+        asked, *later = self._running[trial]
         if step < asked.config[_BUDGET]:
             return "go on"
-        self._searcher.tell(self._running.pop(trial).metadata.id, -value)
-        return "stop" if step == self._steps else "pause"
+        self._searcher.tell(asked.metadata.id, -value)
+        self._running[trial] = later
+        if step == self._steps:
+            return "stop"
+        return "go on" if later else "pause"
 
     def _settings(self, config: dict[str, Any]) -> dict[str, Any]:
         settings: dict[str, Any] = {}

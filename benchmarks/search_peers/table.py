@@ -164,6 +164,8 @@ class _Simulation:
                 # A searcher that was refused a new trial believes that it is running.
                 self._exhausted = proposal is not None
                 return
+            if any(running == trial for _, running in self._running):
+                raise RuntimeError(f"trial {trial} is to be resumed while it is running")
             heapq.heappush(self._running, (now + 1, trial))
 
     def _started(self, settings: dict[str, Any]) -> int | None:

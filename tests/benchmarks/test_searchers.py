@@ -116,6 +116,17 @@ def test_a_searcher_is_not_asked_again_once_all_trials_are_used(modules, table):
     assert peer.asked == len(table.trials) + 1
 
 
+def test_a_trial_runs_once_at_a_time(modules, table):
+    class Impatient(Scripted):
+        """Resumes its first trial at once."""
+
+        def next(self, trial):
+            return super().next(trial) if trial == 0 else 0
+
+    with pytest.raises(RuntimeError, match="trial 0 is to be resumed while it is running"):
+        modules[1].search(table, Impatient(table, [0], pauses=False), workers=2)
+
+
 def test_a_search_without_a_good_trial_ends_with_the_last(modules, recorded, table):
     ends = [trial["curve"][-1] for trial in table.trials]
     peer = Scripted(table, [ends.index(min(ends))], False)

@@ -16,7 +16,7 @@ METHODS = {"choice": ["sgd", "sam", "saner"]}
         ("saner.k", {"uniform": [0, 7]}, "expected a valid integer"),
         ("optimizer.name", {"choice": ["sgd", "adam"]}, "found 'adam'; allowed: sgd, adamw"),
         ("sam.rho_schedule", {"choice": ["constant", "step_dcay"]}, "Did you mean 'step_decay'?"),
-        ("sam", {"choice": ["on"]}, "found 'on'; expected a valid dictionary"),
+        ("sam", {"choice": ["on"]}, "found 'on'; expected a mapping"),
     ],
 )
 def test_values_are_checked_against_the_config(path, given, message):

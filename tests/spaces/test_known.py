@@ -22,6 +22,7 @@ def test_points_may_leave_settings_open():
     ("point", "path", "message"),
     [
         ({"sam.roh": 0.1}, "sam.roh", "it is not searched. Did you mean 'sam.rho'?"),
+        ({"rho": 0.1}, "rho", "it is not searched. Did you mean 'sam.rho'?"),
         ({"sam.rho": 7}, "sam.rho", "found 7; expected a value of log_uniform [0.01, 1]"),
         ({"sam.rho": "0.1"}, "sam.rho", "found '0.1'"),
     ],
@@ -43,6 +44,11 @@ def test_a_point_outside_is_refused(point, path, message):
 )
 def test_a_point_must_meet_the_conditions(point, message):
     assert message in problems(search=METHODS, known=[point])["known.0.sam.rho"]
+
+
+def test_the_nearest_choice_is_suggested():
+    found = problems(search=METHODS, known=[{"method": "asma", "sam.rho": 2.0}])
+    assert found["known.0.method"].endswith("of choice [sgd, sam, asam]. Did you mean 'asam'?")
 
 
 def test_points_are_not_blamed_for_a_wrong_search():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tune_robust.api.spaces as api
@@ -140,6 +140,7 @@ plain = st.recursive(
 )
 
 
+@example({"dir": "~nobody-of-this-name"})
 @given(plain)
 def test_junk_is_left_for_the_validation_to_refuse(junk):
     located, _ = locate_config({"data": junk, "model": junk}, {}, Path("/folder"))

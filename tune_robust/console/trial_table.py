@@ -31,7 +31,8 @@ def trial_line(trial: Trial, progress: SearchProgress) -> str:
     value = trial.last.get(progress.objective.metric)
     shown = "" if value is None else f"  {progress.objective.metric} {value:.4g}"
     reason = f"  {trial.error.splitlines()[-1]}" if trial.error else ""
-    again = f" (repeats {trial.repeats})" if trial.repeats else _lineage(trial)
+    known = " (known point)" if trial.origin == "known" else ""
+    again = f" (repeats {trial.repeats})" if trial.repeats else known + _lineage(trial)
     return (
         f"[{progress.ended}/{progress.total}] {trial.name}{again} {trial.status} at epoch "
         f"{trial.epoch}{shown}  {_settings(trial)}{reason}"
@@ -99,7 +100,7 @@ def headings(paths: list[str]) -> list[str]:
 
 
 def _name(trial: Trial, best: Trial | None) -> str:
-    name = f"{trial.name} base" if trial.origin == "baseline" else trial.name
+    name = trial.name + {"baseline": " base", "known": " known"}.get(trial.origin, "")
     if trial.confirms:
         name = f"{trial.name} of {trial.confirms}"
     if trial.repeats:

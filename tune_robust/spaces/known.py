@@ -1,4 +1,4 @@
-"""Known points: settings that are tried first, such as published ones."""
+"""Known points: settings that a search tries besides its proposals, such as published ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tune_robust.config import TrainConfig
 from tune_robust.errors import Problem, nearest
 from tune_robust.spaces.checks import Resolved
 from tune_robust.spaces.dimensions import Dimension
+from tune_robust.spaces.distributions import Choice
 from tune_robust.spaces.overrides import SpaceOverrides
 from tune_robust.spaces.paths import get_path
 
@@ -78,5 +79,13 @@ class KnownPoints:
             return f"it is searched only when {' or '.join(conditions)}: the point must say so"
         if not any(d.distribution.contains(point[path]) for d in active):
             allowed = " or ".join(str(d.distribution) for d in active)
-            return f"found {point[path]!r}; expected a value of {allowed}"
+            close = nearest(point[path], _words(active))
+            message = f"found {point[path]!r}; expected a value of {allowed}"
+            return f"{message}.{close}" if close else message
         return None
+
+
+def _words(alternatives: Sequence[Dimension]) -> list[str]:
+    """Return the text among the choices."""
+    choices = (d.distribution.values for d in alternatives if isinstance(d.distribution, Choice))
+    return [value for values in choices for value in values if isinstance(value, str)]

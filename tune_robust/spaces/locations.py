@@ -96,7 +96,7 @@ def _inner_path(path: str, key: Any, setting: FileSetting | None) -> str:
 def _absolute(text: str, setting: FileSetting, folder: Path, data_dir: Path) -> str:
     if not text or text in setting.names or is_uri(text):
         return text
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # leaves the name of an unknown user as it is
     if setting.beside_data and (data_dir / path).exists():
         return os.path.abspath(data_dir / path)
     is_name = setting.or_text or (setting.or_name and path.parent == Path() and not path.suffix)

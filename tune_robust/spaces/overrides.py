@@ -138,9 +138,7 @@ def _no_such(path: str) -> str:
     known += [
         f"{name}.{key}" for name, section in _SECTIONS.items() for key in section.model_fields
     ]
-    ends_alike = [other for other in known if other.endswith(f".{path}")]
-    meant = min(ends_alike, key=len, default=None)
-    hint = f" Did you mean {meant!r}?" if meant else nearest(path, [*Document.model_fields, *known])
+    hint = nearest(path, [*Document.model_fields, *known])
     return (
         f"a space has no such section.{hint} A setting of the training configuration begins with "
         f"`train.`; the sections are {', '.join(Document.model_fields)}"

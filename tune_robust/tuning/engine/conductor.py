@@ -54,7 +54,7 @@ class Proposals(Protocol):
 
     @property
     def planned(self) -> int:
-        """The number of trials that are given, with which the search begins."""
+        """The number of trials that no sampler draws; nothing is repeated before as many."""
 
     def ask(
         self, number: int, repeats: Trial | None = None
@@ -418,8 +418,8 @@ class Conductor(Generic[Store]):
     def _has_converged(self) -> bool:
         """Return whether the trials that are left are not worth their compute; record their gain.
 
-        It is computed whenever another trial has ended or paused, once all trials that no sampler
-        draws have been proposed.
+        It is computed whenever another trial has ended or paused, once there are as many trials as
+        baselines and known points.
         """
         space, trials = self.space, self.trials
         if space.budget.stop != "auto" or len(trials) < len(space.baselines) + len(space.known):
@@ -476,7 +476,7 @@ class Conductor(Generic[Store]):
             origin,
             values,
             config.model_dump(mode="json"),
-            sentinel=repeated is None and self._is_sentinel(number),
+            sentinel=repeated is None and origin == "sampled" and self._is_sentinel(number),
             repeats=name,
         )
 
@@ -489,10 +489,14 @@ class Conductor(Generic[Store]):
     def _is_sentinel(self, number: int) -> bool:
         """Return whether a trial is a sentinel; an extended run has no additional ones.
 
-        One that falls on a repeat is the next new trial instead.
+        One that falls on a repeat is the next new trial instead. Known points that are tried later
+        count as if they had come first, since they are no sentinels.
         """
+        trials = self.trials.values()
+        known = sum(trial.origin == "known" and trial.repeats is None for trial in trials)
+        number += len(self.space.known) - known
         due = sum(planned <= number for planned in self.space.sentinels)
-        so_far = sum(trial.sentinel for trial in self.trials.values())
+        so_far = sum(trial.sentinel for trial in trials)
         return so_far < min(due, self.space.budget.sentinels)
 
     def _missing(self, metrics: Mapping[str, float | None]) -> str | None:

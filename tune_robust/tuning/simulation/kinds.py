@@ -59,7 +59,7 @@ def drawn_trials(space: Space, seed: int) -> Iterator[tuple[bool, TrainConfig]]:
     """Yield the trials of a random search: whether each is a baseline, and its configuration.
 
     Baselines and known points come first, then the points of a grid in their order, or random
-    draws.
+    draws. (gp_mf tries some known points later, which changes no trial's cost.)
     """
     rng = random.Random(seed)
     planned = [(True, values) for values in space.baselines]

@@ -7,8 +7,8 @@ not the bad ones: they say little about other settings with the same method, whi
 tried. It has at most twenty trials, since a choice of many values would leave none for the model.
 The model sees values below the median as the median: one bad setting would condemn all settings
 with the same method, and how bad the bad ones are would make the good ones appear uncertain.
-After the first twenty trials, every fourth one is a point of Sobol's sequence, whatever the model
-says: a model that is wrong about some settings would try them last.
+After twenty proposals, every fourth one is a point of Sobol's sequence, whatever the model says: a
+model that is wrong about some settings would try them last.
 
 Trials of earlier runs (a warm start) are looks at other surfaces. The run is one more dimension,
 whose length is fitted like those of the settings: the better the earlier surface agrees with what
@@ -152,15 +152,17 @@ class MultiFidelity:
         Args:
             trials: all trials so far, in the order of the proposals.
         """
-        rng = np.random.default_rng([self._seed, len(trials)])
+        # Known points do not shift the sequence, whose first points are the most even ones.
+        number = sum(not trial.known for trial in trials)
+        rng = np.random.default_rng([self._seed, number])
         units = self._encoding.units([trial.values for trial in trials])
-        counted = units[_in_design(trials)]
+        counted = units[~bad_known_points(trials)]
         untried = self._encoding.untried(counted, at_least=_LEAST, at_most=_MOST)
         if untried is not None or not any(trial.looks for trial in trials):
-            return self._designed(len(trials), untried or {}, rng)
-        own = sum(trial.run is None for trial in trials)
+            return self._designed(number, untried or {}, rng)
+        own = sum(trial.run is None and not trial.known for trial in trials)
         if own >= _MODELLED and own % _APART == 0:
-            point = self._designed(len(trials), {}, rng)
+            point = self._designed(number, {}, rng)
             if not self._is_tried(point, units):
                 return point
         return self._best(trials, units, rng)
@@ -283,11 +285,11 @@ def _value(curve: Sequence[tuple[float, float]], *, best: bool) -> float:
     return fmean(value for budget, value in curve if budget > end - _SMOOTHED or budget == end)
 
 
-def _in_design(trials: Sequence[Seen]) -> NDArray[np.bool_]:
-    """Return which trials count in the first design: not the known points that are bad.
+def bad_known_points(trials: Sequence[Seen]) -> NDArray[np.bool_]:
+    """Return which trials are known points that are bad.
 
     These are the ones with a value at the first rung that is not above the median of the trials
-    that the sampler has proposed.
+    that the sampler has proposed; none as long as no proposal has such a value.
     """
     values = [trial.looks[min(trial.looks)] if trial.looks else np.inf for trial in trials]
     proposed = [
@@ -297,7 +299,7 @@ def _in_design(trials: Sequence[Seen]) -> NDArray[np.bool_]:
     ]
     middle = np.median(proposed) if proposed else -np.inf
     known = np.array([trial.known for trial in trials], bool)
-    return ~known | (np.array(values) > middle)
+    return known & (np.array(values) <= middle)
 
 
 def _numbered(runs: Sequence[str | None]) -> NDArray[np.int64]:

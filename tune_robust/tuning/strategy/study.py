@@ -30,6 +30,7 @@ from tune_robust.spaces.draws import grid_points
 from tune_robust.spaces.objective import Objective, step_of
 from tune_robust.spaces.space import Space
 from tune_robust.tuning.strategy.journal import DerivedStorage
+from tune_robust.tuning.strategy.known_points import known_point_is_due
 from tune_robust.tuning.strategy.multi_fidelity import KNOWN, WARM_START
 from tune_robust.tuning.strategy.samplers import REPEATS, build_sampler, optuna_distribution
 from tune_robust.tuning.strategy.warm_start import EarlierTrial
@@ -69,7 +70,7 @@ class Study:
 
     @property
     def planned(self) -> int:
-        """The number of trials without a sampler, with which the search begins."""
+        """The number of trials that no sampler draws; nothing is repeated before as many."""
         return len(self._planned)
 
     def ask(
@@ -85,8 +86,8 @@ class Study:
         if repeats is not None:
             origin = repeats.origin
             self._study.enqueue_trial(params_of(self._space, repeats.values))
-        elif number < len(self._planned):
-            origin, values = self._planned[number]
+        elif (planned := self._next_planned(number)) is not None:
+            origin, values = planned
             if origin == "baseline":
                 return origin, dict(values)
             self._study.enqueue_trial(params_of(self._space, values))
@@ -126,6 +127,24 @@ class Study:
         state = _STATES[trial.status]
         values = self._values(trial) if state == TrialState.COMPLETE else None
         self._study.tell(self._number(trial), values, state)
+
+    def _next_planned(self, number: int) -> tuple[Origin, Mapping[str, Any]] | None:
+        """Return the origin and the values of trial ``number``; None if the sampler draws it.
+
+        Planned trials come first. The known points of gp_mf only do so while they are good
+        (``known_point_is_due``), but all of them are tried by the end.
+        """
+        baselines = len(self._space.baselines)
+        if self._space.searcher.name != "gp_mf" or number < baselines:
+            return self._planned[number] if number < len(self._planned) else None
+        asked = self._study.get_trials(deepcopy=False)
+        asked = [trial for trial in asked if REPEATS not in trial.user_attrs]
+        tried = sum(KNOWN in trial.user_attrs for trial in asked)
+        untried = self._planned[baselines + tried :]
+        if not untried:
+            return None
+        at_the_end = self._space.trials - number <= len(untried)
+        return untried[0] if at_the_end or known_point_is_due(self._space, asked) else None
 
     def _open(self, journal: Path | None, trials: list[Trial]) -> optuna.Study:
         if journal is None:
