@@ -103,7 +103,7 @@ def check_disk(space: Space, folder: RunFolder, cache: Path, *, concurrency: int
     if most <= free:
         return None
     also = f"and {predictions / 1e6:.0f} MB of predictions " if predictions else ""
-    pauses = space.budget.scheduler in ("promotion", "pb2")
+    pauses = space.budget.pauses
     kept = "finished or paused" if pauses else "finished"
     numbers = (
         f"the checkpoints of {concurrency} running and {trials - concurrency} {kept} trials, "

@@ -30,8 +30,7 @@ def most_kept(space: Space) -> int:
 
     These are the best finished ones and, with the schedulers that pause trials, all paused ones.
     """
-    pauses = space.budget.scheduler in ("promotion", "pb2")
-    return space.trials if pauses else min(KEPT, space.trials)
+    return space.trials if space.budget.pauses else min(KEPT, space.trials)
 
 
 class Retention:

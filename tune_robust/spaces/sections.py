@@ -64,6 +64,11 @@ class Budget(Part):
     sentinels: Annotated[int, Field(ge=0)] = 0
     repeats: Literal["auto", "off"] = "off"
 
+    @property
+    def pauses(self) -> bool:
+        """Whether the scheduler pauses trials, which keep their checkpoints meanwhile."""
+        return self.scheduler in ("promotion", "pb2")
+
     @model_validator(mode="after")
     def _grace_fits(self) -> Self:
         if self.grace is not None and self.max is not None and self.grace > self.max:

@@ -320,8 +320,7 @@ class Conductor(Generic[Store]):
     @property
     def _dropped(self) -> Status:
         """The status of a trial that the scheduler does not keep."""
-        pauses = self._has_population or isinstance(self._scheduler, Promotion)
-        return "paused" if pauses else "stopped"
+        return "paused" if self.space.budget.pauses else "stopped"
 
     @property
     def _has_population(self) -> bool:
