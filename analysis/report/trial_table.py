@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.formatting import duration, is_missing, number, plain, score, sentence_case
+from analysis.stored.lineage import lineage
 from analysis.stored.ranking import ranking
 from analysis.stored.replicates import representatives
 from analysis.stored.run import Run, scored_epochs
@@ -53,11 +53,11 @@ def trial_table(run: Run) -> str:
 
 def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
     """Return titles (as HTML) and cells, without columns that would be empty."""
-    name = run.objective.metric
-    named = rows.filter(["trial", "origin", "repeats", "continues", "config"])
+    name, continued = run.objective.metric, lineage(run)
+    named = rows.filter(["trial", "origin", "repeats", "config"])
     columns = {
         "#": [_Cell(place, str(place)) for place in range(1, len(rows) + 1)],
-        "trial": [_trial(row) for row in named.to_dict("records")],
+        "trial": [_trial(row, continued.get(row["trial"])) for row in named.to_dict("records")],
         "ended": [_status(status) for status in rows["status"]],
         plain(sentence_case(metric(name).title)): _scores(name, rows["objective"]),
     }
@@ -78,15 +78,14 @@ def _columns(run: Run, rows: pd.DataFrame) -> dict[str, list[_Cell]]:
     }
 
 
-def _trial(row: Mapping[str, Any]) -> _Cell:
+def _trial(row: Mapping[str, Any], continued: Mapping[str, Any] | None) -> _Cell:
     text = plain(row["trial"])
     if row["origin"] != "sampled":
         what = f"{row['origin']} {label(row)}" if row["origin"] == "baseline" else row["origin"]
         text += f' <span class="origin">{plain(what)}</span>'
     if not is_missing(row.get("repeats")):
         text += f' <span class="origin">repeats {plain(row["repeats"])}</span>'
-    if not is_missing(row.get("continues")):
-        continued = json.loads(row["continues"])
+    if continued is not None:
         what = f"continues {continued['trial']} after epoch {continued['epoch']}"
         text += f' <span class="origin">{plain(what)}</span>'
     return _Cell(row["trial"], text, "text")
