@@ -137,6 +137,8 @@ class Study:
         baselines = len(self._space.baselines)
         if self._space.searcher.name != "gp_mf" or number < baselines:
             return self._planned[number] if number < len(self._planned) else None
+        if not self._space.known:
+            return None
         asked = self._study.get_trials(deepcopy=False)
         asked = [trial for trial in asked if REPEATS not in trial.user_attrs]
         tried = sum(KNOWN in trial.user_attrs for trial in asked)
